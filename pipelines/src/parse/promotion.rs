@@ -1,0 +1,208 @@
+//! What must hold before a release of an environment goes live, and how it does: `approvals`, `strategy`, `window`.
+
+use super::{
+    fields::{boolean, field, fields, number, one_of, or_report, positive_duration, shown, text, texts, wrong_kind},
+    timezones,
+};
+use crate::{
+    config::{Approvals, Share, Strategy, Window},
+    diagnostics::{Problem, Report},
+    document::{Node, Value},
+    reference,
+};
+
+/// The most people who can be asked for.
+const MAX_APPROVALS: u32 = 20;
+/// How long a step of a canary is watched unless it says otherwise, in milliseconds.
+const DEFAULT_BAKE_MS: u64 = 5 * 60_000;
+/// The shares of a canary that does not name them.
+const DEFAULT_SHARES: [Share; 2] = [10, 50];
+/// The most steps of a canary.
+const MAX_SHARES: usize = 20;
+const STRATEGIES: [&str; 4] = ["rolling", "blue-green", "recreate", "canary"];
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const LONG_DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Reads `approvals`: a number, or a map.
+pub(super) fn approvals(node: &Node, report: &mut Report<'_>) -> Option<Approvals> {
+    report.within(reference::APPROVALS.anchor, |report| {
+        if !matches!(node.value, Value::Map(_)) {
+            return Some(Approvals { count: number(node, 0..=MAX_APPROVALS, report)?, author: false });
+        }
+        let fields = fields(node, &reference::APPROVALS, report)?;
+        let Some(count) = field(&fields, "count") else {
+            let problem = Problem::new("\"approvals\" does not say how many");
+            report.add(node.place, problem.expected("a number, or {count: NUMBER, author: true}"));
+            return None;
+        };
+        let author = field(&fields, "author").and_then(|field| boolean(&field.value, report));
+        Some(Approvals { count: number(&count.value, 0..=MAX_APPROVALS, report)?, author: author.unwrap_or_default() })
+    })
+}
+
+/// Reads `strategy`: a name, or the map of a canary.
+pub(super) fn strategy(node: &Node, report: &mut Report<'_>) -> Option<Strategy> {
+    report.within(reference::STRATEGY.anchor, |report| match &node.value {
+        Value::Scalar(name) => match name.as_str() {
+            "rolling" => Some(Strategy::Rolling),
+            "blue-green" => Some(Strategy::BlueGreen),
+            "recreate" => Some(Strategy::Recreate),
+            "canary" => Some(canary()),
+            other => {
+                let problem = Problem::new(format!("unknown strategy \"{}\"", shown(other)));
+                report.add(node.place, problem.expected(one_of(&STRATEGIES)).nearest(other, STRATEGIES));
+                None
+            }
+        },
+        Value::Map(_) => read_canary(node, report),
+        _ => {
+            wrong_kind(node, &format!("{}, or a map with \"canary\"", one_of(&STRATEGIES)), report);
+            None
+        }
+    })
+}
+
+fn canary() -> Strategy {
+    Strategy::Canary {
+        steps: DEFAULT_SHARES.to_vec(),
+        bake_ms: DEFAULT_BAKE_MS,
+        max_cpu: None,
+        max_errors: None,
+        max_latency_ms: None,
+    }
+}
+
+fn read_canary(node: &Node, report: &mut Report<'_>) -> Option<Strategy> {
+    let fields = fields(node, &reference::STRATEGY, report)?;
+    if field(&fields, "canary").is_none() {
+        let problem = Problem::new("a strategy with settings has no \"canary\": the others have no settings");
+        report.add(node.place, problem.expected("the shares, such as \"canary: [10%, 50%]\""));
+        return None;
+    }
+    let mut strategy = canary();
+    let Strategy::Canary { steps, bake_ms, max_cpu, max_errors, max_latency_ms } = &mut strategy else { return None };
+    for field in fields {
+        let node = &field.value;
+        match field.key.as_str() {
+            "canary" => *steps = shares(node, report),
+            "bake" => *bake_ms = positive_duration(node, report).unwrap_or_default(),
+            "max_cpu" => *max_cpu = percent(node, report),
+            "max_errors" => *max_errors = percent(node, report),
+            _ => *max_latency_ms = positive_duration(node, report),
+        }
+    }
+    Some(strategy)
+}
+
+fn shares(node: &Node, report: &mut Report<'_>) -> Vec<Share> {
+    let mut shares: Vec<Share> = Vec::new();
+    let texts = texts(node, "a share such as 10%", report).unwrap_or_default();
+    if texts.len() > MAX_SHARES || (texts.is_empty() && matches!(node.value, Value::List(_) | Value::Null)) {
+        let problem = Problem::new(format!("there are {} shares here", texts.len()));
+        report.add(node.place, problem.expected(format!("1 to {MAX_SHARES} of them, such as [10%, 50%]")));
+        return shares;
+    }
+    for (text, place) in texts {
+        let digits = text.strip_suffix('%').unwrap_or(text).trim_end();
+        let share = digits.parse::<Share>().ok().filter(|share| (1..=100).contains(share));
+        match share {
+            None => {
+                let problem = Problem::new(format!("\"{}\" is not a share", shown(text)));
+                report.add(place, problem.expected("a whole share from 1% to 100%"));
+            }
+            Some(share) if shares.last().is_some_and(|last| *last >= share) => {
+                let problem = Problem::new(format!("{share}% does not grow"));
+                report.add(place, problem.expected("shares that grow, such as [10%, 50%]"));
+            }
+            Some(share) => shares.push(share),
+        }
+    }
+    shares
+}
+
+fn percent(node: &Node, report: &mut Report<'_>) -> Option<f64> {
+    let expected = "a share from 0% to 100%, such as 1% or 0.5%";
+    let written = text(node, expected, report)?;
+    let value = written.strip_suffix('%').unwrap_or(written).trim_end().parse::<f64>().ok();
+    let value = value.filter(|value| (0.0..=100.0).contains(value));
+    if value.is_none() {
+        report.add(node.place, Problem::new(format!("\"{}\" is not a share", shown(written))).expected(expected));
+    }
+    value
+}
+
+/// Reads `window`.
+pub(super) fn window(node: &Node, report: &mut Report<'_>) -> Option<Window> {
+    report.within(reference::WINDOW.anchor, |report| {
+        let mut window = Window { days: [true; 7], from_minute: 0, to_minute: 24 * 60, timezone: "UTC".to_owned() };
+        for field in fields(node, &reference::WINDOW, report)? {
+            let node = &field.value;
+            match field.key.as_str() {
+                "days" => window.days = days(node, report)?,
+                "hours" => {
+                    let written = text(node, "hours such as 09:00-16:00", report)?;
+                    (window.from_minute, window.to_minute) = or_report(hours(written), node.place, report)?;
+                }
+                _ => window.timezone = timezones::read(node, report)?,
+            }
+        }
+        Some(window)
+    })
+}
+
+fn days(node: &Node, report: &mut Report<'_>) -> Option<[bool; 7]> {
+    let mut days = [false; 7];
+    for (text, place) in texts(node, "a day such as Mon, or a span such as Mon-Fri", report)? {
+        for part in text.split(',').map(str::trim) {
+            let (first, last) = or_report(span(part), place, report)?;
+            // A span may go over the end of the week: Sat-Mon.
+            let mut day = first;
+            loop {
+                days[day] = true;
+                if day == last {
+                    break;
+                }
+                day = (day + 1) % 7;
+            }
+        }
+    }
+    if days == [false; 7] {
+        report.add(node.place, Problem::new("there is no day here").expected("at least one, such as Mon-Fri"));
+        return None;
+    }
+    Some(days)
+}
+
+fn span(text: &str) -> Result<(usize, usize), Problem> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Ok((day(first.trim())?, day(last.trim())?))
+}
+
+fn day(name: &str) -> Result<usize, Problem> {
+    let lower = name.to_ascii_lowercase();
+    let position = |names: &[&str]| names.iter().position(|known| *known == lower);
+    position(&DAYS).or_else(|| position(&LONG_DAYS)).ok_or_else(|| {
+        Problem::new(format!("\"{}\" is not a day", shown(name))).expected("Mon, Tue, Wed, Thu, Fri, Sat or Sun")
+    })
+}
+
+fn hours(text: &str) -> Result<(u16, u16), Problem> {
+    let wrong = || {
+        Problem::new(format!("\"{}\" are not hours", shown(text)))
+            .expected("hours such as \"09:00-16:00\", the second later than the first")
+    };
+    let (from, to) = text.split_once('-').ok_or_else(wrong)?;
+    let (from, to) = (minute(from.trim()).ok_or_else(wrong)?, minute(to.trim()).ok_or_else(wrong)?);
+    if from < to { Ok((from, to)) } else { Err(wrong()) }
+}
+
+/// A time of the day as minutes; 24:00 is its end.
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    if minute.len() != 2 || hour.len() > 2 || !(hour.bytes().chain(minute.bytes())).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
+    let all = hour.checked_mul(60)?.checked_add(minute)?;
+    (minute < 60 && all <= 24 * 60).then_some(all)
+}

@@ -1,0 +1,188 @@
+//! How an app runs where it is released: `release` of an app, and an environment's settings over it.
+
+use super::{
+    fields::{
+        check_apart, command, duration, field, fields, is_host_label, number, or_report, pairs, positive_duration,
+        secrets, shown, text, texts, wrong_kind,
+    },
+    quantities,
+};
+use crate::{
+    diagnostics::{Problem, Report},
+    document::{Node, Value},
+    paths, reference,
+    release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
+};
+
+/// The most containers of one app in one environment.
+const MAX_REPLICAS: u32 = 1_000;
+const MAX_CPUS: f64 = 1_024.0;
+
+/// Reads one layer of settings over `base`, which is empty for an app's own.
+pub(super) fn read(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option<ReleaseSettings> {
+    report.within(reference::RELEASE.anchor, |report| layer(node, base, report))
+}
+
+fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option<ReleaseSettings> {
+    let fields = fields(node, &reference::RELEASE, report)?;
+    let mut settings = ReleaseSettings::default();
+    let mut health = None;
+    for field in &fields {
+        let node = &field.value;
+        match field.key.as_str() {
+            "port" => settings.port = number(node, 1..=u16::MAX, report),
+            "replicas" => settings.replicas = number(node, 1..=MAX_REPLICAS, report),
+            "env" => {
+                settings.env = pairs(node, "environment variables", report).unwrap_or_default().into_iter().collect();
+            }
+            "secrets" => settings.secrets = secrets(node, report),
+            "command" => settings.command = command(node, report),
+            "health" => health = Some(field),
+            "resources" => settings.resources = resources(node, base.resources.unwrap_or_default(), report),
+            "domain" => settings.domain = domain(node, report),
+            "volumes" => settings.volumes = volumes(node, report),
+            _ => settings.drain_ms = duration(node, report),
+        }
+    }
+    let has_port = settings.port.or(base.port).is_some() || fields.iter().any(|field| field.key == "port");
+    if let Some(field) = fields.iter().find(|field| field.key == "domain").filter(|_| !has_port) {
+        let problem = Problem::new("\"domain\" without \"port\": the proxy would not know where to send requests");
+        report.add(field.place, problem.expected("the port that the app listens on, such as \"port: 8080\""));
+    }
+    if let Some(field) = field(&fields, "secrets") {
+        let env: Vec<(String, String)> = settings.env.keys().map(|name| (name.clone(), String::new())).collect();
+        check_apart(&env, &settings.secrets, field.place, report);
+    }
+    settings.health = health.and_then(|field| {
+        report.within(reference::HEALTH.anchor, |report| {
+            self::health(&field.value, base.health.as_ref(), has_port, report)
+        })
+    });
+    Some(settings)
+}
+
+/// Reads a health check; what it does not say is as in the layer below.
+fn health(node: &Node, base: Option<&HealthCheck>, has_port: bool, report: &mut Report<'_>) -> Option<HealthCheck> {
+    let fields = fields(node, &reference::HEALTH, report)?;
+    let mut check = base
+        .cloned()
+        .unwrap_or_else(|| HealthCheck::with_defaults(if has_port { Probe::Tcp } else { Probe::Container }));
+    let mut probes = 0;
+    for field in fields {
+        let node = &field.value;
+        match field.key.as_str() {
+            "http" | "tcp" => {
+                probes += 1;
+                let probe = if field.key == "tcp" { tcp(node, report) } else { http(node, report) };
+                check.probe = probe.unwrap_or(check.probe);
+                if probes > 1 {
+                    report.add(field.place, Problem::new("\"http\" and \"tcp\" at once").expected("one of them"));
+                }
+                if !has_port {
+                    let problem = Problem::new(format!("\"{}\" needs the app's \"port\"", field.key));
+                    report.add(field.place, problem.expected("\"port\" among the release settings"));
+                }
+            }
+            "interval" => set(&mut check.interval_ms, positive_duration(node, report)),
+            "timeout" => set(&mut check.timeout_ms, positive_duration(node, report)),
+            "retries" => set(&mut check.retries, number(node, 1..=100, report)),
+            _ => set(&mut check.start_ms, positive_duration(node, report)),
+        }
+    }
+    Some(check)
+}
+
+/// Takes a value over if it could be read; otherwise the report has the reason.
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn http(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
+    probe_path(node, report).map(|path| Probe::Http { path })
+}
+
+/// The path of a GET.
+pub(super) fn probe_path(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let expected = "a path such as /health";
+    let path = text(node, expected, report)?;
+    if !path.starts_with('/') || path.len() > 1024 || !path.chars().all(|c| c.is_ascii_graphic()) {
+        report.add(node.place, Problem::new(format!("\"{}\" is not a path", shown(path))).expected(expected));
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn tcp(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
+    match text(node, "true", report)? {
+        "true" => Some(Probe::Tcp),
+        other => {
+            report.add(node.place, Problem::new(format!("\"{}\" cannot stand here", shown(other))).expected("true"));
+            None
+        }
+    }
+}
+
+/// Reads limits; one that is not given is as in the layer below.
+fn resources(node: &Node, base: Resources, report: &mut Report<'_>) -> Option<Resources> {
+    let mut resources = base;
+    for field in fields(node, &reference::RESOURCES, report)? {
+        if field.key == "cpus" {
+            resources.cpus = number(&field.value, 0.01..=MAX_CPUS, report);
+        } else if let Some(written) = text(&field.value, "a size such as 256M", report) {
+            resources.memory = or_report(quantities::memory(written), field.value.place, report);
+        }
+    }
+    Some(resources)
+}
+
+fn domain(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let written = text(node, "a host name such as shop.example.com", report)?;
+    let domain = written.to_ascii_lowercase();
+    if domain.len() > 253 || !domain.split('.').all(is_host_label) {
+        let problem = Problem::new(format!("\"{}\" is not a host name", shown(written)));
+        report.add(node.place, problem.expected("a host name such as shop.example.com, without a scheme or port"));
+        return None;
+    }
+    Some(domain)
+}
+
+fn volumes(node: &Node, report: &mut Report<'_>) -> Option<Vec<Volume>> {
+    if matches!(node.value, Value::Map(_)) {
+        wrong_kind(node, "a list such as [uploads:/data]", report);
+        return None;
+    }
+    let mut volumes: Vec<Volume> = Vec::new();
+    for (written, place) in texts(node, "a volume such as uploads:/data", report)? {
+        let Some(volume) = or_report(volume(written), place, report) else { continue };
+        if volumes.iter().any(|other| other.path == volume.path) {
+            report.add(place, Problem::new(format!("two volumes at \"{}\"", volume.path)));
+        }
+        volumes.push(volume);
+    }
+    Some(volumes)
+}
+
+fn volume(written: &str) -> Result<Volume, Problem> {
+    let wrong = |reason: &str| {
+        Problem::new(format!("\"{}\" is not a volume: {reason}", shown(written)))
+            .expected("NAME:/PATH, such as uploads:/data")
+    };
+    let (name, path) = written.split_once(':').ok_or_else(|| wrong("it has no \":\""))?;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if name.starts_with(['/', '.', '~']) {
+        return Err(wrong("paths of the host are not mounted into releases"));
+    }
+    if name.len() > 63 || !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(legal) {
+        return Err(wrong("its name is made of other characters than letters, digits, \"_\", \".\" and \"-\""));
+    }
+    if path.contains(':') {
+        return Err(wrong("options are not supported"));
+    }
+    paths::check_absolute(path).map_err(|reason| wrong(&reason))?;
+    if path.split('/').all(|part| matches!(part, "" | ".")) {
+        return Err(wrong("the container's root cannot be a volume"));
+    }
+    Ok(Volume { name: name.to_owned(), path: path.to_owned() })
+}

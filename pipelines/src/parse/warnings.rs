@@ -1,0 +1,197 @@
+//! What is legal and surely not meant, as far as the file alone tells.
+
+use crate::{
+    conditions::Patterns,
+    config::{App, Config, Environment, Event, PushRule, Source, Strategy, TagRule, TargetKind, When},
+    diagnostics::{Place, Problem, Report, WHOLE},
+    document::{Entry, Value},
+    reference, variables,
+};
+
+/// Looks through a whole configuration.
+pub(super) fn find(config: &Config, entries: &[Entry], report: &mut Report<'_>) {
+    for app in &config.apps {
+        of_app(app, config, entries, report);
+    }
+    for environment in &config.environments {
+        let mut at = Finder { name: &environment.name, entries, report };
+        of_environment(environment, config, &mut at);
+        not_acted_on(environment, &mut at);
+    }
+    if !config.schedules.is_empty() {
+        let problem = Problem::new("\"schedules\" are read and checked, but not acted on yet in this version");
+        report.warn(place(entries, &["schedules"]), problem.see(reference::SCHEDULE.anchor));
+    }
+}
+
+fn of_app(app: &App, config: &Config, entries: &[Entry], report: &mut Report<'_>) {
+    let name = app.name.as_str();
+    let mut warn = |key: &str, anchor, message: &str, expected: &str| {
+        let problem = Problem::new(message).expected(expected).see(anchor);
+        report.warn(place(entries, &[name, key]), problem);
+    };
+    if !app.services.is_empty() && app.pre.is_empty() && app.test.is_empty() {
+        let message = format!("no step uses the services of \"{name}\": they run beside \"pre\" and \"test\"");
+        warn("services", reference::SERVICE.anchor, &message, "a step under \"pre\" or \"test\", or no services");
+    }
+    if app.release.is_some() && config.environments.is_empty() {
+        let message = format!("\"{name}\" has \"release\", but the file has no environments to release to");
+        warn("release", reference::RELEASE.anchor, &message, "\"environments\", such as {dev: {from: {branch: main}}}");
+    }
+    if app.release.is_some() && app.push == PushRule::Never {
+        let message = format!("\"{name}\" has \"release\", but is never pushed: no environment can get its image");
+        warn("push", reference::PUSH.anchor, &message, "\"push: true\"");
+    }
+    if app.commit_length.is_some() && !app.tags.contains(&TagRule::Commit) {
+        let message = "\"commit_length\" changes nothing: \"tags\" does not name commit";
+        warn("commit_length", "tags", message, "commit among the tags");
+    }
+    if app.latest.is_some() && !app.tags.contains(&TagRule::Latest) {
+        warn("latest", "tags", "\"latest\" changes nothing: \"tags\" does not name latest", "latest among the tags");
+    }
+}
+
+fn of_environment(environment: &Environment, config: &Config, at: &mut Finder<'_, '_, '_>) {
+    let released: Vec<&App> = config.apps.iter().filter(|app| app.release.is_some()).collect();
+    if released.is_empty() {
+        let message = format!("nothing is released to \"{}\": no app has \"release\"", environment.name);
+        at.warn("", reference::RELEASE.anchor, message, "\"release\" at an app, such as \"release: {port: 8080}\"");
+        return;
+    }
+    match &environment.from {
+        Source::Branch { branch } => {
+            if !released.iter().any(|app| reaches(app, branch)) {
+                let message = format!(
+                    "nobody reaches \"{}\": no app that is released is pushed from the branch {branch}",
+                    environment.name
+                );
+                at.warn(
+                    "from",
+                    reference::ENVIRONMENT.anchor,
+                    message,
+                    "a branch that \"push\", \"when\" and \"tags\" of an app let through",
+                );
+            }
+            if environment.auto {
+                let message = "\"auto\" changes nothing: every successful build of the branch is released";
+                at.warn(
+                    "auto",
+                    reference::ENVIRONMENT.anchor,
+                    message,
+                    "\"auto\" where releases come from another environment",
+                );
+            }
+            if environment.bake_ms > 0 {
+                let message = "\"bake\" changes nothing: a build of the branch has been live nowhere before";
+                at.warn(
+                    "bake",
+                    reference::ENVIRONMENT.anchor,
+                    message,
+                    "\"bake\" where releases come from another environment",
+                );
+            }
+        }
+        Source::Environment { .. } => {
+            if environment.bake_ms > 0 && !environment.auto {
+                let message = "\"bake\" changes nothing without \"auto\": it is a person who promotes";
+                at.warn("bake", reference::ENVIRONMENT.anchor, message, "\"auto: true\" beside it");
+            }
+        }
+    }
+    if environment.approvals.author && environment.approvals.count == 0 {
+        at.warn(
+            "approvals",
+            reference::APPROVALS.anchor,
+            "\"author\" changes nothing: nobody has to agree",
+            "a \"count\" above 0",
+        );
+    }
+}
+
+/// Whether a build of the branch pushes the app's image.
+fn reaches(app: &App, branch: &str) -> bool {
+    let matches = |patterns: &[String]| Patterns::new(patterns).is_ok_and(|patterns| patterns.matches(branch));
+    let pushed = match &app.push {
+        PushRule::Always => true,
+        PushRule::Never => false,
+        PushRule::Matching { branches, .. } => matches(branches),
+    };
+    pushed && takes_part(&app.when, matches) && app.tags.iter().any(has_tag)
+}
+
+/// Whether a build of a branch that is no pull request meets the conditions on branches, tags and events.
+fn takes_part(when: &When, matches: impl Fn(&[String]) -> bool) -> bool {
+    let mut events = [Event::Push, Event::Schedule, Event::Manual].iter();
+    let is_named = events.any(|event| when.event.contains(event));
+    let is_branch = if when.branch.is_empty() { when.tag.is_empty() || is_named } else { matches(&when.branch) };
+    is_branch && (when.event.is_empty() || is_named)
+}
+
+/// Whether the rule may give a tag for a branch.
+fn has_tag(rule: &TagRule) -> bool {
+    match rule {
+        TagRule::Branch | TagRule::Commit | TagRule::Latest => true,
+        TagRule::Semver => false,
+        TagRule::Text(text) => !variables::uses(text, "SLIPWAY_TAG"),
+    }
+}
+
+/// Settings of the language that the server does not know what to do with yet.
+fn not_acted_on(environment: &Environment, at: &mut Finder<'_, '_, '_>) {
+    const LATER: &str = "read and checked, but not acted on yet in this version";
+    let refused = |what: &str| format!("{what} is {LATER}, and until then releases to this environment are refused");
+    // What changes nothing has been said above.
+    let is_promoted = matches!(environment.from, Source::Environment { .. });
+    if environment.auto && is_promoted {
+        let message = format!("\"auto\" is {LATER}: promotions are asked for by a person");
+        at.warn("auto", reference::ENVIRONMENT.anchor, message, "");
+    }
+    if environment.bake_ms > 0 && environment.auto && is_promoted {
+        at.warn("bake", reference::ENVIRONMENT.anchor, format!("\"bake\" is {LATER}"), "");
+    }
+    if environment.approvals.count > 0 {
+        at.warn("approvals", reference::APPROVALS.anchor, refused("\"approvals\""), "");
+    }
+    if environment.strategy != Strategy::Rolling {
+        at.warn("strategy", reference::STRATEGY.anchor, refused("a strategy other than rolling"), "");
+    }
+    if environment.window.is_some() {
+        at.warn("window", reference::WINDOW.anchor, refused("\"window\""), "");
+    }
+    if environment.target != TargetKind::Docker {
+        at.warn("target", reference::ENVIRONMENT.anchor, refused("a target other than docker"), "");
+    }
+}
+
+/// Warns of the keys of one environment.
+struct Finder<'n, 'r, 'a> {
+    name: &'n str,
+    entries: &'n [Entry],
+    report: &'r mut Report<'a>,
+}
+
+impl Finder<'_, '_, '_> {
+    /// Warns of a key, or of the whole environment where it is empty.
+    fn warn(&mut self, key: &str, anchor: &'static str, message: impl Into<String>, expected: &str) {
+        let problem = Problem::new(message).see(anchor);
+        let problem = if expected.is_empty() { problem } else { problem.expected(expected) };
+        let path: &[&str] =
+            if key.is_empty() { &["environments", self.name] } else { &["environments", self.name, key] };
+        self.report.warn(place(self.entries, path), problem);
+    }
+}
+
+/// Where the key at the end of a way through maps stands; as far as the way goes.
+fn place(entries: &[Entry], path: &[&str]) -> Place {
+    let mut entries = entries;
+    let mut place = WHOLE;
+    for key in path {
+        let Some(entry) = entries.iter().find(|entry| entry.key == *key) else { break };
+        place = entry.place;
+        entries = match &entry.value.value {
+            Value::Map(inner) => inner,
+            _ => &[],
+        };
+    }
+    place
+}

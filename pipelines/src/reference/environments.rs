@@ -1,0 +1,206 @@
+//! The keys of environments and schedules.
+
+use super::{Key, Map, RELEASE, Shape, Source};
+
+/// One of the `environments`.
+pub(crate) static ENVIRONMENT: Map = Map {
+    of: "an environment",
+    anchor: "environments",
+    keys: &[
+        Key {
+            name: "from",
+            shape: Shape::Either(&[Shape::Text, Shape::Map(&FROM)]),
+            default: "required",
+            what: "Where its releases come from: `{branch: NAME}` releases every successful build of the branch, the name of another environment lets what is live there be promoted.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "apps",
+            shape: Shape::MapsByName(&RELEASE),
+            default: "none",
+            what: "What is different here, by app.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "auto",
+            shape: Shape::Bool,
+            default: "`false`",
+            what: "Whether what is live in the source is promoted by itself.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "bake",
+            shape: Shape::Duration,
+            default: "none",
+            what: "How long a release must have been live in the source before it is promoted by itself, at most 30d.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "approvals",
+            shape: Shape::Either(&[Shape::Whole(0, 20), Shape::Map(&APPROVALS)]),
+            default: "0",
+            what: "How many people must agree first.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "strategy",
+            shape: Shape::Either(&[
+                Shape::OneOf(&["rolling", "blue-green", "recreate", "canary"]),
+                Shape::Map(&STRATEGY),
+            ]),
+            default: "`rolling`",
+            what: "How a release replaces the one before.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "window",
+            shape: Shape::Map(&WINDOW),
+            default: "at any time",
+            what: "When releases may begin.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "target",
+            shape: Shape::OneOf(&["docker", "swarm"]),
+            default: "`docker`",
+            what: "What runs the containers.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `from` of an environment, as a map.
+pub(crate) static FROM: Map = Map {
+    of: "\"from\"",
+    anchor: "environments",
+    keys: &[Key {
+        name: "branch",
+        shape: Shape::TextLike("main"),
+        default: "required",
+        what: "The branch whose successful builds are released.",
+        source: Source::Slipway,
+    }],
+};
+
+/// `approvals` of an environment, as a map.
+pub(crate) static APPROVALS: Map = Map {
+    of: "\"approvals\"",
+    anchor: "approvals",
+    keys: &[
+        Key {
+            name: "count",
+            shape: Shape::Whole(0, 20),
+            default: "required",
+            what: "How many people must agree.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "author",
+            shape: Shape::Bool,
+            default: "`false`",
+            what: "Whether whoever wrote the commit may be one of them.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `strategy` of an environment, as a map.
+pub(crate) static STRATEGY: Map = Map {
+    of: "\"strategy\"",
+    anchor: "strategy",
+    keys: &[
+        Key {
+            name: "canary",
+            shape: Shape::Texts,
+            default: "`[10%, 50%]`",
+            what: "The growing shares of the traffic that the new release gets, step by step.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "bake",
+            shape: Shape::Duration,
+            default: "`5m`",
+            what: "How long each step is watched.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_cpu",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The most CPU that a container may use, of its limit.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_errors",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The largest share of answers 5xx.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_latency",
+            shape: Shape::Duration,
+            default: "not judged",
+            what: "The longest that the slowest twentieth of the requests may take.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `window` of an environment.
+pub(crate) static WINDOW: Map = Map {
+    of: "\"window\"",
+    anchor: "window",
+    keys: &[
+        Key {
+            name: "days",
+            shape: Shape::Texts,
+            default: "all",
+            what: "The days: names such as `Mon`, and spans such as `Mon-Fri`.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "hours",
+            shape: Shape::TextLike("09:00-16:00"),
+            default: "all day",
+            what: "From when until when, within one day.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "timezone",
+            shape: Shape::TextLike("Europe/Madrid"),
+            default: "`UTC`",
+            what: "The time zone, a name of the IANA database.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// One of the `schedules`.
+pub(crate) static SCHEDULE: Map = Map {
+    of: "a schedule",
+    anchor: "schedules",
+    keys: &[
+        Key {
+            name: "cron",
+            shape: Shape::TextLike("0 2 * * *"),
+            default: "required",
+            what: "When: minute, hour, day of the month, month, day of the week; or `@daily` and its kin.",
+            source: Source::Cron,
+        },
+        Key {
+            name: "timezone",
+            shape: Shape::TextLike("Europe/Madrid"),
+            default: "`UTC`",
+            what: "The time zone that `cron` is read in, a name of the IANA database.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "branch",
+            shape: Shape::TextLike("main"),
+            default: "the default branch",
+            what: "The branch that is built.",
+            source: Source::Slipway,
+        },
+    ],
+};

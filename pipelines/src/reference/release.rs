@@ -1,0 +1,153 @@
+//! The keys of how an app runs where it is released.
+
+use super::{Key, Map, Shape, Source};
+
+/// `release` of an app, and the settings of an app in an environment.
+pub(crate) static RELEASE: Map = Map {
+    of: "release settings",
+    anchor: "release",
+    keys: &[
+        Key {
+            name: "port",
+            shape: Shape::Whole(1, 65535),
+            default: "none",
+            what: "The port that the app listens on; without it nothing is routed to the app.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "replicas",
+            shape: Shape::Whole(1, 1000),
+            default: "1",
+            what: "How many containers run.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "env",
+            shape: Shape::Pairs,
+            default: "none",
+            what: "Environment variables, taken as they are written.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "secrets",
+            shape: Shape::Texts,
+            default: "none",
+            what: "Secrets among its environment variables.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "command",
+            shape: Shape::Texts,
+            default: "the image's own",
+            what: "The command: a list of words, or a line that is split at spaces, quotes respected; nothing is expanded.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "health",
+            shape: Shape::Map(&HEALTH),
+            default: "see [health](#health)",
+            what: "How to tell that a container is ready.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "resources",
+            shape: Shape::Map(&RESOURCES),
+            default: "no limits",
+            what: "CPU and memory limits.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "domain",
+            shape: Shape::TextLike("shop.example.com"),
+            default: "none",
+            what: "The host name whose requests the proxy sends to the app; it needs `port`.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "volumes",
+            shape: Shape::Texts,
+            default: "none",
+            what: "Named volumes of the environment, each `NAME:/PATH`.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "drain",
+            shape: Shape::Duration,
+            default: "`10s`",
+            what: "How long old containers may finish their requests once traffic has left them.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `health` of a release.
+pub(crate) static HEALTH: Map = Map {
+    of: "\"health\"",
+    anchor: "health",
+    keys: &[
+        Key {
+            name: "http",
+            shape: Shape::TextLike("/health"),
+            default: "none",
+            what: "A GET of this path on `port` answers 200 to 399.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "tcp",
+            shape: Shape::OneOf(&["true"]),
+            default: "when there is a `port`",
+            what: "`port` accepts a connection.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "interval",
+            shape: Shape::Duration,
+            default: "`2s`",
+            what: "The time between two probes.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "timeout",
+            shape: Shape::Duration,
+            default: "`1s`",
+            what: "How long one probe may take.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "retries",
+            shape: Shape::Whole(1, 100),
+            default: "3",
+            what: "How many probes in a row must fail before a healthy container counts as sick.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "start",
+            shape: Shape::Duration,
+            default: "`30s`",
+            what: "How long a container may take until its first success.",
+            source: Source::Docker,
+        },
+    ],
+};
+
+/// `resources` of a release.
+pub(crate) static RESOURCES: Map = Map {
+    of: "\"resources\"",
+    anchor: "resources",
+    keys: &[
+        Key {
+            name: "cpus",
+            shape: Shape::Number(0.01, 1024.0),
+            default: "no limit",
+            what: "In CPUs: 0.5 is half of one.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "memory",
+            shape: Shape::Size,
+            default: "no limit",
+            what: "At least `6M`; units are powers of 1024.",
+            source: Source::Docker,
+        },
+    ],
+};

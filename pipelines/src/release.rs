@@ -1,0 +1,155 @@
+//! How an app runs where it is released: the settings as written in layers, and the specification they resolve to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One layer of run settings: an app's `release:`, or an environment's `apps.<name>:` over it. Absent means inherited.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseSettings {
+    /// The port that the app listens on inside its container.
+    pub port: Option<u16>,
+    /// How many containers run.
+    pub replicas: Option<u32>,
+    /// Environment variables; a layer adds to and overrides those below.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Secrets among its environment variables, by name; a layer adds to those below.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// The command, in place of the image's own.
+    pub command: Option<Vec<String>>,
+    /// How to tell that a container is ready for traffic.
+    pub health: Option<HealthCheck>,
+    /// CPU and memory limits.
+    pub resources: Option<Resources>,
+    /// The host name that the proxy routes to the app.
+    pub domain: Option<String>,
+    /// Named volumes; a layer replaces those below.
+    pub volumes: Option<Vec<Volume>>,
+    /// How long old containers may finish their requests after traffic has left them, in milliseconds.
+    pub drain_ms: Option<u64>,
+}
+
+/// How an app runs in one environment, with nothing left to look up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSpec {
+    /// The port that the app listens on inside its container; none for a worker that serves nobody.
+    pub port: Option<u16>,
+    /// How many containers run.
+    pub replicas: u32,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Secrets among its environment variables, by name: the release knows the names, the runner is given the values.
+    #[serde(default)]
+    pub secrets: Vec<String>,
+    /// The command, in place of the image's own.
+    pub command: Option<Vec<String>>,
+    /// How to tell that a container is ready for traffic.
+    pub health: HealthCheck,
+    /// CPU and memory limits.
+    pub resources: Resources,
+    /// The host name that the proxy routes to the app.
+    pub domain: Option<String>,
+    /// Named volumes.
+    pub volumes: Vec<Volume>,
+    /// How long old containers may finish their requests after traffic has left them, in milliseconds.
+    pub drain_ms: u64,
+}
+
+/// The longest that a container may take to become healthy, unless `health.start` says otherwise, in milliseconds.
+pub const DEFAULT_START_MS: u64 = 30_000;
+/// The longest that requests may take after traffic has left a container, in milliseconds.
+pub const DEFAULT_DRAIN_MS: u64 = 10_000;
+
+/// A readiness check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// What is asked.
+    pub probe: Probe,
+    /// The time between two probes, in milliseconds.
+    pub interval_ms: u64,
+    /// How long one probe may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How many probes in a row must fail before a container that was healthy counts as sick.
+    pub retries: u32,
+    /// How long a container may take until its first success, in milliseconds.
+    pub start_ms: u64,
+}
+
+/// The kinds of readiness probes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "probe", rename_all = "snake_case")]
+pub enum Probe {
+    /// A GET of this path on the app's port answers 200 to 399.
+    Http {
+        /// The path, starting with `/`.
+        path: String,
+    },
+    /// The app's port accepts a connection.
+    Tcp,
+    /// The image's own HEALTHCHECK, or, where it has none, that the container keeps running.
+    Container,
+}
+
+/// What a container may use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// In CPUs; 0.5 is half of one.
+    pub cpus: Option<f64>,
+    /// In bytes.
+    pub memory: Option<u64>,
+}
+
+/// A named volume of the environment, mounted into an app's containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The volume's name within the environment.
+    pub name: String,
+    /// Where it is mounted; an absolute path.
+    pub path: String,
+}
+
+impl RunSpec {
+    /// Lays the layers over each other, the later over the earlier, and fills what none of them says.
+    ///
+    /// Without a health check, an app with a port is asked by TCP, and one without by its container's own state.
+    #[must_use]
+    pub fn resolve(layers: &[&ReleaseSettings]) -> Self {
+        let mut merged = ReleaseSettings::default();
+        for layer in layers {
+            merged.port = layer.port.or(merged.port);
+            merged.replicas = layer.replicas.or(merged.replicas);
+            merged.env.extend(layer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let more = layer.secrets.iter().filter(|name| !merged.secrets.contains(name)).cloned().collect::<Vec<_>>();
+            merged.secrets.extend(more);
+            merged.command = layer.command.clone().or(merged.command);
+            merged.health = layer.health.clone().or(merged.health);
+            merged.resources = layer.resources.or(merged.resources);
+            merged.domain = layer.domain.clone().or(merged.domain);
+            merged.volumes = layer.volumes.clone().or(merged.volumes);
+            merged.drain_ms = layer.drain_ms.or(merged.drain_ms);
+        }
+        let probe = if merged.port.is_some() { Probe::Tcp } else { Probe::Container };
+        RunSpec {
+            port: merged.port,
+            replicas: merged.replicas.unwrap_or(1),
+            env: merged.env,
+            secrets: merged.secrets,
+            command: merged.command,
+            health: merged.health.unwrap_or_else(|| HealthCheck::with_defaults(probe)),
+            resources: merged.resources.unwrap_or_default(),
+            domain: merged.domain,
+            volumes: merged.volumes.unwrap_or_default(),
+            drain_ms: merged.drain_ms.unwrap_or(DEFAULT_DRAIN_MS),
+        }
+    }
+}
+
+impl HealthCheck {
+    /// A check with the usual times: every 2 s, 1 s each, 3 failures, 30 s to start.
+    #[must_use]
+    pub fn with_defaults(probe: Probe) -> Self {
+        HealthCheck { probe, interval_ms: 2_000, timeout_ms: 1_000, retries: 3, start_ms: DEFAULT_START_MS }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a runner is told at its start.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{checkout::CheckoutLimits, logs::LogLimits, proxy::ProxyConfig, steps::StepLimits};
+
+/// A runner's settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunnerConfig {
+    /// Its identity, the same after every restart; objects on the engine are labelled with it.
+    pub id: String,
+    /// A name for people.
+    pub name: String,
+    /// Where mirrors and checkouts are kept. Its own: no other runner may use the same folder.
+    pub data_dir: PathBuf,
+    /// How many jobs it takes at once.
+    pub capacity: u32,
+    /// The Docker engine, `unix:///path` or `tcp://host:port`; none means the usual socket.
+    pub docker_host: Option<String>,
+    /// What routes requests to releases; none on a runner that is not to serve any.
+    pub proxy: Option<ProxyConfig>,
+    /// Bounds.
+    pub limits: RunnerLimits,
+}
+
+/// The bounds that a runner keeps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunnerLimits {
+    /// Of each step of a build.
+    pub steps: StepLimits,
+    /// Of each step's log.
+    pub logs: LogLimits,
+    /// Of each checkout.
+    pub checkout: CheckoutLimits,
+    /// How long one request for work may wait at the server.
+    pub claim_wait: Duration,
+    /// How long the engine is waited for at the start, and by a job that meets it down, before it fails.
+    pub engine_patience: Duration,
+    /// How long jobs, and then removals, may take to end at a shutdown.
+    pub shutdown: Duration,
+}
+
+impl Default for RunnerLimits {
+    fn default() -> Self {
+        RunnerLimits {
+            steps: StepLimits::default(),
+            logs: LogLimits::default(),
+            checkout: CheckoutLimits::default(),
+            claim_wait: Duration::from_secs(25),
+            engine_patience: Duration::from_secs(5),
+            shutdown: Duration::from_secs(15),
+        }
+    }
+}
+
+/// Why a runner does not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunnerError {
+    /// Its folder cannot be used.
+    #[error("the runner cannot use its data folder {}: {cause}", path.display())]
+    DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+    /// The server does not want it, such as when another process runs under the same identity.
+    #[error("the server refused this runner: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+}

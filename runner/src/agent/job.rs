@@ -1,0 +1,113 @@
+//! One leased job, from its claim to its report.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::Agent;
+use crate::{
+    builds,
+    coordinator::{JobResult, Lease, LeaseKey, Work},
+    engine::{Engine, EngineError},
+    job::JobContext,
+    lease::HeldLease,
+    logs::Masks,
+    reporter::{ReportError, Reporter},
+    rollouts,
+};
+
+/// How long the server may take to hear that a job is handed back.
+const HAND_BACK_LIMIT: Duration = Duration::from_secs(2);
+/// How often an engine that is down is tried again.
+const ENGINE_RETRY: Duration = Duration::from_millis(250);
+
+impl Agent {
+    /// Does the work, reports how it ended unless the lease was lost, and gives the lease back.
+    pub(super) async fn work(self: &Arc<Self>, lease: Lease, held: HeldLease) {
+        let reporter = Reporter::new(self.coordinator.clone(), held.clone())
+            .with_log_limits(self.config.limits.logs)
+            .with_masks(Masks::of(&lease.secrets));
+        let fence = tokio::spawn({
+            let held = held.clone();
+            async move { held.fence().await }
+        });
+        // In a task of its own, so that a panic ends this job and not the runner.
+        let doing = tokio::spawn({
+            let (agent, reporter) = (self.clone(), reporter.clone());
+            async move { Box::pin(agent.perform(lease, reporter)).await }
+        });
+        let result = match doing.await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::error!(job = %held.key().job, %error, "a job failed by an error of the runner's own");
+                Ok(JobResult::Failed {
+                    reason: "the runner failed by an error of its own; its log says more".to_owned(),
+                })
+            }
+        };
+        let result = result.or_else(|error| match error {
+            ReportError::LeaseLost => Err(error),
+            ReportError::Refused { reason } => {
+                Ok(JobResult::Failed { reason: format!("the server refused a report of the runner: {reason}") })
+            }
+        });
+        let reported = match result {
+            Ok(result) => reporter.finish_job(result).await,
+            Err(error) => Err(error),
+        };
+        match reported {
+            Err(ReportError::LeaseLost) if self.leases.are_handed_back() => self.hand_back(held.key()).await,
+            Err(error) => tracing::warn!(job = %held.key().job, %error, "the job's end was not reported"),
+            Ok(()) => {}
+        }
+        fence.abort();
+        self.leases.give_back(held.key());
+    }
+
+    /// Tells the server once that the job is free for another runner. A lease that was lost before is fenced there.
+    async fn hand_back(&self, key: &LeaseKey) {
+        let told = self.coordinator.finish_job(key, JobResult::Cancelled);
+        if !matches!(tokio::time::timeout(HAND_BACK_LIMIT, told).await, Ok(Ok(()))) {
+            tracing::info!(job = %key.job, "the job could not be handed back; this runner's next start frees it");
+        }
+    }
+
+    async fn perform(&self, lease: Lease, reporter: Reporter) -> Result<JobResult, ReportError> {
+        let cancel = reporter.lease().stop().clone();
+        let engine = tokio::select! {
+            engine = self.engine() => engine,
+            () = cancel.cancelled() => return Ok(JobResult::Cancelled),
+        };
+        let engine = match engine {
+            Ok(engine) => engine,
+            Err(error) => return Ok(JobResult::Failed { reason: error.to_string() }),
+        };
+        let context = JobContext {
+            engine,
+            reporter,
+            registries: lease.registries,
+            secrets: lease.secrets,
+            proxy: self.proxy.clone(),
+            runner_id: self.config.id.clone(),
+            incarnation: self.incarnation.clone(),
+            attempt: lease.attempt,
+            cancel,
+        };
+        match lease.work {
+            Work::Build(work) => builds::execute(&work, &context, &self.workshop).await,
+            Work::Rollout(work) => Ok(rollouts::execute(&work, &context).await),
+        }
+    }
+
+    /// Connects to the engine, and has a little patience with one that is just restarting.
+    async fn engine(&self) -> Result<Engine, EngineError> {
+        let give_up = Instant::now() + self.config.limits.engine_patience;
+        loop {
+            match Engine::connect(self.config.docker_host.as_deref()).await {
+                Ok(engine) => return Ok(engine),
+                Err(error) if Instant::now() >= give_up => return Err(error),
+                Err(_) => tokio::time::sleep(ENGINE_RETRY).await,
+            }
+        }
+    }
+}

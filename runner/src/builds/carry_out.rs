@@ -1,0 +1,81 @@
+//! A plan's steps, each as soon as what it needs has succeeded.
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use slipway_pipelines::plan::{Plan, PlannedStep};
+use tokio_util::sync::CancellationToken;
+
+use super::{graph::Graph, step::Bench};
+use crate::{
+    coordinator::{JobResult, StepOutcome, StepResult},
+    reporter::{ReportError, Reporter},
+};
+
+const CANCELLED: &str = "the build was cancelled";
+
+/// Carries out a plan whose steps are declared.
+///
+/// # Errors
+/// When the lease is gone or the server refuses a report; then there is nothing more to report.
+pub(super) async fn carry_out(plan: Plan, bench: Bench<'_>, reporter: &Reporter) -> Result<JobResult, ReportError> {
+    let run = Run { bench: &bench, reporter, cancel: bench.cancel };
+    let failure = run.all(&plan).await?;
+    Ok(if bench.cancel.is_cancelled() {
+        JobResult::Cancelled
+    } else if let Some(reason) = failure {
+        JobResult::Failed { reason }
+    } else {
+        JobResult::Built { artifacts: bench.into_artifacts(), release_plan: plan.release }
+    })
+}
+
+struct Run<'a> {
+    bench: &'a Bench<'a>,
+    reporter: &'a Reporter,
+    cancel: &'a CancellationToken,
+}
+
+impl Run<'_> {
+    /// Runs all of them, and returns the first failure in words.
+    async fn all(&self, plan: &Plan) -> Result<Option<String>, ReportError> {
+        let mut graph = Graph::new(&plan.steps);
+        let mut running = FuturesUnordered::new();
+        let mut failure = None;
+        let parallel = self.bench.site.limits().parallel.max(1);
+        loop {
+            while running.len() < parallel && !self.cancel.is_cancelled() {
+                let Some(index) = graph.start_next() else { break };
+                if let Some(step) = plan.steps.iter().find(|step| step.index == index) {
+                    running.push(self.one(step));
+                }
+            }
+            if self.cancel.is_cancelled() {
+                for index in graph.abandon() {
+                    self.reporter.skip(index, StepOutcome::Cancelled, CANCELLED).await?;
+                }
+            }
+            let Some(ended) = running.next().await else { return Ok(failure) };
+            let (index, result) = ended?;
+            let left = graph.end(index, result.outcome);
+            if result.outcome == StepOutcome::Failed && failure.is_none() {
+                let why = result.reason.unwrap_or_default();
+                failure = Some(format!("{} failed: {why}", graph.in_words(index)));
+            }
+            for (index, reason) in left {
+                self.reporter.skip(index, StepOutcome::Skipped, reason).await?;
+            }
+        }
+    }
+
+    async fn one(&self, step: &PlannedStep) -> Result<(u32, StepResult), ReportError> {
+        let log = self.reporter.start(step.index).await?;
+        let result = match Box::pin(self.bench.run(step, &log)).await {
+            Ok(result) => result,
+            Err(error) => {
+                log.say(error.to_string()).await;
+                error.result()
+            }
+        };
+        log.finish(result.clone()).await?;
+        Ok((step.index, result))
+    }
+}

@@ -1,0 +1,35 @@
+//! One commit from its checkout to its images in a registry.
+
+mod carry_out;
+mod checkout_step;
+mod command;
+mod configuration;
+mod declare;
+mod execute;
+mod graph;
+mod on_tree;
+mod step;
+
+use std::path::PathBuf;
+
+pub(crate) use execute::execute;
+pub(crate) use on_tree::{Given, on_tree};
+pub(crate) use step::Subject;
+
+use crate::{
+    checkout::Mirrors,
+    steps::{Leftovers, StepLimits},
+};
+
+/// What the builds of one runner share.
+#[derive(Debug, Clone)]
+pub(crate) struct Workshop {
+    /// The mirrors of every repository met so far.
+    pub(crate) mirrors: Mirrors,
+    /// Where this life of the runner keeps its checkouts.
+    pub(crate) workspaces: PathBuf,
+    /// The bounds of each step.
+    pub(crate) limits: StepLimits,
+    /// What is being removed in the background.
+    pub(crate) leftovers: Leftovers,
+}

@@ -1,0 +1,210 @@
+//! One step of a plan.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+use slipway_pipelines::plan::{Action, Plan, PlannedStep};
+use tokio_util::sync::CancellationToken;
+
+use super::command::Command;
+use crate::{
+    coordinator::{Artifact, SecretValue, StepResult},
+    images::{self, Base, ImageBuilder, ImageError, ImageRequest},
+    reporter::StepLog,
+    steps::{Patience, Site, StepError},
+};
+
+/// What is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Subject {
+    /// The repository's name.
+    pub(crate) repository: String,
+    /// The commit; empty where there is none.
+    pub(crate) commit: String,
+}
+
+/// What the steps of one build work with, and what they have made so far.
+pub(super) struct Bench<'a> {
+    pub(super) subject: Subject,
+    pub(super) site: &'a Site,
+    pub(super) builder: &'a dyn ImageBuilder,
+    pub(super) cancel: &'a CancellationToken,
+    /// What steps may name.
+    pub(super) secrets: Vec<SecretValue>,
+    /// By app: the names that its image keeps on the engine after the build.
+    names: BTreeMap<String, Vec<String>>,
+    /// Whether images are built without the layers that earlier builds left.
+    is_fresh: bool,
+    made: Mutex<Made>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    /// Image ids by app.
+    images: HashMap<String, String>,
+    bases: Vec<Base>,
+    artifacts: HashMap<u32, Artifact>,
+}
+
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        subject: Subject,
+        secrets: Vec<SecretValue>,
+        site: &'a Site,
+        builder: &'a dyn ImageBuilder,
+        cancel: &'a CancellationToken,
+    ) -> Self {
+        Bench {
+            subject,
+            site,
+            builder,
+            cancel,
+            secrets,
+            names: BTreeMap::new(),
+            is_fresh: false,
+            made: Mutex::default(),
+        }
+    }
+
+    /// The same with names that images keep on the engine.
+    pub(super) fn keeping(mut self, names: BTreeMap<String, Vec<String>>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// The same, building images without the layers that earlier builds left.
+    pub(super) fn fresh(mut self, is_fresh: bool) -> Self {
+        self.is_fresh = is_fresh;
+        self
+    }
+
+    /// Takes an image that is there already for what the plan's build of an app would make.
+    pub(super) async fn adopt(&self, plan: &Plan, app: &str, id: &str) -> Result<(), StepError> {
+        let build = plan.steps.iter().find_map(|step| match &step.action {
+            Action::Build { image, .. } if step.app == app => Some((step.index, image)),
+            _ => None,
+        });
+        let Some((index, image)) = build else { return Ok(()) };
+        let local = self.site.keep_image(index, id).await?;
+        self.made().images.insert(app.to_owned(), id.to_owned());
+        self.site.tell_image(image, &local);
+        self.made().bases.push(Base { image: image.clone(), local });
+        for name in self.names.get(app).into_iter().flatten() {
+            self.site.name_image(id, name).await?;
+        }
+        Ok(())
+    }
+
+    /// What was pushed, in the order of the plan.
+    pub(super) fn into_artifacts(self) -> Vec<Artifact> {
+        let made = self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut artifacts: Vec<_> = made.artifacts.into_iter().collect();
+        artifacts.sort_unstable_by_key(|(index, _)| *index);
+        artifacts.into_iter().map(|(_, artifact)| artifact).collect()
+    }
+
+    /// Runs a step to its end.
+    pub(super) async fn run(&self, step: &PlannedStep, log: &StepLog) -> Result<StepResult, StepError> {
+        let patience = Patience::begin(self.site.limits(), step.timeout_ms, self.cancel);
+        match &step.action {
+            Action::Run { run, secrets, services, engine, .. } => {
+                let command = Command { app: &step.app, run, secrets, services, engine: *engine };
+                self.command(command, log, &patience).await?;
+                Ok(StepResult { exit_code: Some(0), ..StepResult::succeeded() })
+            }
+            Action::Build { dockerfile, context, image, target, build_args, secrets } => {
+                let request = ImageRequest {
+                    app: step.app.clone(),
+                    dockerfile: dockerfile.clone(),
+                    context: context.clone(),
+                    target: target.clone(),
+                    build_args: build_args.clone(),
+                    secrets: self.secrets(secrets)?,
+                    ..self.request()
+                };
+                let id = patience.bear(self.told(self.builder.build(request, log))).await?;
+                let local = self.site.keep_image(step.index, &id).await?;
+                self.made().images.insert(step.app.clone(), id.clone());
+                self.site.tell_image(image, &local);
+                self.made().bases.push(Base { image: image.clone(), local });
+                log.say(format!("built {id}")).await;
+                self.name(&step.app, &id, log).await?;
+                Ok(StepResult::succeeded().with("image_id", id))
+            }
+            Action::Push { image, tags } => Box::pin(self.push(step, image, tags, log, &patience)).await,
+        }
+    }
+
+    async fn push(
+        &self,
+        step: &PlannedStep,
+        image: &str,
+        tags: &[String],
+        log: &StepLog,
+        patience: &Patience,
+    ) -> Result<StepResult, StepError> {
+        let id = self.image(&step.app)?;
+        let (engine, registries) = (self.site.engine(), self.site.registries());
+        let pushing = Box::pin(self.told(images::push(engine, &id, image, tags, registries, log)));
+        let pushed = patience.bear(pushing).await?;
+        // The push gave the engine's names back to what had them before.
+        self.name(&step.app, &id, log).await?;
+        self.made().artifacts.insert(
+            step.index,
+            Artifact {
+                app: step.app.clone(),
+                image: image.to_owned(),
+                digest: pushed.digest.clone(),
+                tags: tags.to_vec(),
+                size: pushed.size,
+            },
+        );
+        Ok(StepResult::succeeded()
+            .with("image", image)
+            .with("digest", pushed.digest)
+            .with("tags", tags.join(" "))
+            .with("size", pushed.size.to_string()))
+    }
+
+    /// Gives an app's image the names that it keeps.
+    async fn name(&self, app: &str, id: &str, log: &StepLog) -> Result<(), StepError> {
+        for name in self.names.get(app).into_iter().flatten() {
+            self.site.name_image(id, name).await?;
+            log.say(format!("the engine has it as {name}")).await;
+        }
+        Ok(())
+    }
+
+    /// What the requests of all of the build's images have in common.
+    fn request(&self) -> ImageRequest {
+        // <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
+        let label = |name: &str, value: &str| (format!("org.opencontainers.image.{name}"), value.to_owned());
+        ImageRequest {
+            bases: self.made().bases.clone(),
+            labels: vec![label("revision", &self.subject.commit), label("source", &self.subject.repository)],
+            registries: self.site.registries().to_vec(),
+            is_fresh: self.is_fresh,
+            ..ImageRequest::of(self.site.workspace().clone())
+        }
+    }
+
+    /// The same with an error of a step.
+    async fn told<T>(&self, doing: impl Future<Output = Result<T, ImageError>>) -> Result<T, StepError> {
+        doing.await.map_err(|error| match error {
+            ImageError::Engine(engine) => StepError::Engine(engine),
+            other => StepError::Other(other.to_string()),
+        })
+    }
+
+    pub(super) fn image(&self, app: &str) -> Result<String, StepError> {
+        self.made().images.get(app).cloned().ok_or_else(|| {
+            StepError::Other(format!("the image of `{app}` was not built before this step: the plan is wrong"))
+        })
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

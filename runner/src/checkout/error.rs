@@ -1,0 +1,73 @@
+//! Why there are no files.
+
+/// What kept a commit from being checked out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckoutError {
+    /// The address is of a kind that is not fetched from.
+    #[error("the clone address `{address}` is not allowed: {why}")]
+    Address {
+        /// The address, without its password.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The ref or the commit is not written as one.
+    #[error("{0}")]
+    Malformed(String),
+    /// Nobody answers at the address, or it is refused.
+    #[error(
+        "cannot fetch from {address}: {cause}. Check that the address is right and that this runner can reach and read \
+         the repository"
+    )]
+    Unreachable {
+        /// The address, without its password.
+        address: String,
+        /// What went wrong.
+        cause: String,
+    },
+    /// The server knows neither the ref nor the commit.
+    #[error("{name} is not on the server: it was deleted, or never existed")]
+    UnknownRef {
+        /// The branch or tag in words, such as ``the branch `main` ``.
+        name: String,
+    },
+    /// The server knows the ref, but the commit is gone.
+    #[error("commit {commit} is no longer on the server: it was probably force-pushed away")]
+    Gone {
+        /// The commit.
+        commit: String,
+    },
+    /// More was sent than a checkout may receive.
+    #[error("the repository sent more than {limit} bytes, which is more than this runner takes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The commit would be larger than a checkout may be.
+    #[error("the commit {0}, which is more than this runner writes out")]
+    Oversized(String),
+    /// It took too long.
+    #[error("the checkout was not done after {seconds} s")]
+    TooSlow {
+        /// The limit in seconds.
+        seconds: u64,
+    },
+    /// It was stopped on request.
+    #[error("the checkout was cancelled")]
+    Cancelled,
+    /// The mirror or the disk failed.
+    #[error("the checkout failed: {0}")]
+    Git(String),
+}
+
+impl From<git2::Error> for CheckoutError {
+    fn from(error: git2::Error) -> Self {
+        CheckoutError::Git(error.message().to_owned())
+    }
+}
+
+impl From<std::io::Error> for CheckoutError {
+    fn from(error: std::io::Error) -> Self {
+        CheckoutError::Git(error.to_string())
+    }
+}

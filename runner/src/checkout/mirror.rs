@@ -1,0 +1,251 @@
+//! The bare mirror of one repository.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, Once, PoisonError},
+    time::{Duration, Instant},
+};
+
+use git2::{
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks,
+    RemoteHead, Repository, RepositoryInitOptions,
+};
+use slipway_pipelines::plan::Refs;
+use tokio::sync::OwnedMutexGuard;
+
+use super::{CheckoutError, CheckoutRequest, CloneAddress, Watch};
+
+/// How long a git server may stay silent.
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// How many branches, and how many tags, are looked at.
+const REFS_LIMIT: usize = 50_000;
+/// How often progress is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One writer at a time for each mirror.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Locks(Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>);
+
+impl Locks {
+    /// Waits until nobody else works on the repository's mirror.
+    pub(super) async fn lock(&self, repository: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.entry(repository.to_owned()).or_default().clone()
+        };
+        lock.lock_owned().await
+    }
+}
+
+/// A bare repository that holds what was ever fetched.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    path: PathBuf,
+}
+
+impl Mirror {
+    /// The mirror of the repository with this id, whether it exists or not.
+    pub(super) fn at(folder: &Path, repository: &str) -> Self {
+        // An id is the server's word; it becomes the name of a folder only in so far as it is harmless.
+        let name: String =
+            repository.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+        Mirror { path: folder.join(format!("{name}.git")) }
+    }
+
+    /// Opens the mirror, and makes it when there is none or it cannot be read.
+    pub(super) fn open(&self) -> Result<Repository, CheckoutError> {
+        match Repository::open_bare(&self.path) {
+            Ok(repository) => Ok(repository),
+            Err(error) => {
+                if self.path.exists() {
+                    tracing::warn!(mirror = %self.path.display(), %error, "a mirror cannot be opened: making it anew");
+                    std::fs::remove_dir_all(&self.path)?;
+                }
+                let options = &mut RepositoryInitOptions::new();
+                Ok(Repository::init_opts(&self.path, options.bare(true).mkpath(true).external_template(false))?)
+            }
+        }
+    }
+
+    /// Makes sure that the commit is here, and asks the server for its branches and tags.
+    ///
+    /// A commit that is here already is built even if the server does not answer.
+    pub(super) fn bring(
+        &self,
+        address: &CloneAddress,
+        request: &CheckoutRequest,
+        watch: &Watch,
+    ) -> Result<Found, CheckoutError> {
+        let wanted = Oid::from_str(&request.commit)
+            .ok()
+            .filter(|_| request.commit.len() == 40)
+            .ok_or_else(|| CheckoutError::Malformed(format!("`{}` is not a commit's full name", request.commit)))?;
+        let repository = self.open()?;
+        set_server_timeouts();
+        if let Some(commit) = commit_of(&repository, wanted) {
+            let refs = list_refs(&repository, address, watch).unwrap_or_else(|error| {
+                let _ = watch.progress.send(format!("{error}; going on with what was fetched before"));
+                Refs::default()
+            });
+            return Ok(Found { commit, from_mirror: true, refs });
+        }
+        let (named, refs) = fetch_ref(&repository, address, &request.git_ref, watch)?;
+        if commit_of(&repository, wanted).is_none() {
+            fetch_commit(&repository, address, wanted, watch)?;
+        }
+        match commit_of(&repository, wanted) {
+            Some(commit) => Ok(Found { commit, from_mirror: false, refs }),
+            None if named => Err(CheckoutError::Gone { commit: request.commit.clone() }),
+            None => Err(CheckoutError::UnknownRef { name: in_words(&request.git_ref) }),
+        }
+    }
+}
+
+/// What the mirror and the server have.
+pub(super) struct Found {
+    /// The commit, also where an annotated tag was asked for.
+    pub(super) commit: Oid,
+    /// Whether it was here before.
+    pub(super) from_mirror: bool,
+    /// The server's branches and tags.
+    pub(super) refs: Refs,
+}
+
+/// The commit that an object is or, for an annotated tag, names.
+pub(super) fn commit_of(repository: &Repository, object: Oid) -> Option<Oid> {
+    repository.find_object(object, None).ok()?.peel_to_commit().ok().map(|commit| commit.id())
+}
+
+/// Fetches one ref, and says whether the server has it, and which others.
+pub(super) fn fetch_ref(
+    repository: &Repository,
+    address: &CloneAddress,
+    git_ref: &str,
+    watch: &Watch,
+) -> Result<(bool, Refs), CheckoutError> {
+    let Some(name) = git_ref.strip_prefix("refs/").filter(|_| git2::Reference::is_valid_name(git_ref)) else {
+        return Err(CheckoutError::Malformed(format!("`{git_ref}` is not the full name of a branch or tag")));
+    };
+    let mut remote = repository.remote_anonymous(address.full())?;
+    let refspec = format!("+{git_ref}:refs/slipway/{name}");
+    remote.fetch(&[refspec], Some(&mut options(watch)), None).map_err(|error| in_context(&error, address, watch))?;
+    let heads = remote.list()?;
+    Ok((heads.iter().any(|head| head.name() == git_ref), refs(heads)))
+}
+
+/// Asks the server for its branches and tags, and fetches nothing.
+fn list_refs(repository: &Repository, address: &CloneAddress, watch: &Watch) -> Result<Refs, CheckoutError> {
+    let mut remote = repository.remote_anonymous(address.full())?;
+    let connection = remote
+        .connect_auth(Direction::Fetch, Some(callbacks(watch)), None)
+        .map_err(|error| in_context(&error, address, watch))?;
+    let refs = refs(connection.list()?);
+    Ok(refs)
+}
+
+fn refs(heads: &[RemoteHead<'_>]) -> Refs {
+    let under = |prefix: &str| {
+        let names = heads.iter().filter_map(|head| head.name().strip_prefix(prefix));
+        // `^{}` is not a tag but the commit that an annotated one names.
+        names.filter(|name| !name.ends_with("^{}")).take(REFS_LIMIT).map(str::to_owned).collect()
+    };
+    Refs { branches: under("refs/heads/"), tags: under("refs/tags/") }
+}
+
+/// Fetches a commit by its name, where the server allows that (GitHub does). Where it does not, nothing happens.
+pub(super) fn fetch_commit(
+    repository: &Repository,
+    address: &CloneAddress,
+    commit: Oid,
+    watch: &Watch,
+) -> Result<(), CheckoutError> {
+    let mut remote = repository.remote_anonymous(address.full())?;
+    let refspec = format!("+{commit}:refs/slipway/commits/{commit}");
+    match remote.fetch(&[refspec], Some(&mut options(watch)), None) {
+        Ok(()) => Ok(()),
+        Err(error) => match in_context(&error, address, watch) {
+            unreachable @ CheckoutError::Unreachable { .. } => {
+                tracing::debug!(%commit, %unreachable, "the server does not give a commit by its name");
+                Ok(())
+            }
+            other => Err(other),
+        },
+    }
+}
+
+fn options(watch: &Watch) -> FetchOptions<'_> {
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks(watch)).download_tags(AutotagOption::None);
+    options
+}
+
+fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
+    let mut callbacks = RemoteCallbacks::new();
+    let last_told = Cell::new(Instant::now());
+    callbacks.transfer_progress(move |progress| {
+        if last_told.get().elapsed() >= PROGRESS_INTERVAL {
+            last_told.set(Instant::now());
+            let _ = watch.progress.send(format!(
+                "received {} of {} objects, {} KiB",
+                progress.received_objects(),
+                progress.total_objects(),
+                progress.received_bytes() / 1024
+            ));
+        }
+        watch.goes_on() && progress.received_bytes() <= watch.limits.bytes
+    });
+    callbacks.sideband_progress(move |_| watch.goes_on());
+    // Asked again, the answer before was wrong, and asking for ever helps nobody.
+    let asked = Cell::new(false);
+    callbacks.credentials(move |_, user, allowed| {
+        if asked.replace(true) {
+            return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, "the server refused the login"));
+        }
+        if allowed.contains(CredentialType::SSH_KEY) {
+            return Cred::ssh_key_from_agent(user.unwrap_or("git"));
+        }
+        Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, "the server asks for a login and there is none"))
+    });
+    callbacks
+}
+
+fn in_context(error: &git2::Error, address: &CloneAddress, watch: &Watch) -> CheckoutError {
+    if let Err(over) = watch.check() {
+        over
+    } else if error.code() == ErrorCode::User {
+        CheckoutError::TooLarge { limit: watch.limits.bytes }
+    } else {
+        let cause = error.message().trim().replace(address.full(), address.shown());
+        CheckoutError::Unreachable { address: address.shown().to_owned(), cause }
+    }
+}
+
+fn in_words(git_ref: &str) -> String {
+    if let Some(branch) = git_ref.strip_prefix("refs/heads/") {
+        format!("the branch `{branch}`")
+    } else if let Some(tag) = git_ref.strip_prefix("refs/tags/") {
+        format!("the tag `{tag}`")
+    } else {
+        format!("`{git_ref}`")
+    }
+}
+
+/// Without these, libgit2 waits for ever for a server that has gone silent.
+fn set_server_timeouts() {
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        let limit = i32::try_from(SILENCE_LIMIT.as_millis()).unwrap_or(i32::MAX);
+        #[expect(unsafe_code, reason = "libgit2 has these as global variables only")]
+        // SAFETY: both are plain integers that libgit2 reads when it opens a connection. They are written once, and
+        // every connection of this process is opened by `Mirror::bring` after this call has returned.
+        let set = unsafe {
+            git2::opts::set_server_connect_timeout_in_milliseconds(limit)
+                .and_then(|()| git2::opts::set_server_timeout_in_milliseconds(limit))
+        };
+        if let Err(error) = set {
+            tracing::warn!(%error, "git servers that go silent will not be given up on");
+        }
+    });
+}

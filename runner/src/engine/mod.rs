@@ -1,0 +1,11 @@
+//! The Docker engine that a runner works with: how it is reached, what it is asked, and how its answers read.
+
+mod connect;
+mod helper;
+pub mod labels;
+mod pull;
+mod purge;
+pub(crate) mod scoped_socket;
+
+pub use connect::{DEFAULT_SOCKET, Engine, EngineError};
+pub use helper::Helper;

@@ -1,0 +1,126 @@
+//! Building by the engine's own BuildKit, over its REST API with a session.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use bollard::models::{BuildInfo, BuildInfoAux};
+use futures_util::TryStreamExt;
+use reqwest::{
+    Body,
+    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use url::form_urlencoded;
+
+use super::{
+    ContextLimits, ImageBuilder, ImageError, ImageRequest,
+    context::Context,
+    line::Line,
+    progress::Progress,
+    reports::{Broken, Reports},
+    session::Session,
+};
+use crate::{
+    coordinator::LogStream,
+    engine::{Engine, EngineError},
+    reporter::StepLog,
+};
+
+const DOING: &str = "build the image";
+
+/// Builds images on one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct BuildKit {
+    engine: Engine,
+    limits: ContextLimits,
+}
+
+impl BuildKit {
+    pub(crate) fn new(engine: Engine, limits: ContextLimits) -> Self {
+        BuildKit { engine, limits }
+    }
+}
+
+#[async_trait]
+impl ImageBuilder for BuildKit {
+    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<String, ImageError> {
+        let context = Context::open(&request, self.limits)?;
+        let line = Line::to(&self.engine)?;
+        let session = Session::open(&line, request.registries.clone(), request.secrets.clone()).await?;
+        let path = format!("/build?{}", query(&request, &context.dockerfile_name, &session.id));
+        // The engine says only that the stream ended early; what failed on this side is kept aside.
+        let failure: Arc<Mutex<Option<String>>> = Arc::default();
+        let keep = failure.clone();
+        let body = Body::wrap_stream(context.stream().inspect_err(move |error| {
+            *keep.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }));
+        let ours = || failure.lock().unwrap_or_else(PoisonError::into_inner).take().map(ImageError::Build);
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/x-tar"))]);
+        let answer = line.post(DOING, &path, headers, body).await.map_err(|error| ours().unwrap_or(explain(error)))?;
+        let mut reports = Reports::of(Box::pin(answer.bytes_stream()));
+        let mut progress = Progress::new(log.masks().clone());
+        loop {
+            let report = reports.next().await.map_err(|broken| {
+                ours().unwrap_or_else(|| match broken {
+                    Broken::Connection(error) => line.unreachable(&error).into(),
+                    Broken::Report(error) => error,
+                })
+            })?;
+            let Some(report) = report else { break };
+            if let Some(message) = report.error_detail.as_ref().and_then(|detail| detail.message.clone()) {
+                return Err(ours().unwrap_or(ImageError::Build(message.trim().to_owned())));
+            }
+            if let Some(id) = tell(report, &mut progress, log).await {
+                return Ok(id);
+            }
+        }
+        Err(ImageError::Build("BuildKit ended without naming an image".to_owned()))
+    }
+}
+
+fn explain(error: EngineError) -> ImageError {
+    match error {
+        EngineError::Refused { message, .. } => ImageError::Build(message),
+        unreachable => unreachable.into(),
+    }
+}
+
+/// What the engine is asked for: <https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ImageBuild>
+fn query(request: &ImageRequest, dockerfile: &str, session: &str) -> String {
+    let map = |pairs: &[(String, String)]| {
+        let pairs: BTreeMap<_, _> = pairs.iter().cloned().collect();
+        serde_json::Value::from_iter(pairs).to_string()
+    };
+    form_urlencoded::Serializer::new(String::new())
+        // BuildKit.
+        .append_pair("version", "2")
+        .append_pair("session", session)
+        .append_pair("dockerfile", dockerfile)
+        .append_pair("target", request.target.as_deref().unwrap_or_default())
+        .append_pair("buildargs", &map(&request.build_args))
+        .append_pair("labels", &map(&request.labels))
+        .append_pair("nocache", if request.is_fresh { "1" } else { "" })
+        .append_pair("rm", "1")
+        .finish()
+}
+
+/// Writes a report to the log, and returns the image's id when it is the last one.
+async fn tell(report: BuildInfo, progress: &mut Progress, log: &StepLog) -> Option<String> {
+    match report.aux {
+        Some(BuildInfoAux::BuildKit(status)) => {
+            for (stream, line) in progress.lines(&status) {
+                log.line(stream, line).await;
+            }
+            None
+        }
+        Some(BuildInfoAux::Default(image)) => image.id,
+        None => {
+            if let Some(text) = report.stream.or(report.status) {
+                log.line(LogStream::Out, text.trim_end()).await;
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Images: from a folder of the checkout to an image, and from an engine to a registry.
+
+mod buildkit;
+mod context;
+mod dockerignore;
+mod error;
+mod from;
+mod line;
+mod progress;
+mod pull;
+mod push;
+mod reports;
+mod session;
+
+use async_trait::async_trait;
+pub(crate) use buildkit::BuildKit;
+pub(crate) use context::ContextLimits;
+pub(crate) use error::ImageError;
+pub(crate) use pull::ensure;
+pub(crate) use push::push;
+
+use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};
+
+/// An image to build.
+#[derive(Clone)]
+pub(crate) struct ImageRequest {
+    /// Where everything is read from.
+    pub(crate) workspace: Workspace,
+    /// The app, for messages.
+    pub(crate) app: String,
+    /// The Dockerfile's path within the workspace.
+    pub(crate) dockerfile: String,
+    /// The context's folder within the workspace.
+    pub(crate) context: String,
+    /// The stage to build; none means the last.
+    pub(crate) target: Option<String>,
+    /// Build arguments.
+    pub(crate) build_args: Vec<(String, String)>,
+    /// What `RUN --mount=type=secret` may read, by name.
+    pub(crate) secrets: Vec<(String, String)>,
+    /// What the same build has made so far, for Dockerfiles that build on it.
+    pub(crate) bases: Vec<Base>,
+    /// Labels of the image.
+    pub(crate) labels: Vec<(String, String)>,
+    /// Logins for the registries of base images.
+    pub(crate) registries: Vec<RegistryCredential>,
+    /// Whether it is built without the layers that earlier builds left.
+    pub(crate) is_fresh: bool,
+}
+
+impl ImageRequest {
+    /// A request that asks for nothing yet.
+    pub(crate) fn of(workspace: Workspace) -> Self {
+        ImageRequest {
+            workspace,
+            app: String::new(),
+            dockerfile: String::new(),
+            context: String::new(),
+            target: None,
+            build_args: Vec::new(),
+            secrets: Vec::new(),
+            bases: Vec::new(),
+            labels: Vec::new(),
+            registries: Vec::new(),
+            is_fresh: false,
+        }
+    }
+}
+
+/// An image that the same build has made, under the name that a Dockerfile may use for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// The name without a tag.
+    pub(crate) image: String,
+    /// The name with a tag under which the engine has exactly this image.
+    pub(crate) local: String,
+}
+
+/// Builds images. Dropping the future stops the build.
+#[async_trait]
+pub(crate) trait ImageBuilder: Send + Sync {
+    /// Builds an image, tells the log how it goes, and returns the image's id.
+    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<String, ImageError>;
+}

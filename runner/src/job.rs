@@ -1,0 +1,35 @@
+//! What a job of either kind is given to work with.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    coordinator::{RegistryCredential, SecretValue},
+    engine::Engine,
+    proxy::Proxy,
+    reporter::Reporter,
+};
+
+/// The means of one leased job.
+#[derive(Debug, Clone)]
+pub struct JobContext {
+    /// The engine to work on.
+    pub engine: Engine,
+    /// Where steps, logs and ends are reported.
+    pub reporter: Reporter,
+    /// Credentials for the registries that the job may meet.
+    pub registries: Vec<RegistryCredential>,
+    /// The secrets that the job may use.
+    pub secrets: Vec<SecretValue>,
+    /// What routes requests to the containers of releases; none on a runner without a proxy.
+    pub proxy: Option<Arc<dyn Proxy>>,
+    /// The runner's id, for labels.
+    pub runner_id: String,
+    /// The runner's life, for the labels of what dies with a build.
+    pub incarnation: String,
+    /// Which attempt of the job this is, from 1.
+    pub attempt: u32,
+    /// Cancelled when the job must stop: on request, because the lease was lost, or because the runner shuts down.
+    pub cancel: CancellationToken,
+}

@@ -1,0 +1,26 @@
+//! Executes jobs. Knows no database and no HTTP routes: it speaks to the server through [`coordinator::Coordinator`].
+
+mod agent;
+mod builds;
+pub mod checkout;
+mod clock;
+pub mod coordinator;
+pub mod engine;
+mod failure;
+mod images;
+pub mod inventory;
+pub mod job;
+pub mod lease;
+pub mod local;
+pub mod logs;
+pub mod proxy;
+pub mod registry;
+pub mod reporter;
+pub mod rollouts;
+mod steps;
+pub mod targets;
+mod tls;
+mod workspace;
+
+pub use agent::{RunnerConfig, RunnerError, RunnerLimits, run};
+pub use steps::StepLimits;

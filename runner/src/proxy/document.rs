@@ -1,0 +1,244 @@
+//! Caddy's JSON for Slipway's servers and their routes (<https://caddyserver.com/docs/json/>).
+
+use serde_json::{Value, json};
+
+use super::{Claim, ProxyConfig, Route, SwitchConfig};
+
+/// How long Caddy looks for a container that accepts a connection before it gives up on a request.
+const TRY_FOR: &str = "2s";
+const TRY_AGAIN_AFTER: &str = "100ms";
+/// The same for the edge looking for the switch: long enough for a restart of it.
+const TRY_SWITCH_FOR: &str = "5s";
+const TRY_SWITCH_AGAIN_AFTER: &str = "50ms";
+
+/// The key of the variable in which a route tells whose it is. Nothing reads it but [`parse_route`].
+const OWNER: &str = "slipway_owner";
+
+/// Who asks the Caddy that has a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clients {
+    /// People.
+    Direct,
+    /// The edge, which tells the address of those who asked it.
+    BehindEdge,
+}
+
+/// The server where people's requests arrive.
+pub(super) fn edge_server(config: &ProxyConfig) -> Value {
+    let mut server = json!({
+        "listen": config.served_addresses(),
+        // Certificates are fetched only for a server that is reachable as their issuers expect.
+        "automatic_https": {"disable": !config.encrypted()},
+        "routes": [match &config.switch {
+            Some(switch) if !config.encrypted() => json!({"handle": [pass_on(&switch.socket)]}),
+            _ => unknown_host(),
+        }],
+    });
+    if config.switch.is_some() {
+        let sorry = sentence(503, "The releases cannot be reached at the moment.");
+        server["errors"] = json!({"routes": [{"handle": [sorry]}]});
+    }
+    server
+}
+
+/// The server behind the edge. Where the edge knows the host names, one that is missing here is missing for a moment.
+pub(super) fn switch_server(config: &ProxyConfig, switch: &SwitchConfig) -> Value {
+    let fallback = if config.encrypted() {
+        json!({"handle": [sentence(503, "No app serves this host name at the moment.")]})
+    } else {
+        unknown_host()
+    };
+    json!({
+        "listen": [switch.socket],
+        "automatic_https": {"disable": true},
+        "routes": [fallback],
+    })
+}
+
+fn unknown_host() -> Value {
+    json!({"handle": [sentence(404, "No app is released under this host name.")]})
+}
+
+fn sentence(status: u16, text: &str) -> Value {
+    json!({
+        "handler": "static_response",
+        "status_code": status,
+        "headers": {"Content-Type": ["text/plain; charset=utf-8"]},
+        "body": format!("{text}\n"),
+    })
+}
+
+/// Hands a request to the switch on a connection of its own, so that none ever waits there when the switch changes.
+fn pass_on(socket: &str) -> Value {
+    json!({
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": socket}],
+        "transport": {"protocol": "http", "keep_alive": {"enabled": false}},
+        "load_balancing": {"try_duration": TRY_SWITCH_FOR, "try_interval": TRY_SWITCH_AGAIN_AFTER},
+    })
+}
+
+/// A route of the edge: its host names, all passed on to the switch.
+pub(super) fn entry(id: &str, route: &Route, socket: &str) -> Value {
+    json!({
+        "@id": id,
+        "match": [{"host": route.hosts}],
+        "handle": [owner(route), pass_on(socket)],
+        "terminal": true,
+    })
+}
+
+/// A matcher that nothing matches: the negation of the one that everything does.
+fn never() -> Value {
+    json!([{"not": [{}]}])
+}
+
+/// A route to containers as one object, replaced as a whole.
+///
+/// Caddy counts the open requests of those addresses only that its configuration names, so that the draining ones
+/// stay in it behind a matcher that nothing matches.
+pub(super) fn route(id: &str, route: &Route, clients: Clients) -> Value {
+    let mut inner = Vec::new();
+    if route.serves() {
+        inner.push(json!({"handle": [reverse_proxy(&route.upstreams, clients)], "terminal": true}));
+    }
+    if !route.draining.is_empty() {
+        inner.push(json!({"match": never(), "handle": [reverse_proxy(&route.draining, clients)]}));
+    }
+    let matcher = if route.serves() { json!([{"host": route.hosts}]) } else { never() };
+    json!({
+        "@id": id,
+        "match": matcher,
+        "handle": [owner(route), {"handler": "subroute", "routes": inner}],
+        "terminal": true,
+    })
+}
+
+fn owner(route: &Route) -> Value {
+    json!({"handler": "vars", OWNER: route.owner})
+}
+
+fn reverse_proxy(upstreams: &[String], clients: Clients) -> Value {
+    let dials: Vec<Value> = upstreams.iter().map(|address| json!({"dial": address})).collect();
+    let mut handler = json!({
+        "handler": "reverse_proxy",
+        "upstreams": dials,
+        "load_balancing": {
+            "selection_policy": {"policy": "round_robin"},
+            "try_duration": TRY_FOR,
+            "try_interval": TRY_AGAIN_AFTER,
+        },
+    });
+    if clients == Clients::BehindEdge {
+        // Caddy drops what a peer without an address tells of its clients. The edge has checked these, and it is the only
+        // one that reaches the socket.
+        let told = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+        let headers = told.map(|name| (name.to_owned(), json!([format!("{{http.request.header.{name}}}")])));
+        handler["headers"] = json!({"request": {"set": serde_json::Map::from_iter(headers)}});
+    }
+    handler
+}
+
+/// Reads back what [`route`] wrote. What somebody else made of it counts as empty, and is then overwritten.
+pub(super) fn parse_route(document: &Value) -> Route {
+    let handler = |name: &str| {
+        let handlers = document["handle"].as_array().into_iter().flatten();
+        handlers.into_iter().find(|handler| handler["handler"] == name).unwrap_or(&Value::Null)
+    };
+    let mut found = Route {
+        owner: handler("vars")[OWNER].as_str().unwrap_or_default().to_owned(),
+        hosts: texts(&document["match"][0]["host"], Value::as_str),
+        ..Route::default()
+    };
+    for inner in handler("subroute")["routes"].as_array().into_iter().flatten() {
+        let dials = texts(&inner["handle"][0]["upstreams"], |upstream| upstream["dial"].as_str());
+        if inner.get("match").is_some() { found.draining = dials } else { found.upstreams = dials }
+    }
+    found
+}
+
+/// The host names of a route or an entry; none of what has no name, as the last route.
+pub(super) fn parse_claim(document: &Value) -> Option<Claim> {
+    let Route { owner, hosts, .. } = parse_route(document);
+    Some(Claim { id: document["@id"].as_str()?.to_owned(), owner, hosts })
+}
+
+fn texts(list: &Value, text: impl Fn(&Value) -> Option<&str>) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(text).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use serde_json::json;
+
+    use super::{
+        Clients, ProxyConfig, Route, SwitchConfig, edge_server, entry, parse_claim, parse_route, route, switch_server,
+    };
+
+    fn texts(items: &[&str]) -> Vec<String> {
+        items.iter().map(|&item| item.to_owned()).collect()
+    }
+
+    fn pair(listen: &[&str]) -> (ProxyConfig, SwitchConfig) {
+        let switch = SwitchConfig {
+            admin: "http://127.0.0.1:2020".parse().unwrap(),
+            socket: "unix//run/slipway/switch.sock".to_owned(),
+        };
+        let admin = "http://127.0.0.1:2019".parse().unwrap();
+        (ProxyConfig { admin, listen: texts(listen), switch: Some(switch.clone()) }, switch)
+    }
+
+    #[test]
+    fn a_route_reads_back_as_it_was_written() {
+        for (hosts, upstreams, draining) in [
+            (texts(&["a.test", "b.test"]), texts(&["10.0.0.2:80"]), vec![]),
+            (texts(&["a.test"]), texts(&["10.0.0.2:80"]), texts(&["10.0.0.3:80"])),
+            (vec![], vec![], texts(&["10.0.0.3:80"])),
+        ] {
+            let wanted = Route { owner: "web in dev of acme/shop".to_owned(), hosts, upstreams, draining };
+            for clients in [Clients::Direct, Clients::BehindEdge] {
+                assert_eq!(parse_route(&route("slipway-x-web", &wanted, clients)), wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_tells_whose_its_hosts_are() {
+        let wanted = Route { owner: "web in dev of a/b".to_owned(), hosts: texts(&["a.test"]), ..Route::default() };
+        let claim = parse_claim(&entry("slipway-x-web", &wanted, "unix//s")).unwrap();
+        assert_eq!((claim.id.as_str(), claim.owner, claim.hosts), ("slipway-x-web", wanted.owner, wanted.hosts));
+    }
+
+    #[test]
+    fn a_route_without_upstreams_never_takes_a_request() {
+        let document = route("x", &Route { hosts: texts(&["a.test"]), ..Route::default() }, Clients::Direct);
+        assert_eq!(document["match"], json!([{"not": [{}]}]));
+        assert_eq!(document["handle"][1]["routes"], json!([]));
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_counts_as_empty() {
+        assert_eq!(parse_route(&json!({"@id": "x", "handle": "nonsense"})), Route::default());
+        assert_eq!(parse_claim(&json!({"match": [{"host": ["theirs.test"]}]})), None);
+    }
+
+    #[test]
+    fn an_edge_that_needs_no_certificates_passes_everything_on_and_the_switch_knows_what_is_unknown() {
+        let (config, switch) = pair(&[":80"]);
+        let edge = edge_server(&config);
+        assert_eq!(edge["routes"][0]["handle"][0]["upstreams"], json!([{"dial": switch.socket}]));
+        assert_eq!(edge["routes"][0]["handle"][0]["transport"]["keep_alive"], json!({"enabled": false}));
+        assert_eq!(switch_server(&config, &switch)["routes"][0]["handle"][0]["status_code"], 404);
+    }
+
+    #[test]
+    fn an_edge_with_certificates_knows_the_host_names_and_the_switch_is_sorry_for_those_it_misses() {
+        let (config, switch) = pair(&[":80", ":443"]);
+        let edge = edge_server(&config);
+        assert_eq!(edge["listen"], json!([":443"]));
+        assert_eq!(edge["automatic_https"], json!({"disable": false}));
+        assert_eq!(edge["routes"][0]["handle"][0]["status_code"], 404);
+        assert_eq!(switch_server(&config, &switch)["routes"][0]["handle"][0]["status_code"], 503);
+    }
+}

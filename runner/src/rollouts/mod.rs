@@ -1,0 +1,208 @@
+//! Bringing an environment to a release, app by app and replica by replica, without losing a request; and back, when
+//! a new version does not become healthy.
+//!
+//! Nothing is remembered between two runs: each looks at what the engine and the proxy hold and goes on from there, so
+//! that a rollout cut off anywhere is finished by running it again.
+
+mod cleanup;
+mod domains;
+mod health;
+mod preflight;
+mod restore;
+mod rolling;
+mod setback;
+mod steps;
+mod traffic;
+mod turnover;
+
+use health::Prober;
+use setback::Setback;
+
+use crate::{
+    coordinator::{JobResult, ReleaseContent, ReleasedApp, RolloutWork, StepOutcome, StepResult},
+    job::JobContext,
+    registry::Registry,
+    reporter::StepLog,
+    targets::docker::{DockerTarget, EnvironmentNames, Instance, Placement},
+};
+
+/// Rolls the release out. Answers [`JobResult::Live`] once every app runs it and takes traffic, and
+/// [`JobResult::Failed`] when it does not; the release before it serves then. A job that was cancelled is a failure
+/// that returns. When the lease is lost, nothing more is touched and the answer means nothing.
+pub async fn execute(work: &RolloutWork, ctx: &JobContext) -> JobResult {
+    let outcome = match Rollout::new(work, ctx) {
+        Ok(rollout) => Box::pin(rollout.run()).await,
+        Err(setback) => Err(setback),
+    };
+    match outcome {
+        Ok(()) => JobResult::Live,
+        Err(Setback::Failed(reason)) => JobResult::Failed { reason },
+        Err(Setback::Cancelled) => JobResult::Failed { reason: "the rollout was cancelled on request".to_owned() },
+        Err(Setback::Abandoned) => JobResult::Cancelled,
+    }
+}
+
+/// One rollout and its means.
+struct Rollout<'a> {
+    work: &'a RolloutWork,
+    ctx: &'a JobContext,
+    target: DockerTarget,
+    registry: Registry,
+    prober: Prober,
+}
+
+impl<'a> Rollout<'a> {
+    fn new(work: &'a RolloutWork, ctx: &'a JobContext) -> Result<Self, Setback> {
+        let placement = Placement {
+            runner: ctx.runner_id.clone(),
+            environment: work.environment.clone(),
+            names: EnvironmentNames::new(&work.environment, &work.environment_name),
+        };
+        let target = DockerTarget::new(ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
+        let prober = Prober::new().map_err(Setback::Failed)?;
+        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober })
+    }
+
+    async fn run(&self) -> Result<(), Setback> {
+        self.ctx.reporter.declare(steps::declare(self.work)).await?;
+        let Err((setback, reached)) = self.forward().await else {
+            // The release serves: what is left over now is no reason to say that it does not.
+            return match self.cleanup_step().await {
+                Err(Setback::Abandoned) => Err(Setback::Abandoned),
+                _ => Ok(()),
+            };
+        };
+        if setback == Setback::Abandoned {
+            return Err(setback);
+        }
+        for index in reached + 1..=steps::cleanup(&self.work.release) {
+            self.ctx.reporter.skip(index, StepOutcome::Skipped, "the rollout stopped before it").await?;
+        }
+        self.return_step(setback).await
+    }
+
+    /// Everything up to the point where the release serves alone. A setback comes with the step it happened in.
+    async fn forward(&self) -> Result<(), (Setback, u32)> {
+        let at = |index: u32| move |setback: Setback| (setback, index);
+        let log = self.open(steps::PREFLIGHT).await.map_err(at(steps::PREFLIGHT))?;
+        let checked = self.preflight(&log).await;
+        close(log, checked).await.map_err(at(steps::PREFLIGHT))?;
+        for (position, app) in self.work.release.apps.iter().enumerate() {
+            let index = steps::roll(position);
+            let log = self.open(index).await.map_err(at(index))?;
+            let rolled = self.roll(app, &log).await;
+            close(log, rolled).await.map_err(at(index))?;
+        }
+        Ok(())
+    }
+
+    async fn cleanup_step(&self) -> Result<(), Setback> {
+        let log = self.open(steps::cleanup(&self.work.release)).await?;
+        let cleaned = self.cleanup(&log).await;
+        close(log, cleaned).await
+    }
+
+    /// Undoes what was begun, and answers with the reason for it.
+    async fn return_step(&self, setback: Setback) -> Result<(), Setback> {
+        if !self.has_begun().await? {
+            return Err(setback);
+        }
+        self.ctx.reporter.declare(vec![steps::declare_return(self.work)]).await?;
+        let log = self.open(steps::returning(&self.work.release)).await?;
+        let restored = self.restore(&log).await;
+        match (close(log, restored).await, setback) {
+            (Err(Setback::Abandoned), _) => Err(Setback::Abandoned),
+            (Err(Setback::Failed(problem)), Setback::Failed(reason)) => {
+                Err(Setback::Failed(format!("{reason}; returning met a problem, too: {problem}")))
+            }
+            (Err(problem), Setback::Cancelled) => Err(problem),
+            (_, setback) => Err(setback),
+        }
+    }
+
+    /// Whether the environment differs from the release before: something of this one stands, or something of that
+    /// one does not run.
+    async fn has_begun(&self) -> Result<bool, Setback> {
+        let instances = self.target.instances().await?;
+        let new = instances.iter().any(|instance| instance.release == self.work.release.release);
+        let Some(previous) = &self.work.previous else { return Ok(new) };
+        let runs = |app: &str| {
+            instances.iter().filter(|it| it.release == previous.release && it.app == app && it.is_running()).count()
+        };
+        Ok(new || previous.apps.iter().any(|app| u32::try_from(runs(&app.app)).unwrap_or(u32::MAX) < app.run.replicas))
+    }
+
+    async fn open(&self, index: u32) -> Result<StepLog, Setback> {
+        self.still_owner()?;
+        Ok(self.ctx.reporter.start(index).await?)
+    }
+
+    /// Waits for `waiting`, unless the lease is lost meanwhile.
+    async fn while_owner<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            () = self.ctx.reporter.lease().lost().cancelled() => Err(Setback::Abandoned),
+            done = waiting => Ok(done),
+        }
+    }
+
+    /// Waits for `waiting`, unless the job is stopped meanwhile. Only waits may be cut off, never a change.
+    async fn unless_stopped<T>(&self, waiting: impl Future<Output = T>) -> Result<T, Setback> {
+        tokio::select! {
+            biased;
+            () = self.ctx.cancel.cancelled() => Err(self.stopped()),
+            done = waiting => Ok(done),
+        }
+    }
+
+    /// To be asked before every change: whether the environment is still this job's to touch.
+    fn still_owner(&self) -> Result<(), Setback> {
+        if self.ctx.reporter.lease().lost().is_cancelled() { Err(Setback::Abandoned) } else { Ok(()) }
+    }
+
+    /// To be asked before every change that goes forward: whether the job is to go on.
+    fn go_on(&self) -> Result<(), Setback> {
+        if self.ctx.cancel.is_cancelled() { Err(self.stopped()) } else { self.still_owner() }
+    }
+
+    fn stopped(&self) -> Setback {
+        if self.ctx.reporter.lease().lost().is_cancelled() { Setback::Abandoned } else { Setback::Cancelled }
+    }
+
+    fn previous_app(&self, name: &str) -> Option<&ReleasedApp> {
+        self.work.previous.as_ref().and_then(|previous| previous.apps.iter().find(|app| app.app == name))
+    }
+
+    /// How long an old container of the app may finish its requests.
+    fn drain_limit(&self, app: &str) -> std::time::Duration {
+        let next = || self.work.release.apps.iter().find(|released| released.app == app);
+        let run = self.previous_app(app).or_else(next).map(|released| &released.run);
+        std::time::Duration::from_millis(run.map_or(slipway_pipelines::release::DEFAULT_DRAIN_MS, |run| run.drain_ms))
+    }
+}
+
+/// Ends a step with what came of it, and passes that on.
+async fn close(log: StepLog, outcome: Result<(), Setback>) -> Result<(), Setback> {
+    let result = match &outcome {
+        Ok(()) => StepResult::succeeded(),
+        Err(Setback::Failed(reason)) => StepResult::failed(reason),
+        Err(Setback::Cancelled) => StepResult::of(StepOutcome::Cancelled),
+        Err(Setback::Abandoned) => return outcome,
+    };
+    log.finish(result).await?;
+    outcome
+}
+
+/// The containers of one app.
+fn of_app(instances: Vec<Instance>, app: &str) -> Vec<Instance> {
+    instances.into_iter().filter(|instance| instance.app == app).collect()
+}
+
+/// How a container is named in logs.
+fn title(instance: &Instance, release: &ReleaseContent) -> String {
+    if instance.release == release.release {
+        format!("replica {}", instance.replica)
+    } else {
+        format!("the old {}", instance.name)
+    }
+}

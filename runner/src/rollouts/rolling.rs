@@ -1,0 +1,83 @@
+//! The rolling strategy: one new container at a time comes in addition, and takes the place of one old one.
+
+use super::{Rollout, Setback, health::Unhealthy, of_app, title, turnover::Turnover};
+use crate::{
+    coordinator::{LogStream, ReleasedApp},
+    reporter::StepLog,
+    targets::docker::{Instance, Replica},
+};
+
+/// How many of a failed container's last lines are shown.
+const LAST_LINES: usize = 20;
+
+impl Rollout<'_> {
+    /// Replaces the app's old containers. They are stopped and kept: only the end of the whole rollout removes them.
+    pub(super) async fn roll(&self, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
+        let instances = of_app(self.target.instances().await?, &app.app);
+        let route = self.route_of(&app.app).await?;
+        let release = &self.work.release;
+        let mut turnover = Turnover::new(&instances, &release.release, app.run.domain.as_deref(), route.as_ref());
+        for number in 1..=app.run.replicas {
+            let ready = self.bring_up(Replica { release, app, number }, log).await?;
+            turnover.gain(&ready);
+            self.turn(app, &mut turnover, number, log).await?;
+        }
+        if app.run.replicas == 0 {
+            self.turn(app, &mut turnover, 0, log).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a replica, unless it runs, and waits until it is healthy.
+    pub(super) async fn bring_up(&self, replica: Replica<'_>, log: &StepLog) -> Result<Instance, Setback> {
+        let (app, number) = (&replica.app.app, replica.number);
+        let failed = |reason: String| Setback::of(app, format!("replica {number} {reason}"));
+        log.say(format!("starting replica {number} of {}", replica.app.run.replicas)).await;
+        self.go_on()?;
+        let started = self.target.ensure_running(replica).await;
+        let started = started.map_err(|error| failed(format!("could not be started: {error}")))?;
+        let waiting = self.prober.wait(&self.target, &started.name, &replica.app.run.health);
+        match self.unless_stopped(waiting).await? {
+            Ok(ready) => {
+                self.target.keep_running(&ready.name).await?;
+                log.say(format!("replica {number} is healthy")).await;
+                Ok(ready)
+            }
+            Err(unhealthy) => {
+                self.show_last_lines(&started.name, &unhealthy, log).await;
+                Err(failed(unhealthy.to_string()))
+            }
+        }
+    }
+
+    /// Leads traffic to the new containers that are ready, and lets go of the old ones that they replace.
+    async fn turn(&self, app: &ReleasedApp, turnover: &mut Turnover, ready: u32, log: &StepLog) -> Result<(), Setback> {
+        let leaving = turnover.lose(ready, app.run.replicas);
+        let route = turnover.route(&leaving);
+        self.go_on()?;
+        self.switch(&app.app, &route, log).await?;
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        let limit = self.drain_limit(&app.app);
+        self.unless_stopped(self.drain(&route.draining, limit, log)).await??;
+        for instance in &leaving {
+            log.say(format!("stopping {}", title(instance, &self.work.release))).await;
+        }
+        self.stop_all(&leaving, limit).await
+    }
+
+    async fn show_last_lines(&self, name: &str, unhealthy: &Unhealthy, log: &StepLog) {
+        let lines = self.target.last_lines(name, LAST_LINES).await;
+        log.say(match (lines.is_empty(), unhealthy) {
+            (true, _) => "it wrote nothing".to_owned(),
+            (false, Unhealthy::Exited(_)) => "the last that it wrote:".to_owned(),
+            (false, _) => "the last that it has written:".to_owned(),
+        })
+        .await;
+        for (stream, line) in lines {
+            let stream = if stream == LogStream::Err { LogStream::Err } else { LogStream::Out };
+            log.line(stream, line).await;
+        }
+    }
+}

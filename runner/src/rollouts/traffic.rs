@@ -1,0 +1,94 @@
+//! Moving requests from container to container, and letting the old ones finish theirs.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::{Rollout, Setback, health::seconds};
+use crate::{proxy::Route, reporter::StepLog, targets::docker::Instance};
+
+/// How long after a switch a request may still be on its way to the old container without being counted: it was read
+/// by the proxy's earlier configuration, or its connection was accepted by it.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How often the open requests are counted.
+const COUNT_EVERY: Duration = Duration::from_millis(50);
+
+impl Rollout<'_> {
+    /// The app's route as it stands.
+    pub(super) async fn route_of(&self, app: &str) -> Result<Option<Route>, Setback> {
+        let Some(proxy) = &self.ctx.proxy else { return Ok(None) };
+        Ok(proxy.route(&self.target.names().route(app)).await?)
+    }
+
+    /// Makes the app's route be `wanted` in one step, if it is not that already. An app without a route, that is to
+    /// have no upstream, is left without one.
+    pub(super) async fn switch(&self, app: &str, wanted: &Route, log: &StepLog) -> Result<(), Setback> {
+        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        let id = self.target.names().route(app);
+        let wanted = Route { owner: self.owner(app), ..wanted.clone() };
+        let standing = proxy.route(&id).await?;
+        if standing.is_none() {
+            if !wanted.serves() {
+                return Ok(());
+            }
+            // Another environment may have taken the domain since the preflight.
+            for host in &wanted.hosts {
+                self.check_free(app, host).await?;
+            }
+        }
+        // The proxy compares for itself: it may be in several parts, of which one was not reached by a run before.
+        proxy.put(&id, &wanted).await?;
+        if standing.as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        if wanted.serves() {
+            log.say(format!("{} now leads to {}", wanted.hosts.join(" and "), wanted.upstreams.join(", "))).await;
+        } else {
+            log.say("no traffic is led to this app any more").await;
+        }
+        Ok(())
+    }
+
+    /// Takes the app's route away.
+    pub(super) async fn unroute(&self, app: &str) -> Result<(), Setback> {
+        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        Ok(proxy.remove(&self.target.names().route(app)).await?)
+    }
+
+    /// Waits until none of the upstreams has an open request, or the time is over.
+    pub(super) async fn drain(&self, upstreams: &[String], limit: Duration, log: &StepLog) -> Result<(), Setback> {
+        let Some(proxy) = self.ctx.proxy.as_ref().filter(|_| !upstreams.is_empty()) else { return Ok(()) };
+        let deadline = Instant::now() + limit;
+        tokio::time::sleep(SETTLE.min(limit)).await;
+        loop {
+            let mut open = 0;
+            for upstream in upstreams {
+                open += proxy.requests_in_flight(upstream).await?;
+            }
+            if open == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let limit = seconds(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
+                log.say(format!("{open} requests were still open after {limit}; they are cut off now")).await;
+                return Ok(());
+            }
+            tokio::time::sleep(COUNT_EVERY).await;
+        }
+    }
+
+    /// Stops containers side by side; each may end in its own time within the grace.
+    pub(super) async fn stop_all(&self, leaving: &[Instance], grace: Duration) -> Result<(), Setback> {
+        let stops = leaving.iter().map(|instance| self.target.stop(&instance.name, grace));
+        join_all(stops).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok(())
+    }
+
+    /// Removes containers side by side.
+    pub(super) async fn remove_all(&self, leaving: &[Instance]) -> Result<(), Setback> {
+        let removals = leaving.iter().map(|instance| self.target.remove(&instance.name));
+        join_all(removals).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok(())
+    }
+}

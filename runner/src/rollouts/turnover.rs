@@ -1,0 +1,173 @@
+//! Which old containers leave when a new one has come, and who is in the route meanwhile.
+
+use crate::{proxy::Route, targets::docker::Instance};
+
+/// One app's change from old containers to new ones, as it stands.
+#[derive(Debug)]
+pub(super) struct Turnover {
+    /// How many old containers there are, stopped ones included: those are kept until the rollout is over.
+    old_total: usize,
+    /// The old ones that still run, in the order in which they leave.
+    staying: Vec<Instance>,
+    /// The upstreams of new containers that take traffic.
+    fresh: Vec<String>,
+    /// The upstreams of new containers that were routed by a run before this one and are not asked again yet.
+    inherited: Vec<String>,
+    /// The host names that the route had and those it is to have.
+    hosts: Vec<String>,
+    /// Whether the new containers are routed at all.
+    routed: bool,
+    /// The upstreams that the route had.
+    before: Vec<String>,
+}
+
+impl Turnover {
+    /// From the app's containers, the release that is to run, the domain it is to have, and the route as it stands.
+    pub(super) fn new(instances: &[Instance], release: &str, domain: Option<&str>, route: Option<&Route>) -> Self {
+        let before = route.map(|route| route.upstreams.clone()).unwrap_or_default();
+        let in_route =
+            |instance: &Instance| instance.upstream.as_ref().is_some_and(|upstream| before.contains(upstream));
+        let (new, old): (Vec<&Instance>, Vec<&Instance>) =
+            instances.iter().partition(|instance| instance.release == release);
+        let mut staying: Vec<Instance> = old.iter().copied().filter(|old| old.is_running()).cloned().collect();
+        // One without traffic leaves first: a run before this one has switched it off already.
+        staying.sort_by_key(|old| (in_route(old), old.replica));
+        let mut hosts: Vec<String> = domain.map(str::to_owned).into_iter().collect();
+        hosts.extend(
+            route.into_iter().flat_map(|route| route.hosts.clone()).filter(|host| Some(host.as_str()) != domain),
+        );
+        Turnover {
+            old_total: old.len(),
+            staying,
+            fresh: Vec::new(),
+            inherited: new.into_iter().filter(|new| in_route(new)).filter_map(|new| new.upstream.clone()).collect(),
+            hosts,
+            routed: domain.is_some(),
+            before,
+        }
+    }
+
+    /// A new container is ready: it takes traffic from now on.
+    pub(super) fn gain(&mut self, ready: &Instance) {
+        if let Some(upstream) = ready.upstream.clone().filter(|_| self.routed) {
+            self.inherited.retain(|inherited| *inherited != upstream);
+            self.fresh.push(upstream);
+        }
+    }
+
+    /// Takes out the old containers that are replaced once `ready` new ones of `wanted` are there: one for each, and
+    /// all that are left with the last.
+    pub(super) fn lose(&mut self, ready: u32, wanted: u32) -> Vec<Instance> {
+        let keep = if ready >= wanted {
+            self.inherited.clear();
+            0
+        } else {
+            self.old_total.saturating_sub(usize::try_from(ready).unwrap_or(usize::MAX))
+        };
+        let leaving = self.staying.len().saturating_sub(keep);
+        self.staying.drain(..leaving).collect()
+    }
+
+    /// The route that fits, with those that leave still counted.
+    pub(super) fn route(&self, leaving: &[Instance]) -> Route {
+        let staying =
+            self.staying.iter().filter_map(|old| old.upstream.clone()).filter(|old| self.before.contains(old));
+        let mut upstreams = self.fresh.clone();
+        upstreams.extend(self.inherited.iter().cloned());
+        upstreams.extend(staying);
+        let draining = leaving.iter().filter_map(|old| old.upstream.clone()).filter(|old| self.before.contains(old));
+        Route { hosts: self.hosts.clone(), upstreams, draining: draining.collect(), ..Route::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Turnover;
+    use crate::{
+        proxy::Route,
+        targets::docker::{Instance, InstanceState},
+    };
+
+    fn instance(release: &str, replica: u32, running: bool) -> Instance {
+        let address = running.then(|| format!("10.0.{}.{replica}", release.len()));
+        let state = if running { InstanceState::Running } else { InstanceState::Startable };
+        Instance::for_model(release, "web", replica, state, address, Some(80))
+    }
+
+    fn route(instances: &[&Instance]) -> Route {
+        let upstreams = instances.iter().filter_map(|instance| instance.upstream.clone()).collect();
+        Route { hosts: vec!["a.test".into()], upstreams, ..Route::default() }
+    }
+
+    fn names(instances: &[Instance]) -> Vec<u32> {
+        instances.iter().map(|instance| instance.replica).collect()
+    }
+
+    #[test]
+    fn each_new_container_takes_the_place_of_one_old_one() {
+        let (old1, old2) = (instance("o", 1, true), instance("o", 2, true));
+        let (new1, new2) = (instance("new", 1, true), instance("new", 2, true));
+        let before = route(&[&old1, &old2]);
+        let mut turnover = Turnover::new(&[old1.clone(), old2.clone()], "new", Some("a.test"), Some(&before));
+        turnover.gain(&new1);
+        let leaving = turnover.lose(1, 2);
+        assert_eq!(names(&leaving), [1]);
+        assert_eq!(
+            turnover.route(&leaving),
+            Route { draining: vec![old1.upstream.unwrap_or_default()], ..route(&[&new1, &old2]) }
+        );
+        turnover.gain(&new2);
+        let leaving = turnover.lose(2, 2);
+        assert_eq!(
+            turnover.route(&leaving),
+            Route { draining: vec![old2.upstream.unwrap_or_default()], ..route(&[&new1, &new2]) }
+        );
+    }
+
+    #[test]
+    fn fewer_replicas_let_the_rest_go_with_the_last_and_more_let_nobody_go_twice() {
+        let old: Vec<Instance> = (1..=4).map(|replica| instance("o", replica, true)).collect();
+        let mut down = Turnover::new(&old, "new", None, None);
+        assert_eq!(down.lose(1, 2).len(), 1);
+        assert_eq!(down.lose(2, 2).len(), 3);
+        let mut up = Turnover::new(&old[..1], "new", None, None);
+        assert_eq!(up.lose(1, 3).len(), 1);
+        assert_eq!(up.lose(2, 3).len(), 0);
+    }
+
+    #[test]
+    fn a_second_run_goes_on_where_the_first_one_ended() {
+        // The first run had switched old 1 off without stopping it, and had both new ones in the route.
+        let (old1, old2) = (instance("o", 1, true), instance("o", 2, false));
+        let (new1, new2) = (instance("new", 1, true), instance("new", 2, true));
+        let before = route(&[&new1, &new2]);
+        let all = [new1.clone(), new2.clone(), old1, old2];
+        let mut turnover = Turnover::new(&all, "new", Some("a.test"), Some(&before));
+        turnover.gain(&new1);
+        let leaving = turnover.lose(1, 2);
+        assert!(leaving.is_empty(), "one old container of two may stay while one of two new ones is ready");
+        assert_eq!(turnover.route(&leaving), route(&[&new1, &new2]), "nobody who serves is switched off");
+        turnover.gain(&new2);
+        let leaving = turnover.lose(2, 2);
+        assert_eq!(names(&leaving), [1]);
+        assert_eq!(turnover.route(&leaving), route(&[&new1, &new2]));
+    }
+
+    #[test]
+    fn an_app_that_loses_its_domain_keeps_it_until_its_last_old_container_leaves() {
+        let old = instance("o", 1, true);
+        let new = instance("new", 1, true);
+        let mut turnover = Turnover::new(std::slice::from_ref(&old), "new", None, Some(&route(&[&old])));
+        turnover.gain(&new);
+        assert!(turnover.route(&[]).serves());
+        let leaving = turnover.lose(1, 1);
+        assert!(!turnover.route(&leaving).serves());
+    }
+
+    #[test]
+    fn a_changed_domain_is_served_under_both_names_meanwhile() {
+        let old = instance("o", 1, true);
+        let turnover = Turnover::new(std::slice::from_ref(&old), "new", Some("b.test"), Some(&route(&[&old])));
+        assert_eq!(turnover.route(&[]).hosts, ["b.test", "a.test"]);
+    }
+}

@@ -1,0 +1,197 @@
+//! A `docker run` line as a container of its own.
+
+use std::pin::Pin;
+
+use bollard::{container::LogOutput, errors::Error, query_parameters::AttachContainerOptionsBuilder};
+use futures_util::{Stream, StreamExt};
+use slipway_pipelines::config::ContainerRun;
+
+use super::{Blueprint, Patience, Provisions, Site, StepError, blueprint::Wishes, mounts::has_partial, output::pump};
+use crate::{engine::Engine, images, reporter::StepLog, steps::Leftovers, workspace::Links};
+
+/// The largest `--env-file`, in bytes.
+const ENV_FILE_LIMIT: u64 = 1024 * 1024;
+
+/// What a container writes.
+pub(super) type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>;
+
+/// Removes its container in the background when it is dropped, whichever way its step ends.
+#[derive(Debug)]
+pub(super) struct ContainerGuard {
+    engine: Engine,
+    leftovers: Leftovers,
+    id: String,
+}
+
+impl ContainerGuard {
+    pub(super) fn new(site: &Site, id: String) -> Self {
+        ContainerGuard { engine: site.engine.clone(), leftovers: site.leftovers.clone(), id }
+    }
+
+    /// The container's id: another one may bear its name by the time that it is removed.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Drop for ContainerGuard {
+    fn drop(&mut self) {
+        let (engine, leftovers, id) = (self.engine.clone(), self.leftovers.clone(), std::mem::take(&mut self.id));
+        let removal = async move { leftovers.remove_container(&engine, &id).await };
+        self.leftovers.spawn(removal);
+    }
+}
+
+/// A `docker run` line of an app.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ContainerCommand<'a> {
+    /// The app.
+    pub(crate) app: &'a str,
+    /// What it asks for.
+    pub(crate) run: &'a ContainerRun,
+    /// The id of the image to run in place of the one named, when the build has just made that one.
+    pub(crate) built: Option<&'a str>,
+    /// What it is given besides.
+    pub(crate) provisions: &'a Provisions,
+}
+
+impl Site {
+    /// Runs a `docker run` line to its end and writes its output to the log.
+    pub(crate) async fn run_container(
+        &self,
+        command: ContainerCommand<'_>,
+        log: &StepLog,
+        patience: &Patience,
+    ) -> Result<(), StepError> {
+        if command.built.is_none() {
+            let pulled = images::ensure(&self.engine, &command.run.image, &self.registries, log, patience.cancel());
+            patience.bear(pulled).await?;
+        }
+        // 1. Made and attached to before it starts, so that not a byte of its output is missed.
+        let going = Box::pin(self.set_going(command, log));
+        let ((container, output), _running) = if has_partial(&command.run.mounts) {
+            self.in_stillness(going).await?
+        } else {
+            let running = self.calm.read().await;
+            (going.await?, running)
+        };
+        // 2. Its output ends when it does.
+        let reading =
+            async { Ok(pump(output, log).await.map_err(|error| self.engine.error("read the output", &error))?) };
+        let ended = patience.bear(reading).await;
+        if ended.is_err() {
+            self.end_at_once(&container).await;
+        }
+        ended?;
+        // 3. What it said at its end.
+        self.exit_of(container.id(), command.run).await
+    }
+
+    /// Makes the container, attaches to its output and starts it.
+    async fn set_going(
+        &self,
+        command: ContainerCommand<'_>,
+        log: &StepLog,
+    ) -> Result<(ContainerGuard, Output), StepError> {
+        let ContainerCommand { app, run, built, provisions } = command;
+        let mut names = run.name.iter().chain(&run.aliases).chain(&run.hostname);
+        if let Some(ours) = names.find(|name| name.to_ascii_lowercase().starts_with("slipway-")) {
+            return Err(StepError::Other(format!("the name {ours} is one of Slipway's own containers; take another")));
+        }
+        let mut mounts = self.mounts(&run.mounts).await?;
+        mounts.extend(provisions.mounts.iter().cloned());
+        let mut env = self.environment(run)?;
+        env.extend(provisions.assignments());
+        let blueprint = Blueprint {
+            entrypoint: run.entrypoint.as_ref().map(|entrypoint| vec![entrypoint.clone()]),
+            command: (!run.args.is_empty()).then(|| run.args.clone()),
+            env,
+            workdir: run.workdir.clone(),
+            user: run.user.clone(),
+            hostname: run.hostname.clone(),
+            aliases: run.name.iter().chain(&run.aliases).cloned().collect(),
+            mounts,
+            wishes: Wishes::of(run),
+            ..self.blueprint(log.index(), app, built.unwrap_or(&run.image))
+        };
+        let container = self.create(blueprint).await?;
+        let output = self.attach(container.id()).await?;
+        if has_partial(&run.mounts) {
+            self.start_at_once(container.id()).await?;
+        } else {
+            self.start(container.id()).await?;
+        }
+        Ok((container, output))
+    }
+
+    /// Everything that a container writes from now on.
+    pub(super) async fn attach(&self, id: &str) -> Result<Output, StepError> {
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        let attached = self.engine.attach_container(id, Some(options)).await;
+        Ok(attached.map_err(|error| self.engine.error("attach to the container", &error))?.output)
+    }
+
+    pub(super) async fn start(&self, id: &str) -> Result<(), StepError> {
+        let _beginning = self.stillness.start().await;
+        self.start_at_once(id).await
+    }
+
+    /// Starts a container for whoever keeps the build still.
+    async fn start_at_once(&self, id: &str) -> Result<(), StepError> {
+        let started = self.engine.start_container(id, None).await;
+        started.map_err(|error| self.engine.error("start the container", &error).into())
+    }
+
+    async fn exit_of(&self, id: &str, run: &ContainerRun) -> Result<(), StepError> {
+        let mut waiting = std::pin::pin!(self.engine.wait_container(id, None));
+        let code = match waiting.next().await {
+            Some(Ok(ended)) => ended.status_code,
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => code,
+            Some(Err(error)) => return Err(self.engine.error("wait for the container", &error).into()),
+            None => return Err(StepError::Other(format!("the engine did not tell how the container {id} ended"))),
+        };
+        if code == 0 {
+            return Ok(());
+        }
+        let state = self.engine.inspect_container(id, None).await.ok().and_then(|container| container.state);
+        if state.and_then(|state| state.oom_killed) == Some(true) {
+            let limit = run.memory.map_or(self.limits.memory, |asked| asked.min(self.limits.memory));
+            return Err(StepError::OutOfMemory { limit });
+        }
+        Err(StepError::Exit(code))
+    }
+
+    /// The variables of `-e` and `--env-file`, the former over the latter, as `docker run` does it.
+    fn environment(&self, run: &ContainerRun) -> Result<Vec<String>, StepError> {
+        let mut env = Vec::new();
+        for path in &run.env_files {
+            let bytes = self
+                .workspace
+                .read(path, Links::Within, ENV_FILE_LIMIT)?
+                .ok_or_else(|| StepError::Other(format!("the --env-file `{path}` is not in the workspace")))?;
+            env.extend(env_file(&String::from_utf8_lossy(&bytes)));
+        }
+        env.extend(run.env.iter().map(|(name, value)| format!("{name}={value}")));
+        Ok(env)
+    }
+}
+
+/// The assignments in an `--env-file`: one on each line, `#` begins a comment. A bare name, for which `docker run` takes
+/// its caller's variable, is left out: the runner's own variables are nobody's business.
+fn env_file(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.is_empty() && !line.starts_with('#') && line.contains('='))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn env_files_are_read_as_docker_run_does() {
+        let text = "# database\nURL=postgres://x?a=b\n\n  NAME=spaced \nHOME\nEMPTY=\n";
+        assert_eq!(env_file(text).collect::<Vec<_>>(), ["URL=postgres://x?a=b", "NAME=spaced ", "EMPTY="]);
+    }
+}

@@ -1,0 +1,172 @@
+//! The containers in which a build's commands run.
+
+mod blueprint;
+mod container;
+mod engine_socket;
+mod error;
+mod leftovers;
+mod limits;
+mod mounts;
+mod network;
+mod output;
+mod patience;
+mod provisions;
+mod services;
+mod stillness;
+mod warm;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use blueprint::Blueprint;
+use bollard::query_parameters::TagImageOptionsBuilder;
+use tokio::sync::{OnceCell, RwLock};
+
+pub(crate) use container::ContainerCommand;
+pub(crate) use error::StepError;
+pub(crate) use leftovers::Leftovers;
+pub use limits::StepLimits;
+pub(crate) use network::BuildNetwork;
+pub(crate) use patience::Patience;
+pub(crate) use provisions::Provisions;
+pub(crate) use services::ServiceStart;
+use services::Services;
+use slipway_pipelines::plan::PlannedService;
+pub(crate) use warm::ShellCommand;
+use warm::WarmContainers;
+
+use crate::{
+    coordinator::RegistryCredential,
+    engine::{
+        Engine,
+        labels::Origin,
+        scoped_socket::{ImageNames, ScopedSocket, Stillness},
+    },
+    workspace::Workspace,
+};
+
+/// What a build's containers share: the engine, the workspace, the network, the limits.
+#[derive(Debug)]
+pub(crate) struct Site {
+    engine: Engine,
+    origin: Origin,
+    workspace: Workspace,
+    limits: StepLimits,
+    registries: Vec<RegistryCredential>,
+    leftovers: Leftovers,
+    network: Arc<BuildNetwork>,
+    warm: WarmContainers,
+    services: Services,
+    kept_images: Mutex<Vec<String>>,
+    /// The socket of the steps that ask for an engine, once there is one.
+    socket: OnceCell<ScopedSocket>,
+    socket_folder: PathBuf,
+    /// The images by the names that steps with an engine know.
+    image_names: ImageNames,
+    /// Keeps the build still while such a step mounts a part of the workspace.
+    stillness: Arc<Stillness>,
+    /// Held for reading while a command runs, and for writing from the check of a mount of a part of the workspace until
+    /// the engine has made it (see [`stillness`]).
+    calm: RwLock<()>,
+}
+
+/// What a site is made of.
+#[derive(Debug)]
+pub(crate) struct Grounds {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// Whose the containers are.
+    pub(crate) origin: Origin,
+    /// The checked-out tree.
+    pub(crate) workspace: Workspace,
+    /// The bounds of each step.
+    pub(crate) limits: StepLimits,
+    /// The logins that the build was given.
+    pub(crate) registries: Vec<RegistryCredential>,
+    /// Where removals are done.
+    pub(crate) leftovers: Leftovers,
+    /// The build's network.
+    pub(crate) network: BuildNetwork,
+    /// The containers beside its steps.
+    pub(crate) services: Vec<PlannedService>,
+    /// Where the socket of steps with an engine would be; made on first use, removed with the build.
+    pub(crate) socket_folder: PathBuf,
+}
+
+impl Site {
+    pub(crate) fn new(grounds: Grounds) -> Self {
+        Site {
+            engine: grounds.engine,
+            origin: grounds.origin,
+            workspace: grounds.workspace,
+            limits: grounds.limits,
+            registries: grounds.registries,
+            leftovers: grounds.leftovers,
+            network: Arc::new(grounds.network),
+            warm: WarmContainers::default(),
+            services: Services::new(grounds.services),
+            kept_images: Mutex::default(),
+            socket: OnceCell::new(),
+            socket_folder: grounds.socket_folder,
+            image_names: ImageNames::default(),
+            stillness: Arc::default(),
+            calm: RwLock::new(()),
+        }
+    }
+
+    /// The engine that the build runs on.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The checked-out tree.
+    pub(crate) fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// The logins that the build was given.
+    pub(crate) fn registries(&self) -> &[RegistryCredential] {
+        &self.registries
+    }
+
+    /// The bounds of a step.
+    pub(crate) fn limits(&self) -> &StepLimits {
+        &self.limits
+    }
+
+    /// Gives a just-built image a name that lasts as long as the build: nobody prunes it meanwhile, and later Dockerfiles
+    /// of the build can name it.
+    pub(crate) async fn keep_image(&self, step: u32, id: &str) -> Result<String, StepError> {
+        let local = self.origin.image(step);
+        self.name_image(id, &local).await?;
+        self.kept_images.lock().unwrap_or_else(PoisonError::into_inner).push(local.clone());
+        Ok(local)
+    }
+
+    /// Lets steps with an engine find the image that the build has just made for an app, under the app's image name.
+    pub(crate) fn tell_image(&self, image: &str, local: &str) {
+        self.image_names.built(image, local);
+    }
+
+    /// Gives an image a name that stays.
+    pub(crate) async fn name_image(&self, id: &str, name: &str) -> Result<(), StepError> {
+        // A colon before the last slash belongs to the registry's port.
+        let (repo, tag) = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((name, "latest"));
+        let options = TagImageOptionsBuilder::default().repo(repo).tag(tag).build();
+        let tagged = self.engine.tag_image(id, Some(options)).await;
+        Ok(tagged.map_err(|error| self.engine.error(format!("name the image {id} {name}"), &error))?)
+    }
+}
+
+/// Removes everything that the build made on the engine, in the background.
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.warm.clear();
+        self.services.clear();
+        let images = std::mem::take(&mut *self.kept_images.lock().unwrap_or_else(PoisonError::into_inner));
+        let socket = self.socket.take().map(|socket| (socket.close(), std::mem::take(&mut self.socket_folder)));
+        self.leftovers.clear(self.engine.clone(), self.origin.clone(), Arc::clone(&self.network), images, socket);
+    }
+}

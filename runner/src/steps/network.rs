@@ -1,0 +1,76 @@
+//! The network that a build's containers share.
+
+use std::time::Duration;
+
+use bollard::models::NetworkCreateRequest;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+
+use super::{Leftovers, StepError};
+use crate::engine::{Engine, EngineError, labels::Origin};
+
+/// How long a build that ends waits for its network's making before it leaves the network to the next start's cleaning.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a build that ends early waits for its network's making.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// A build's network. It is being made from the beginning on, beside the checkout: making one takes longer than a small
+/// checkout, and nearly every build needs it. It is removed in the background when this is dropped.
+#[derive(Debug)]
+pub(crate) struct BuildNetwork {
+    engine: Engine,
+    leftovers: Leftovers,
+    made: Shared<BoxFuture<'static, Result<String, EngineError>>>,
+}
+
+impl BuildNetwork {
+    /// Begins to make the network of a build.
+    pub(crate) fn begin(engine: Engine, origin: &Origin, leftovers: Leftovers) -> Self {
+        let request = NetworkCreateRequest {
+            name: origin.name(),
+            driver: Some("bridge".to_owned()),
+            labels: Some(origin.network()),
+            ..NetworkCreateRequest::default()
+        };
+        let made = make(engine.clone(), request).boxed().shared();
+        // Driven on its own, so that it goes on while nobody waits for it.
+        leftovers.spawn(made.clone().map(drop));
+        BuildNetwork { engine, leftovers, made }
+    }
+
+    /// Waits until it is there, or is known not to come: nothing is made for a job that has ended.
+    pub(crate) async fn settled(&self) {
+        // What went wrong is told by whoever needs the network; an engine that hangs is cleaned after it answers.
+        drop(tokio::time::timeout(SETTLE, self.made.clone()).await);
+    }
+
+    /// Its name, once it is there.
+    pub(super) async fn name(&self) -> Result<String, StepError> {
+        Ok(self.made.clone().await?)
+    }
+}
+
+impl Drop for BuildNetwork {
+    fn drop(&mut self) {
+        let (engine, leftovers, made) = (self.engine.clone(), self.leftovers.clone(), self.made.clone());
+        self.leftovers.spawn(async move {
+            if let Ok(Ok(name)) = tokio::time::timeout(PATIENCE, made).await {
+                leftovers.remove_network(&engine, &name).await;
+            }
+        });
+    }
+}
+
+async fn make(engine: Engine, request: NetworkCreateRequest) -> Result<String, EngineError> {
+    let name = request.name.clone();
+    match engine.create_network(request).await {
+        Ok(_) => Ok(name),
+        Err(error) => {
+            let error = engine.error(format!("create the network {name}"), &error);
+            if error.is_conflict() { Ok(name) } else { Err(error) }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One service that runs.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bollard::container::LogOutput;
+use futures_util::StreamExt;
+use slipway_pipelines::{
+    config::{Ready, ReadyProbe},
+    plan::PlannedService,
+    release::DEFAULT_START_MS,
+};
+use tokio::{
+    sync::{OnceCell, watch},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{ServiceStart, ready::Prober, tail::Tail};
+use crate::{
+    coordinator::LogStream,
+    engine::Engine,
+    images,
+    reporter::StepLog,
+    steps::{
+        Blueprint, Patience, Site, StepError,
+        container::{ContainerGuard, Output},
+    },
+};
+
+/// What is asked of a service that does not say how to tell.
+const BY_ITSELF: Ready = Ready { probe: ReadyProbe::Container, start_ms: DEFAULT_START_MS };
+
+/// A container that goes on until this is dropped.
+#[derive(Debug)]
+pub(super) struct RunningService {
+    name: String,
+    container: ContainerGuard,
+    since: Instant,
+    ready: OnceCell<Result<(), StepError>>,
+    tail: Arc<Mutex<Tail>>,
+    /// Its exit code, or why nobody knows it, once it has ended.
+    ended: watch::Receiver<Option<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for RunningService {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl RunningService {
+    /// Makes the container and starts it.
+    pub(super) async fn start(
+        site: &Site,
+        container_name: String,
+        service: &PlannedService,
+        start: &ServiceStart,
+        log: &StepLog,
+        patience: &Patience,
+    ) -> Result<Self, StepError> {
+        if start.built.is_none() {
+            images::ensure(&site.engine, &service.image, &site.registries, log, patience.cancel()).await?;
+        }
+        let env = service.env.iter().chain(&start.secrets).map(|(name, value)| format!("{name}={value}"));
+        let container = site
+            .create(Blueprint {
+                name: container_name,
+                labels: site.origin.service(&service.name),
+                image: start.built.clone().unwrap_or_else(|| service.image.clone()),
+                command: service.command.clone(),
+                env: env.collect(),
+                links: site.services.links(&site.origin, &service.app),
+                ..Blueprint::default()
+            })
+            .await?;
+        let output = site.attach(container.id()).await?;
+        site.start(container.id()).await?;
+        let tail = Arc::new(Mutex::new(Tail::new(log.masks())));
+        let (tell, ended) = watch::channel(None);
+        let reading = read(site.engine.clone(), container.id().to_owned(), output, tail.clone(), tell);
+        Ok(RunningService {
+            name: service.name.clone(),
+            container,
+            since: Instant::now(),
+            ready: OnceCell::new(),
+            tail,
+            ended,
+            reader: tokio::spawn(reading),
+        })
+    }
+
+    /// Waits until it is ready; how long that took, the first time.
+    pub(super) async fn ready(&self, site: &Site, ready: Option<&Ready>) -> Result<Option<Duration>, StepError> {
+        let mut first = None;
+        let waited = self.ready.get_or_init(|| async {
+            let waited = self.wait(site, ready.unwrap_or(&BY_ITSELF)).await;
+            first = Some(self.since.elapsed());
+            waited
+        });
+        waited.await.clone()?;
+        Ok(first)
+    }
+
+    async fn wait(&self, site: &Site, ready: &Ready) -> Result<(), StepError> {
+        let network = site.network.name().await?;
+        let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network };
+        tokio::select! {
+            biased;
+            error = self.ended() => Err(error),
+            late = prober.wait(&ready.probe, self.since, Duration::from_millis(ready.start_ms)) => {
+                late.map_err(|why| StepError::Other(format!("the service {} {why}", self.name)))
+            }
+        }
+    }
+
+    /// Waits until it has ended, which it should not.
+    pub(super) async fn ended(&self) -> StepError {
+        let mut ended = self.ended.clone();
+        let how = match ended.wait_for(Option::is_some).await {
+            Ok(how) => how.clone().unwrap_or_default(),
+            Err(_) => "ended".to_owned(),
+        };
+        StepError::Other(format!("the service {} {how} while it was needed", self.name))
+    }
+
+    /// What it wrote last.
+    pub(super) fn last_lines(&self) -> Vec<(LogStream, String)> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).lines()
+    }
+}
+
+/// Takes in what a service writes, until it ends, and tells how it did.
+async fn read(
+    engine: Engine,
+    id: String,
+    mut output: Output,
+    tail: Arc<Mutex<Tail>>,
+    tell: watch::Sender<Option<String>>,
+) {
+    let tail = || tail.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Some(Ok(piece)) = output.next().await {
+        match piece {
+            LogOutput::StdErr { message } => tail().feed(LogStream::Err, &message),
+            LogOutput::StdOut { message } | LogOutput::Console { message } => tail().feed(LogStream::Out, &message),
+            LogOutput::StdIn { .. } => {}
+        }
+    }
+    tail().finish();
+    // The output may end a moment before the container does.
+    let how = match engine.wait_container(&id, None).next().await {
+        Some(Ok(ended)) => format!("ended with exit code {}", ended.status_code),
+        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => {
+            format!("ended with exit code {code}")
+        }
+        Some(Err(error)) => format!("cannot be followed any more ({})", engine.error("wait for it", &error)),
+        None => "ended".to_owned(),
+    };
+    // Nobody listens any more when the build has ended.
+    let _ = tell.send(Some(how));
+}

@@ -1,0 +1,131 @@
+//! A container of an environment as the engine describes it.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings,
+};
+
+use super::labels::{APP, PORT, RELEASE, REPLICA};
+
+/// One container of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// The id of the release that made it.
+    pub release: String,
+    /// Its app.
+    pub app: String,
+    /// Which replica, from 1.
+    pub replica: u32,
+    /// What can be done with it.
+    pub state: InstanceState,
+    /// Where it takes connections: `address:port`, while it runs and if its app listens at all.
+    pub upstream: Option<String>,
+    /// Its address in the environment's network, while it runs.
+    pub address: Option<String>,
+    pub(super) labels: HashMap<String, String>,
+}
+
+/// The engine's states, by what can be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It runs.
+    Running,
+    /// It was never started, or has ended.
+    Startable,
+    /// Somebody froze it.
+    Paused,
+    /// It can only be removed.
+    Broken,
+}
+
+impl std::fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            InstanceState::Running => "running",
+            InstanceState::Startable => "stopped",
+            InstanceState::Paused => "paused",
+            InstanceState::Broken => "being removed",
+        })
+    }
+}
+
+impl Instance {
+    /// Whether it runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.state == InstanceState::Running
+    }
+
+    /// An instance that no engine has seen, for the models of tests.
+    #[cfg(test)]
+    pub(crate) fn for_model(
+        release: &str,
+        app: &str,
+        replica: u32,
+        state: InstanceState,
+        address: Option<String>,
+        port: Option<u16>,
+    ) -> Self {
+        let upstream = address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}"));
+        let name = format!("{app}-{release}-{replica}");
+        let (release, app) = (release.to_owned(), app.to_owned());
+        Instance { name, release, app, replica, state, upstream, address, labels: HashMap::new() }
+    }
+
+    pub(super) fn from_summary(summary: ContainerSummary, network: &str) -> Option<Self> {
+        let name = summary.names?.into_iter().next()?.trim_start_matches('/').to_owned();
+        let state = match summary.state? {
+            ContainerSummaryStateEnum::RUNNING
+            | ContainerSummaryStateEnum::RESTARTING
+            | ContainerSummaryStateEnum::STOPPING => InstanceState::Running,
+            ContainerSummaryStateEnum::PAUSED => InstanceState::Paused,
+            ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::REMOVING => InstanceState::Broken,
+            _ => InstanceState::Startable,
+        };
+        let networks = summary.network_settings.and_then(|settings| settings.networks);
+        Some(Self::assemble(name, state, summary.labels.unwrap_or_default(), networks, network))
+    }
+
+    pub(super) fn from_inspection(name: &str, found: ContainerInspectResponse, network: &str) -> Self {
+        let state = match found.state.and_then(|state| state.status) {
+            Some(
+                ContainerStateStatusEnum::RUNNING
+                | ContainerStateStatusEnum::RESTARTING
+                | ContainerStateStatusEnum::STOPPING,
+            ) => InstanceState::Running,
+            Some(ContainerStateStatusEnum::PAUSED) => InstanceState::Paused,
+            Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => InstanceState::Broken,
+            _ => InstanceState::Startable,
+        };
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let networks = found.network_settings.and_then(|settings| settings.networks);
+        Self::assemble(name.to_owned(), state, labels, networks, network)
+    }
+
+    fn assemble(
+        name: String,
+        state: InstanceState,
+        labels: HashMap<String, String>,
+        networks: Option<HashMap<String, EndpointSettings>>,
+        network: &str,
+    ) -> Self {
+        let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+        let endpoint = networks.and_then(|mut networks| networks.remove(network));
+        let address = endpoint.and_then(|endpoint| endpoint.ip_address).filter(|address| !address.is_empty());
+        let address = address.filter(|_| state == InstanceState::Running);
+        let port = labels.get(PORT).and_then(|port| port.parse::<u16>().ok());
+        Instance {
+            name,
+            release: label(RELEASE),
+            app: label(APP),
+            replica: label(REPLICA).parse().unwrap_or(0),
+            state,
+            upstream: address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}")),
+            address,
+            labels,
+        }
+    }
+}

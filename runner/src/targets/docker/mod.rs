@@ -1,0 +1,285 @@
+//! One Docker engine as the host of environments.
+//!
+//! Containers are converged by name: what is there under the right name and labels is taken as it is, and only what is
+//! missing is made. Running the same work again after a crash therefore ends in the same state.
+
+mod container;
+mod ending;
+mod images;
+mod instance;
+mod labels;
+mod names;
+
+use std::time::Duration;
+
+use bollard::{
+    models::{ContainerUpdateBody, NetworkCreateRequest, RestartPolicyNameEnum},
+    query_parameters::{
+        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+        StartContainerOptions, StopContainerOptionsBuilder,
+    },
+};
+
+pub use container::Replica;
+pub use ending::runs;
+pub use instance::{Instance, InstanceState};
+pub use labels::{APP, ENVIRONMENT, PORT, RELEASE, REPLICA};
+pub use names::EnvironmentNames;
+
+use crate::{
+    coordinator::{RegistryCredential, SecretValue},
+    engine::{Engine, EngineError, labels as kinds},
+};
+
+/// The longest grace that one stop call carries; the engine answers it only when the container has stopped.
+const LONGEST_GRACE: Duration = Duration::from_secs(100);
+/// How often a container is looked at again when it changes under our hands.
+const CONVERGE_TRIES: u32 = 4;
+
+/// Whose objects are touched: everything made carries these, and nothing else is ever changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The runner's id.
+    pub runner: String,
+    /// The environment's id.
+    pub environment: String,
+    /// How its objects are called.
+    pub names: EnvironmentNames,
+}
+
+/// An environment on one engine.
+#[derive(Debug, Clone)]
+pub struct DockerTarget {
+    engine: Engine,
+    placement: Placement,
+    registries: Vec<RegistryCredential>,
+    secrets: Vec<SecretValue>,
+}
+
+/// Why the engine's state could not be brought to what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Somebody else's container has the name.
+    #[error("a container named {name} is there that this release did not make. Remove or rename it, and release again")]
+    Foreign {
+        /// The container's name.
+        name: String,
+    },
+    /// A container cannot be made, because a secret of it is not set any more.
+    #[error("the container {name} needs the secret {secret}, which is not set")]
+    NoSecret {
+        /// The container's name.
+        name: String,
+        /// The secret's name.
+        secret: String,
+    },
+    /// A container does not stay as it was put.
+    #[error("the container {name} keeps changing under Slipway's hands: it is {state}. See what else manages it")]
+    Unstable {
+        /// The container's name.
+        name: String,
+        /// The state that it was last found in.
+        state: String,
+    },
+}
+
+impl DockerTarget {
+    /// The environment on this engine; its containers find those of the secrets that they name in their variables.
+    #[must_use]
+    pub fn new(
+        engine: Engine,
+        placement: Placement,
+        registries: Vec<RegistryCredential>,
+        secrets: Vec<SecretValue>,
+    ) -> Self {
+        DockerTarget { engine, placement, registries, secrets }
+    }
+
+    /// How the environment's objects are called.
+    #[must_use]
+    pub fn names(&self) -> &EnvironmentNames {
+        &self.placement.names
+    }
+
+    /// Makes the environment's network unless it is there.
+    ///
+    /// # Errors
+    /// When the engine fails, such as when it has no address range left.
+    pub async fn ensure_network(&self) -> Result<(), TargetError> {
+        let name = self.names().network();
+        match self.engine.inspect_network(&name, None).await {
+            Ok(_) => return Ok(()),
+            Err(failure) => {
+                let error = self.engine.error(format!("inspect the network {name}"), &failure);
+                if !error.is_not_found() {
+                    return Err(error.into());
+                }
+            }
+        }
+        let request = NetworkCreateRequest {
+            name: name.clone(),
+            labels: Some(labels::of_environment(&self.placement.runner, &self.placement.environment)),
+            ..NetworkCreateRequest::default()
+        };
+        match self.engine.create_network(request).await {
+            Ok(_) => Ok(()),
+            Err(failure) => {
+                let error = self.engine.error(format!("create the network {name}"), &failure);
+                if error.is_conflict() { Ok(()) } else { Err(error.into()) }
+            }
+        }
+    }
+
+    /// Every container of the environment, whichever release made it and whether or not it runs, in a stable order.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn instances(&self) -> Result<Vec<Instance>, TargetError> {
+        let filters = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (ENVIRONMENT, &self.placement.environment)]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let listed = self.engine.list_containers(Some(options)).await;
+        let listed = listed.map_err(|failure| self.engine.error("list the environment's containers", &failure))?;
+        let network = self.names().network();
+        let mut found: Vec<Instance> =
+            listed.into_iter().filter_map(|summary| Instance::from_summary(summary, &network)).collect();
+        found.sort_by(|a, b| (&a.app, &a.release, a.replica).cmp(&(&b.app, &b.release, b.replica)));
+        Ok(found)
+    }
+
+    /// Brings a replica's container to run: makes it, starts it, or takes it as it is. One that was just started may
+    /// have ended again when this returns; whether it stays is for its health check to say.
+    ///
+    /// # Errors
+    /// When the engine fails, or the name belongs to somebody else's container.
+    pub async fn ensure_running(&self, replica: Replica<'_>) -> Result<Instance, TargetError> {
+        let name = self.container_name(replica);
+        let mut seen = "missing".to_owned();
+        for _ in 0..CONVERGE_TRIES {
+            let Some(instance) = self.find(&name).await? else {
+                self.create(&name, replica).await?;
+                continue;
+            };
+            if !self.is_ours(&instance, replica) {
+                return Err(TargetError::Foreign { name });
+            }
+            seen = instance.state.to_string();
+            match instance.state {
+                InstanceState::Running => return Ok(instance),
+                InstanceState::Startable => {
+                    self.start(&name).await?;
+                    if let Some(started) = self.find(&name).await? {
+                        return Ok(started);
+                    }
+                }
+                InstanceState::Paused => self.unpause(&name).await?,
+                InstanceState::Broken => self.remove(&name).await?,
+            }
+        }
+        Err(TargetError::Unstable { name, state: seen })
+    }
+
+    /// Lets the engine start the container again whenever it ends or the machine restarts, until it is stopped.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn keep_running(&self, name: &str) -> Result<(), TargetError> {
+        let policy = container::restart_policy(RestartPolicyNameEnum::UNLESS_STOPPED);
+        let update = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
+        let updated = self.engine.update_container(name, update).await;
+        Ok(updated.map_err(|failure| self.engine.error(format!("set the restart policy of {name}"), &failure))?)
+    }
+
+    /// Stops a container with its own signal, and by force when the grace is over. It stays stopped, also over a
+    /// restart of the machine; one that is gone or stopped already is fine.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn stop(&self, name: &str, grace: Duration) -> Result<(), TargetError> {
+        let seconds = grace.min(LONGEST_GRACE).as_millis().div_ceil(1_000);
+        let options = StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
+        self.settled(self.engine.stop_container(name, Some(options)).await, "stop", name)
+    }
+
+    /// Removes a container by force, with its anonymous volumes; one that is gone already is fine.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn remove(&self, name: &str) -> Result<(), TargetError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match self.engine.remove_container(name, Some(options)).await {
+            // Its removal has begun already.
+            Err(failure) if self.engine.error("", &failure).is_conflict() => Ok(()),
+            outcome => self.settled(outcome, "remove", name),
+        }
+    }
+
+    /// The name of a replica's container.
+    #[must_use]
+    pub fn container_name(&self, replica: Replica<'_>) -> String {
+        self.names().container(&replica.app.app, replica.release.number, replica.number)
+    }
+
+    /// The container as it stands now; none if there is none.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn find(&self, name: &str) -> Result<Option<Instance>, TargetError> {
+        match self.engine.inspect_container(name, None).await {
+            Ok(found) => Ok(Some(Instance::from_inspection(name, found, &self.names().network()))),
+            Err(failure) => {
+                let error = self.engine.error(format!("inspect the container {name}"), &failure);
+                if error.is_not_found() { Ok(None) } else { Err(error.into()) }
+            }
+        }
+    }
+
+    fn is_ours(&self, instance: &Instance, replica: Replica<'_>) -> bool {
+        let wanted = self.placement.labels(replica);
+        // The runner's id may change when a machine is set up again; what the container runs may not.
+        [ENVIRONMENT, RELEASE, APP, REPLICA].iter().all(|key| instance.labels.get(*key) == wanted.get(*key))
+    }
+
+    async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
+        let set = |secret: &&String| self.secrets.iter().any(|value| value.name == **secret);
+        if let Some(secret) = replica.app.run.secrets.iter().find(|secret| !set(secret)) {
+            return Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() });
+        }
+        let created = self.try_create(name, replica).await;
+        let Err(error) = created else { return Ok(()) };
+        if error.is_conflict() {
+            // Somebody was faster: the next look decides whether it is ours.
+            return Ok(());
+        }
+        if !error.is_not_found() {
+            return Err(error.into());
+        }
+        self.pull(&replica.app.image, &replica.app.digest).await?;
+        self.try_create(name, replica).await.map_err(TargetError::from)
+    }
+
+    async fn try_create(&self, name: &str, replica: Replica<'_>) -> Result<(), EngineError> {
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        let body = self.placement.container(replica, &self.secrets);
+        let created = self.engine.create_container(Some(options), body).await;
+        created.map(drop).map_err(|failure| self.engine.error(format!("create the container {name}"), &failure))
+    }
+
+    async fn start(&self, name: &str) -> Result<(), TargetError> {
+        let started = self.engine.start_container(name, None::<StartContainerOptions>).await;
+        Ok(started.map_err(|failure| self.engine.error(format!("start the container {name}"), &failure))?)
+    }
+
+    async fn unpause(&self, name: &str) -> Result<(), TargetError> {
+        let resumed = self.engine.unpause_container(name).await;
+        Ok(resumed.map_err(|failure| self.engine.error(format!("resume the container {name}"), &failure))?)
+    }
+
+    fn settled(&self, outcome: Result<(), bollard::errors::Error>, verb: &str, name: &str) -> Result<(), TargetError> {
+        let Err(failure) = outcome else { return Ok(()) };
+        let error = self.engine.error(format!("{verb} the container {name}"), &failure);
+        if error.is_not_found() { Ok(()) } else { Err(error.into()) }
+    }
+}

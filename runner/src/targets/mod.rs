@@ -1,0 +1,3 @@
+//! The kinds of engines that host environments.
+
+pub mod docker;

@@ -1,0 +1,92 @@
+//! What every route works with.
+
+use std::{ops::Deref, sync::Arc};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    access::{LoginLimit, session::SessionCookie},
+    config::Config,
+    deliveries::Decoy,
+    http::Bodies,
+    intake::Intake,
+    secrets::Sealer,
+    store::Store,
+};
+
+/// The server as its routes see it. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts of [`AppState`].
+#[derive(Debug)]
+pub struct Shared {
+    /// The database, with its clock and its bells.
+    pub store: Store,
+    /// The configuration.
+    pub config: Config,
+    /// Where people and GitHub reach this server.
+    pub public_url: Url,
+    /// Seals and opens what must not be read from the database.
+    pub sealer: Sealer,
+    /// Cancelled when the server shuts down: every stream ends then.
+    pub shutdown: CancellationToken,
+    /// How sessions are kept in browsers.
+    pub cookie: SessionCookie,
+    /// The brake on guessing at the login.
+    pub login_limit: LoginLimit,
+    /// The room that deliveries are read in.
+    pub bodies: Bodies,
+    /// The way in for deliveries whose signature held.
+    pub intake: Intake,
+    /// Stands in for the hook that does not exist.
+    pub decoy: Decoy,
+    /// How many pages are followed live at once: half of the connections, so that pages left open keep nobody out.
+    /// Beyond that, pages are still shown, but not live.
+    pub live_pages: Arc<Semaphore>,
+}
+
+/// What a state is made of; the rest follows.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) config: Config,
+    pub(super) public_url: Url,
+    pub(super) sealer: Sealer,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl AppState {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { store, config, public_url, sealer, shutdown } = parts;
+        AppState(Arc::new(Shared {
+            cookie: SessionCookie::new(public_url.scheme() == "https"),
+            login_limit: LoginLimit::default(),
+            bodies: Bodies::new(config.max_delivery_bytes),
+            intake: Intake::start(store.clone()),
+            decoy: Decoy::new(&sealer),
+            live_pages: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
+            store,
+            config,
+            public_url,
+            sealer,
+            shutdown,
+        }))
+    }
+
+    /// The address of a path of this server, as it is given to others.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url.as_str().trim_end_matches('/'))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

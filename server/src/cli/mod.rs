@@ -1,0 +1,230 @@
+//! The command line: `slipway server`, commands that talk to a running server by its API, and those that work on a
+//! working tree without any server.
+
+mod client;
+mod environment;
+mod exit;
+mod language;
+mod local;
+mod logging;
+mod progress;
+mod registry;
+mod repository;
+mod secret;
+mod server;
+mod token;
+mod tree;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+pub use client::{Client, ClientError};
+
+use crate::{
+    config::Overrides,
+    demo::{self, DemoArgs},
+};
+
+/// From a commit to a container to a running release.
+#[derive(Debug, Parser)]
+#[command(name = "slipway", version, propagate_version = true)]
+struct Cli {
+    /// captain takes some of its flags before the command.
+    #[command(flatten)]
+    before: Before,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The flags of the local commands, where they stand before the command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Before build, test, push, pull, purge, plan, detect, lint")]
+struct Before {
+    #[command(flatten)]
+    common: local::Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server, with its dashboard and its embedded runner.
+    Server(Box<Overrides>),
+    /// Shows the whole story on this machine: pushes that become releases, a promotion, a rollback.
+    Demo(DemoArgs),
+    /// Access tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Connected repositories.
+    #[command(subcommand)]
+    Repository(repository::RepositoryCommand),
+    /// Logins to image registries.
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
+    /// Secrets of builds and releases.
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// Builds the images of the working tree.
+    Build(WithCommon<local::Build>),
+    /// Builds the images of the working tree and runs their tests.
+    Test(WithCommon<local::Test>),
+    /// Builds the images of the working tree, runs their tests, and pushes them.
+    Push(WithCommon<local::Push>),
+    /// Pulls the images of the working tree's commit: latest, its branch and its git tags.
+    Pull(WithCommon<local::Pull>),
+    /// Deletes the working tree's stale images from the engine: those that are of no branch's or tag's latest commit.
+    Purge(WithCommon<local::Purge>),
+    /// Says what is wrong with a captain.yml.
+    Lint(WithCommon<language::Lint>),
+    /// Shows what a build would do, and why: as a tree, or as JSON.
+    Plan(WithCommon<language::PlanCommand>),
+    /// Prints the captain.yml that auto-detection implies.
+    Detect(WithCommon<language::Detect>),
+    /// Prints the JSON Schema of captain.yml, for editors.
+    Schema(language::Schema),
+    /// Prints the version, as captain does.
+    Version,
+    /// Says how to update.
+    #[command(hide = true)]
+    SelfUpdate,
+}
+
+/// A local command with the flags that all of them have.
+#[derive(Debug, Args)]
+struct WithCommon<C: Args> {
+    #[command(flatten)]
+    command: C,
+    #[command(flatten)]
+    common: local::Common,
+}
+
+impl Command {
+    /// Whether the flags that may stand before it are its own.
+    fn is_local(&self) -> bool {
+        matches!(
+            self,
+            Command::Build(_)
+                | Command::Test(_)
+                | Command::Push(_)
+                | Command::Pull(_)
+                | Command::Purge(_)
+                | Command::Lint(_)
+                | Command::Plan(_)
+                | Command::Detect(_)
+                | Command::Version
+                | Command::SelfUpdate
+        )
+    }
+}
+
+/// Why a command failed: a sentence for the terminal, unless everything was said, and the process's exit code.
+#[derive(Debug)]
+pub struct Failure {
+    text: String,
+    code: u8,
+}
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::new(error.to_string())
+    }
+}
+
+impl Failure {
+    /// A failure with this text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Failure { text: text.into(), code: exit::FAILED }
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    fn with_code(self, code: u8) -> Self {
+        Failure { code, ..self }
+    }
+
+    /// A failure of which everything was said.
+    fn told(code: u8) -> Self {
+        Failure { text: String::new(), code }
+    }
+}
+
+/// Runs the command that the process was started with.
+///
+/// Exit codes: 0 it was done; 1 it failed, and standard error says why; 2 the command line makes no sense. The local
+/// commands have more of them, see docs/commands.md.
+#[must_use]
+pub fn main() -> ExitCode {
+    // The first thing of all: two providers in one process would panic at the first connection.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return fail(&Failure::new("another TLS provider was installed before Slipway's"));
+    }
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    if !cli.before.common.is_empty() && !cli.command.is_local() {
+        return fail(&Failure::new("-D, -N, -n and -l belong to the local commands").with_code(exit::USAGE));
+    }
+    match runtime.block_on(Box::pin(run(cli.command, cli.before.common))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
+    match command {
+        Command::Server(overrides) => server::run(*overrides).await,
+        Command::Demo(args) => Ok(demo::run(args).await?),
+        Command::Token(command) => token::run(command).await,
+        Command::Repository(command) => repository::run(command).await,
+        Command::Registry(command) => registry::run(command).await,
+        Command::Secret(command) => secret::run(command).await,
+        Command::Build(of) => of.command.run(of.common.or(before)).await,
+        Command::Test(of) => of.command.run(of.common.or(before)).await,
+        Command::Push(of) => of.command.run(of.common.or(before)).await,
+        Command::Pull(of) => of.command.run(of.common.or(before)).await,
+        Command::Purge(of) => of.command.run(of.common.or(before)).await,
+        Command::Lint(of) => of.command.run(&of.common.or(before).namespace()),
+        Command::Plan(of) => of.command.run(&of.common.or(before).namespace()),
+        Command::Detect(of) => of.command.run(&of.common.or(before).namespace()),
+        Command::Schema(schema) => schema.run(),
+        Command::Version => Ok(say(format_args!("v{}", env!("CARGO_PKG_VERSION")))?),
+        Command::SelfUpdate => Err(Failure::new(
+            "slipway does not replace itself: install the new version as this one was installed, see docs/operations.md",
+        )),
+    }
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    if !failure.text.is_empty() {
+        // Where standard error is gone, there is nobody left to tell.
+        drop(writeln!(io::stderr(), "slipway: {}", failure.text));
+    }
+    ExitCode::from(failure.code)
+}
+
+/// Prints a line for whoever called the command.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn say(line: impl std::fmt::Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+}

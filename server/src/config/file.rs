@@ -1,0 +1,166 @@
+//! `slipway.toml` as it is written: everything optional, nothing unknown.
+
+use std::{net::SocketAddr, ops::Range, path::PathBuf};
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+
+use super::{ConfigError, LogFormat, nearest::nearest};
+use crate::secrets::Secret;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) public_url: Option<String>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) database: Option<Secret>,
+    pub(super) public_read: Option<bool>,
+    pub(super) supersede: Option<bool>,
+    pub(super) max_delivery_bytes: Option<usize>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) log: Option<LogFormat>,
+    pub(super) log_filter: Option<String>,
+    pub(super) runner: RunnerSection,
+    pub(super) proxy: ProxySection,
+}
+
+/// `[runner]`: the embedded runner.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RunnerSection {
+    pub(super) enabled: Option<bool>,
+    pub(super) name: Option<String>,
+    pub(super) capacity: Option<u32>,
+    pub(super) docker_host: Option<String>,
+}
+
+/// `[proxy]`: the Caddys in front of the releases.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ProxySection {
+    pub(super) caddy_admin: Option<String>,
+    pub(super) switch_admin: Option<String>,
+    pub(super) switch_socket: Option<String>,
+    pub(super) listen: Option<Vec<String>>,
+}
+
+/// The keys that may stand in each table; `""` is the top. A test compares them with the structs above.
+const KEYS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "listen",
+            "public_url",
+            "data_dir",
+            "database",
+            "public_read",
+            "supersede",
+            "max_delivery_bytes",
+            "max_connections",
+            "log",
+            "log_filter",
+            "runner",
+            "proxy",
+        ],
+    ),
+    ("runner", &["enabled", "name", "capacity", "docker_host"]),
+    ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
+];
+
+/// Reads the file's text; `path` is for the messages.
+pub(super) fn parse(path: &str, text: &str) -> Result<File, ConfigError> {
+    let malformed = |error: &toml::de::Error| ConfigError::Malformed {
+        path: path.to_owned(),
+        line: error.span().map_or(1, |span| line_of(text, &span)),
+        reason: error.message().to_owned(),
+    };
+    let table = DeTable::parse(text).map_err(|error| malformed(&error))?;
+    refuse_unknown(path, text, "", table.get_ref())?;
+    toml::from_str(text).map_err(|error| malformed(&error))
+}
+
+fn refuse_unknown(path: &str, text: &str, section: &str, table: &DeTable<'_>) -> Result<(), ConfigError> {
+    let known = KEYS.iter().find(|(name, _)| *name == section).map_or(&[][..], |(_, keys)| keys);
+    for (key, value) in table {
+        let name = key.get_ref().as_ref();
+        if !known.contains(&name) {
+            let hint = match nearest(name, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known.join(", ")),
+            };
+            let key_name = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+            return Err(ConfigError::UnknownKey {
+                path: path.to_owned(),
+                line: line_of(text, &key.span()),
+                key: key_name,
+                hint,
+            });
+        }
+        if let (true, DeValue::Table(inner)) = (section.is_empty(), value.get_ref()) {
+            refuse_unknown(path, text, name, inner)?;
+        }
+    }
+    Ok(())
+}
+
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    text.as_bytes().iter().take(span.start).filter(|byte| **byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_key_can_be_read() {
+        let text = r#"
+            listen = "0.0.0.0:80"
+            public_url = "https://slipway.example"
+            data_dir = "/data"
+            database = "postgres://slipway@db/slipway"
+            public_read = true
+            supersede = false
+            max_delivery_bytes = 1000
+            max_connections = 100
+            log = "json"
+            log_filter = "debug"
+            [runner]
+            enabled = false
+            name = "one"
+            capacity = 4
+            docker_host = "unix:///run/docker.sock"
+            [proxy]
+            caddy_admin = "http://127.0.0.1:2019"
+            switch_admin = "http://127.0.0.1:2020"
+            switch_socket = "unix//run/slipway/switch.sock"
+            listen = [":80", ":443"]
+        "#;
+        let file = parse("slipway.toml", text).unwrap();
+        assert_eq!(file.runner.capacity, Some(4));
+        let written: usize = KEYS.iter().map(|(_, keys)| keys.len()).sum();
+        assert_eq!(
+            written,
+            text.matches(" = ").count() + text.matches("            [").count(),
+            "each key stands in this test"
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest() {
+        let unknown = parse("slipway.toml", "listen = \"127.0.0.1:1\"\n\n[runner]\ncapcity = 2\n").unwrap_err();
+        assert_eq!(unknown.to_string(), "slipway.toml, line 4: unknown key `runner.capcity`; did you mean `capacity`?");
+        let unknown = parse("slipway.toml", "colour = 1").unwrap_err().to_string();
+        assert!(unknown.contains("unknown key `colour`; known here: listen, public_url"), "{unknown}");
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_line() {
+        let wrong = parse("slipway.toml", "\npublic_read = \"yes\"\n").unwrap_err().to_string();
+        assert!(wrong.starts_with("slipway.toml, line 2: invalid type: string \"yes\""), "{wrong}");
+        let broken = parse("slipway.toml", "listen = ").unwrap_err().to_string();
+        assert!(broken.starts_with("slipway.toml, line 1: "), "{broken}");
+    }
+}

@@ -1,0 +1,344 @@
+//! The server's configuration: one TOML file, `SLIPWAY_*` variables over it, options of the command line over both.
+
+mod file;
+mod nearest;
+mod proxy;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+pub use proxy::{ProxySettings, SwitchSettings};
+use serde::Deserialize;
+use url::Url;
+
+use crate::secrets::Secret;
+
+/// The file that is read when `--config` names none and it exists.
+const DEFAULT_FILE: &str = "slipway.toml";
+/// GitHub sends no delivery that is larger ("Webhook events and payloads: payload cap").
+const GITHUB_MAX_DELIVERY_BYTES: usize = 25 * 1024 * 1024;
+/// More than any one process serves well.
+const MOST_CONNECTIONS: usize = 100_000;
+
+/// The configuration, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where people and GitHub reach it, without a trailing slash; none until the port is known, unless it was given.
+    pub public_url: Option<Url>,
+    /// The directory of the embedded database, the secret key and the runner's work.
+    pub data_dir: PathBuf,
+    /// `sqlite:<path>` or `postgres://…`; it may hold a password.
+    pub database: Secret,
+    /// The key for sealing, where it is not in the data directory.
+    pub secret_key: Option<Secret>,
+    /// Whether everything but changes and credentials can be read without a token.
+    pub public_read: bool,
+    /// Whether a newer push to a branch cancels that branch's older builds.
+    pub supersede: bool,
+    /// The largest body of a delivery, in bytes.
+    pub max_delivery_bytes: usize,
+    /// How many connections are open at once; more wait for their turn.
+    pub max_connections: usize,
+    /// The form of the log.
+    pub log: LogFormat,
+    /// Which of the log's lines are written, as tracing's `EnvFilter` has it: `info`, `slipway_runner=debug,info`.
+    pub log_filter: String,
+    /// The embedded runner.
+    pub runner: RunnerSettings,
+    /// The proxy in front of the releases.
+    pub proxy: ProxySettings,
+}
+
+/// The embedded runner.
+#[derive(Debug, Clone)]
+pub struct RunnerSettings {
+    /// Whether the server runs jobs itself.
+    pub enabled: bool,
+    /// Its name for people.
+    pub name: String,
+    /// How many jobs it takes at once.
+    pub capacity: u32,
+    /// The engine's address; none for the one that `DOCKER_HOST` or the usual socket names.
+    pub docker_host: Option<String>,
+}
+
+/// The form of the log on standard error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Options of the command line and variables of the environment; both go over the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Overrides {
+    /// The configuration file [default: slipway.toml, if there is one].
+    #[arg(long, env = "SLIPWAY_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen.
+    #[arg(long, env = "SLIPWAY_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Where people and GitHub reach this server.
+    #[arg(long, env = "SLIPWAY_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+    /// The directory for the database, the secret key and the runner's work.
+    #[arg(long, env = "SLIPWAY_DATA_DIR", value_name = "DIRECTORY")]
+    pub data_dir: Option<PathBuf>,
+    /// sqlite:<path> or postgres://…
+    #[arg(long, env = "SLIPWAY_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<Secret>,
+    /// The key that secrets are sealed with: 32 bytes in base64. By variable only, so that no process list shows it.
+    #[arg(skip)]
+    pub secret_key: Option<Secret>,
+    /// Whether reading needs no token.
+    #[arg(long, env = "SLIPWAY_PUBLIC_READ", value_name = "true|false")]
+    pub public_read: Option<bool>,
+    /// Whether a newer push cancels the branch's older builds.
+    #[arg(long, env = "SLIPWAY_SUPERSEDE", value_name = "true|false")]
+    pub supersede: Option<bool>,
+    /// The largest webhook body, in bytes.
+    #[arg(long, env = "SLIPWAY_MAX_DELIVERY_BYTES", value_name = "BYTES")]
+    pub max_delivery_bytes: Option<usize>,
+    /// How many connections are open at once.
+    #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "NUMBER")]
+    pub max_connections: Option<usize>,
+    /// The form of the log.
+    #[arg(long, env = "SLIPWAY_LOG", value_name = "FORMAT")]
+    pub log: Option<LogFormat>,
+    /// Which lines of the log to write, such as info or slipway_runner=debug,info.
+    #[arg(long, env = "SLIPWAY_LOG_FILTER", value_name = "FILTER")]
+    pub log_filter: Option<String>,
+    /// Whether the server runs jobs itself.
+    #[arg(long, env = "SLIPWAY_RUNNER_ENABLED", value_name = "true|false")]
+    pub runner_enabled: Option<bool>,
+    /// The embedded runner's name.
+    #[arg(long, env = "SLIPWAY_RUNNER_NAME", value_name = "NAME")]
+    pub runner_name: Option<String>,
+    /// How many jobs the embedded runner takes at once.
+    #[arg(long, env = "SLIPWAY_RUNNER_CAPACITY", value_name = "JOBS")]
+    pub runner_capacity: Option<u32>,
+    /// The Docker engine's address.
+    #[arg(long, env = "SLIPWAY_RUNNER_DOCKER_HOST", value_name = "URL")]
+    pub runner_docker_host: Option<String>,
+    /// The address of Caddy's admin API.
+    #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
+    pub proxy_caddy_admin: Option<String>,
+    /// The address of the admin API of the Caddy behind it, which takes all changes.
+    #[arg(long, env = "SLIPWAY_PROXY_SWITCH_ADMIN", value_name = "URL")]
+    pub proxy_switch_admin: Option<String>,
+    /// The socket between the two Caddys, such as unix//run/slipway/switch.sock.
+    #[arg(long, env = "SLIPWAY_PROXY_SWITCH_SOCKET", value_name = "ADDRESS")]
+    pub proxy_switch_socket: Option<String>,
+    /// Where Caddy listens for the releases' traffic; several are divided by commas.
+    #[arg(long, env = "SLIPWAY_PROXY_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
+    pub proxy_listen: Vec<String>,
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The file is not TOML, or a value has the wrong type.
+    #[error("{path}, line {line}: {reason}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+        /// What was expected.
+        reason: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("{path}, line {line}: unknown key `{key}`; {hint}")]
+    UnknownKey {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+        /// The key with its table.
+        key: String,
+        /// The nearest known key, or all of them.
+        hint: String,
+    },
+    /// Keys that mean something only together.
+    #[error("{given} is set, but {missing} is not; {remedy}")]
+    Incomplete {
+        /// The key that is there.
+        given: &'static str,
+        /// The key that is missing.
+        missing: &'static str,
+        /// What the keys do together.
+        remedy: &'static str,
+    },
+    /// A value that cannot be used.
+    #[error("{key} = \"{value}\" cannot be used: {reason}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is wrong with it and what is expected.
+        reason: String,
+    },
+}
+
+impl Overrides {
+    /// Takes what no option may hold, since options can be read in the list of processes.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place, and clap has no options without names")]
+    pub fn take_secrets_from_environment(&mut self) {
+        self.secret_key = std::env::var("SLIPWAY_SECRET_KEY").ok().map(Secret::new);
+    }
+}
+
+impl Config {
+    /// Reads the file and lays the overrides over it.
+    ///
+    /// # Errors
+    /// When the file is missing though named, has unknown keys, or a value cannot be used.
+    pub fn load(overrides: Overrides) -> Result<Self, ConfigError> {
+        let file = match &overrides.config {
+            Some(path) => read(path)?,
+            None if Path::new(DEFAULT_FILE).exists() => read(Path::new(DEFAULT_FILE))?,
+            None => file::File::default(),
+        };
+        resolve(file, overrides)
+    }
+
+    /// Takes the options alone, without any file: for a server that shall not depend on the folder it is started in.
+    ///
+    /// # Errors
+    /// When a value cannot be used.
+    pub fn without_file(options: Overrides) -> Result<Self, ConfigError> {
+        resolve(file::File::default(), options)
+    }
+}
+
+fn read(path: &Path) -> Result<file::File, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    file::parse(&path.display().to_string(), &text)
+}
+
+fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
+    let data_dir = over.data_dir.or(file.data_dir).unwrap_or_else(|| "slipway-data".into());
+    let database = over
+        .database
+        .or(file.database)
+        .unwrap_or_else(|| Secret::new(format!("sqlite:{}", data_dir.join("slipway.db").display())));
+    if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| database.reveal().starts_with(scheme)) {
+        return Err(ConfigError::Invalid {
+            key: "database",
+            value: "…".to_owned(),
+            reason: "it starts with neither sqlite: nor postgres:".to_owned(),
+        });
+    }
+    let capacity = over.runner_capacity.or(file.runner.capacity).unwrap_or(2);
+    if capacity == 0 {
+        return Err(ConfigError::Invalid {
+            key: "runner.capacity",
+            value: "0".to_owned(),
+            reason: "a runner takes at least one job; to run none here, set runner.enabled to false".to_owned(),
+        });
+    }
+    let max_connections = over.max_connections.or(file.max_connections).unwrap_or(512);
+    if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+        return Err(ConfigError::Invalid {
+            key: "max_connections",
+            value: max_connections.to_string(),
+            reason: format!("it is from 1 to {MOST_CONNECTIONS}"),
+        });
+    }
+    Ok(Config {
+        listen: over.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))),
+        public_url: web_address("public_url", over.public_url.or(file.public_url))?,
+        database,
+        data_dir,
+        secret_key: over.secret_key,
+        public_read: over.public_read.or(file.public_read).unwrap_or(false),
+        supersede: over.supersede.or(file.supersede).unwrap_or(true),
+        max_delivery_bytes: over.max_delivery_bytes.or(file.max_delivery_bytes).unwrap_or(GITHUB_MAX_DELIVERY_BYTES),
+        max_connections,
+        log: over.log.or(file.log).unwrap_or_default(),
+        log_filter: over.log_filter.or(file.log_filter).unwrap_or_else(|| "info".to_owned()),
+        runner: RunnerSettings {
+            enabled: over.runner_enabled.or(file.runner.enabled).unwrap_or(true),
+            name: over.runner_name.or(file.runner.name).unwrap_or_else(|| "embedded".to_owned()),
+            capacity,
+            docker_host: over.runner_docker_host.or(file.runner.docker_host),
+        },
+        proxy: proxy::resolve(
+            file.proxy,
+            proxy::Overrides {
+                caddy_admin: over.proxy_caddy_admin,
+                switch_admin: over.proxy_switch_admin,
+                switch_socket: over.proxy_switch_socket,
+                listen: over.proxy_listen,
+            },
+        )?,
+    })
+}
+
+/// An address that starts with `http://` or `https://` and names a host.
+fn web_address(key: &'static str, value: Option<String>) -> Result<Option<Url>, ConfigError> {
+    let Some(value) = value else { return Ok(None) };
+    let invalid = |reason: String| ConfigError::Invalid { key, value: value.clone(), reason };
+    let url = Url::parse(&value).map_err(|error| invalid(format!("{error}; expected http://host or https://host")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(invalid("expected http://host or https://host".to_owned()));
+    }
+    if url.query().is_some() || url.fragment().is_some() || url.path() != "/" {
+        return Err(invalid("expected an address without a path".to_owned()));
+    }
+    Ok(Some(url))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+mod tests {
+    use super::*;
+
+    fn resolved(text: &str, over: Overrides) -> Result<Config, ConfigError> {
+        resolve(file::parse("slipway.toml", text).unwrap(), over)
+    }
+
+    #[test]
+    fn defaults_need_no_file() {
+        let config = resolved("", Overrides::default()).unwrap();
+        assert_eq!(config.database.reveal(), "sqlite:slipway-data/slipway.db");
+        assert!(!config.public_read && config.supersede && config.runner.enabled);
+    }
+
+    #[test]
+    fn options_go_over_the_file() {
+        let over = Overrides { public_read: Some(false), ..Overrides::default() };
+        let config = resolved("public_read = true\nsupersede = false", over).unwrap();
+        assert!(!config.public_read && !config.supersede);
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_with_the_reason() {
+        let said = |text| resolved(text, Overrides::default()).unwrap_err().to_string();
+        assert!(said("database = \"mysql://root:pw@x/y\"").contains("neither sqlite: nor postgres:"));
+        assert!(!said("database = \"mysql://root:pw@x/y\"").contains("pw"), "no password in a message");
+        assert!(said("public_url = \"slipway.example\"").contains("expected http://host"));
+        assert!(said("public_url = \"https://a.example/slipway\"").contains("without a path"));
+        assert!(said("[runner]\ncapacity = 0").contains("at least one job"));
+    }
+}

@@ -1,0 +1,178 @@
+//! Builds: listing, looking at one, cancelling, building again.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use slipway_runner::coordinator::Artifact;
+
+use super::{
+    lookup,
+    page::{Cursor, Page},
+    steps::{AttemptView, attempts},
+    time::Time,
+};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    builds::{self as domain, Again, BuildState, Cancellation},
+    http::{
+        errors::Problem,
+        extract::{Asked, Named},
+    },
+    store::{
+        artifacts, audit,
+        builds::{self, Build},
+        jobs,
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/repositories/{owner}/{name}/builds", Permission::Read, list)
+        .get("/api/v1/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
+        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, cancel)
+        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, build_again)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Only of this full ref, such as `refs/heads/main`.
+    r#ref: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct BuildView {
+    number: i64,
+    state: BuildState,
+    reason: Option<String>,
+    event: String,
+    r#ref: String,
+    commit: String,
+    message: String,
+    author: String,
+    created_at: Time,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+}
+
+#[derive(Serialize)]
+struct BuildInFull {
+    #[serde(flatten)]
+    build: BuildView,
+    artifacts: Vec<Artifact>,
+    attempts: Vec<AttemptView>,
+    /// Why there is more than one attempt.
+    attempt_reason: Option<String>,
+}
+
+impl From<Build> for BuildView {
+    fn from(build: Build) -> Self {
+        BuildView {
+            number: build.number,
+            state: build.state,
+            reason: build.reason,
+            event: build.event,
+            r#ref: build.git_ref,
+            commit: build.commit_sha,
+            message: build.message,
+            author: build.author,
+            created_at: Time(build.created_at),
+            started_at: build.started_at.map(Time),
+            finished_at: build.finished_at.map(Time),
+        }
+    }
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Named((owner, name)): Named<(String, String)>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Page<BuildView>>, Problem> {
+    let cursor = Cursor::new(wanted.cursor, wanted.limit);
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let git_ref = wanted.r#ref.as_deref();
+    let rows = builds::list(&mut reader.conn(), &repository.id, git_ref, cursor.parsed()?, cursor.rows()).await?;
+    Ok(Json(cursor.page(rows, |row| row.number.to_string(), BuildView::from)))
+}
+
+async fn show(
+    State(state): State<AppState>,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Json<BuildInFull>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let build = lookup::build(&mut reader.conn(), &repository, number).await?;
+    let job = jobs::of_build(&mut reader.conn(), &build.id).await?;
+    Ok(Json(BuildInFull {
+        artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
+        attempts: attempts(&mut reader.conn(), job.as_ref()).await?,
+        attempt_reason: job.and_then(|job| job.attempt_reason),
+        build: build.into(),
+    }))
+}
+
+/// 200 when it is over, 202 when its runner was told to stop it.
+async fn cancel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let build = lookup::build(&mut tx.conn(), &repository, number).await?;
+    let reason = format!("cancelled by {}", principal.actor());
+    let status = match domain::cancel(&mut tx, &build.id, &reason).await? {
+        Cancellation::Done => StatusCode::OK,
+        Cancellation::Requested => StatusCode::ACCEPTED,
+        Cancellation::AlreadyOver(state) => {
+            return Err(Problem::conflict(format!("Build {number} is over already: it {}.", past(state))));
+        }
+    };
+    let subject = format!("{} #{number}", repository.name);
+    audit::append(&mut tx, principal.actor(), "build.cancel", &subject, json!({})).await?;
+    tx.commit().await?;
+    Ok((status, Json(json!({"number": number, "reason": reason}))))
+}
+
+/// 201 with the new build.
+async fn build_again(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<(StatusCode, Json<BuildView>), Problem> {
+    Ok((StatusCode::CREATED, Json(queue_again(&state, &principal, &owner, &name, number).await?.into())))
+}
+
+/// Queues a commit once more, for the API and for the page.
+pub(in crate::http) async fn queue_again(
+    state: &AppState,
+    principal: &Principal,
+    owner: &str,
+    name: &str,
+    number: i64,
+) -> Result<Build, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let build = lookup::build(&mut tx.conn(), &repository, number).await?;
+    let queued = match domain::again(&mut tx, &build).await? {
+        Again::Queued(queued) => *queued,
+        Again::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be built again: {why}."))),
+    };
+    let subject = format!("{} #{number}", repository.name);
+    audit::append(&mut tx, principal.actor(), "build.again", &subject, json!({"build": queued.number})).await?;
+    tx.commit().await?;
+    Ok(queued)
+}
+
+fn past(state: BuildState) -> &'static str {
+    match state {
+        BuildState::Queued | BuildState::Running => "is under way",
+        BuildState::Succeeded => "succeeded",
+        BuildState::Failed => "failed",
+        BuildState::Cancelled => "was cancelled",
+    }
+}

@@ -1,0 +1,100 @@
+//! Environments with their releases.
+
+use axum::{Json, extract::State};
+use serde::Serialize;
+use slipway_pipelines::config::Source;
+
+use super::{
+    lookup,
+    page::{Cursor, Page},
+    releases::ReleaseView,
+    time::Time,
+};
+use crate::{
+    access::{Permission, Routes},
+    app::AppState,
+    environments::Settings,
+    http::{
+        errors::Problem,
+        extract::{Asked, Named},
+    },
+    store::{
+        Conn, StoreError,
+        environments::{self, Environment},
+        releases,
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/repositories/{owner}/{name}/environments", Permission::Read, list)
+        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
+        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/releases", Permission::Read, list_releases)
+}
+
+#[derive(Serialize)]
+struct Environments {
+    items: Vec<EnvironmentView>,
+}
+
+#[derive(Serialize)]
+struct EnvironmentView {
+    name: String,
+    source: Source,
+    /// What runs there now.
+    live: Option<ReleaseView>,
+    /// How it wants its releases, as captain.yml of the default branch has it.
+    settings: Settings,
+    /// Why no release may enter it, where that is so.
+    refuses: Option<String>,
+    last_release_number: i64,
+    /// When captain.yml stopped naming it.
+    removed_at: Option<Time>,
+}
+
+async fn view(conn: &mut Conn<'_>, environment: Environment) -> Result<EnvironmentView, StoreError> {
+    Ok(EnvironmentView {
+        live: releases::live(conn, &environment.id).await?.map(ReleaseView::from),
+        refuses: environment.settings.refusal(&environment.name),
+        settings: environment.settings.0,
+        name: environment.name,
+        source: environment.source.0,
+        last_release_number: environment.last_release_number,
+        removed_at: environment.removed_at.map(Time),
+    })
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Json<Environments>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let mut items = Vec::new();
+    for environment in environments::of_repository(&mut reader.conn(), &repository.id).await? {
+        items.push(view(&mut reader.conn(), environment).await?);
+    }
+    Ok(Json(Environments { items }))
+}
+
+async fn show(
+    State(state): State<AppState>,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+) -> Result<Json<EnvironmentView>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    Ok(Json(view(&mut reader.conn(), environment).await?))
+}
+
+async fn list_releases(
+    State(state): State<AppState>,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Asked(cursor): Asked<Cursor>,
+) -> Result<Json<Page<ReleaseView>>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    let rows = releases::list(&mut reader.conn(), &environment.id, cursor.parsed()?, cursor.rows()).await?;
+    Ok(Json(cursor.page(rows, |row| row.number.to_string(), ReleaseView::from)))
+}

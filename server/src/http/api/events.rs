@@ -1,0 +1,171 @@
+//! What happened: a page of it, or a stream that goes on.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse, Response,
+        sse::{Event as Message, KeepAlive, Sse},
+    },
+};
+use futures_util::{Stream, stream};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::time::Time;
+use crate::{
+    access::{Permission, Routes},
+    app::AppState,
+    http::{errors::Problem, extract::Asked},
+    store::{
+        StoreError,
+        events::{self, Event, EventFilter, Portion},
+        repositories,
+    },
+};
+
+/// How many events are read at once.
+const AT_ONCE: i64 = 200;
+/// The longest between two looks when no bell rings: another server's may have been lost on the way.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often a quiet stream says that it is still there, so that nothing between drops it.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/events", Permission::Read, list)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Events behind this number.
+    after: Option<i64>,
+    /// Only of this repository, `owner/name`.
+    repository: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Events {
+    items: Vec<EventView>,
+    /// What to give as `after` for what comes next.
+    after: i64,
+}
+
+#[derive(Serialize)]
+struct EventView {
+    id: i64,
+    at: Time,
+    kind: String,
+    repository: Option<String>,
+    build: Option<String>,
+    step: Option<String>,
+    environment: Option<String>,
+    release: Option<String>,
+    data: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<Event> for EventView {
+    fn from(event: Event) -> Self {
+        EventView {
+            id: event.id,
+            at: Time(event.at),
+            kind: event.kind,
+            repository: event.repository_id.map(String::from),
+            build: event.build_id.map(String::from),
+            step: event.step_id.map(String::from),
+            environment: event.environment_id.map(String::from),
+            release: event.release_id.map(String::from),
+            data: event.data.0,
+        }
+    }
+}
+
+/// A page of JSON, or, to whoever accepts `text/event-stream`, a stream. A stream that was cut goes on behind its
+/// `Last-Event-ID`; one that says nothing of where to begin begins now.
+async fn list(
+    State(state): State<AppState>,
+    Asked(wanted): Asked<Wanted>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let mut reader = state.store.read().await?;
+    let mut filter = EventFilter::default();
+    if let Some(name) = &wanted.repository {
+        let found = repositories::by_name(&mut reader.conn(), name).await?;
+        filter.repository = Some(found.ok_or_else(|| StoreError::missing("repository", name))?.id);
+    }
+    if !accepts_stream(&headers) {
+        let after = wanted.after.unwrap_or(0);
+        let found = events::portion(&mut reader.conn(), after, &filter, AT_ONCE).await?;
+        let items = found.events.into_iter().map(EventView::from).collect();
+        return Ok(Json(Events { items, after: found.seen }).into_response());
+    }
+    let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let after = match resumed.or(wanted.after) {
+        Some(after) => after,
+        None => events::last_id(&mut reader.conn()).await?,
+    };
+    drop(reader);
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
+    let stream = Sse::new(follow(state, after, filter)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
+    Ok((unbuffered, stream).into_response())
+}
+
+fn accepts_stream(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+/// A follower of the events.
+struct Follower {
+    state: AppState,
+    bell: watch::Receiver<u64>,
+    /// The last one sent, or, when there is nothing left to send, the last one seen.
+    after: i64,
+    filter: EventFilter,
+    unsent: std::vec::IntoIter<Event>,
+}
+
+/// Every event behind `after`, and those to come, until the server shuts down or the database fails; the reader then
+/// asks again from where it stopped.
+fn follow(state: AppState, after: i64, filter: EventFilter) -> impl Stream<Item = Result<Message, Infallible>> {
+    let bell = state.store.bells().events();
+    let follower = Follower { state, bell, after, filter, unsent: Vec::new().into_iter() };
+    stream::unfold(follower, |mut follower| async move {
+        let event = follower.next().await?;
+        let message = Message::default().id(event.id.to_string()).event(event.kind.clone());
+        let message = message.json_data(EventView::from(event)).ok()?;
+        Some((Ok(message), follower))
+    })
+}
+
+impl Follower {
+    async fn next(&mut self) -> Option<Event> {
+        let shutdown = self.state.shutdown.clone();
+        loop {
+            if let Some(event) = self.unsent.next() {
+                self.after = event.id;
+                return Some(event);
+            }
+            // Marked as heard before the query: what is committed after the query rings again.
+            self.bell.mark_unchanged();
+            let found = self.read().await.inspect_err(|error| tracing::warn!(%error, "an event stream ends")).ok()?;
+            if found.events.is_empty() {
+                self.after = found.seen;
+                tokio::select! {
+                    () = shutdown.cancelled() => return None,
+                    rung = self.bell.changed() => rung.ok()?,
+                    () = tokio::time::sleep(SWEEP) => {}
+                }
+            }
+            self.unsent = found.events.into_iter();
+        }
+    }
+
+    async fn read(&self) -> Result<Portion, StoreError> {
+        let mut reader = self.state.store.read().await?;
+        events::portion(&mut reader.conn(), self.after, &self.filter, AT_ONCE).await
+    }
+}

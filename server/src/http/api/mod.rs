@@ -1,0 +1,44 @@
+//! The API under `/api/v1`: JSON in, JSON out, problems as RFC 9457 has them.
+
+mod audit;
+mod builds;
+mod deliveries;
+mod environments;
+mod events;
+mod logs;
+pub(super) mod lookup;
+mod page;
+mod promotions;
+mod registries;
+mod releases;
+mod repositories;
+mod runners;
+mod secrets;
+mod steps;
+mod time;
+mod tokens;
+
+use crate::access::Routes;
+
+pub(in crate::http) use builds::queue_again;
+pub(super) use repositories::connect_repository;
+pub use repositories::{Address, AddressError};
+
+/// Every route of the API.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .merge(audit::routes())
+        .merge(builds::routes())
+        .merge(deliveries::routes())
+        .merge(environments::routes())
+        .merge(events::routes())
+        .merge(logs::routes())
+        .merge(promotions::routes())
+        .merge(registries::routes())
+        .merge(releases::routes())
+        .merge(repositories::routes())
+        .merge(runners::routes())
+        .merge(secrets::routes())
+        .merge(tokens::routes())
+}

@@ -1,0 +1,124 @@
+//! Logins to registries. A password goes in and never comes out again.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::time::Time;
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Body, Named},
+    },
+    secrets::{Place, Secret},
+    store::{
+        StoreError, audit,
+        registry_credentials::{self, SealedCredential},
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/registries", Permission::Change, list)
+        .get("/api/v1/registries/{host}", Permission::Change, show)
+        .put("/api/v1/registries/{host}", Permission::Change, set)
+        .delete("/api/v1/registries/{host}", Permission::Change, remove)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    username: String,
+    password: Secret,
+}
+
+#[derive(Serialize)]
+struct Registries {
+    items: Vec<RegistryView>,
+}
+
+#[derive(Serialize)]
+struct RegistryView {
+    host: String,
+    username: String,
+    updated_at: Time,
+}
+
+impl From<SealedCredential> for RegistryView {
+    fn from(credential: SealedCredential) -> Self {
+        RegistryView { host: credential.host, username: credential.username, updated_at: Time(credential.updated_at) }
+    }
+}
+
+async fn list(State(state): State<AppState>) -> Result<Json<Registries>, Problem> {
+    let rows = registry_credentials::list(&mut state.store.read().await?.conn()).await?;
+    Ok(Json(Registries { items: rows.into_iter().map(RegistryView::from).collect() }))
+}
+
+async fn show(State(state): State<AppState>, Named(host): Named<String>) -> Result<Json<RegistryView>, Problem> {
+    let rows = registry_credentials::list(&mut state.store.read().await?.conn()).await?;
+    let found = rows.into_iter().find(|row| row.host == host);
+    Ok(Json(found.ok_or_else(|| StoreError::missing("login for the registry", &host))?.into()))
+}
+
+async fn set(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(host): Named<String>,
+    Body(login): Body<Login>,
+) -> Result<Json<Value>, Problem> {
+    if !is_host(&host) {
+        return Err(Problem::unprocessable(
+            "The registry must be named as in image names: a host, with its port if it has one, and no scheme or path.",
+        ));
+    }
+    if login.username.is_empty() || login.password.reveal().is_empty() {
+        return Err(Problem::unprocessable("The user name and the password must not be empty."));
+    }
+    let sealed = state.sealer.seal(Place::registry_password(&host), &login.password);
+    let mut tx = state.store.write().await?;
+    registry_credentials::set(&mut tx, &host, &login.username, &sealed).await?;
+    audit::append(&mut tx, principal.actor(), "registry.login", &host, json!({"username": login.username})).await?;
+    tx.commit().await?;
+    Ok(Json(json!({"host": host, "username": login.username})))
+}
+
+async fn remove(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(host): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    let mut tx = state.store.write().await?;
+    if !registry_credentials::remove(&mut tx, &host).await? {
+        return Err(StoreError::missing("login for the registry", &host).into());
+    }
+    audit::append(&mut tx, principal.actor(), "registry.logout", &host, json!({})).await?;
+    tx.commit().await?;
+    Ok(Json(json!({"host": host})))
+}
+
+fn is_host(host: &str) -> bool {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
+    };
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+    is_name && host.len() <= 255 && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host;
+
+    #[test]
+    fn registries_are_named_as_in_image_names() {
+        for host in ["registry.example.com", "localhost:5000", "127.0.0.1:5000", "docker.io"] {
+            assert!(is_host(host), "{host}");
+        }
+        for odd in ["https://registry.example.com", "host/path", "host:", "host:99999", "", "a b"] {
+            assert!(!is_host(odd), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Connecting repositories, and looking at them.
+
+mod address;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub use address::{Address, AddressError};
+
+use super::{lookup, page::Cursor, page::Page, time::Time};
+use crate::{
+    access::{Permission, Principal, Routes, token::random_text},
+    app::AppState,
+    http::{
+        errors::{Problem, sentence},
+        extract::{Asked, Body, Named},
+    },
+    ids::RepositoryId,
+    secrets::{Place, Secret},
+    store::{
+        audit,
+        repositories::{self, NewRepository, Repository},
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post("/api/v1/repositories", Permission::Change, connect)
+        .get("/api/v1/repositories", Permission::Read, list)
+        .get("/api/v1/repositories/{owner}/{name}", Permission::Read, show)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connect {
+    name: String,
+    clone_url: String,
+    #[serde(default = "main_branch")]
+    default_branch: String,
+}
+
+fn main_branch() -> String {
+    "main".to_owned()
+}
+
+#[derive(Serialize)]
+struct RepositoryView {
+    id: String,
+    name: String,
+    clone_url: String,
+    default_branch: String,
+    last_build_number: i64,
+    created_at: Time,
+}
+
+/// The one answer that holds the hook's address and secret.
+#[derive(Serialize)]
+struct Connected {
+    #[serde(flatten)]
+    repository: RepositoryView,
+    hook_url: String,
+    hook_secret: String,
+}
+
+impl From<Repository> for RepositoryView {
+    fn from(repository: Repository) -> Self {
+        RepositoryView {
+            id: repository.id.to_string(),
+            name: repository.name,
+            clone_url: repository.clone_url,
+            default_branch: repository.default_branch,
+            last_build_number: repository.last_build_number,
+            created_at: Time(repository.created_at),
+        }
+    }
+}
+
+async fn connect(
+    State(state): State<AppState>,
+    principal: Principal,
+    Body(asked): Body<Connect>,
+) -> Result<(StatusCode, Json<Connected>), Problem> {
+    let new = connect_repository(&state, &principal, &asked.name, &asked.clone_url, &asked.default_branch).await?;
+    let connected = Connected {
+        hook_url: new.hook_url,
+        hook_secret: new.secret.reveal().to_owned(),
+        repository: new.repository.into(),
+    };
+    Ok((StatusCode::CREATED, Json(connected)))
+}
+
+/// A repository that was just connected, with what is said of its hook this once.
+pub(in crate::http) struct NewlyConnected {
+    /// The repository.
+    pub(in crate::http) repository: Repository,
+    /// Where the forge sends its deliveries.
+    pub(in crate::http) hook_url: String,
+    /// What the forge signs them with.
+    pub(in crate::http) secret: Secret,
+}
+
+/// Connects a repository with a new hook.
+pub(in crate::http) async fn connect_repository(
+    state: &AppState,
+    principal: &Principal,
+    name: &str,
+    clone_url: &str,
+    default_branch: &str,
+) -> Result<NewlyConnected, Problem> {
+    let address =
+        Address::check(name, clone_url, default_branch).map_err(|error| Problem::unprocessable(sentence(&error)))?;
+    let (id, secret) = (RepositoryId::new(), Secret::new(random_text()));
+    let new = NewRepository {
+        hook_id: random_text(),
+        hook_secret: state.sealer.seal(Place::hook_secret(id.as_str()), &secret),
+        id,
+        name: address.name,
+        clone_url: address.clone_url,
+        default_branch: address.default_branch,
+    };
+    let mut tx = state.store.write().await?;
+    let repository = repositories::connect(&mut tx, &new).await?;
+    let detail = json!({"clone_url": repository.clone_url});
+    audit::append(&mut tx, principal.actor(), "repository.connect", &repository.name, detail).await?;
+    tx.commit().await?;
+    let hook_url = state.url(&format!("/webhooks/github/{}", repository.hook_id));
+    Ok(NewlyConnected { repository, hook_url, secret })
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Asked(cursor): Asked<Cursor>,
+) -> Result<Json<Page<RepositoryView>>, Problem> {
+    let after = cursor.cursor.as_deref().unwrap_or_default();
+    let rows = repositories::list(&mut state.store.read().await?.conn(), after, cursor.rows()).await?;
+    Ok(Json(cursor.page(rows, |row| row.name.clone(), RepositoryView::from)))
+}
+
+async fn show(
+    State(state): State<AppState>,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Json<RepositoryView>, Problem> {
+    let mut reader = state.store.read().await?;
+    Ok(Json(lookup::repository(&mut reader.conn(), &owner, &name).await?.into()))
+}

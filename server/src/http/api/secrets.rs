@@ -1,0 +1,205 @@
+//! Secrets of repositories and of their environments. A value goes in and never comes out again.
+
+use axum::{
+    Json,
+    extract::{DefaultBodyLimit, State},
+    handler::Handler as _,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{lookup, time::Time};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Body, Named},
+    },
+    secrets::{Secret, repository as secrets},
+    store::{self, Conn, StoreError, audit, environments, repositories::Repository, secrets::SecretName},
+};
+
+/// The largest body: the longest value, each of its characters escaped as JSON may have it.
+const BODY_LIMIT: usize = 6 * secrets::VALUE_LIMIT + 1024;
+
+pub(super) fn routes() -> Routes {
+    let large = || DefaultBodyLimit::max(BODY_LIMIT);
+    let set = set.layer(large());
+    let set_in = set_in.layer(large());
+    Routes::new()
+        .get("/api/v1/repositories/{owner}/{name}/secrets", Permission::Change, list)
+        .get("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, show)
+        .put("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, set)
+        .delete("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, remove)
+        .get(IN_ENVIRONMENT, Permission::Change, show_in)
+        .put(IN_ENVIRONMENT, Permission::Change, set_in)
+        .delete(IN_ENVIRONMENT, Permission::Change, remove_in)
+}
+
+const IN_ENVIRONMENT: &str = "/api/v1/repositories/{owner}/{name}/environments/{environment}/secrets/{secret}";
+
+/// Where a secret stands, as its address says.
+struct Address {
+    owner: String,
+    name: String,
+    environment: Option<String>,
+    secret: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Value {
+    value: Secret,
+}
+
+#[derive(Serialize)]
+struct Secrets {
+    items: Vec<SecretView>,
+}
+
+#[derive(Serialize)]
+struct SecretView {
+    name: String,
+    /// The one environment that it is for; none for the whole repository.
+    environment: Option<String>,
+    updated_at: Time,
+}
+
+/// A secret that was just set.
+#[derive(Serialize)]
+struct Set {
+    name: String,
+    environment: Option<String>,
+    /// Whether a build has defined the environment yet; a misspelt one is told by this.
+    environment_exists: Option<bool>,
+}
+
+impl From<SecretName> for SecretView {
+    fn from(secret: SecretName) -> Self {
+        SecretView {
+            environment: Some(secret.environment).filter(|environment| !environment.is_empty()),
+            name: secret.name,
+            updated_at: Time(secret.updated_at),
+        }
+    }
+}
+
+/// The whole repository's and those of every environment.
+async fn list(
+    State(state): State<AppState>,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Json<Secrets>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let found = store::secrets::list(&mut reader.conn(), &repository.id).await?;
+    Ok(Json(Secrets { items: found.into_iter().map(SecretView::from).collect() }))
+}
+
+async fn show(
+    state: State<AppState>,
+    Named((owner, name, secret)): Named<(String, String, String)>,
+) -> Result<Json<SecretView>, Problem> {
+    find(state, Address { owner, name, environment: None, secret }).await
+}
+
+async fn show_in(
+    state: State<AppState>,
+    Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
+) -> Result<Json<SecretView>, Problem> {
+    find(state, Address { owner, name, environment: Some(environment), secret }).await
+}
+
+async fn set(
+    state: State<AppState>,
+    principal: Principal,
+    Named((owner, name, secret)): Named<(String, String, String)>,
+    Body(value): Body<Value>,
+) -> Result<Json<Set>, Problem> {
+    put(state, &principal, Address { owner, name, environment: None, secret }, value).await
+}
+
+async fn set_in(
+    state: State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
+    Body(value): Body<Value>,
+) -> Result<Json<Set>, Problem> {
+    put(state, &principal, Address { owner, name, environment: Some(environment), secret }, value).await
+}
+
+async fn remove(
+    state: State<AppState>,
+    principal: Principal,
+    Named((owner, name, secret)): Named<(String, String, String)>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    forget(state, &principal, Address { owner, name, environment: None, secret }).await
+}
+
+async fn remove_in(
+    state: State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
+) -> Result<Json<serde_json::Value>, Problem> {
+    forget(state, &principal, Address { owner, name, environment: Some(environment), secret }).await
+}
+
+async fn find(State(state): State<AppState>, address: Address) -> Result<Json<SecretView>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &address.owner, &address.name).await?;
+    let all = store::secrets::list(&mut reader.conn(), &repository.id).await?;
+    let found = all.into_iter().find(|secret| {
+        secret.name == address.secret && secret.environment == address.environment.as_deref().unwrap_or_default()
+    });
+    Ok(Json(found.ok_or_else(|| missing(&address, &repository))?.into()))
+}
+
+async fn put(
+    State(state): State<AppState>,
+    principal: &Principal,
+    address: Address,
+    Value { value }: Value,
+) -> Result<Json<Set>, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
+    let Address { environment, secret, .. } = address;
+    secrets::set(&mut tx, &state.sealer, &repository.id, environment.as_deref(), &secret, &value).await?;
+    let detail = json!({"secret": secret, "environment": environment});
+    audit::append(&mut tx, principal.actor(), "secret.set", &repository.name, detail).await?;
+    let environment_exists = match &environment {
+        Some(environment) => Some(exists(&mut tx.conn(), &repository, environment).await?),
+        None => None,
+    };
+    tx.commit().await?;
+    Ok(Json(Set { name: secret, environment, environment_exists }))
+}
+
+async fn exists(conn: &mut Conn<'_>, repository: &Repository, environment: &str) -> Result<bool, StoreError> {
+    let found = environments::by_name(conn, &repository.id, environment).await?;
+    Ok(found.is_some_and(|environment| environment.removed_at.is_none()))
+}
+
+async fn forget(
+    State(state): State<AppState>,
+    principal: &Principal,
+    address: Address,
+) -> Result<Json<serde_json::Value>, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
+    let environment = address.environment.as_deref();
+    if !store::secrets::remove(&mut tx, &repository.id, environment.unwrap_or_default(), &address.secret).await? {
+        return Err(missing(&address, &repository));
+    }
+    let detail = json!({"secret": address.secret, "environment": environment});
+    audit::append(&mut tx, principal.actor(), "secret.remove", &repository.name, detail.clone()).await?;
+    tx.commit().await?;
+    Ok(Json(detail))
+}
+
+fn missing(address: &Address, repository: &Repository) -> Problem {
+    let of = match &address.environment {
+        Some(environment) => format!("{} of {environment} of {}", address.secret, repository.name),
+        None => format!("{} of {}", address.secret, repository.name),
+    };
+    StoreError::missing("secret", &of).into()
+}

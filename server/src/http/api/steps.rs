@@ -1,0 +1,70 @@
+//! Steps as builds and releases show them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::time::Time;
+use crate::{
+    http::errors::Problem,
+    queue::StepState,
+    store::{
+        Conn,
+        jobs::Job,
+        steps::{self, Step},
+    },
+};
+
+/// One try of a job.
+#[derive(Debug, Serialize)]
+pub(super) struct AttemptView {
+    attempt: i64,
+    steps: Vec<StepView>,
+}
+
+/// One step.
+#[derive(Debug, Serialize)]
+pub(super) struct StepView {
+    index: i64,
+    app: Option<String>,
+    kind: &'static str,
+    name: String,
+    needs: Vec<u32>,
+    state: StepState,
+    reason: Option<String>,
+    exit_code: Option<i64>,
+    output: BTreeMap<String, String>,
+    started_at: Option<Time>,
+    finished_at: Option<Time>,
+}
+
+impl From<Step> for StepView {
+    fn from(step: Step) -> Self {
+        StepView {
+            index: step.position,
+            app: step.app,
+            kind: step.kind.as_str(),
+            name: step.name,
+            needs: step.needs.0,
+            state: step.state,
+            reason: step.reason,
+            exit_code: step.exit_code,
+            output: step.output.0,
+            started_at: step.started_at.map(Time),
+            finished_at: step.finished_at.map(Time),
+        }
+    }
+}
+
+/// The attempts of a job with their steps, oldest first; none while no runner has taken it.
+pub(super) async fn attempts(conn: &mut Conn<'_>, job: Option<&Job>) -> Result<Vec<AttemptView>, Problem> {
+    let Some(job) = job else { return Ok(Vec::new()) };
+    let mut attempts: Vec<AttemptView> = Vec::new();
+    for step in steps::of_job(conn, &job.id).await? {
+        match attempts.last_mut() {
+            Some(last) if last.attempt == step.attempt => last.steps.push(step.into()),
+            _ => attempts.push(AttemptView { attempt: step.attempt, steps: vec![step.into()] }),
+        }
+    }
+    Ok(attempts)
+}

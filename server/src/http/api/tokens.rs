@@ -1,0 +1,100 @@
+//! Making, listing and revoking access tokens.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::time::Time;
+use crate::{
+    access::{Permission, Principal, Routes, make_token},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Body, Named},
+    },
+    ids::TokenId,
+    store::{
+        access_tokens::{self, AccessToken},
+        audit,
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/api/v1/tokens", Permission::Change, list)
+        .post("/api/v1/tokens", Permission::Change, create)
+        .delete("/api/v1/tokens/{id}", Permission::Change, revoke)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    name: String,
+}
+
+/// The one answer that holds a token's value.
+#[derive(Serialize)]
+struct Created {
+    id: String,
+    name: String,
+    token: String,
+}
+
+#[derive(Serialize)]
+struct Tokens {
+    items: Vec<TokenView>,
+}
+
+#[derive(Serialize)]
+struct TokenView {
+    id: String,
+    name: String,
+    role: String,
+    created_at: Time,
+    revoked_at: Option<Time>,
+}
+
+impl From<AccessToken> for TokenView {
+    fn from(token: AccessToken) -> Self {
+        TokenView {
+            id: token.id.to_string(),
+            name: token.name,
+            role: token.role,
+            created_at: Time(token.created_at),
+            revoked_at: token.revoked_at.map(Time),
+        }
+    }
+}
+
+async fn list(State(state): State<AppState>) -> Result<Json<Tokens>, Problem> {
+    let rows = access_tokens::list(&mut state.store.read().await?.conn()).await?;
+    Ok(Json(Tokens { items: rows.into_iter().map(TokenView::from).collect() }))
+}
+
+async fn create(
+    State(state): State<AppState>,
+    principal: Principal,
+    Body(asked): Body<Create>,
+) -> Result<(StatusCode, Json<Created>), Problem> {
+    let length = asked.name.chars().count();
+    if !(1..=100).contains(&length) || asked.name.chars().any(char::is_control) {
+        return Err(Problem::unprocessable("The name must have 1 to 100 characters."));
+    }
+    let mut tx = state.store.write().await?;
+    let (id, token) = make_token(&mut tx, &asked.name, principal.actor()).await?;
+    tx.commit().await?;
+    let created = Created { id: id.to_string(), name: asked.name, token: token.reveal().to_owned() };
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn revoke(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<TokenId>,
+) -> Result<Json<Value>, Problem> {
+    let mut tx = state.store.write().await?;
+    access_tokens::revoke(&mut tx, &id).await?;
+    audit::append(&mut tx, principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
+    tx.commit().await?;
+    Ok(Json(json!({"id": id})))
+}

@@ -1,0 +1,204 @@
+//! How a request is refused: problem details (RFC 9457) for machines, plain sentences in them for people.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{releases::ReleaseError, secrets::repository::SecretError, store::StoreError};
+
+/// A refusal. Its text is for whoever sent the request; it holds nothing internal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+}
+
+/// The refusals that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    BadRequest,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    Timeout,
+    Conflict,
+    TooLarge,
+    UnsupportedMediaType,
+    Unprocessable,
+    TooManyRequests,
+    Internal,
+    Unavailable,
+}
+
+/// The body of RFC 9457.
+#[derive(Serialize)]
+struct Details<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+}
+
+impl Kind {
+    fn status(self) -> StatusCode {
+        match self {
+            Kind::BadRequest => StatusCode::BAD_REQUEST,
+            Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
+            Kind::NotFound => StatusCode::NOT_FOUND,
+            Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident: $kind:ident;)+) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name(detail: impl Into<String>) -> Self {
+            Problem { kind: Kind::$kind, detail: detail.into() }
+        })+
+    };
+}
+
+impl Problem {
+    problems! {
+        /// 400: the request makes no sense.
+        bad_request: BadRequest;
+        /// 401: who asks was not proved.
+        unauthorized: Unauthorized;
+        /// 403: who asks may not.
+        forbidden: Forbidden;
+        /// 404: there is no such thing.
+        not_found: NotFound;
+        /// 405: the thing is there, but this cannot be done with it.
+        method_not_allowed: MethodNotAllowed;
+        /// 408: the body came too slowly.
+        timeout: Timeout;
+        /// 409: not in the present state.
+        conflict: Conflict;
+        /// 413: the body is too large.
+        too_large: TooLarge;
+        /// 415: the body's type is not one that is read here.
+        unsupported_media_type: UnsupportedMediaType;
+        /// 422: the body was understood, and is wrong.
+        unprocessable: Unprocessable;
+        /// 429: slow down.
+        too_many_requests: TooManyRequests;
+        /// 503: not now.
+        unavailable: Unavailable;
+    }
+
+    /// 500: something failed that the sender can do nothing about. The error goes to the log, not to the sender.
+    #[must_use]
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %error, "a request failed");
+        Problem { kind: Kind::Internal, detail: "Something failed in the server; its log says what.".to_owned() }
+    }
+
+    /// The status that it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// What went wrong, in a sentence.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let title = status.canonical_reason().unwrap_or("Error");
+        let details = Details {
+            r#type: format!("urn:slipway:problem:{}", title.to_lowercase().replace(' ', "-")),
+            title,
+            status: status.as_u16(),
+            detail: &self.detail,
+        };
+        let mut response = (status, Json(details)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self.kind {
+            Kind::Unauthorized => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"slipway\""));
+            }
+            Kind::Unavailable | Kind::TooManyRequests => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+            }
+            _ => {}
+        }
+        // For the layer that draws refusals as pages where a browser asked.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing { .. } => Problem::not_found(sentence(&error)),
+            StoreError::Illegal { .. } | StoreError::Conflict { .. } | StoreError::Refused(_) => {
+                Problem::conflict(sentence(&error))
+            }
+            StoreError::Closed => Problem::unavailable(sentence(&error)),
+            transient if transient.is_transient() => {
+                tracing::warn!(error = %transient, "the database could not answer now");
+                Problem::unavailable("The database cannot answer now; try again in a moment.")
+            }
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        match error {
+            SecretError::Store(error) => error.into(),
+            SecretError::TooMany => Problem::conflict(sentence(&error)),
+            other => Problem::unprocessable(sentence(&other)),
+        }
+    }
+}
+
+impl From<ReleaseError> for Problem {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::UnknownEnvironment { .. } | ReleaseError::UnknownRelease { .. } => {
+                Problem::not_found(sentence(&error))
+            }
+            ReleaseError::Removed { .. }
+            | ReleaseError::Unkept(_)
+            | ReleaseError::FedByBranch { .. }
+            | ReleaseError::NothingLive { .. }
+            | ReleaseError::AlreadyLive { .. }
+            | ReleaseError::NeverLive { .. }
+            | ReleaseError::NothingEarlier { .. } => Problem::conflict(sentence(&error)),
+            ReleaseError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// An error's text as a sentence.
+pub(crate) fn sentence(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return text };
+    let end = if text.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), chars.as_str())
+}

@@ -1,0 +1,137 @@
+//! `/repositories/{owner}/{name}/builds/{n}`: one build.
+
+use axum::{extract::State, response::Redirect};
+use serde_json::json;
+use slipway_web::{
+    frame::{Frame, Section},
+    links,
+    pages::{ArtifactRow, BuildPage, Place, RepositoryHead, Tab},
+    parts::{Digest, size},
+    state::State as Shown,
+    time::When,
+};
+
+use super::{Html, repositories::ref_address, rows, steps, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    builds::{self, BuildState, Cancellation},
+    http::{
+        api::{lookup, queue_again},
+        errors::Problem,
+        extract::Named,
+    },
+    store::{Conn, artifacts, audit, builds::Build, environments, events, jobs, releases, repositories::Repository},
+};
+
+/// The releases of a build that are listed.
+const RELEASES: i64 = 20;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
+        .post("/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, stop)
+        .post("/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, again)
+}
+
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Html<BuildPage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let event = events::last_id(conn).await?;
+    let repository = lookup::repository(conn, &owner, &name).await?;
+    let build = lookup::build(conn, &repository, number).await?;
+    let job = jobs::of_build(conn, &build.id).await?;
+    let address = links::build(&repository.name, number);
+    let steps = steps::of_job(conn, job.as_ref(), &address, event, now).await?;
+    let waits = rows::why_it_waits(conn, &build).await?;
+    let shown = Shown::from(build.state);
+    let viewer = viewer(&principal);
+    let is_stopping = job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some());
+    let culprit = steps.failed.as_ref().map(|step| {
+        let page = links::step(&address, u32::try_from(step.position).unwrap_or(0));
+        let words = [step.app.as_deref(), Some(step.kind.as_str()), Some(&step.name)];
+        (words.into_iter().flatten().collect::<Vec<_>>().join(" · "), page)
+    });
+    Ok(Html::ok(BuildPage {
+        may_build_again: viewer.may_change() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
+        may_cancel: viewer.may_change() && shown.is_open() && !is_stopping,
+        frame: Frame::new(format!("#{number} {} of {}", shown.word(), repository.name), Section::Repositories, viewer)
+            .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
+            .toned(shown.tone()),
+        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Builds },
+        number,
+        state: shown,
+        reference: build.ref_name().to_owned(),
+        reference_address: ref_address(&repository.name, &build.git_ref),
+        commit: rows::commit(&build),
+        when: When { at: build.created_at, now },
+        took: rows::took(&build, now),
+        attempt: steps.notice,
+        steps: steps.list,
+        artifacts: artifact_rows(conn, &build).await?,
+        places: places(conn, &repository, &build, now).await?,
+        event: build.event,
+        reason: build.reason.or(waits),
+        culprit,
+        address,
+    }))
+}
+
+async fn artifact_rows(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<ArtifactRow>, Problem> {
+    let found = artifacts::of_build(conn, &build.id).await?;
+    let row = |artifact: slipway_runner::coordinator::Artifact| ArtifactRow {
+        app: artifact.app,
+        image: artifact.image,
+        digest: Digest { whole: artifact.digest },
+        tags: artifact.tags,
+        size: size(artifact.size),
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+async fn places(conn: &mut Conn<'_>, repository: &Repository, build: &Build, now: i64) -> Result<Vec<Place>, Problem> {
+    let mut places = Vec::new();
+    for release in releases::of_build(conn, &build.id, RELEASES).await? {
+        let Some(environment) = environments::find(conn, &release.environment_id).await? else { continue };
+        places.push(Place {
+            state: release.state.into(),
+            address: links::release(&repository.name, &environment.name, release.number),
+            environment: environment.name,
+            number: release.number,
+            when: When { at: release.created_at, now },
+        });
+    }
+    Ok(places)
+}
+
+async fn again(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Redirect, Problem> {
+    let queued = queue_again(&state, &principal, &owner, &name, number).await?;
+    Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), queued.number)))
+}
+
+async fn stop(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Redirect, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let build = lookup::build(&mut tx.conn(), &repository, number).await?;
+    let reason = format!("cancelled by {}", principal.actor());
+    if let Cancellation::AlreadyOver(_) = builds::cancel(&mut tx, &build.id, &reason).await? {
+        return Err(Problem::conflict(format!("Build {number} is over already.")));
+    }
+    audit::append(&mut tx, principal.actor(), "build.cancel", &format!("{} #{number}", repository.name), json!({}))
+        .await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&links::build(&repository.name, number)))
+}

@@ -1,0 +1,183 @@
+//! `/deliveries`: what the forges sent, and what became of it.
+
+use axum::extract::State;
+use serde::Deserialize;
+use slipway_web::{
+    frame::{Frame, Section},
+    links,
+    pages::{DeliveriesPage, DeliveryPage, DeliveryRow},
+    time::When,
+};
+
+use super::{Html, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Asked, Named},
+    },
+    ids::DeliveryId,
+    store::{
+        Conn, StoreError,
+        deliveries::{self, Delivery},
+        events, repositories,
+    },
+};
+
+/// The deliveries on a page.
+const DELIVERIES: i64 = 40;
+/// How much of a payload is shown, in bytes.
+const SHOWN: usize = 64 * 1024;
+/// Payloads up to this size, in bytes, are indented; larger ones are shown as they came.
+const INDENTED: usize = 1024 * 1024;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/deliveries", Permission::Read, list).get("/deliveries/{id}", Permission::Change, show)
+}
+
+/// Which deliveries are asked for.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    before: Option<DeliveryId>,
+}
+
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Html<DeliveriesPage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let since = events::last_id(conn).await?;
+    let mut found = deliveries::list(conn, None, wanted.before.as_ref(), DELIVERIES + 1).await?;
+    let more = found.len() > usize::try_from(DELIVERIES).unwrap_or(usize::MAX);
+    found.truncate(usize::try_from(DELIVERIES).unwrap_or(usize::MAX));
+    let older = if more { found.last().map(|last| format!("/deliveries?before={}", last.id)) } else { None };
+    let mut rows = Vec::new();
+    for delivery in found {
+        rows.push(row(conn, delivery, now).await?);
+    }
+    let mut frame = Frame::new("Deliveries", Section::Deliveries, viewer(&principal));
+    if wanted.before.is_none() {
+        frame = frame.live(format!("/stream/home?from={since}"));
+    }
+    let newest = wanted.before.map(|_| "/deliveries".to_owned());
+    Ok(Html::ok(DeliveriesPage { frame, deliveries: rows, older, newest }))
+}
+
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<DeliveryId>,
+) -> Result<Html<DeliveryPage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let missing = || StoreError::missing("delivery", &id);
+    let found = deliveries::find(conn, &id).await?.ok_or_else(missing)?;
+    let payload = deliveries::payload(conn, &id).await?.ok_or_else(missing)?;
+    let (payload, cut) = readable(&payload);
+    Ok(Html::ok(DeliveryPage {
+        frame: Frame::new(format!("Delivery of {}", found.event), Section::Deliveries, viewer(&principal))
+            .under("Deliveries", "/deliveries"),
+        id: found.id.to_string(),
+        forge_id: found.forge_id.clone(),
+        delivery: row(conn, found, now).await?,
+        payload,
+        cut,
+    }))
+}
+
+async fn row(conn: &mut Conn<'_>, delivery: Delivery, now: i64) -> Result<DeliveryRow, Problem> {
+    let repository = repositories::find(conn, &delivery.repository_id).await?;
+    let name = repository.map_or_else(String::new, |repository| repository.name);
+    Ok(DeliveryRow {
+        address: links::delivery(delivery.id.as_str()),
+        state: delivery.state.into(),
+        event: delivery.event,
+        repository_address: links::repository(&name),
+        build: delivery.build_number.map(|number| (number, links::build(&name, number))),
+        repository: name,
+        reason: delivery.reason,
+        when: When { at: delivery.received_at, now },
+    })
+}
+
+/// A payload for reading, and how many bytes of it are left out.
+fn readable(payload: &[u8]) -> (String, usize) {
+    let text = String::from_utf8_lossy(payload);
+    // Read as values, whose depth has a limit: each level of depth would indent every line below it.
+    let is_json = payload.len() <= INDENTED && serde_json::from_str::<serde_json::Value>(&text).is_ok();
+    let indented = is_json.then(|| indent(&text));
+    let text = indented.unwrap_or_else(|| text.into_owned());
+    let mut end = text.len().min(SHOWN);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (text[..end].to_owned(), text.len() - end)
+}
+
+/// JSON with a line for each value, its members in the order in which they came.
+fn indent(json: &str) -> String {
+    let mut indented = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut is_escaped, mut was_opened) = (0_usize, false, false, false);
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth));
+    };
+    for character in json.chars().filter(|character| !character.is_control()) {
+        if in_string {
+            indented.push(character);
+            in_string = is_escaped || character != '"';
+            is_escaped = !is_escaped && character == '\\';
+            continue;
+        }
+        let closes = matches!(character, '}' | ']');
+        if closes {
+            depth = depth.saturating_sub(1);
+        }
+        if character != ' ' && was_opened != closes {
+            line(&mut indented, depth);
+        }
+        match character {
+            ' ' => continue,
+            ',' => {
+                indented.push(',');
+                line(&mut indented, depth);
+            }
+            ':' => indented.push_str(": "),
+            '{' | '[' => {
+                depth += 1;
+                indented.push(character);
+            }
+            other => {
+                in_string = other == '"';
+                indented.push(other);
+            }
+        }
+        was_opened = matches!(character, '{' | '[');
+    }
+    indented
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN, readable};
+
+    #[test]
+    fn payloads_are_indented_and_cut() {
+        assert_eq!(readable(b"{\"b\":1,\"a\":[2]}").0, "{\n  \"b\": 1,\n  \"a\": [\n    2\n  ]\n}");
+        assert_eq!(
+            readable(br#"{"a": {}, "b": "x, {\"y\": [1]}\\"}"#).0,
+            "{\n  \"a\": {},\n  \"b\": \"x, {\\\"y\\\": [1]}\\\\\"\n}"
+        );
+        assert_eq!(readable(b"not json"), ("not json".to_owned(), 0));
+        let deep = "[".repeat(400_000) + &"]".repeat(400_000);
+        assert!(readable(deep.as_bytes()).0.starts_with("[[["), "what is nested without measure is shown as it came");
+        let long = "é".repeat(SHOWN);
+        let (text, cut) = readable(long.as_bytes());
+        assert_eq!((text.len(), cut), (SHOWN, SHOWN));
+    }
+}

@@ -1,0 +1,280 @@
+//! `/repositories/{owner}/{name}/environments`: what is live where, and how it moves on.
+
+use axum::{Form, extract::State, response::Redirect};
+use serde::Deserialize;
+use serde_json::json;
+use slipway_pipelines::config::Source as FromWhere;
+use slipway_runner::coordinator::ReleasedApp;
+use slipway_web::{
+    frame::{Frame, Section, Viewer},
+    links,
+    pages::{
+        AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, Source, Tab,
+    },
+    parts::Digest,
+};
+
+use super::{Html, releases::release_row, rows, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        api::lookup,
+        errors::{Problem, sentence},
+        extract::{Asked, Named},
+    },
+    releases::{self as domain, ReleaseError},
+    store::{
+        Conn, audit,
+        environments::{self, Environment},
+        events,
+        releases::{self, Release},
+        repositories::Repository,
+    },
+};
+
+/// The releases on an environment's page.
+const RELEASES: i64 = 30;
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/repositories/{owner}/{name}/environments", Permission::Read, list)
+        .get("/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
+        .post("/repositories/{owner}/{name}/environments/{environment}/promote", Permission::Change, promote)
+        .post("/repositories/{owner}/{name}/environments/{environment}/rollback", Permission::Change, roll_back)
+}
+
+async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Html<EnvironmentsPage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let since = events::last_id(conn).await?;
+    let repository = lookup::repository(conn, &owner, &name).await?;
+    let viewer = viewer(&principal);
+    let mut cards = Vec::new();
+    for environment in rows::in_graph_order(environments::of_repository(conn, &repository.id).await?) {
+        let scene = Scene { repository: &repository, viewer: &viewer, proxy: &state.config.proxy.listen, now };
+        cards.push(card(conn, &scene, &environment).await?);
+    }
+    Ok(Html::ok(EnvironmentsPage {
+        frame: Frame::new(format!("Environments of {}", repository.name), Section::Repositories, viewer)
+            .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
+        head: RepositoryHead { name: repository.name, tab: Tab::Environments },
+        environments: cards,
+    }))
+}
+
+/// Which releases are asked for.
+#[derive(Debug, Default, Deserialize)]
+struct Wanted {
+    before: Option<i64>,
+}
+
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Html<EnvironmentPage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let since = events::last_id(conn).await?;
+    let repository = lookup::repository(conn, &owner, &name).await?;
+    let environment = lookup::environment(conn, &repository, &environment).await?;
+    let viewer = viewer(&principal);
+    let mut found = releases::list(conn, &environment.id, wanted.before, RELEASES + 1).await?;
+    let more = found.len() > usize::try_from(RELEASES).unwrap_or(usize::MAX);
+    found.truncate(usize::try_from(RELEASES).unwrap_or(usize::MAX));
+    let address = links::environment(&repository.name, &environment.name);
+    let older = if more { found.last().map(|last| format!("{address}?before={}", last.number)) } else { None };
+    let mut release_rows = Vec::new();
+    for release in &found {
+        release_rows.push(release_row(conn, &repository, &environment, release, &viewer, now).await?);
+    }
+    let scene = Scene { repository: &repository, viewer: &viewer, proxy: &state.config.proxy.listen, now };
+    let card = card(conn, &scene, &environment).await?;
+    let title = format!("{} of {}", environment.name, repository.name);
+    Ok(Html::ok(EnvironmentPage {
+        frame: Frame::new(title, Section::Repositories, viewer)
+            .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
+        head: RepositoryHead { name: repository.name, tab: Tab::Environments },
+        environment: card,
+        releases: release_rows,
+        older,
+    }))
+}
+
+/// What the environments of one page have in common.
+struct Scene<'a> {
+    repository: &'a Repository,
+    viewer: &'a Viewer,
+    proxy: &'a [String],
+    now: i64,
+}
+
+async fn card(conn: &mut Conn<'_>, scene: &Scene<'_>, environment: &Environment) -> Result<EnvironmentCard, Problem> {
+    let Scene { repository, viewer, now, .. } = *scene;
+    let live = releases::live(conn, &environment.id).await?;
+    let newest = releases::list(conn, &environment.id, None, 1).await?.pop();
+    let newest = newest.filter(|newest| live.as_ref().is_none_or(|live| live.id != newest.id));
+    Ok(EnvironmentCard {
+        name: environment.name.clone(),
+        address: links::environment(&repository.name, &environment.name),
+        source: match &environment.source.0 {
+            FromWhere::Branch { branch } => Source::Branch(branch.clone()),
+            FromWhere::Environment { environment } => Source::Environment(environment.clone()),
+        },
+        live_address: live
+            .as_ref()
+            .map_or_else(String::new, |live| links::release(&repository.name, &environment.name, live.number)),
+        apps: live.as_ref().map_or_else(Vec::new, |live| app_rows(live, scene.proxy)),
+        promotion: match environment.settings.refusal(&environment.name) {
+            None => promotion(conn, repository, environment, live.as_ref(), now).await?,
+            Some(_) => None,
+        },
+        refuses: environment.settings.refusal(&environment.name).map(|refusal| sentence(&refusal)),
+        newest: match newest {
+            Some(release) => Some(release_row(conn, repository, environment, &release, viewer, now).await?),
+            None => None,
+        },
+        live: match &live {
+            Some(release) => Some(rows::version(conn, release, now).await?),
+            None => None,
+        },
+        may_change: viewer.may_change(),
+    })
+}
+
+/// The apps of a release.
+pub(super) fn app_rows(release: &Release, proxy: &[String]) -> Vec<AppRow> {
+    let row = |app: &ReleasedApp| AppRow {
+        app: app.app.clone(),
+        image: app.image.clone(),
+        digest: Digest { whole: app.digest.clone() },
+        replicas: app.run.replicas,
+        url: app.run.domain.as_ref().map(|domain| served_at(domain, proxy)),
+        kept_from: app.build.filter(|build| *build != release.build_number),
+    };
+    release.content.iter().map(row).collect()
+}
+
+/// Where a domain is reached, given where the proxy listens, such as `:80` and `127.0.0.1:8080`.
+fn served_at(domain: &str, proxy: &[String]) -> String {
+    let ports: Vec<&str> = proxy.iter().filter_map(|listen| Some(listen.rsplit_once(':')?.1)).collect();
+    if ports.contains(&"443") {
+        return format!("https://{domain}");
+    }
+    match ports.first() {
+        Some(port) if !ports.contains(&"80") => format!("http://{domain}:{port}"),
+        _ => format!("http://{domain}"),
+    }
+}
+
+async fn promotion(
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    environment: &Environment,
+    live: Option<&Release>,
+    now: i64,
+) -> Result<Option<Promotion>, Problem> {
+    let FromWhere::Environment { environment: from } = &environment.source.0 else { return Ok(None) };
+    let Some(source) = environments::by_name(conn, &repository.id, from).await? else { return Ok(None) };
+    let Some(release) = releases::live(conn, &source.id).await? else { return Ok(None) };
+    Ok(Some(Promotion {
+        from: from.clone(),
+        version: rows::version(conn, &release, now).await?,
+        changes: changes(live.map_or(&[], |live| live.content.as_slice()), &release.content),
+        release_id: release.id.to_string(),
+    }))
+}
+
+/// What changes, app by app; nothing where every digest stays.
+fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<AppChange> {
+    let digest = |apps: &[ReleasedApp], name: &str| {
+        apps.iter().find(|app| app.app == name).map(|app| Digest { whole: app.digest.clone() })
+    };
+    let gone = before.iter().filter(|app| after.iter().all(|other| other.app != app.app));
+    let all = after.iter().chain(gone).map(|app| AppChange {
+        app: app.app.clone(),
+        before: digest(before, &app.app),
+        after: digest(after, &app.app),
+    });
+    all.filter(|change| change.before != change.after).collect()
+}
+
+/// What the page's promotion sends: the release that was shown.
+#[derive(Debug, Deserialize)]
+struct Promote {
+    release: String,
+}
+
+async fn promote(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Form(form): Form<Promote>,
+) -> Result<Redirect, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let release = domain::promote(&mut tx, &repository, &environment, principal.actor()).await.map_err(refused)?;
+    if release.source_release_id.as_ref().is_none_or(|source| source.as_str() != form.release) {
+        return Err(Problem::conflict("Another release went live there since the page was shown. Look again."));
+    }
+    let subject = format!("{} {environment} #{}", repository.name, release.number);
+    audit::append(&mut tx, principal.actor(), "release.promote", &subject, json!({})).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+}
+
+/// What the page's rollback sends.
+#[derive(Debug, Deserialize)]
+struct RollBack {
+    to: i64,
+}
+
+async fn roll_back(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Form(form): Form<RollBack>,
+) -> Result<Redirect, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let release = domain::rollback(&mut tx, &repository, &environment, Some(form.to), principal.actor())
+        .await
+        .map_err(refused)?;
+    let subject = format!("{} {environment} #{}", repository.name, release.number);
+    audit::append(&mut tx, principal.actor(), "release.rollback", &subject, json!({"to": form.to})).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+}
+
+fn refused(error: ReleaseError) -> Problem {
+    match error {
+        ReleaseError::Store(error) => error.into(),
+        unknown @ (ReleaseError::UnknownEnvironment { .. } | ReleaseError::UnknownRelease { .. }) => {
+            Problem::not_found(sentence(&unknown))
+        }
+        refused => Problem::conflict(sentence(&refused)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::served_at;
+
+    #[test]
+    fn a_domain_is_reached_where_the_proxy_listens() {
+        let at =
+            |listen: &[&str]| served_at("shop.test", &listen.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        assert_eq!(at(&[":80"]), "http://shop.test");
+        assert_eq!(at(&[":80", ":443"]), "https://shop.test");
+        assert_eq!(at(&["127.0.0.1:8080"]), "http://shop.test:8080");
+        assert_eq!(at(&[]), "http://shop.test");
+    }
+}

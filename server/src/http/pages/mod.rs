@@ -1,0 +1,41 @@
+//! The dashboard's pages: each handler reads rows, makes the view model, and lets `slipway-web` draw it.
+
+mod assets;
+mod builds;
+mod connect;
+mod deliveries;
+mod environments;
+mod home;
+mod html;
+mod login;
+mod logs;
+mod people;
+mod releases;
+mod repositories;
+mod rows;
+mod runners;
+pub(in crate::http) mod steps;
+mod viewer;
+
+pub use html::Html;
+pub(in crate::http) use logs::{step_of_build, step_of_release};
+pub use people::for_people;
+
+use crate::access::Routes;
+
+/// Every page, and what pages are made of.
+#[must_use]
+pub fn routes() -> Routes {
+    Routes::new()
+        .merge(assets::routes())
+        .merge(builds::routes())
+        .merge(connect::routes())
+        .merge(deliveries::routes())
+        .merge(environments::routes())
+        .merge(home::routes())
+        .merge(login::routes())
+        .merge(logs::routes())
+        .merge(releases::routes())
+        .merge(repositories::routes())
+        .merge(runners::routes())
+}

@@ -1,0 +1,110 @@
+//! `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
+
+use axum::extract::State;
+use slipway_web::{
+    frame::{Frame, Section, Viewer},
+    links,
+    pages::{ReleasePage, ReleaseRow, RepositoryHead, Tab},
+    time::{Took, When},
+};
+
+use super::{Html, environments::app_rows, rows, steps, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{api::lookup, errors::Problem, extract::Named},
+    releases::{ReleaseKind, ReleaseState},
+    store::{
+        Conn,
+        environments::{self, Environment},
+        events, jobs,
+        releases::{self, Release},
+        repositories::Repository,
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get(
+        "/repositories/{owner}/{name}/environments/{environment}/releases/{number}",
+        Permission::Read,
+        show,
+    )
+}
+
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+) -> Result<Html<ReleasePage>, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let event = events::last_id(conn).await?;
+    let repository = lookup::repository(conn, &owner, &name).await?;
+    let environment = lookup::environment(conn, &repository, &environment).await?;
+    let release = lookup::release(conn, &environment, number).await?;
+    let job = jobs::of_release(conn, &release.id).await?;
+    let address = links::release(&repository.name, &environment.name, number);
+    let steps = steps::of_job(conn, job.as_ref(), &address, event, now).await?;
+    let viewer = viewer(&principal);
+    let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
+    let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);
+    Ok(Html::ok(ReleasePage {
+        frame: Frame::new(title, Section::Repositories, viewer)
+            .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
+            .toned(row.state.tone()),
+        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
+        environment_address: links::environment(&repository.name, &environment.name),
+        environment: environment.name,
+        apps: app_rows(&release, &state.config.proxy.listen),
+        release: row,
+        attempt: steps.notice,
+        steps: steps.list,
+    }))
+}
+
+/// A release in a list.
+pub(super) async fn release_row(
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    environment: &Environment,
+    release: &Release,
+    viewer: &Viewer,
+    now: i64,
+) -> Result<ReleaseRow, Problem> {
+    let waits = rows::why_release_waits(conn, release).await?;
+    let can_return = release.state == ReleaseState::Retired && viewer.may_change();
+    Ok(ReleaseRow {
+        number: release.number,
+        address: links::release(&repository.name, &environment.name, release.number),
+        state: release.state.into(),
+        origin: origin(conn, release).await?,
+        build: release.build_number,
+        build_address: links::build(&repository.name, release.build_number),
+        commit: rows::build_of(conn, release).await?,
+        actor: release.actor.clone(),
+        when: When { at: release.created_at, now },
+        took: Took { from: release.started_at, to: release.finished_at, now },
+        reason: release.reason.clone().or(waits),
+        roll_back: can_return.then(|| format!("{}/rollback", links::environment(&repository.name, &environment.name))),
+    })
+}
+
+/// What made a release, in words.
+async fn origin(conn: &mut Conn<'_>, release: &Release) -> Result<String, Problem> {
+    let source = match &release.source_release_id {
+        Some(id) => releases::find(conn, id).await?,
+        None => None,
+    };
+    Ok(match (release.kind, source) {
+        (ReleaseKind::Build, _) => "released by its build".to_owned(),
+        (ReleaseKind::Promotion, Some(source)) => {
+            let from = environments::find(conn, &source.environment_id).await?;
+            let from = from.map_or_else(|| "another environment".to_owned(), |environment| environment.name);
+            format!("promoted from {from} #{}", source.number)
+        }
+        (ReleaseKind::Rollback, Some(source)) => format!("rolled back to #{}", source.number),
+        (ReleaseKind::Promotion, None) => "promoted".to_owned(),
+        (ReleaseKind::Rollback, None) => "rolled back".to_owned(),
+    })
+}

@@ -1,0 +1,178 @@
+//! From the store's rows to the parts that pages are made of.
+
+use slipway_web::{
+    links,
+    parts::{BuildRow, Commit, Stage, Version},
+    state::State,
+    time::{Took, When},
+};
+
+use crate::{
+    builds::BuildState,
+    http::errors::{Problem, sentence},
+    queue::{self, StepState},
+    releases::ReleaseState,
+    store::{
+        Conn,
+        builds::{self, Build},
+        deliveries::DeliveryState,
+        environments::{self, Environment},
+        jobs,
+        releases::{self, Release},
+        repositories::Repository,
+    },
+};
+
+impl From<BuildState> for State {
+    fn from(state: BuildState) -> State {
+        match state {
+            BuildState::Queued => State::Queued,
+            BuildState::Running => State::Running,
+            BuildState::Succeeded => State::Succeeded,
+            BuildState::Failed => State::Failed,
+            BuildState::Cancelled => State::Cancelled,
+        }
+    }
+}
+
+impl From<StepState> for State {
+    fn from(state: StepState) -> State {
+        match state {
+            StepState::Pending => State::Pending,
+            StepState::Running => State::Running,
+            StepState::Succeeded => State::Succeeded,
+            StepState::Failed => State::Failed,
+            StepState::Skipped => State::Skipped,
+            StepState::Cancelled => State::Cancelled,
+            StepState::Lost => State::Lost,
+        }
+    }
+}
+
+impl From<ReleaseState> for State {
+    fn from(state: ReleaseState) -> State {
+        match state {
+            ReleaseState::Queued => State::Queued,
+            ReleaseState::Rolling => State::Rolling,
+            ReleaseState::Live => State::Live,
+            ReleaseState::Retired => State::Retired,
+            ReleaseState::Failed => State::Failed,
+            ReleaseState::Superseded => State::Superseded,
+        }
+    }
+}
+
+impl From<DeliveryState> for State {
+    fn from(state: DeliveryState) -> State {
+        match state {
+            DeliveryState::Accepted => State::Accepted,
+            DeliveryState::Ignored => State::Ignored,
+        }
+    }
+}
+
+/// A build's commit.
+pub(super) fn commit(build: &Build) -> Commit {
+    Commit { sha: build.commit_sha.clone(), message: build.message.clone(), author: build.author.clone() }
+}
+
+/// How long a build takes.
+pub(super) fn took(build: &Build, now: i64) -> Took {
+    Took { from: build.started_at, to: build.finished_at, now }
+}
+
+/// A build in a list.
+pub(super) fn build_row(repository: &str, build: &Build, waits: Option<String>, now: i64) -> BuildRow {
+    BuildRow {
+        number: build.number,
+        address: links::build(repository, build.number),
+        state: build.state.into(),
+        reference: build.ref_name().to_owned(),
+        commit: commit(build),
+        took: took(build, now),
+        when: When { at: build.created_at, now },
+        reason: build.reason.clone().or(waits),
+    }
+}
+
+/// Why a queued build waits; none when it does not.
+pub(super) async fn why_it_waits(conn: &mut Conn<'_>, build: &Build) -> Result<Option<String>, Problem> {
+    if build.state != BuildState::Queued {
+        return Ok(None);
+    }
+    match jobs::of_build(conn, &build.id).await? {
+        Some(job) => Ok(queue::waits_for(conn, &job).await?.as_ref().map(|why| sentence(why))),
+        None => Ok(None),
+    }
+}
+
+/// Why a queued release waits; none when it does not.
+pub(super) async fn why_release_waits(conn: &mut Conn<'_>, release: &Release) -> Result<Option<String>, Problem> {
+    if release.state != ReleaseState::Queued {
+        return Ok(None);
+    }
+    match jobs::of_release(conn, &release.id).await? {
+        Some(job) => Ok(queue::waits_for(conn, &job).await?.as_ref().map(|why| sentence(why))),
+        None => Ok(None),
+    }
+}
+
+/// The build of a release, for what it is called.
+pub(super) async fn build_of(conn: &mut Conn<'_>, release: &Release) -> Result<Commit, Problem> {
+    let found = builds::find(conn, &release.build_id).await?;
+    Ok(found.as_ref().map_or_else(
+        || Commit { sha: release.commit_sha.clone(), message: String::new(), author: String::new() },
+        commit,
+    ))
+}
+
+/// A release as a version.
+pub(super) async fn version(conn: &mut Conn<'_>, release: &Release, now: i64) -> Result<Version, Problem> {
+    Ok(Version {
+        release: release.number,
+        build: release.build_number,
+        commit: build_of(conn, release).await?,
+        since: When { at: release.finished_at.unwrap_or(release.created_at), now },
+    })
+}
+
+/// A repository's environments with what is live in each.
+pub(super) async fn stages(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<Vec<Stage>, Problem> {
+    let mut stages = Vec::new();
+    for environment in in_graph_order(environments::of_repository(conn, &repository.id).await?) {
+        let live = releases::live(conn, &environment.id).await?;
+        let newest = releases::list(conn, &environment.id, None, 1).await?.pop();
+        let newest = newest.filter(|newest| live.as_ref().is_none_or(|live| live.id != newest.id));
+        stages.push(Stage {
+            address: links::environment(&repository.name, &environment.name),
+            name: environment.name,
+            live: match &live {
+                Some(release) => Some(version(conn, release, now).await?),
+                None => None,
+            },
+            newest: newest.map(|release| (release.state.into(), release.number)),
+        });
+    }
+    Ok(stages)
+}
+
+/// Environments as releases move through them: each behind the one that it is promoted from. Those that captain.yml no
+/// longer names are left out.
+pub(super) fn in_graph_order(environments: Vec<Environment>) -> Vec<Environment> {
+    use slipway_pipelines::config::Source;
+    let mut rest: Vec<Environment> = environments.into_iter().filter(|one| one.removed_at.is_none()).collect();
+    let mut ordered: Vec<Environment> = Vec::with_capacity(rest.len());
+    while !rest.is_empty() {
+        let is_next = |one: &Environment| match &one.source.0 {
+            Source::Branch { .. } => true,
+            Source::Environment { environment } => {
+                ordered.iter().any(|before| before.name == *environment)
+                    || !rest.iter().any(|other| other.name == *environment)
+            }
+        };
+        // A circle cannot be, as captain.yml's reader refuses it; if the rows had one, file order is as good as any.
+        let next = rest.iter().position(is_next).unwrap_or(0);
+        ordered.push(rest.remove(next));
+    }
+    ordered
+}

@@ -1,0 +1,148 @@
+//! The steps of a job as its page lists them, with the ends of the logs that matter now.
+
+use std::collections::BTreeMap;
+
+use slipway_runner::coordinator::{LogStream, WARNINGS};
+use slipway_web::{
+    links,
+    logs::{LogRows, LogWriter, Stream, TAIL_LINES},
+    steps::{StepList, StepRow},
+    time::Took,
+};
+
+use crate::{
+    http::{errors::Problem, stream::Cursor},
+    queue::StepState,
+    store::{
+        Conn,
+        jobs::Job,
+        logs::{self, NumberedLine},
+        steps::{self, Step},
+    },
+};
+
+/// The lines before the first that is shown which are read for the colours that they leave behind.
+const PRIMING_LINES: i64 = 200;
+
+/// The steps of a job's present attempt.
+pub(super) struct JobSteps {
+    /// As the page lists them.
+    pub(super) list: StepList,
+    /// Where the page's stream goes on.
+    pub(super) cursor: Cursor,
+    /// The first step that failed.
+    pub(super) failed: Option<Step>,
+    /// What happened to earlier attempts.
+    pub(super) notice: Option<String>,
+}
+
+/// Reads the steps of a job; `page` is the address of the page that lists them, `event` the event that it was read at.
+pub(super) async fn of_job(
+    conn: &mut Conn<'_>,
+    job: Option<&Job>,
+    page: &str,
+    event: i64,
+    now: i64,
+) -> Result<JobSteps, Problem> {
+    let mut cursor = Cursor::at(event);
+    let steps = match job {
+        Some(job) => latest_attempt(steps::of_job(conn, &job.id).await?),
+        None => Vec::new(),
+    };
+    let failed = steps.iter().find(|step| step.state == StepState::Failed).cloned();
+    let mut rows = Vec::with_capacity(steps.len());
+    for step in steps {
+        let address = links::step(page, u32::try_from(step.position).unwrap_or(0));
+        let lines = logs::end(conn, &step.id).await?.next_line - 1;
+        let is_told = step.state == StepState::Running || failed.as_ref().is_some_and(|failed| failed.id == step.id);
+        let tail = if is_told { Some(tail(conn, &step, &address, lines).await?) } else { None };
+        if step.state == StepState::Running {
+            let last = tail.as_ref().and_then(LogRows::last).unwrap_or(0);
+            cursor = cursor.with_step(step.attempt, step.position, last + 1);
+        }
+        rows.push(row(step, address, lines, tail.filter(|tail| !tail.is_empty()), now));
+    }
+    Ok(JobSteps { list: StepList::new(rows, now), cursor, failed, notice: job.and_then(notice) })
+}
+
+/// The steps of the newest attempt; they are sorted by attempt.
+pub(in crate::http) fn latest_attempt(mut steps: Vec<Step>) -> Vec<Step> {
+    let newest = steps.last().map_or(0, |step| step.attempt);
+    steps.retain(|step| step.attempt == newest);
+    steps
+}
+
+/// A step's name within its page and its stream.
+pub(in crate::http) fn key(step: &Step) -> String {
+    format!("{}-{}", step.attempt, step.position)
+}
+
+/// When a step began, where its log's clock starts.
+pub(in crate::http) fn began(step: &Step) -> i64 {
+    step.started_at.or(step.finished_at).unwrap_or(0)
+}
+
+/// A writer that has seen the lines before `from`, so that colours which were switched on there hold.
+pub(in crate::http) async fn primed(
+    conn: &mut Conn<'_>,
+    step: &Step,
+    from: i64,
+    mut writer: LogWriter,
+) -> Result<LogWriter, Problem> {
+    let start = (from - PRIMING_LINES).max(1);
+    let before = logs::lines(conn, &step.id, start, usize::try_from(from - start).unwrap_or(0)).await?;
+    for line in before {
+        writer.pass_over(&line.line.text);
+    }
+    Ok(writer)
+}
+
+/// Rows of lines.
+pub(in crate::http) fn draw(writer: &mut LogWriter, lines: &[NumberedLine]) -> LogRows {
+    writer.rows(lines.iter().map(|line| {
+        let stream = match line.line.stream {
+            LogStream::Out => Stream::Out,
+            LogStream::Err => Stream::Err,
+            LogStream::Slipway => Stream::Slipway,
+        };
+        (line.number, line.line.at, stream, line.line.text.as_str())
+    }))
+}
+
+async fn tail(conn: &mut Conn<'_>, step: &Step, address: &str, lines: i64) -> Result<LogRows, Problem> {
+    let from = (lines - TAIL_LINES + 1).max(1);
+    let writer = LogWriter::for_step(&key(step), address, began(step));
+    let mut writer = primed(conn, step, from, writer).await?;
+    let found = logs::lines(conn, &step.id, from, usize::try_from(TAIL_LINES).unwrap_or(0)).await?;
+    Ok(draw(&mut writer, &found))
+}
+
+fn row(step: Step, address: String, lines: i64, tail: Option<LogRows>, now: i64) -> StepRow {
+    StepRow {
+        key: key(&step),
+        kind: step.kind.as_str().to_owned(),
+        state: step.state.into(),
+        took: Took { from: step.started_at, to: step.finished_at, now },
+        reason: step.reason.or_else(|| warnings(&step.output)),
+        app: step.app,
+        name: step.name,
+        exit_code: step.exit_code,
+        address,
+        lines,
+        tail,
+    }
+}
+
+/// What the checkout step found in captain.yml that is legal and surely not meant; its log tells it in full.
+fn warnings(output: &BTreeMap<String, String>) -> Option<String> {
+    match output.get(WARNINGS)?.parse().ok()? {
+        0 => None,
+        1 => Some("1 warning about captain.yml: see its log.".to_owned()),
+        many @ 2_u32.. => Some(format!("{many} warnings about captain.yml: see its log.")),
+    }
+}
+
+fn notice(job: &Job) -> Option<String> {
+    let why = job.attempt_reason.as_deref().unwrap_or("the one before was lost");
+    (job.attempt > 1).then(|| format!("Attempt {}: {why}", job.attempt))
+}

@@ -1,0 +1,15 @@
+//! Who looks at a page, as the page's frame shows it.
+
+use slipway_web::frame::Viewer;
+
+use crate::access::{Permission, Principal};
+
+/// The viewer behind a principal.
+pub(super) fn viewer(principal: &Principal) -> Viewer {
+    match principal {
+        Principal::Anonymous => Viewer::Anonymous,
+        Principal::Bearer { name, .. } => {
+            Viewer::Known { name: name.clone(), may_change: principal.has(Permission::Change, false) }
+        }
+    }
+}

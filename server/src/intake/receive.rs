@@ -1,0 +1,89 @@
+//! One delivery, with all that it causes.
+
+use super::{NewDelivery, Received, Verdict};
+use crate::{
+    builds::{self, Created},
+    events::NewEvent,
+    ids::{BuildId, DeliveryId},
+    store::{
+        StoreError, Tx,
+        deliveries::{self, Delivery, DeliveryState},
+    },
+};
+
+/// What acting upon a delivery led to.
+struct Effect {
+    state: DeliveryState,
+    reason: Option<String>,
+    build: Option<(BuildId, i64)>,
+}
+
+/// Stores a delivery and what it causes; `packed` is its compressed payload.
+pub(super) async fn receive(tx: &mut Tx, new: &NewDelivery, packed: &[u8]) -> Result<Received, StoreError> {
+    if let Some(delivery) = deliveries::by_forge_id(&mut tx.conn(), &new.repository, &new.forge_id).await? {
+        return Ok(Received::Duplicate { delivery });
+    }
+    let effect = act(tx, &new.verdict, new).await?;
+    let delivery = Delivery {
+        id: DeliveryId::new(),
+        repository_id: new.repository.clone(),
+        forge_id: new.forge_id.clone(),
+        event: new.event.clone(),
+        state: effect.state,
+        reason: effect.reason,
+        build_id: effect.build.as_ref().map(|(id, _)| id.clone()),
+        build_number: effect.build.as_ref().map(|(_, number)| *number),
+        received_at: tx.now(),
+    };
+    if !deliveries::insert(tx, &delivery, packed).await? {
+        // Another server stored the same delivery between our look and now; the caller undoes and looks again.
+        return Err(StoreError::Conflict { what: "delivery", which: new.forge_id.clone() });
+    }
+    let mut noted = NewEvent::new("delivery.stored")
+        .repository(&new.repository)
+        .with("delivery", &delivery.id)
+        .with("event", &delivery.event)
+        .with("state", delivery.state)
+        .with("reason", &delivery.reason);
+    noted.build = delivery.build_id;
+    tx.emit(noted);
+    let ignored = if effect.state == DeliveryState::Ignored { delivery.reason } else { None };
+    Ok(Received::Stored { delivery: delivery.id, build: delivery.build_number, ignored })
+}
+
+async fn act(tx: &mut Tx, verdict: &Verdict, new: &NewDelivery) -> Result<Effect, StoreError> {
+    Ok(match verdict {
+        Verdict::Ignored { reason } => {
+            Effect { state: DeliveryState::Ignored, reason: Some(reason.clone()), build: None }
+        }
+        Verdict::Skipped { git_ref, commit, before } => {
+            builds::skip(tx, &new.repository, git_ref, commit, before.as_deref()).await?;
+            let reason = "its commit's message asks not to be built (such as [skip ci])".to_owned();
+            Effect { state: DeliveryState::Ignored, reason: Some(reason), build: None }
+        }
+        Verdict::RefDeleted { git_ref } => {
+            let cancelled = builds::branch_deleted(tx, &new.repository, git_ref).await?;
+            let reason = match cancelled {
+                0 => format!("{git_ref} was deleted; nothing of it was being built"),
+                1 => format!("{git_ref} was deleted; 1 build of it was cancelled"),
+                many => format!("{git_ref} was deleted; {many} builds of it were cancelled"),
+            };
+            Effect { state: DeliveryState::Accepted, reason: Some(reason), build: None }
+        }
+        Verdict::Build(build) => match builds::create(tx, build).await? {
+            Created::Queued(build) => {
+                Effect { state: DeliveryState::Accepted, reason: None, build: Some((build.id, build.number)) }
+            }
+            Created::Already(build) => Effect {
+                state: DeliveryState::Ignored,
+                reason: Some(format!("already built as #{}", build.number)),
+                build: Some((build.id, build.number)),
+            },
+            Created::Overtaken(newer) => Effect {
+                state: DeliveryState::Ignored,
+                reason: Some(format!("the push after this one was delivered first and led to #{}", newer.number)),
+                build: None,
+            },
+        },
+    })
+}

@@ -1,0 +1,20 @@
+//! The server: webhooks, API, dashboard, store, queue and releases.
+
+pub mod access;
+pub mod app;
+pub mod builds;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod deliveries;
+pub mod demo;
+pub mod environments;
+pub mod events;
+pub mod http;
+pub mod ids;
+pub mod intake;
+pub mod queue;
+pub mod releases;
+pub mod secrets;
+pub mod store;
+mod transitions;

@@ -1,0 +1,144 @@
+//! Handing out jobs: woken by bells, never by polling.
+
+use std::time::Duration;
+
+use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Lease, LeaseKey};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    JobEvent, JobState, ServerCoordinator,
+    fence::ReportError,
+    give_back::{Subject, failed, subject},
+    lifecycle::note,
+    work,
+};
+use crate::{
+    builds::{self, BuildEvent},
+    ids::JobId,
+    releases::{self, ReleaseEvent},
+    store::{self, StoreError, Tx, jobs::Job},
+};
+
+/// The longest that a request is kept waiting.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// How often two claims may get into each other's way over one environment before the next wake-up decides.
+const COLLISIONS: usize = 8;
+
+/// Waits for work, or for an order about a job that the runner holds.
+///
+/// The bell is taken before the look: what is committed after the look rings it.
+pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) -> Result<ClaimReply, ReportError> {
+    let deadline = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST_WAIT);
+    let mut bell = server.store.bells().queue();
+    loop {
+        bell.borrow_and_update();
+        let orders = orders(server, request).await?;
+        let orders = server.fresh_orders(request, orders);
+        if !orders.is_empty() {
+            return Ok(ClaimReply::Cancel { leases: orders });
+        }
+        if request.free > 0
+            && let Some(lease) = take(server, request).await?
+        {
+            return Ok(ClaimReply::Work { lease: Box::new(lease) });
+        }
+        let sweep = Instant::now() + server.timing.sweep;
+        // A sweep's end is no different from a bell: either way the loop looks again.
+        let _ = timeout_at(deadline.min(sweep), bell.changed()).await;
+        if Instant::now() >= deadline {
+            return Ok(ClaimReply::Idle);
+        }
+    }
+}
+
+/// The held leases that must stop: their job is to be cancelled, or is theirs no more.
+async fn orders(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Vec<LeaseKey>, ReportError> {
+    if request.holding.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut reader = server.store.read().await?;
+    let mut stop = Vec::new();
+    for lease in &request.holding {
+        let job = match lease.job.parse::<JobId>() {
+            Ok(id) => store::jobs::find(&mut reader.conn(), &id).await?,
+            Err(_) => None,
+        };
+        let goes_on = job.is_some_and(|job| {
+            job.lease_epoch == lease.epoch && job.state == JobState::Leased && job.cancel_requested_at.is_none()
+        });
+        if !goes_on {
+            stop.push(lease.clone());
+        }
+    }
+    Ok(stop)
+}
+
+/// Leases the next job to the runner, if there is one.
+async fn take(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Option<Lease>, ReportError> {
+    for _ in 0..COLLISIONS {
+        match take_once(server, request).await {
+            Err(ReportError::Store(StoreError::Database(error)))
+                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {}
+            Ok(Taken::Unusable) => {}
+            Ok(Taken::Lease(lease)) => return Ok(Some(*lease)),
+            Ok(Taken::Nothing) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+enum Taken {
+    Lease(Box<Lease>),
+    /// The job could not even be described; it has failed, and the next one may be taken.
+    Unusable,
+    Nothing,
+}
+
+async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Taken, ReportError> {
+    let mut tx = server.store.write().await?;
+    if !store::runners::seen(&mut tx, &request.runner, &request.incarnation).await? {
+        return Err(ReportError::Refused(format!(
+            "the runner {} has not announced this life of it, or has begun another since",
+            request.runner
+        )));
+    }
+    let until = tx.now() + server.timing.lease_ms();
+    let Some(mut job) = store::jobs::claim(&mut tx, &request.runner, &request.incarnation, until).await? else {
+        tx.commit().await?;
+        return Ok(Taken::Nothing);
+    };
+    note(&mut tx, &job, JobEvent::Lease, job.attempt_reason.as_deref());
+    begin(&mut tx, &job).await?;
+    let savepoint = tx.savepoint().await?;
+    let taken = match work::describe(&mut tx, server, &job).await {
+        Ok(work::Described { work, registries, secrets }) => Taken::Lease(Box::new(Lease {
+            key: LeaseKey { job: job.id.to_string(), epoch: job.lease_epoch },
+            attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
+            lease_ms: u64::try_from(server.timing.lease_ms()).unwrap_or(u64::MAX),
+            work,
+            registries,
+            secrets,
+        })),
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => {
+            tracing::error!(%error, job = %job.id, "a job cannot be handed out");
+            tx.undo(savepoint).await?;
+            let subject = subject(&mut tx, &job).await?;
+            failed(&mut tx, &mut job, subject, &format!("it could not be handed to a runner: {error}")).await?;
+            tx.commit().await?;
+            return Ok(Taken::Unusable);
+        }
+    };
+    tx.release(savepoint).await?;
+    tx.commit().await?;
+    Ok(taken)
+}
+
+/// The build or release begins.
+async fn begin(tx: &mut Tx, job: &Job) -> Result<(), StoreError> {
+    match subject(tx, job).await? {
+        Subject::Build(mut build) => builds::apply(tx, &mut build, BuildEvent::Start, None).await,
+        Subject::Release(mut release) => releases::apply(tx, &mut release, ReleaseEvent::Roll, None).await,
+    }
+}

@@ -1,0 +1,133 @@
+//! The server's implementation of what a runner is promised.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use slipway_runner::coordinator::{
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
+    StepDeclaration, StepResult, Verdict,
+};
+
+use super::{claim, finish, heartbeat, log, register, step_reports};
+use crate::{
+    secrets::{Place, Sealer},
+    store::Store,
+};
+
+/// Opens what is sealed: the passwords of registries, and secrets.
+pub trait CredentialSource: Send + Sync + 'static {
+    /// What was sealed for this place.
+    ///
+    /// # Errors
+    /// Why it cannot be opened, in a sentence.
+    fn unseal(&self, place: Place<'_>, sealed: &[u8]) -> Result<String, String>;
+}
+
+impl CredentialSource for Sealer {
+    fn unseal(&self, place: Place<'_>, sealed: &[u8]) -> Result<String, String> {
+        self.open(place, sealed).map(|opened| opened.reveal().to_owned()).map_err(|error| error.to_string())
+    }
+}
+
+/// For servers without sealed credentials, such as in tests: opens none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoCredentials;
+
+impl CredentialSource for NoCredentials {
+    fn unseal(&self, _place: Place<'_>, _sealed: &[u8]) -> Result<String, String> {
+        Err("this server has no key to open it with".to_owned())
+    }
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// How long a lease holds without a heartbeat.
+    pub lease: Duration,
+    /// The longest between two looks at the queue when no bell rings: the net under lost wake-ups.
+    pub sweep: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing { lease: Duration::from_secs(60), sweep: Duration::from_secs(15) }
+    }
+}
+
+impl Timing {
+    /// The lease in milliseconds.
+    pub(super) fn lease_ms(self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+/// The server's side of the runner's trait, over the store.
+#[derive(Clone)]
+pub struct ServerCoordinator {
+    pub(super) store: Store,
+    pub(super) credentials: Arc<dyn CredentialSource>,
+    pub(super) timing: Timing,
+    orders: Arc<Mutex<HashMap<String, HashSet<LeaseKey>>>>,
+}
+
+impl std::fmt::Debug for ServerCoordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCoordinator").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+impl ServerCoordinator {
+    /// Coordinates runners over this store.
+    #[must_use]
+    pub fn new(store: Store, credentials: Arc<dyn CredentialSource>, timing: Timing) -> Self {
+        ServerCoordinator { store, credentials, timing, orders: Arc::default() }
+    }
+
+    /// Of the orders for a runner's jobs, those that its waiting claims were not given yet. They count as given from
+    /// now on; should the answer be lost, the next heartbeat repeats the order.
+    pub(super) fn fresh_orders(&self, request: &ClaimRequest, orders: Vec<LeaseKey>) -> Vec<LeaseKey> {
+        let mut given = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let given = given.entry(request.runner.clone()).or_default();
+        given.retain(|lease| request.holding.contains(lease));
+        orders.into_iter().filter(|lease| given.insert(lease.clone())).collect()
+    }
+}
+
+#[async_trait]
+impl Coordinator for ServerCoordinator {
+    async fn register(&self, hello: Hello) -> Result<(), CoordinatorError> {
+        Ok(register::register(self, &hello).await?)
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
+        Ok(claim::claim(self, &request).await?)
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Vec<(LeaseKey, Verdict)>, CoordinatorError> {
+        Ok(heartbeat::heartbeat(self, &beat).await?)
+    }
+
+    async fn declare_steps(&self, lease: &LeaseKey, steps: Vec<StepDeclaration>) -> Result<(), CoordinatorError> {
+        Ok(step_reports::declare(&self.store, lease, &steps).await?)
+    }
+
+    async fn start_step(&self, lease: &LeaseKey, index: u32) -> Result<(), CoordinatorError> {
+        Ok(step_reports::start(&self.store, lease, index).await?)
+    }
+
+    async fn append_log(&self, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
+        Ok(log::append(&self.store, lease, index, chunk).await?)
+    }
+
+    async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {
+        Ok(step_reports::finish(&self.store, lease, index, &result).await?)
+    }
+
+    async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
+        Ok(finish::finish(&self.store, lease, &result).await?)
+    }
+}

@@ -1,0 +1,59 @@
+//! The fence: only the newest lease of a job may report on it.
+
+use slipway_runner::coordinator::{CoordinatorError, LeaseKey};
+
+use super::JobState;
+use crate::{
+    ids::JobId,
+    store::{self, StoreError, Tx, jobs::Job},
+};
+
+/// Why a report was not taken.
+#[derive(Debug)]
+pub(super) enum ReportError {
+    /// Another lease, or none, holds the job.
+    Lost(String),
+    /// It contradicts what is known.
+    Refused(String),
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ReportError {
+    fn from(error: StoreError) -> Self {
+        ReportError::Store(error)
+    }
+}
+
+impl From<ReportError> for CoordinatorError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Lost(job) => CoordinatorError::LeaseLost { job },
+            ReportError::Refused(reason) => CoordinatorError::Refused { reason },
+            ReportError::Store(error @ (StoreError::Illegal { .. } | StoreError::Refused(_))) => {
+                CoordinatorError::Refused { reason: error.to_string() }
+            }
+            ReportError::Store(error) => {
+                if !error.is_transient() {
+                    tracing::error!(%error, "cannot take a runner's report");
+                }
+                CoordinatorError::Unavailable { reason: error.to_string() }
+            }
+        }
+    }
+}
+
+/// The job of a lease, locked until the transaction ends, whatever its state. The epoch is the lease's.
+pub(super) async fn of_epoch(tx: &mut Tx, lease: &LeaseKey) -> Result<Job, ReportError> {
+    let lost = || ReportError::Lost(lease.job.clone());
+    let id: JobId = lease.job.parse().map_err(|_| lost())?;
+    let job = store::jobs::lock(tx, &id).await?.ok_or_else(lost)?;
+    if job.lease_epoch == lease.epoch { Ok(job) } else { Err(lost()) }
+}
+
+/// The job of a lease that still holds, locked until the transaction ends. It is the proof that what follows is
+/// reported by the one who may.
+pub(super) async fn held(tx: &mut Tx, lease: &LeaseKey) -> Result<Job, ReportError> {
+    let job = of_epoch(tx, lease).await?;
+    if job.state == JobState::Leased { Ok(job) } else { Err(ReportError::Lost(lease.job.clone())) }
+}

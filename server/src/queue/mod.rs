@@ -1,0 +1,29 @@
+//! The queue: jobs, leases, and the server's side of the runner's trait.
+//!
+//! A job is a row. Claiming it raises its epoch, and every report carries that epoch: what comes from an earlier lease
+//! fits nothing any more. Nothing about a job is kept in memory, except which orders a waiting runner was given.
+
+mod claim;
+mod coordinator;
+mod enqueue;
+mod fence;
+mod finish;
+mod give_back;
+mod heartbeat;
+mod job_state;
+mod lifecycle;
+mod log;
+mod register;
+mod rescuer;
+mod step_reports;
+mod step_state;
+mod waiting;
+mod work;
+
+pub use coordinator::{CredentialSource, NoCredentials, ServerCoordinator, Timing};
+pub(crate) use enqueue::{enqueue_build, enqueue_rollout};
+pub use job_state::{JobEvent, JobKind, JobState, next as next_job};
+pub(crate) use lifecycle::{apply, apply_to_step};
+pub use rescuer::{rescue, run_rescuer};
+pub use step_state::{StepEvent, StepState, next as next_step};
+pub use waiting::waits_for;

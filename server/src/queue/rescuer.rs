@@ -1,0 +1,94 @@
+//! The rescuer: takes jobs from runners that are not heard of any more.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{JobState, Timing, give_back::give_back};
+use crate::{
+    ids::JobId,
+    store::{self, Store, StoreError},
+};
+
+/// Gives back every job whose lease has ended by now; tells how many. One that cannot be given back is left for the next
+/// time, and keeps no other from it.
+///
+/// # Errors
+/// When the database cannot even be asked.
+pub async fn rescue(store: &Store) -> Result<usize, StoreError> {
+    let now = store.clock().now();
+    let expired = {
+        let mut reader = store.read().await?;
+        store::jobs::expired(&mut reader.conn(), now).await?
+    };
+    let mut rescued = 0;
+    for id in expired {
+        match rescue_one(store, &id, now).await {
+            Ok(was_lost) => rescued += usize::from(was_lost),
+            Err(error) => tracing::error!(job = %id, %error, "cannot take a job from a runner that is lost"),
+        }
+    }
+    Ok(rescued)
+}
+
+async fn rescue_one(store: &Store, id: &JobId, now: i64) -> Result<bool, StoreError> {
+    let mut tx = store.write().await?;
+    let Some(job) = store::jobs::lock(&mut tx, id).await? else { return Ok(false) };
+    // A heartbeat may have come between our look and now.
+    if job.state != JobState::Leased || job.lease_until.is_none_or(|until| until >= now) {
+        return Ok(false);
+    }
+    give_back(&mut tx, job, "the runner was not heard of any more").await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Rescues until it is told to stop. It waits a lease's length first: while the server was down, no runner could have
+/// been heard of, and none may be judged by that. So it does when the clock was set forward, or the machine slept.
+pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) {
+    let mut pause = timing.lease;
+    let mut round = 0;
+    loop {
+        let slept = Sleep::begin(&store);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        if slept.ran_ahead(&store) > timing.lease / 2 {
+            tracing::warn!("the clock was set forward; runners are given the time to be heard of again");
+            pause = timing.lease;
+            continue;
+        }
+        match rescue(&store).await {
+            Ok(0) => {}
+            Ok(rescued) => tracing::warn!(rescued, "took jobs from runners that are not heard of any more"),
+            Err(error) => tracing::error!(%error, "cannot look for lost runners"),
+        }
+        round += 1;
+        pause = timing.sweep + jitter(round);
+    }
+}
+
+/// A pause, by two clocks.
+struct Sleep {
+    steady: Instant,
+    clock: i64,
+}
+
+impl Sleep {
+    fn begin(store: &Store) -> Self {
+        Sleep { steady: Instant::now(), clock: store.clock().now() }
+    }
+
+    /// How much more the store's clock, which leases end by, has gone on than the steady one.
+    fn ran_ahead(&self, store: &Store) -> Duration {
+        let by_clock = u64::try_from(store.clock().now() - self.clock).unwrap_or(0);
+        Duration::from_millis(by_clock).saturating_sub(self.steady.elapsed())
+    }
+}
+
+/// Up to 2 s, different each time: several servers must not look at the same moment for ever.
+fn jitter(round: u64) -> Duration {
+    Duration::from_millis((u64::from(std::process::id()) + round * 701) % 2_000)
+}

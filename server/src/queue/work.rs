@@ -1,0 +1,132 @@
+//! What a runner is told of its job.
+
+use std::collections::BTreeSet;
+
+use slipway_pipelines::config::Event;
+use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, Work};
+
+use super::{
+    ServerCoordinator,
+    give_back::{Subject, subject},
+};
+use crate::{
+    secrets::{Place, repository as secrets},
+    store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
+};
+
+/// All that a lease tells of its job.
+pub(super) struct Described {
+    pub(super) work: Work,
+    pub(super) registries: Vec<RegistryCredential>,
+    pub(super) secrets: Vec<SecretValue>,
+}
+
+/// The job's work, with the logins and the secrets that it may need.
+pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job) -> Result<Described, StoreError> {
+    let (work, secrets) = match subject(tx, job).await? {
+        Subject::Build(build) => {
+            let secrets = secrets_of_build(tx, server, &build).await?;
+            (Work::Build(build_work(tx, build).await?), secrets)
+        }
+        Subject::Release(release) => {
+            if job.attempt == 1 {
+                refuse_what_cannot_be_kept(tx, &release).await?;
+            }
+            let work = rollout_work(tx, &release).await?;
+            let secrets = secrets_of_rollout(tx, server, &release, &work).await?;
+            (Work::Rollout(work), secrets)
+        }
+    };
+    Ok(Described { work, registries: registries(tx, server).await?, secrets })
+}
+
+/// Refuses a release that waited while its environment got a setting that this version cannot keep. One that has begun
+/// goes on, as an environment between two releases is worse.
+async fn refuse_what_cannot_be_kept(tx: &mut Tx, release: &Release) -> Result<(), StoreError> {
+    let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
+    match environment.and_then(|environment| environment.settings.0.refusal(&environment.name)) {
+        Some(reason) => Err(StoreError::Refused(reason)),
+        None => Ok(()),
+    }
+}
+
+/// All of the repository's. A pull request may come from anyone, and gets none.
+async fn secrets_of_build(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    build: &Build,
+) -> Result<Vec<SecretValue>, StoreError> {
+    if Event::named(&build.event).is_none_or(|event| event == Event::PullRequest) {
+        return Ok(Vec::new());
+    }
+    secrets::opened(&mut tx.conn(), server.credentials.as_ref(), &build.repository_id, None).await
+}
+
+/// Those that the release's apps name, and those of what is live, which may have to be returned to.
+async fn secrets_of_rollout(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    release: &Release,
+    work: &RolloutWork,
+) -> Result<Vec<SecretValue>, StoreError> {
+    let contents = std::iter::once(&work.release).chain(&work.previous);
+    let named: BTreeSet<&String> =
+        contents.flat_map(|content| &content.apps).flat_map(|app| &app.run.secrets).collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
+    let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
+    let source = server.credentials.as_ref();
+    let all = secrets::opened(&mut tx.conn(), source, &environment.repository_id, Some(&environment.name)).await?;
+    Ok(all.into_iter().filter(|secret| named.contains(&secret.name)).collect())
+}
+
+async fn build_work(tx: &mut Tx, build: Build) -> Result<BuildWork, StoreError> {
+    let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
+    let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
+    let before = store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?;
+    Ok(BuildWork {
+        build: build.id.to_string(),
+        number: build.number,
+        repository: repository.id.to_string(),
+        repository_name: repository.name,
+        clone_url: repository.clone_url,
+        default_branch: repository.default_branch,
+        git_ref: build.git_ref,
+        commit: build.commit_sha,
+        event: build.event,
+        before,
+        author: build.author,
+        message: build.message,
+    })
+}
+
+async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, StoreError> {
+    let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
+    let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
+    let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
+    let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
+    let live = store::releases::live(&mut tx.conn(), &environment.id).await?;
+    Ok(RolloutWork {
+        environment: environment.id.to_string(),
+        environment_name: environment.name,
+        repository_name: repository.name,
+        release: release.content(),
+        previous: live.map(|live| live.content()),
+    })
+}
+
+/// Every login that can be opened. One that cannot is left out: what needs it fails with the registry's own words.
+async fn registries(tx: &mut Tx, server: &ServerCoordinator) -> Result<Vec<RegistryCredential>, StoreError> {
+    let mut opened = Vec::new();
+    for sealed in store::registry_credentials::list(&mut tx.conn()).await? {
+        match server.credentials.unseal(Place::registry_password(&sealed.host), &sealed.password) {
+            Ok(password) => {
+                opened.push(RegistryCredential { host: sealed.host, username: sealed.username, password });
+            }
+            Err(problem) => tracing::error!(host = %sealed.host, %problem, "cannot open a registry's password"),
+        }
+    }
+    Ok(opened)
+}

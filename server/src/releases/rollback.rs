@@ -1,0 +1,107 @@
+//! Rollback: releasing again what an earlier release held.
+
+use super::{
+    ReleaseError, ReleaseKind, ReleaseState,
+    content::is_same,
+    create::{NewRelease, create},
+    promote::{check_settings, named, under_way},
+};
+use crate::store::{self, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository};
+
+/// How many rollbacks of rollbacks are followed to find what is really live.
+const CHAIN_LIMIT: usize = 100;
+
+/// Queues a release of the environment that holds, image by image and setting by setting, what an earlier one held:
+/// number `to`, or else the one before what is live. Rolling back twice goes back two releases. Asking again while
+/// that release waits or rolls returns it.
+///
+/// # Errors
+/// [`ReleaseError`] says why it was refused, and what to do.
+pub async fn rollback(
+    tx: &mut Tx,
+    repository: &Repository,
+    environment: &str,
+    to: Option<i64>,
+    actor: &str,
+) -> Result<Release, ReleaseError> {
+    let environment = named(tx, repository, environment).await?;
+    let environment = store::environments::lock(tx, &environment.id).await?;
+    check_settings(&environment)?;
+    let live = store::releases::live(&mut tx.conn(), &environment.id).await?;
+    let wanted = match to {
+        Some(number) => chosen(tx, &environment, number).await?,
+        None => match pending_rollback(tx, &environment).await? {
+            Some(pending) => return Ok(pending),
+            None => before(tx, &environment, live.as_ref()).await?,
+        },
+    };
+    if let Some(same) = under_way(tx, &environment, ReleaseKind::Rollback, &wanted).await? {
+        return Ok(same);
+    }
+    if let Some(live) = live
+        && is_same(&live.content, &wanted.content)
+        && store::releases::unsettled(&mut tx.conn(), &environment.id).await?.is_empty()
+    {
+        return Err(ReleaseError::AlreadyLive { environment: environment.name, number: live.number });
+    }
+    let build = store::builds::find(&mut tx.conn(), &wanted.build_id).await?;
+    let build = build.ok_or_else(|| StoreError::missing("build", &wanted.build_id))?;
+    let new = NewRelease {
+        environment: &environment,
+        kind: ReleaseKind::Rollback,
+        build: &build,
+        source: Some(&wanted),
+        actor,
+        apps: wanted.content.0.clone(),
+        dedup_key: format!("rollback {} {} {}", environment.id, wanted.id, environment.last_release_number),
+    };
+    Ok(create(tx, new).await?)
+}
+
+/// The release of this number, which must have been live.
+async fn chosen(tx: &mut Tx, environment: &Environment, number: i64) -> Result<Release, ReleaseError> {
+    let Some(release) = store::releases::by_number(&mut tx.conn(), &environment.id, number).await? else {
+        return Err(ReleaseError::UnknownRelease { environment: environment.name.clone(), number });
+    };
+    match release.state {
+        ReleaseState::Live | ReleaseState::Retired => Ok(release),
+        state => Err(ReleaseError::NeverLive { environment: environment.name.clone(), number, state: state.as_str() }),
+    }
+}
+
+/// The rollback that waits or rolls already: a second request without a number means the same one.
+async fn pending_rollback(tx: &mut Tx, environment: &Environment) -> Result<Option<Release>, StoreError> {
+    let newest = store::releases::unsettled(&mut tx.conn(), &environment.id).await?.into_iter().next_back();
+    Ok(newest.filter(|release| release.kind == ReleaseKind::Rollback))
+}
+
+/// The release that was live before what is live now; where that is a rollback, before the one that it went back to.
+/// Releases that held the same are passed over.
+async fn before(tx: &mut Tx, environment: &Environment, live: Option<&Release>) -> Result<Release, ReleaseError> {
+    let nothing = || ReleaseError::NothingEarlier { environment: environment.name.clone() };
+    let live = live.ok_or_else(nothing)?;
+    let mut number = origin(tx, live).await?;
+    while let Some(candidate) = store::releases::earlier_live(&mut tx.conn(), &environment.id, number).await? {
+        if !is_same(&candidate.content, &live.content) {
+            return Ok(candidate);
+        }
+        number = candidate.number;
+    }
+    Err(nothing())
+}
+
+/// The number of the release whose content this one first was.
+async fn origin(tx: &mut Tx, release: &Release) -> Result<i64, StoreError> {
+    let mut current = release.clone();
+    for _ in 0..CHAIN_LIMIT {
+        let source = match (&current.kind, &current.source_release_id) {
+            (ReleaseKind::Rollback, Some(source)) => store::releases::find(&mut tx.conn(), source).await?,
+            _ => None,
+        };
+        match source {
+            Some(source) => current = source,
+            None => break,
+        }
+    }
+    Ok(current.number)
+}

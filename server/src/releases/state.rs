@@ -1,0 +1,89 @@
+//! The states of a release, and the only changes between them.
+
+use crate::{
+    store::text::text_enum,
+    transitions::{self, Table, events},
+};
+
+text_enum! {
+    /// Where a release stands.
+    ReleaseState {
+        /// Waiting for its rollout.
+        Queued = "queued",
+        /// Being rolled out.
+        Rolling = "rolling",
+        /// What the environment runs.
+        Live = "live",
+        /// It was live until another took its place.
+        Retired = "retired",
+        /// Its rollout failed; what was live before still is.
+        Failed = "failed",
+        /// A newer release took its place before its rollout began.
+        Superseded = "superseded",
+    }
+}
+
+text_enum! {
+    /// What made a release.
+    ReleaseKind {
+        /// A successful build of the environment's branch.
+        Build = "build",
+        /// A person promoted what is live elsewhere.
+        Promotion = "promotion",
+        /// A person went back to an earlier release.
+        Rollback = "rollback",
+    }
+}
+
+events! {
+    /// What happens to a release.
+    ReleaseEvent {
+        /// Its rollout begins.
+        Roll = "be rolled out",
+        /// The runner was lost: the rollout begins again.
+        Requeue = "be queued again",
+        /// It is healthy and has the traffic.
+        GoLive = "go live",
+        /// Its rollout failed.
+        Fail = "fail",
+        /// Another has taken its place.
+        Retire = "be retired",
+        /// A newer one is wanted instead.
+        Supersede = "be superseded",
+    }
+}
+
+const TABLE: &Table<ReleaseState, ReleaseEvent> = &[
+    (ReleaseState::Queued, ReleaseEvent::Roll, ReleaseState::Rolling),
+    (ReleaseState::Queued, ReleaseEvent::Supersede, ReleaseState::Superseded),
+    (ReleaseState::Rolling, ReleaseEvent::Requeue, ReleaseState::Queued),
+    (ReleaseState::Rolling, ReleaseEvent::GoLive, ReleaseState::Live),
+    (ReleaseState::Rolling, ReleaseEvent::Fail, ReleaseState::Failed),
+    (ReleaseState::Live, ReleaseEvent::Retire, ReleaseState::Retired),
+];
+
+/// Where the event leads from the state; none where that is not allowed.
+#[must_use]
+pub fn next(state: ReleaseState, event: ReleaseEvent) -> Option<ReleaseState> {
+    transitions::next(TABLE, state, event)
+}
+
+impl ReleaseState {
+    /// Whether nothing more will happen to it by itself: a live release may still be retired.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        !matches!(self, ReleaseState::Queued | ReleaseState::Rolling)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_follows_a_final_state_and_every_state_is_reached() {
+        transitions::check(TABLE, ReleaseState::ALL, ReleaseEvent::ALL, ReleaseState::Queued, |state| {
+            state.is_settled() && state != ReleaseState::Live
+        });
+    }
+}

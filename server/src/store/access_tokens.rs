@@ -1,0 +1,78 @@
+//! Access tokens: only the SHA-256 of each is known here.
+
+use sqlx::FromRow;
+
+use super::{Conn, StoreError, Tx, execute, row, rows};
+use crate::ids::TokenId;
+
+/// An access token, without its value.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct AccessToken {
+    /// Its id.
+    pub id: TokenId,
+    /// A name for people.
+    pub name: String,
+    /// What its bearer may do, such as `administrator`.
+    pub role: String,
+    /// When it was made, in unix milliseconds.
+    pub created_at: i64,
+    /// When it was revoked.
+    pub revoked_at: Option<i64>,
+}
+
+/// Stores a token by the SHA-256 of its value.
+///
+/// # Errors
+/// When the database fails.
+pub async fn insert(tx: &mut Tx, id: &TokenId, name: &str, role: &str, token_hash: &[u8]) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO access_token (id, name, role, token_hash, created_at) VALUES ($1, $2, $3, $4, $5)",
+        id,
+        name,
+        role,
+        token_hash,
+        now
+    )?;
+    Ok(())
+}
+
+/// The token whose value has this SHA-256, unless it was revoked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Option<AccessToken>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, name, role, created_at, revoked_at FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
+        token_hash
+    )?)
+}
+
+/// Every token, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
+    Ok(rows!(conn, "SELECT id, name, role, created_at, revoked_at FROM access_token ORDER BY id")?)
+}
+
+/// Revokes a token and ends its sessions.
+///
+/// # Errors
+/// [`StoreError::Missing`] when there is no such token, or it was revoked before.
+pub async fn revoke(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
+    let now = tx.now();
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE access_token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+        id,
+        now
+    )?;
+    if changed != 1 {
+        return Err(StoreError::missing("access token", id));
+    }
+    execute!(&mut tx.conn(), "DELETE FROM session WHERE token_id = $1", id)?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Webhook deliveries, stored before they are answered.
+
+use sqlx::FromRow;
+
+use super::{Conn, StoreError, Tx, execute, row, rows, text::text_enum};
+use crate::ids::{BuildId, DeliveryId, RepositoryId};
+
+text_enum! {
+    /// What became of a delivery.
+    DeliveryState {
+        /// It was acted upon.
+        Accepted = "accepted",
+        /// There was nothing to do; the reason says why.
+        Ignored = "ignored",
+    }
+}
+
+/// A stored delivery, without its payload.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The repository that it came for.
+    pub repository_id: RepositoryId,
+    /// The forge's own id of it.
+    pub forge_id: String,
+    /// The forge's name of the event, such as `push`.
+    pub event: String,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// Why it was ignored, or what it did other than build.
+    pub reason: Option<String>,
+    /// The build that it caused.
+    pub build_id: Option<BuildId>,
+    /// That build's number.
+    pub build_number: Option<i64>,
+    /// When it was received, in unix milliseconds.
+    pub received_at: i64,
+}
+
+/// Deliveries older than `before`, newest first, at most `limit`; of one repository where it is given.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    repository: Option<&RepositoryId>,
+    before: Option<&DeliveryId>,
+    limit: i64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let before = before.map_or(super::LAST_ID, DeliveryId::as_str);
+    Ok(match repository {
+        None => rows!(
+            conn,
+            "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
+                    b.number AS build_number, d.received_at
+             FROM delivery d LEFT JOIN build b ON b.id = d.build_id
+             WHERE d.id < $1 ORDER BY d.id DESC LIMIT $2",
+            before,
+            limit
+        )?,
+        Some(repository) => rows!(
+            conn,
+            "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
+                    b.number AS build_number, d.received_at
+             FROM delivery d LEFT JOIN build b ON b.id = d.build_id
+             WHERE d.repository_id = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
+            repository,
+            before,
+            limit
+        )?,
+    })
+}
+
+/// The delivery with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Delivery>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
+                b.number AS build_number, d.received_at
+         FROM delivery d LEFT JOIN build b ON b.id = d.build_id WHERE d.id = $1",
+        id
+    )?)
+}
+
+/// The bytes that were delivered.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when they cannot be unpacked.
+pub async fn payload(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Vec<u8>>, StoreError> {
+    let found: Option<(Vec<u8>,)> = row!(conn, "SELECT payload FROM delivery WHERE id = $1", id)?;
+    found
+        .map(|(packed,)| {
+            zstd::stream::decode_all(&packed[..])
+                .map_err(|problem| StoreError::corrupt("delivery payload", id, problem))
+        })
+        .transpose()
+}
+
+/// The delivery that the forge knows under this id.
+pub(crate) async fn by_forge_id(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    forge_id: &str,
+) -> Result<Option<DeliveryId>, StoreError> {
+    let found: Option<(DeliveryId,)> =
+        row!(conn, "SELECT id FROM delivery WHERE repository_id = $1 AND forge_id = $2", repository, forge_id)?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// Inserts a delivery; false, and nothing is changed, when the forge's id is known already.
+pub(crate) async fn insert(tx: &mut Tx, delivery: &Delivery, packed: &[u8]) -> Result<bool, StoreError> {
+    let inserted = execute!(
+        &mut tx.conn(),
+        "INSERT INTO delivery (id, repository_id, forge_id, event, state, reason, payload, build_id, received_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (repository_id, forge_id) DO NOTHING",
+        &delivery.id,
+        &delivery.repository_id,
+        &delivery.forge_id,
+        &delivery.event,
+        delivery.state,
+        delivery.reason.as_deref(),
+        packed,
+        delivery.build_id.as_ref(),
+        delivery.received_at
+    )?;
+    Ok(inserted == 1)
+}

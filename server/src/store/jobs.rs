@@ -1,0 +1,301 @@
+//! Jobs: the rows of the queue. Who may change them is `crate::queue`'s business.
+
+use sqlx::FromRow;
+
+use super::{Conn, StoreError, Tx, execute, row, rows};
+use crate::{
+    ids::{BuildId, JobId, ReleaseId},
+    queue::{JobKind, JobState},
+};
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// The build, where it builds.
+    pub build_id: Option<BuildId>,
+    /// The release, where it rolls out.
+    pub release_id: Option<ReleaseId>,
+    /// Where it stands.
+    pub state: JobState,
+    /// How often a runner took it.
+    pub attempt: i64,
+    /// Why there is more than one attempt.
+    pub attempt_reason: Option<String>,
+    /// Jobs that share it run one after the other.
+    pub concurrency_key: Option<String>,
+    /// The runner that holds it, or held it last.
+    pub lease_owner: Option<String>,
+    /// The life of that runner.
+    pub lease_incarnation: Option<String>,
+    /// The fencing token.
+    pub lease_epoch: i64,
+    /// When the lease ends without a heartbeat, in unix milliseconds.
+    pub lease_until: Option<i64>,
+    /// When someone asked to stop it.
+    pub cancel_requested_at: Option<i64>,
+    /// When it was queued, in unix milliseconds.
+    pub created_at: i64,
+    /// When it ended.
+    pub finished_at: Option<i64>,
+}
+
+/// The job with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, id: &JobId) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE id = $1",
+        id
+    )?)
+}
+
+/// The job of a build.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE build_id = $1",
+        build
+    )?)
+}
+
+/// The job of a release.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_release(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE release_id = $1",
+        release
+    )?)
+}
+
+/// The job that is leased under a concurrency key.
+///
+/// # Errors
+/// When the database fails.
+pub async fn leased_under(conn: &mut Conn<'_>, concurrency_key: &str) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE concurrency_key = $1 AND state = 'leased'",
+        concurrency_key
+    )?)
+}
+
+/// Every leased job.
+///
+/// # Errors
+/// When the database fails.
+pub async fn leased(conn: &mut Conn<'_>) -> Result<Vec<Job>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE state = 'leased' ORDER BY lease_until"
+    )?)
+}
+
+/// The jobs that wait, as they will be taken, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn queued(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Job>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE state = 'queued' ORDER BY priority DESC, not_before, id LIMIT $1",
+        limit
+    )?)
+}
+
+/// How many jobs wait.
+///
+/// # Errors
+/// When the database fails.
+pub async fn queued_count(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(conn, "SELECT COUNT(*) FROM job WHERE state = 'queued'")?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
+/// The job, its row locked until the transaction ends. SQLite's transaction holds its one write lock anyway.
+pub(crate) async fn lock(tx: &mut Tx, id: &JobId) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        &mut tx.conn(),
+        sqlite: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE id = $1",
+        postgres: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE id = $1 FOR UPDATE",
+        id
+    )?)
+}
+
+/// A job that may be taken at once has no `not_before` at all: one of now would lie in the future once the clock is set
+/// back, or for another server whose clock is behind.
+pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO job (id, kind, build_id, release_id, state, priority, not_before, concurrency_key, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $8, $7)",
+        &job.id,
+        job.kind,
+        job.build_id.as_ref(),
+        job.release_id.as_ref(),
+        job.state,
+        priority,
+        job.created_at,
+        job.concurrency_key.as_deref()
+    )?;
+    Ok(())
+}
+
+/// Leases the first job that waits and whose concurrency key nobody holds; raises its epoch and its attempt.
+///
+/// On PostgreSQL two claims at once may choose two jobs of one key: the second then fails by the unique index
+/// `job_one_per_key`, and the caller tries again.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    runner: &str,
+    incarnation: &str,
+    lease_until: i64,
+) -> Result<Option<Job>, StoreError> {
+    let now = tx.now();
+    Ok(row!(
+        &mut tx.conn(),
+        sqlite: "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_epoch = lease_epoch + 1,
+                lease_owner = $1, lease_incarnation = $2, lease_until = $3
+         WHERE id = (SELECT q.id FROM job q WHERE q.state = 'queued' AND q.not_before <= $4
+                       AND (q.concurrency_key IS NULL OR NOT EXISTS
+                            (SELECT 1 FROM job o WHERE o.concurrency_key = q.concurrency_key AND o.state = 'leased'))
+                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1)
+         RETURNING id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                   lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at",
+        postgres: "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_epoch = lease_epoch + 1,
+                lease_owner = $1, lease_incarnation = $2, lease_until = $3
+         WHERE id = (SELECT q.id FROM job q WHERE q.state = 'queued' AND q.not_before <= $4
+                       AND (q.concurrency_key IS NULL OR NOT EXISTS
+                            (SELECT 1 FROM job o WHERE o.concurrency_key = q.concurrency_key AND o.state = 'leased'))
+                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1 FOR UPDATE SKIP LOCKED)
+         RETURNING id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                   lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at",
+        runner,
+        incarnation,
+        lease_until,
+        now
+    )?)
+}
+
+/// Compare and set of (state, epoch); the state machine of `crate::queue` is the only caller. A job that goes back to
+/// the queue gets a new epoch, so that nothing its old runner still sends fits it.
+pub(crate) async fn set_state(
+    tx: &mut Tx,
+    job: &Job,
+    to: JobState,
+    attempt_reason: Option<&str>,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let finished = to.is_final().then_some(now);
+    let epoch = if to == JobState::Queued { job.lease_epoch + 1 } else { job.lease_epoch };
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE job SET state = $4, lease_epoch = $5, attempt_reason = COALESCE($6, attempt_reason), lease_until = NULL,
+                finished_at = $7
+         WHERE id = $1 AND state = $2 AND lease_epoch = $3",
+        &job.id,
+        job.state,
+        job.lease_epoch,
+        to,
+        epoch,
+        attempt_reason,
+        finished
+    )?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "job", which: job.id.to_string() }) }
+}
+
+/// Extends a lease; false when it is not this runner's any more.
+pub(crate) async fn extend(
+    tx: &mut Tx,
+    id: &JobId,
+    epoch: i64,
+    runner: &str,
+    incarnation: &str,
+    until: i64,
+) -> Result<bool, StoreError> {
+    Ok(execute!(
+        &mut tx.conn(),
+        "UPDATE job SET lease_until = $5, lease_incarnation = $4
+         WHERE id = $1 AND lease_epoch = $2 AND lease_owner = $3 AND state = 'leased'",
+        id,
+        epoch,
+        runner,
+        incarnation,
+        until
+    )? == 1)
+}
+
+/// Asks the runner of a leased job to stop; false when it is not leased.
+pub(crate) async fn request_cancel(tx: &mut Tx, id: &JobId) -> Result<bool, StoreError> {
+    let now = tx.now();
+    Ok(execute!(
+        &mut tx.conn(),
+        "UPDATE job SET cancel_requested_at = COALESCE(cancel_requested_at, $2) WHERE id = $1 AND state = 'leased'",
+        id,
+        now
+    )? == 1)
+}
+
+/// Leased jobs whose lease ended before `now` (unix milliseconds).
+pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64) -> Result<Vec<JobId>, StoreError> {
+    let found: Vec<(JobId,)> =
+        rows!(conn, "SELECT id FROM job WHERE state = 'leased' AND lease_until < $1 ORDER BY lease_until", now)?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// Jobs that this runner holds, by id.
+pub(crate) async fn held_by(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Job>, StoreError> {
+    let mut held: Vec<Job> = rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
+                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+         FROM job WHERE lease_owner = $1 AND state = 'leased' ORDER BY lease_until",
+        runner
+    )?;
+    held.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(held)
+}
+
+/// How many jobs would be claimed before this one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ahead_of(conn: &mut Conn<'_>, job: &JobId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT COUNT(*) FROM job q JOIN job me ON me.id = $1
+         WHERE q.state = 'queued' AND q.id <> me.id
+           AND (q.priority > me.priority
+                OR (q.priority = me.priority AND (q.not_before < me.not_before
+                    OR (q.not_before = me.not_before AND q.id < me.id))))",
+        job
+    )?;
+    Ok(found.map_or(0, |(count,)| count))
+}

@@ -1,0 +1,118 @@
+//! What Slipway knows: one file for each noun, one set of functions for SQLite and PostgreSQL.
+//!
+//! Functions that read take a [`Conn`]; functions that write take a [`Tx`], so that nothing is written outside a
+//! transaction. Events are collected by the transaction and stored by its commit, which then rings the bells.
+
+mod engine;
+mod error;
+mod listen;
+pub(crate) mod text;
+mod transaction;
+
+pub mod access_tokens;
+pub mod artifacts;
+pub mod audit;
+pub mod builds;
+pub mod deliveries;
+pub mod environments;
+pub mod events;
+pub mod jobs;
+pub mod logs;
+pub mod registry_credentials;
+pub mod releases;
+pub mod repositories;
+pub mod runners;
+pub mod secrets;
+pub mod sessions;
+pub mod settings;
+pub mod steps;
+
+use std::sync::Arc;
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use engine::{Conn, Db, Reader, redacted};
+pub(crate) use engine::{execute, row, rows};
+pub use error::StoreError;
+pub use text::JsonText;
+pub use transaction::Tx;
+
+use crate::{clock::Clock, events::Bells};
+
+/// The database with its clock and its bells. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Store {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    bells: Arc<Bells>,
+    /// Names this process among the servers of one database.
+    server: Arc<str>,
+    /// Ends the task that listens for the others with the last clone of the store.
+    _listening: Arc<DropGuard>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("db", &self.db).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database (`sqlite:PATH` or `postgres://…`) and brings its schema up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened or migrated.
+    pub async fn open(url: &str, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+        let db = Db::open(url).await?;
+        let bells = Arc::new(Bells::default());
+        let server: Arc<str> = ulid::Ulid::generate().to_string().into();
+        let stop = CancellationToken::new();
+        if let Db::Postgres(pool) = &db {
+            tokio::spawn(listen::listen(pool.clone(), server.to_string(), Arc::clone(&bells), stop.clone()));
+        }
+        Ok(Store { db, clock, bells, server, _listening: Arc::new(stop.drop_guard()) })
+    }
+
+    /// A connection to read with.
+    ///
+    /// # Errors
+    /// When none becomes free in time.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        self.db.read().await
+    }
+
+    /// Begins a transaction. All that it writes bears one time.
+    ///
+    /// # Errors
+    /// When no connection becomes free in time.
+    pub async fn write(&self) -> Result<Tx, StoreError> {
+        let open = self.db.begin().await?;
+        Ok(Tx::new(open, self.clock.now(), Arc::clone(&self.bells), Arc::clone(&self.server)))
+    }
+
+    /// The bells that ring after commits.
+    #[must_use]
+    pub fn bells(&self) -> &Arc<Bells> {
+        &self.bells
+    }
+
+    /// The clock that the rows are dated by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The database itself, for tests and maintenance.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        self.db.close().await;
+    }
+}
+
+/// Sorts behind every id: where a list by descending id begins.
+const LAST_ID: &str = "ZZZZZZZZZZZZZZZZZZZZZZZZZZ";

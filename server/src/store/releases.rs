@@ -1,0 +1,225 @@
+//! Releases.
+
+use slipway_runner::coordinator::{ReleaseContent, ReleasedApp};
+use sqlx::FromRow;
+
+use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
+use crate::{
+    ids::{BuildId, EnvironmentId, ReleaseId},
+    releases::{ReleaseKind, ReleaseState},
+};
+
+/// A release.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct Release {
+    /// Its id.
+    pub id: ReleaseId,
+    /// The environment that it belongs to.
+    pub environment_id: EnvironmentId,
+    /// Its number within the environment, from 1.
+    pub number: i64,
+    /// What made it.
+    pub kind: ReleaseKind,
+    /// The build whose artifacts it holds.
+    pub build_id: BuildId,
+    /// That build's number.
+    pub build_number: i64,
+    /// That build's commit.
+    pub commit_sha: String,
+    /// The release that was promoted, or returned to.
+    pub source_release_id: Option<ReleaseId>,
+    /// Who asked for it.
+    pub actor: String,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// Why it failed, or waits again.
+    pub reason: Option<String>,
+    /// Its apps by digest, with how each runs; never changed.
+    pub content: JsonText<Vec<ReleasedApp>>,
+    /// When it was queued, in unix milliseconds.
+    pub created_at: i64,
+    /// When its rollout first began.
+    pub started_at: Option<i64>,
+    /// When its rollout ended.
+    pub finished_at: Option<i64>,
+}
+
+impl Release {
+    /// What a runner needs of it.
+    #[must_use]
+    pub fn content(&self) -> ReleaseContent {
+        ReleaseContent { release: self.id.to_string(), number: self.number, apps: self.content.0.clone() }
+    }
+}
+
+/// The release with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.id = $1",
+        id
+    )?)
+}
+
+/// The release of an environment with this number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn by_number(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    number: i64,
+) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number = $2",
+        environment,
+        number
+    )?)
+}
+
+/// What an environment runs now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn live(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.state = 'live'",
+        environment
+    )?)
+}
+
+/// Releases of an environment below number `before`, newest first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Release>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number < $2
+         ORDER BY r.number DESC LIMIT $3",
+        environment,
+        before.unwrap_or(i64::MAX),
+        limit
+    )?)
+}
+
+/// The releases that hold a build's artifacts, newest first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId, limit: i64) -> Result<Vec<Release>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.build_id = $1 ORDER BY r.id DESC LIMIT $2",
+        build,
+        limit
+    )?)
+}
+
+/// The release that holds this dedup key.
+pub(crate) async fn by_dedup_key(conn: &mut Conn<'_>, key: &str) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id WHERE r.dedup_key = $1",
+        key
+    )?)
+}
+
+/// Releases of an environment that wait for, or are in, their rollout, oldest first.
+pub(crate) async fn unsettled(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Vec<Release>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id
+         WHERE r.environment_id = $1 AND r.state IN ('queued', 'rolling') ORDER BY r.number",
+        environment
+    )?)
+}
+
+/// Below number `before`, the newest release that was live once, is none now and was no rollback itself.
+pub(crate) async fn earlier_live(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    before: i64,
+) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+         FROM release r JOIN build b ON b.id = r.build_id
+         WHERE r.environment_id = $1 AND r.number < $2 AND r.state = 'retired' AND r.kind <> 'rollback'
+         ORDER BY r.number DESC LIMIT 1",
+        environment,
+        before
+    )?)
+}
+
+pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO release (id, environment_id, number, dedup_key, kind, build_id, source_release_id, actor, state,
+                              content, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        &release.id,
+        &release.environment_id,
+        release.number,
+        dedup_key,
+        release.kind,
+        &release.build_id,
+        release.source_release_id.as_ref(),
+        &release.actor,
+        release.state,
+        JsonText(&release.content.0),
+        release.created_at
+    )?;
+    Ok(())
+}
+
+/// Compare and set; the state machine of `crate::releases` is the only caller.
+pub(crate) async fn set_state(
+    tx: &mut Tx,
+    release: &Release,
+    to: ReleaseState,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    let now = tx.now();
+    let started = (to == ReleaseState::Rolling).then_some(now);
+    // A rollout ends when the release goes live or fails; being retired later is no part of it.
+    let finished = to.is_settled().then_some(now);
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE release SET state = $3, reason = $4, started_at = COALESCE(started_at, $5),
+                finished_at = COALESCE(finished_at, $6)
+         WHERE id = $1 AND state = $2",
+        &release.id,
+        release.state,
+        to,
+        reason,
+        started,
+        finished
+    )?;
+    if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "release", which: release.id.to_string() }) }
+}

@@ -1,0 +1,106 @@
+//! One transaction: its statements, its time, the events it will have made happen, and whom to wake after it.
+
+use std::sync::Arc;
+
+use super::{Conn, StoreError, engine::Open, events, execute, listen::Rung};
+use crate::{
+    events::{Bells, NewEvent},
+    ids::StepId,
+};
+
+/// A transaction that may write. Dropped without [`Tx::commit`], it never happened.
+pub struct Tx {
+    open: Open,
+    now: i64,
+    events: Vec<NewEvent>,
+    rung: Rung,
+    bells: Arc<Bells>,
+    server: Arc<str>,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx").field("now", &self.now).field("events", &self.events.len()).finish_non_exhaustive()
+    }
+}
+
+/// A point within a transaction to return to.
+#[derive(Debug)]
+pub(crate) struct Savepoint {
+    events: usize,
+    queue: bool,
+    logs: usize,
+}
+
+impl Tx {
+    pub(super) fn new(open: Open, now: i64, bells: Arc<Bells>, server: Arc<str>) -> Self {
+        Tx { open, now, events: Vec::new(), rung: Rung::default(), bells, server }
+    }
+
+    /// The connection, as the functions of the nouns want it.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.open.conn()
+    }
+
+    /// The time that everything of this transaction bears, in unix milliseconds.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Notes what this transaction makes happen; stored when it commits.
+    pub fn emit(&mut self, event: NewEvent) {
+        self.events.push(event);
+    }
+
+    /// Wakes whoever waits for jobs or orders, once this is committed.
+    pub(crate) fn ring_queue(&mut self) {
+        self.rung.queue = true;
+    }
+
+    /// Wakes whoever follows the step's log, once this is committed.
+    pub(crate) fn ring_log(&mut self, step: StepId) {
+        self.rung.logs.push(step);
+    }
+
+    /// Makes everything true at once, and rings the bells.
+    ///
+    /// The events are written last and, on PostgreSQL, under one lock: so their ids become visible in their order,
+    /// and a follower that has seen number 7 will never miss number 6.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing of the transaction happened (or, if the connection broke while
+    /// committing, that is unknown, as always).
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        if !self.events.is_empty() {
+            self.rung.events = true;
+            events::append(&mut self.open.conn(), self.now, &self.events).await?;
+        }
+        self.rung.notify(&mut self.open.conn(), &self.server).await?;
+        self.open.commit().await?;
+        self.rung.ring(&self.bells);
+        Ok(())
+    }
+
+    /// Marks a point to return to; one at a time.
+    pub(crate) async fn savepoint(&mut self) -> Result<Savepoint, StoreError> {
+        execute!(&mut self.conn(), "SAVEPOINT one")?;
+        Ok(Savepoint { events: self.events.len(), queue: self.rung.queue, logs: self.rung.logs.len() })
+    }
+
+    /// Keeps what was done since the savepoint.
+    pub(crate) async fn release(&mut self, _kept: Savepoint) -> Result<(), StoreError> {
+        execute!(&mut self.conn(), "RELEASE SAVEPOINT one")?;
+        Ok(())
+    }
+
+    /// Undoes what was done since the savepoint.
+    pub(crate) async fn undo(&mut self, savepoint: Savepoint) -> Result<(), StoreError> {
+        execute!(&mut self.conn(), "ROLLBACK TO SAVEPOINT one")?;
+        execute!(&mut self.conn(), "RELEASE SAVEPOINT one")?;
+        self.events.truncate(savepoint.events);
+        self.rung.logs.truncate(savepoint.logs);
+        self.rung.queue = savepoint.queue;
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! A coordinator that only remembers: what a job declared, logged and ended with.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use slipway_runner::{
+    coordinator::{
+        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
+        LogLine, StepDeclaration, StepResult, Verdict,
+    },
+    reporter::Reporter,
+};
+
+use crate::fuse::Fuse;
+
+/// One step as it was reported.
+#[derive(Debug, Clone)]
+pub struct RecordedStep {
+    /// What was declared.
+    pub declaration: StepDeclaration,
+    /// Whether it was started.
+    pub started: bool,
+    /// Its log, in order.
+    pub lines: Vec<LogLine>,
+    /// How it ended; none while it has not.
+    pub result: Option<StepResult>,
+}
+
+impl RecordedStep {
+    /// The log as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.lines.iter().map(|line| format!("{}\n", line.text)).collect()
+    }
+}
+
+/// Remembers what one job reports. It gives out no work.
+#[derive(Debug)]
+pub struct Recorder {
+    fuse: Fuse,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    steps: BTreeMap<u32, RecordedStep>,
+    result: Option<JobResult>,
+}
+
+impl Recorder {
+    /// Remembers everything.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Self::with_fuse(Fuse::never())
+    }
+
+    /// Answers no more once the fuse is blown; every report is a point of it.
+    #[must_use]
+    pub fn with_fuse(fuse: Fuse) -> Arc<Self> {
+        Arc::new(Recorder { fuse, state: Mutex::default() })
+    }
+
+    /// A reporter of a job that reports here.
+    #[must_use]
+    pub fn reporter(self: &Arc<Self>) -> Reporter {
+        Reporter::new(self.clone(), LeaseKey { job: "job".to_owned(), epoch: 1 })
+    }
+
+    /// The steps by their index.
+    #[must_use]
+    pub fn steps(&self) -> Vec<RecordedStep> {
+        self.state().steps.values().cloned().collect()
+    }
+
+    /// The step whose name contains `part`.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    pub fn step(&self, part: &str) -> RecordedStep {
+        let found = self.steps().into_iter().find(|step| step.declaration.name.contains(part));
+        found.unwrap_or_else(|| panic!("no step named like `{part}`:\n{}", self.transcript()))
+    }
+
+    /// How the job ended, if it did.
+    #[must_use]
+    pub fn result(&self) -> Option<JobResult> {
+        self.state().result.clone()
+    }
+
+    /// Everything, for the message of an assertion.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        let step = |step: RecordedStep| {
+            let outcome = step.result.as_ref().map(|result| (result.outcome, result.reason.clone()));
+            format!("## {} {:?} {outcome:?}\n{}", step.declaration.name, step.declaration.kind, step.text())
+        };
+        self.steps().into_iter().map(step).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, index: u32, change: impl FnOnce(&mut RecordedStep)) -> Result<(), CoordinatorError> {
+        match self.state().steps.get_mut(&index) {
+            Some(step) => {
+                change(step);
+                Ok(())
+            }
+            None => Err(CoordinatorError::Refused { reason: format!("step {index} was not declared") }),
+        }
+    }
+}
+
+#[async_trait]
+impl Coordinator for Recorder {
+    async fn register(&self, _hello: Hello) -> Result<(), CoordinatorError> {
+        Ok(())
+    }
+
+    async fn claim(&self, _request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
+        Ok(ClaimReply::Idle)
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat) -> Result<Vec<(LeaseKey, Verdict)>, CoordinatorError> {
+        Ok(beat.holding.into_iter().map(|lease| (lease, Verdict::GoOn)).collect())
+    }
+
+    async fn declare_steps(&self, _lease: &LeaseKey, steps: Vec<StepDeclaration>) -> Result<(), CoordinatorError> {
+        self.fuse.pass().await;
+        let mut state = self.state();
+        for declaration in steps {
+            let fresh = RecordedStep { started: false, lines: Vec::new(), result: None, declaration };
+            state.steps.entry(fresh.declaration.index).or_insert(fresh);
+        }
+        Ok(())
+    }
+
+    async fn start_step(&self, _lease: &LeaseKey, index: u32) -> Result<(), CoordinatorError> {
+        self.fuse.pass().await;
+        self.change(index, |step| step.started = true)
+    }
+
+    async fn append_log(&self, _lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
+        self.change(index, |step| {
+            assert_eq!(chunk.first_line, i64::try_from(step.lines.len()).unwrap_or(-1) + 1, "a line is missing");
+            step.lines.extend(chunk.lines);
+        })
+    }
+
+    async fn finish_step(&self, _lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {
+        self.fuse.pass().await;
+        self.change(index, |step| {
+            step.result.get_or_insert(result);
+        })
+    }
+
+    async fn finish_job(&self, _lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
+        self.state().result.get_or_insert(result);
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Kills at moments that nobody chose.
+
+use slipway_tests::{
+    databases::TestDatabase,
+    house::{House, LONG},
+    on_both_databases,
+    wait::until,
+};
+
+use super::gates::{expect_whole_logs, opened, push};
+
+const ROUNDS: i64 = 4;
+const KILLS_A_ROUND: usize = 3;
+/// A round has about this many events from the push to the release.
+const EVENTS: u64 = 30;
+
+on_both_databases!(killed_again_and_again);
+
+/// The generator of Sebastiano Vigna (splitmix64), public domain: <https://prng.di.unimi.it/splitmix64.c>.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
+
+async fn killed_again_and_again(database: TestDatabase) {
+    let seed = seed();
+    let mut dice = Dice(seed);
+    let mut house = House::on(database).await;
+    for round in 1..=ROUNDS {
+        let version = format!("version {round}");
+        let number = push(&house, "main", &version, true).await;
+        for _ in 0..KILLS_A_ROUND {
+            opened(&house, None, events_go_by(&house, round, dice.roll(EVENTS))).await;
+            house.slipway.kill().await;
+            house.slipway.restart().await;
+        }
+        opened(&house, None, house.build_in(number, "succeeded")).await;
+        house.live("dev", round).await;
+        assert_eq!(house.visit("dev.localhost").await, format!("{version}\n"));
+        expect_whole_logs(&house, number).await;
+        house.is_tidy(1).await;
+    }
+}
+
+/// Another one each time, unless `SLIPWAY_TEST_SEED` gives one. The test harness shows it when the test fails.
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test's own setting, and what repeats a failure")]
+fn seed() -> u64 {
+    let given = std::env::var("SLIPWAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs());
+    eprintln!("SLIPWAY_TEST_SEED={seed}");
+    seed
+}
+
+/// Waits until so many more events have happened, or the round is over.
+async fn events_go_by(house: &House, round: i64, wanted: u64) {
+    let api = house.slipway.api();
+    let mut after = last_event(house).await;
+    let mut seen = 0;
+    until("more events", LONG, async || {
+        let page = api.get(&format!("/api/v1/events?after={after}")).await.expect(200).json();
+        seen += page["items"].as_array().unwrap().len() as u64;
+        after = page["after"].as_i64().unwrap();
+        let live = async || house.release("dev", round).await.is_some_and(|release| release["state"] == "live");
+        (seen >= wanted || live().await).then_some(())
+    })
+    .await;
+}
+
+async fn last_event(house: &House) -> i64 {
+    let api = house.slipway.api();
+    let mut after = 0;
+    loop {
+        let page = api.get(&format!("/api/v1/events?after={after}")).await.expect(200).json();
+        let next = page["after"].as_i64().unwrap();
+        if next == after {
+            return after;
+        }
+        after = next;
+    }
+}

@@ -1,0 +1,169 @@
+//! A pipeline that stops where a test wants it to: each of its commands says its lines, and goes on when its gate opens.
+
+use serde_json::Value;
+use slipway_tests::{
+    house::{House, LONG, is_over},
+    wait::until,
+};
+
+/// The lines that a command says before its gate, and in all.
+const BEFORE: usize = 200;
+const IN_ALL: usize = 250;
+
+/// A command that waits for a gate. They are opened in this order, so that the gate of the first command is the last:
+/// whoever passes it finds the others open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// The tests of the image.
+    Test,
+    /// A `RUN` of the Dockerfile.
+    Image,
+    /// A `pre` step with a container of its own.
+    Container,
+    /// A plain `pre` step.
+    Plain,
+}
+
+impl Gate {
+    const ALL: [Gate; 4] = [Gate::Test, Gate::Image, Gate::Container, Gate::Plain];
+
+    fn word(self) -> &'static str {
+        match self {
+            Gate::Test => "test",
+            Gate::Image => "image",
+            Gate::Container => "container",
+            Gate::Plain => "plain",
+        }
+    }
+}
+
+/// Says its lines, with a pause in the middle until the gate opens, which is a file in the workspace.
+const SAY: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\nseq 1 200 | sed \"s/^/$1 /\"\n\
+                   until test -e open-$1; do sleep 0.05; done\nseq 201 250 | sed \"s/^/$1 /\"\n";
+
+/// Pushes the pipeline. Its release is healthy at once, or when [`cure`] is called.
+pub(super) async fn push(house: &House, branch: &str, version: &str, healthy: bool) -> i64 {
+    let image = house.image();
+    let captain = format!(
+        "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {image}\n  pre:\n    \
+         - ./say.sh plain\n    - docker run --rm -v \"$PWD\":/w busybox:latest /w/say.sh container\n  test:\n    \
+         - docker run --rm -v \"$PWD\":/w {image} /w/say.sh test\n  release:\n    port: 8080\n    \
+         health: {{http: /health, interval: 100ms, timeout: 1s, retries: 3, start: 60s}}\n\
+         environments:\n  dev: {{from: {{branch: main}}, apps: {{web: {{domain: dev.localhost}}}}}}\n"
+    );
+    // The comment makes the command known among the machine's processes, and keeps tests' layers apart.
+    let wait = format!("RUN until test -e /src/open-image; do sleep 0.05; done # {image}");
+    let health = if healthy { "RUN touch /src/www/health\n" } else { "" };
+    let dockerfile = format!(
+        "FROM busybox:latest\nCOPY . /src\n{wait}\n{health}\
+         CMD [\"sh\", \"-c\", \"trap 'exit 0' TERM; httpd -f -p 8080 -h /src/www & wait\"]\n"
+    );
+    let files = [
+        ("captain.yml", captain.as_str()),
+        ("Dockerfile", &dockerfile),
+        ("say.sh", SAY),
+        ("www/index.html", &format!("{version}\n")),
+    ];
+    house.push(branch, &files).await
+}
+
+/// Opens every gate of every checkout but one.
+pub(super) fn open_all_but(house: &House, closed: Option<Gate>) {
+    for checkout in house.checkouts() {
+        for gate in Gate::ALL.into_iter().filter(|gate| Some(*gate) != closed) {
+            // A checkout may be removed meanwhile.
+            drop(std::fs::write(checkout.join(format!("open-{}", gate.word())), ""));
+        }
+    }
+}
+
+/// Makes the running containers of releases healthy.
+pub(super) fn cure(house: &House) {
+    for container in house.released_containers() {
+        // It may be stopped meanwhile.
+        let touch = ["exec", &container, "touch", "/src/www/health"];
+        drop(std::process::Command::new("docker").args(touch).output());
+    }
+}
+
+/// Waits until a command has said all that it says before its gate, and everything before is acknowledged.
+pub(super) async fn waits_at(house: &House, number: i64, gate: Gate) {
+    let (kind, name) = match gate {
+        Gate::Plain => ("pre", "say.sh plain"),
+        Gate::Container => ("pre", "say.sh container"),
+        Gate::Image => ("build", ""),
+        Gate::Test => ("test", ""),
+    };
+    let step = opened(house, Some(gate), house.step_runs(number, kind, name)).await;
+    until(&format!("the lines before the gate {gate:?}"), LONG, async || {
+        open_all_but(house, Some(gate));
+        let log = house.log(&format!("builds/{number}"), attempts(house, number).await, step).await;
+        let said = match gate {
+            Gate::Image => log.iter().any(|line| line.contains("until test -e")),
+            _ => log.len() >= BEFORE,
+        };
+        said.then_some(())
+    })
+    .await;
+}
+
+/// Waits for something, and opens gates meanwhile.
+pub(super) async fn opened<T>(house: &House, closed: Option<Gate>, waiting: impl Future<Output = T>) -> T {
+    let opening = async {
+        loop {
+            open_all_but(house, closed);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        done = waiting => done,
+        () = opening => unreachable!("it opens gates for ever"),
+    }
+}
+
+/// How often the build was begun.
+pub(super) async fn attempts(house: &House, number: i64) -> i64 {
+    i64::try_from(house.build(number).await["attempts"].as_array().unwrap().len()).unwrap()
+}
+
+/// The logs of every step of every attempt of a build or release.
+pub(super) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<String>)> {
+    let answer = house.ask(path).await;
+    let mut logs = Vec::new();
+    if answer.status != 200 {
+        return logs;
+    }
+    for attempt in answer.json()["attempts"].as_array().unwrap() {
+        let number = attempt["attempt"].as_i64().unwrap();
+        for step in attempt["steps"].as_array().unwrap() {
+            let log = house.log(path, number, step["index"].as_i64().unwrap()).await;
+            logs.push((number, step.clone(), log));
+        }
+    }
+    logs
+}
+
+/// Every step of every attempt is over; each command's lines are there once and in order: all of them in the last
+/// attempt, and some of them from the beginning on in those that were lost.
+pub(super) async fn expect_whole_logs(house: &House, number: i64) {
+    let build = house.build(number).await;
+    assert!(is_over(&build));
+    let last = attempts(house, number).await;
+    for (attempt, step, log) in logs(house, &format!("builds/{number}")).await {
+        let name = step["name"].as_str().unwrap();
+        let state = step["state"].as_str().unwrap();
+        if attempt == last {
+            assert_eq!(state, "succeeded", "{step:#}");
+        } else {
+            assert!(matches!(state, "succeeded" | "lost"), "attempt {attempt}: {step:#}");
+        }
+        let Some((_, rest)) = name.split_once("say.sh ") else { continue };
+        let word = rest.trim();
+        let wanted: Vec<String> = (1..=IN_ALL).map(|line| format!("{word} {line}")).collect();
+        let said: Vec<&String> = log.iter().filter(|line| line.starts_with(word)).collect();
+        assert!(said.iter().zip(&wanted).all(|(said, wanted)| *said == wanted), "{name}: {log:#?}");
+        if state == "succeeded" {
+            assert_eq!(said.len(), IN_ALL, "{name}: {log:#?}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The dashboard: in plain HTTP, and in a real browser.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod live;
+mod looks;
+mod pictures;
+mod plain;
+mod scene;

@@ -1,0 +1,29 @@
+//! End-to-end tests, one module a capability.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod access;
+mod builds;
+mod captain;
+mod checkout;
+mod containment;
+mod crash;
+mod dashboard;
+mod demo;
+mod engine_socket;
+mod failures;
+mod language;
+mod promotion;
+mod pushes;
+mod queue;
+mod registry;
+mod releasing;
+mod restarts;
+mod rollouts;
+mod runner;
+mod secrets;
+mod servers;
+mod spine;
+mod statements;
+mod store;
+mod storm;
+mod webhooks;

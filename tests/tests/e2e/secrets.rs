@@ -1,0 +1,177 @@
+//! Secrets: who is given them, and that nobody else sees them.
+
+use serde_json::{Value, json};
+use slipway_pipelines::release::ReleaseSettings;
+use slipway_runner::coordinator::{Coordinator, JobResult, Lease, StepResult};
+use slipway_server::{builds::NewBuild, store::Db};
+use slipway_tests::{
+    databases::TestDatabase,
+    on_both_databases,
+    pipeline::{Pipeline, built, usual_plan},
+    slipway::Slipway,
+};
+use sqlx::{AssertSqlSafe, Row};
+
+const SECRETS: &str = "/api/v1/repositories/shop/web/secrets";
+
+on_both_databases!(
+    a_build_is_given_the_repositorys_secrets_and_a_pull_request_none,
+    a_rollout_is_given_what_its_apps_name_and_an_environments_own_comes_first,
+    a_value_is_kept_sealed_and_opens_nowhere_else,
+);
+
+fn given(lease: &Lease) -> Vec<(&str, &str)> {
+    lease.secrets.iter().map(|secret| (secret.name.as_str(), secret.value.as_str())).collect()
+}
+
+async fn a_build_is_given_the_repositorys_secrets_and_a_pull_request_none(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(None, "NPM_TOKEN", "first").await;
+    pipeline.set_secret(None, "NPM_TOKEN", "second").await;
+    pipeline.set_secret(None, "AWS_KEY", "key").await;
+    pipeline.set_secret(Some("production"), "NPM_TOKEN", "for releases only").await;
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    assert_eq!(given(&pipeline.claim().await), [("AWS_KEY", "key"), ("NPM_TOKEN", "second")]);
+
+    for event in ["pull_request", "something unheard of"] {
+        let foreign = NewBuild { event: event.to_owned(), ..pipeline.push(event.split(' ').next().unwrap(), "b") };
+        pipeline.queue(&foreign).await;
+        assert!(pipeline.claim().await.secrets.is_empty(), "{event}");
+    }
+}
+
+async fn a_rollout_is_given_what_its_apps_name_and_an_environments_own_comes_first(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(None, "DATABASE_URL", "anywhere").await;
+    pipeline.set_secret(None, "NPM_TOKEN", "of builds").await;
+    pipeline.set_secret(Some("production"), "DATABASE_URL", "production's").await;
+    let mut plan = usual_plan();
+    let web =
+        ReleaseSettings { secrets: vec!["DATABASE_URL".to_owned(), "UNSET".to_owned()], ..plan.apps["web"].clone() };
+    plan.apps.insert("web".to_owned(), web);
+    pipeline.built("a", built("sha256:a", plan)).await;
+    let lease = pipeline.claim().await;
+    assert_eq!(given(&lease), [("DATABASE_URL", "anywhere")], "what is missing is for the runner to tell");
+    pipeline.run_step(&lease.key, 0, StepResult::succeeded()).await;
+    pipeline.coordinator.finish_job(&lease.key, JobResult::Live).await.unwrap();
+
+    pipeline.promote("production").await.unwrap();
+    assert_eq!(given(&pipeline.claim().await), [("DATABASE_URL", "production's")]);
+}
+
+async fn a_value_is_kept_sealed_and_opens_nowhere_else(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(None, "NPM_TOKEN", "hunter2").await;
+    let select = "SELECT value FROM secret WHERE name = 'NPM_TOKEN'";
+    let sealed: Vec<u8> = match pipeline.store.db() {
+        Db::Sqlite { read, .. } => sqlx::query(select).fetch_one(read).await.unwrap().get(0),
+        Db::Postgres(pool) => sqlx::query(select).fetch_one(pool).await.unwrap().get(0),
+    };
+    assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
+
+    // Whoever can write to the database cannot have it given out under another name.
+    let renamed = AssertSqlSafe("UPDATE secret SET name = 'LOGGED'");
+    match pipeline.store.db() {
+        Db::Sqlite { write, .. } => drop(sqlx::query(renamed).execute(write).await.unwrap()),
+        Db::Postgres(pool) => drop(sqlx::query(renamed).execute(pool).await.unwrap()),
+    }
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    assert!(pipeline.claim().await.secrets.is_empty());
+}
+
+#[tokio::test]
+async fn a_value_goes_in_and_never_comes_out() {
+    let slipway = Slipway::start().await;
+    slipway.connect("shop/web", "https://git.example/shop/web.git").await;
+    let api = slipway.api();
+    let set = api.put(&format!("{SECRETS}/NPM_TOKEN"), &json!({"value": "hunter2"})).await.expect(200);
+    assert_eq!(set.json(), json!({"name": "NPM_TOKEN", "environment": null, "environment_exists": null}));
+    let in_production = "/api/v1/repositories/shop/web/environments/production/secrets/NPM_TOKEN";
+    let set = api.put(in_production, &json!({"value": "hunter3"})).await.expect(200);
+    assert_eq!(set.json()["environment_exists"], false, "no build has defined it yet");
+
+    let listed = api.get(SECRETS).await.expect(200);
+    let names: Vec<(Value, Value)> = listed.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|secret| (secret["name"].clone(), secret["environment"].clone()))
+        .collect();
+    assert_eq!(names, [(json!("NPM_TOKEN"), Value::Null), (json!("NPM_TOKEN"), json!("production"))]);
+    let shown = api.get(in_production).await.expect(200);
+    let audit = api.get("/api/v1/audit").await.expect(200);
+    let events = api.get("/api/v1/events").await;
+    for answer in [&listed, &shown, &audit, &events] {
+        assert!(!answer.body.contains("hunter"), "{}", answer.body);
+    }
+    assert_eq!(audit.json()["items"][0]["action"], "secret.set");
+    assert_eq!(audit.json()["items"][0]["detail"], json!({"secret": "NPM_TOKEN", "environment": "production"}));
+
+    api.delete(in_production).await.expect(200);
+    assert_eq!(
+        api.delete(in_production).await.expect(404).detail(),
+        "There is no secret NPM_TOKEN of production of shop/web."
+    );
+    api.get(&format!("{SECRETS}/NPM_TOKEN")).await.expect(200);
+    slipway.anonymous().get(SECRETS).await.expect(401);
+}
+
+#[tokio::test]
+async fn what_is_no_secret_is_refused_in_words() {
+    let slipway = Slipway::start().await;
+    slipway.connect("shop/web", "https://git.example/shop/web.git").await;
+    let api = slipway.api();
+    let longest = "\u{1}".repeat(64 * 1024);
+    api.put(&format!("{SECRETS}/LONGEST"), &json!({"value": longest})).await.expect(200);
+    for (name, value, reason) in [
+        (
+            "NPM-TOKEN",
+            "x",
+            "A secret's name is that of an environment variable: letters, digits and “_”, no digit first, at most 64 characters.",
+        ),
+        ("A", "", "The value is empty; to forget a secret, remove it."),
+        ("A", "a\0b", "The value holds a NUL byte, which no environment variable can."),
+        ("A", &"x".repeat(64 * 1024 + 1), "The value has 65537 bytes; the limit is 65536."),
+    ] {
+        let refused = api.put(&format!("{SECRETS}/{name}"), &json!({"value": value})).await.expect(422);
+        assert_eq!(refused.detail(), reason);
+    }
+    api.put("/api/v1/repositories/shop/none/secrets/A", &json!({"value": "x"})).await.expect(404);
+    // The connection ends with this: the rest of the body is not read.
+    api.put(&format!("{SECRETS}/A"), &json!({"value": "x".repeat(1_000_000)})).await.expect(413);
+}
+
+#[tokio::test]
+async fn the_command_line_takes_values_from_standard_input_and_files_alone() {
+    let slipway = Slipway::start().await;
+    slipway.connect("shop/web", "https://git.example/shop/web.git").await;
+    let run = async |arguments: &[&str], input: &str| {
+        let output = slipway.command(arguments, input).await;
+        let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        (output.status.success(), text)
+    };
+    let set = run(&["secret", "set", "shop/web", "NPM_TOKEN"], "hunter2\n").await;
+    assert_eq!(set, (true, "The secret NPM_TOKEN is set for shop/web.\n".to_owned()));
+    let file = slipway.data_dir().join("key.pem");
+    std::fs::write(&file, "-----BEGIN\nhunter3\n").unwrap();
+    let from_file =
+        ["secret", "set", "shop/web", "KEY", "--environment", "prod", "--from-file", file.to_str().unwrap()];
+    let set = run(&from_file, "").await;
+    let expected =
+        "The secret KEY is set for prod of shop/web.\nNo build has defined that environment yet; check its name.\n";
+    assert_eq!(set, (true, expected.to_owned()));
+
+    let (_, listed) = run(&["secret", "list", "shop/web"], "").await;
+    let names: Vec<Vec<&str>> = listed.lines().map(|line| line.split("  ").take(2).collect()).collect();
+    assert_eq!(names, [["NPM_TOKEN", "-"], ["KEY", "prod"]]);
+    assert!(!listed.contains("hunter"));
+    let removed = run(&["secret", "remove", "shop/web", "KEY", "--environment", "prod"], "").await;
+    assert_eq!(removed, (true, "The secret KEY of prod of shop/web is forgotten.\n".to_owned()));
+
+    let (done, told) = run(&["secret", "set", "shop/web", "NPM_TOKEN", "hunter2"], "").await;
+    assert!(!done && told.contains("unexpected argument"), "a value never stands on the command line: {told}");
+    let (done, told) = run(&["secret", "set", "shop/web", "EMPTY"], "\n").await;
+    assert!(!done && told.contains("The value is empty"), "{told}");
+    let (done, told) = run(&["secret", "set", "shop", "A"], "x").await;
+    assert!(!done && told.contains("owner/name was expected"), "{told}");
+}

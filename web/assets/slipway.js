@@ -1,0 +1,235 @@
+// Keeps a page as true as the server: listens to its stream, fetches it anew when it changed, adds log lines as they come.
+// Every page works without this file.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const byId = (id) => document.getElementById(id);
+  let theme = null;
+  try { theme = localStorage.getItem("theme"); } catch { /* storage may be closed to us */ }
+  if (theme === "light" || theme === "dark") root.dataset.theme = theme;
+
+  const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+
+  function themeButton() {
+    const button = byId("theme");
+    if (!button) return;
+    button.hidden = false;
+    button.onclick = () => {
+      root.dataset.theme = isDark() ? "light" : "dark";
+      try { localStorage.setItem("theme", root.dataset.theme); } catch { /* it then lasts as long as the page */ }
+    };
+  }
+
+  // Times.
+  const pad = (n) => String(n).padStart(2, "0");
+  function duration(ms) {
+    const s = Math.floor(Math.max(ms, 0) / 1000);
+    if (s < 60) return `${s}.${Math.floor((Math.max(ms, 0) % 1000) / 100)} s`;
+    if (s < 3600) return `${Math.floor(s / 60)}:${pad(s % 60)} min`;
+    return `${Math.floor(s / 3600)}:${pad(Math.floor((s % 3600) / 60))} h`;
+  }
+  function age(ms) {
+    const s = Math.floor(Math.max(ms, 0) / 1000);
+    if (s < 5) return "just now";
+    if (s < 60) return `${s} s ago`;
+    if (s < 3600) return `${Math.floor(s / 60)} min ago`;
+    if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
+    if (s < 1209600) return `${Math.floor(s / 86400)} d ago`;
+    return null;
+  }
+  const setText = (element, text) => { if (text !== null && element.textContent !== text) element.textContent = text; };
+  let drawn = Date.now();
+  function tick() {
+    const now = Date.now();
+    // Bars of steps that run grow even while nothing else happens.
+    if (now - drawn > 10000 && !document.hidden && document.querySelector(".steps [data-since]")) refresh();
+    document.querySelectorAll("[data-since]").forEach((e) => setText(e, duration(now - Number(e.dataset.since))));
+    document.querySelectorAll("time[data-at]").forEach((e) => setText(e, age(now - Number(e.dataset.at))));
+  }
+
+  // Brings `from` to what `to` says, touching only what differs, so that focus, selection and scrolling stay.
+  const alike = (a, b) => a && b && a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
+  function morph(from, to) {
+    if (from.nodeType !== 1) {
+      if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue;
+      return;
+    }
+    if ("keep" in from.dataset && "keep" in to.dataset) return;
+    const opened = from.nodeName === "DETAILS";
+    for (const { name } of [...from.attributes]) {
+      if (!to.hasAttribute(name) && !(opened && name === "open" && from.touched)) from.removeAttribute(name);
+    }
+    for (const { name, value } of [...to.attributes]) {
+      if (opened && name === "open" && from.touched) continue;
+      if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    }
+    let child = from.firstChild;
+    for (const wanted of [...to.childNodes]) {
+      if (!alike(child, wanted)) {
+        const known = wanted.id && [...from.children].find((e) => alike(e, wanted));
+        if (known) from.insertBefore(known, child);
+        else from.insertBefore(document.importNode(wanted, true), child);
+        if (known) morph(known, wanted);
+        continue;
+      }
+      morph(child, wanted);
+      child = child.nextSibling;
+    }
+    while (child) {
+      const next = child.nextSibling;
+      if (!(child.nodeType === 1 && "keep" in child.dataset)) child.remove();
+      child = next;
+    }
+  }
+
+  async function fetchPage(address) {
+    const answer = await fetch(address, { credentials: "same-origin" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  }
+
+  let fetching = false, again = false;
+  async function refresh() {
+    if (fetching) { again = true; return; }
+    fetching = true;
+    drawn = Date.now();
+    try {
+      const page = await fetchPage(location.href);
+      morph(byId("main"), page.getElementById("main"));
+      document.title = page.title;
+      const icon = page.querySelector("link[rel=icon]"), mine = document.querySelector("link[rel=icon]");
+      if (icon && mine && icon.getAttribute("href") !== mine.getAttribute("href")) mine.replaceWith(document.importNode(icon));
+      prepare();
+      const waited = early;
+      early = [];
+      waited.forEach(addLines);
+    } catch { /* the stream tells again when the server is back */ }
+    fetching = false;
+    if (again) { again = false; refresh(); }
+  }
+
+  // Logs.
+  const atEnd = (box) => box.classList.contains("whole")
+    ? innerHeight + scrollY >= root.scrollHeight - 40
+    : box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
+  function toEnd(box) {
+    if (box.classList.contains("whole")) scrollTo(0, root.scrollHeight);
+    else box.scrollTop = box.scrollHeight;
+  }
+  function boxFor(step) {
+    const whole = document.querySelector("#log[data-follow]");
+    if (whole) return whole;
+    const details = byId(`log-${step}`);
+    if (!details) return null;
+    let box = byId(`tail-${step}`);
+    if (!box) {
+      box = document.createElement("div");
+      box.className = "log";
+      box.id = `tail-${step}`;
+      box.dataset.keep = "";
+      box.tabIndex = 0;
+      details.querySelector(".inside").append(box);
+      if (!details.touched) details.open = true;
+    }
+    return box;
+  }
+  const number = (line) => Number(line.id.slice(line.id.lastIndexOf("L") + 1));
+  let early = [];
+  function addLines(news) {
+    const box = boxFor(news.step);
+    // The step is not on the page yet: its lines wait until the page was drawn anew.
+    if (!box) { early.push(news); return; }
+    const follow = atEnd(box), lines = document.createElement("template");
+    let last = box.lastElementChild ? number(box.lastElementChild) : 0;
+    lines.innerHTML = news.html;
+    for (const line of [...lines.content.children]) {
+      if (number(line) <= last) continue;
+      last = number(line);
+      box.append(line);
+    }
+    // A page that follows for hours keeps its newest lines; the server has the others.
+    while (box.children.length > 5000) box.firstElementChild.remove();
+    const count = byId("total");
+    if (count && box.id === "log") setText(count, String(news.total));
+    const none = byId("no-lines");
+    if (none) none.hidden = true;
+    if (follow) toEnd(box);
+  }
+  async function openLog(details) {
+    const inside = details.querySelector(".inside"), index = details.id.slice(4);
+    if (!inside || byId(`tail-${index}`)) return;
+    try {
+      const page = await fetchPage(`${details.dataset.log}?tail=200`);
+      const log = page.getElementById("log");
+      if (!log || !log.children.length || byId(`tail-${index}`)) return;
+      log.className = "log";
+      log.id = `tail-${index}`;
+      log.removeAttribute("data-follow");
+      for (const line of log.children) {
+        line.firstElementChild.setAttribute("href", `${details.dataset.log}?line=${line.id.slice(1)}#${line.id}`);
+        line.id = `s${index}-${line.id}`;
+      }
+      inside.append(document.importNode(log, true));
+      toEnd(byId(log.id));
+    } catch { /* the link to the log's page is still there */ }
+  }
+  function prepare() {
+    document.querySelectorAll("details").forEach((details) => {
+      if (details.prepared) return;
+      details.prepared = true;
+      const summary = details.querySelector("summary");
+      summary.addEventListener("click", () => { details.touched = true; });
+      if (details.dataset.log) details.addEventListener("toggle", () => { if (details.open) openLog(details); });
+    });
+    document.querySelectorAll(".log:not(.whole)").forEach((box) => {
+      if (!box.prepared) { box.prepared = true; toEnd(box); }
+    });
+    tick();
+  }
+
+  function listen() {
+    const address = document.body.dataset.stream;
+    if (!address || !window.EventSource) return;
+    let source = null, waiting = 0, cursor = null;
+    const close = () => { if (source) source.close(); source = null; };
+    const open = () => {
+      if (source) return;
+      source = new EventSource(cursor ? address.replace(/from=[^&]*/, `from=${encodeURIComponent(cursor)}`) : address);
+      source.addEventListener("changed", (e) => {
+        cursor = e.lastEventId || cursor;
+        clearTimeout(waiting);
+        waiting = setTimeout(refresh, 60);
+      });
+      source.addEventListener("lines", (e) => {
+        cursor = e.lastEventId || cursor;
+        addLines(JSON.parse(e.data));
+      });
+      source.onopen = () => { root.dataset.live = "yes"; };
+      source.onerror = () => {
+        delete root.dataset.live;
+        // A browser comes again by itself after a broken connection, but not after a refusal.
+        if (source && source.readyState === EventSource.CLOSED) { close(); setTimeout(look, 5000); }
+      };
+    };
+    const look = () => { if (document.hidden) close(); else open(); };
+    look();
+    // A page out of sight holds no connection, of which a browser has few; back in sight it goes on where it was.
+    addEventListener("visibilitychange", look);
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", (e) => { if (e.persisted) { refresh(); look(); } });
+  }
+
+  addEventListener("DOMContentLoaded", () => {
+    themeButton();
+    prepare();
+    setInterval(tick, 1000);
+    listen();
+    const log = document.querySelector("#log[data-follow]");
+    if (log && !location.hash) toEnd(log);
+    // A link to a line that this page does not hold leads to the page that does.
+    const line = /^#L(\d+)$/.exec(location.hash);
+    if (line && byId("log") && !byId(`L${line[1]}`) && !location.search.includes("line=")) {
+      location.replace(`${location.pathname}?line=${line[1]}${location.hash}`);
+    }
+  });
+})();

@@ -1,0 +1,108 @@
+//! What surrounds every page: title, navigation, who looks at it, and where its live changes come from.
+
+use crate::state::Tone;
+
+/// The frame of a page.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The page's name in the browser's tab.
+    pub title: String,
+    /// The part of the dashboard that it belongs to.
+    pub section: Section,
+    /// The way up, outermost first, without the page itself.
+    pub crumbs: Vec<Crumb>,
+    /// Who looks at it.
+    pub viewer: Viewer,
+    /// The address of its event stream, with the cursor from which on to listen; none for pages that do not change.
+    pub stream: Option<String>,
+    /// What the tab's icon says.
+    pub tone: Tone,
+}
+
+/// The parts of the dashboard that the navigation names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Repositories, builds, environments.
+    Repositories,
+    /// Webhook deliveries.
+    Deliveries,
+    /// Runners.
+    Runners,
+    /// None of them.
+    Elsewhere,
+}
+
+/// A link to a page further up.
+#[derive(Debug, Clone)]
+pub struct Crumb {
+    /// Its name.
+    pub text: String,
+    /// Its address.
+    pub address: String,
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Viewer {
+    /// It was not found out, as on the pages of errors.
+    Unseen,
+    /// Nobody who is known; reads what is public.
+    Anonymous,
+    /// Someone logged in.
+    Known {
+        /// Their name.
+        name: String,
+        /// Whether they may change things.
+        may_change: bool,
+    },
+}
+
+impl Viewer {
+    /// Whether buttons that change something are shown.
+    #[must_use]
+    pub fn may_change(&self) -> bool {
+        matches!(self, Viewer::Known { may_change: true, .. })
+    }
+}
+
+impl Frame {
+    /// A frame with nothing above it and nothing live in it.
+    #[must_use]
+    pub fn new(title: impl Into<String>, section: Section, viewer: Viewer) -> Self {
+        Frame { title: title.into(), section, crumbs: Vec::new(), viewer, stream: None, tone: Tone::Quiet }
+    }
+
+    /// Adds the next link of the way up.
+    #[must_use]
+    pub fn under(mut self, text: impl Into<String>, address: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb { text: text.into(), address: address.into() });
+        self
+    }
+
+    /// Makes the page live.
+    #[must_use]
+    pub fn live(mut self, stream: impl Into<String>) -> Self {
+        self.stream = Some(stream.into());
+        self
+    }
+
+    /// Sets what the tab's icon says.
+    #[must_use]
+    pub fn toned(mut self, tone: Tone) -> Self {
+        self.tone = tone;
+        self
+    }
+
+    pub(crate) fn asset(&self, name: &str) -> &'static str {
+        crate::assets::address(name)
+    }
+
+    pub(crate) fn current(&self, section: &str) -> bool {
+        matches!(
+            (self.section, section),
+            (Section::Repositories, "repositories")
+                | (Section::Deliveries, "deliveries")
+                | (Section::Runners, "runners")
+        )
+    }
+}

@@ -1,0 +1,17 @@
+//! The dashboard as HTML: a view model for every page in, text out. Knows nothing of the database, Docker or git.
+//!
+//! Everything that comes from outside (branches, messages, logs) is escaped by askama. What writes markup itself is marked
+//! with [`askama::filters::HtmlSafe`] and lives in [`parts`] and [`ansi`]; no template uses the `safe` filter.
+
+pub mod ansi;
+pub mod assets;
+pub mod frame;
+pub mod links;
+pub mod logs;
+pub mod pages;
+pub mod parts;
+pub mod state;
+pub mod steps;
+pub mod time;
+
+pub use askama::Template;

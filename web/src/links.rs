@@ -1,0 +1,76 @@
+//! The dashboard's addresses, in one place. Names from outside are percent-encoded.
+
+use std::fmt::Write;
+
+/// Encodes what may not stand in a path segment or a query value (RFC 3986, unreserved characters stay).
+#[must_use]
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// A repository's page; the slash between owner and name stays.
+#[must_use]
+pub fn repository(name: &str) -> String {
+    let segments: Vec<String> = name.split('/').map(encode).collect();
+    format!("/repositories/{}", segments.join("/"))
+}
+
+/// A repository's builds of one branch.
+#[must_use]
+pub fn branch(repository_name: &str, branch: &str) -> String {
+    format!("{}?branch={}", repository(repository_name), encode(branch))
+}
+
+/// A build's page.
+#[must_use]
+pub fn build(repository_name: &str, number: i64) -> String {
+    format!("{}/builds/{number}", repository(repository_name))
+}
+
+/// All environments of a repository.
+#[must_use]
+pub fn environments(repository_name: &str) -> String {
+    format!("{}/environments", repository(repository_name))
+}
+
+/// One environment.
+#[must_use]
+pub fn environment(repository_name: &str, name: &str) -> String {
+    format!("{}/{}", environments(repository_name), encode(name))
+}
+
+/// One release of an environment.
+#[must_use]
+pub fn release(repository_name: &str, environment_name: &str, number: i64) -> String {
+    format!("{}/releases/{number}", environment(repository_name, environment_name))
+}
+
+/// One delivery.
+#[must_use]
+pub fn delivery(id: &str) -> String {
+    format!("/deliveries/{}", encode(id))
+}
+
+/// The log page of a step, below the page of its build or release.
+#[must_use]
+pub fn step(of: &str, index: u32) -> String {
+    format!("{of}/steps/{index}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_cannot_leave_their_segment() {
+        assert_eq!(super::repository("acme/shop"), "/repositories/acme/shop");
+        assert_eq!(super::branch("acme/shop", "a&b=\"c/d"), "/repositories/acme/shop?branch=a%26b%3D%22c%2Fd");
+        assert_eq!(super::environment("acme/shop", "../x"), "/repositories/acme/shop/environments/..%2Fx");
+    }
+}

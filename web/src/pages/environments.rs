@@ -1,0 +1,144 @@
+use askama::Template;
+
+use super::RepositoryHead;
+use crate::{
+    frame::Frame,
+    parts::{Commit, Digest, Version},
+    state::State,
+    time::{Took, When},
+};
+
+/// `/repositories/{owner}/{name}/environments`: what is live where, and how to move it on.
+#[derive(Debug, Template)]
+#[template(path = "environments.html")]
+pub struct EnvironmentsPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The repository's head.
+    pub head: RepositoryHead,
+    /// The environments in graph order.
+    pub environments: Vec<EnvironmentCard>,
+}
+
+/// `/repositories/{owner}/{name}/environments/{environment}`: one environment and its releases.
+#[derive(Debug, Template)]
+#[template(path = "environment.html")]
+pub struct EnvironmentPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The repository's head.
+    pub head: RepositoryHead,
+    /// The environment.
+    pub environment: EnvironmentCard,
+    /// Its releases, newest first.
+    pub releases: Vec<ReleaseRow>,
+    /// The page of older releases.
+    pub older: Option<String>,
+}
+
+/// An environment with what is live in it.
+#[derive(Debug, Template)]
+#[template(path = "environment_card.html")]
+pub struct EnvironmentCard {
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub address: String,
+    /// Where its releases come from.
+    pub source: Source,
+    /// What is live.
+    pub live: Option<Version>,
+    /// The page of what is live.
+    pub live_address: String,
+    /// The apps of what is live.
+    pub apps: Vec<AppRow>,
+    /// The newest release, where it is not the live one: on its way, or failed.
+    pub newest: Option<ReleaseRow>,
+    /// Why no release may enter it, where that is so.
+    pub refuses: Option<String>,
+    /// What could be promoted into it now.
+    pub promotion: Option<Promotion>,
+    /// Whether the viewer may release.
+    pub may_change: bool,
+}
+
+impl askama::filters::HtmlSafe for EnvironmentCard {}
+
+/// Where an environment's releases come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Every successful build of a branch.
+    Branch(String),
+    /// Promotion of what is live in another environment.
+    Environment(String),
+}
+
+/// One app of a release.
+#[derive(Debug)]
+pub struct AppRow {
+    /// The app.
+    pub app: String,
+    /// The image's name without a tag.
+    pub image: String,
+    /// What runs.
+    pub digest: Digest,
+    /// The build that pushed it, where it is not the release's own.
+    pub kept_from: Option<i64>,
+    /// How many containers.
+    pub replicas: u32,
+    /// The address that the proxy serves it under.
+    pub url: Option<String>,
+}
+
+/// A promotion that is possible now.
+#[derive(Debug)]
+pub struct Promotion {
+    /// The environment that it comes from.
+    pub from: String,
+    /// What is live there.
+    pub version: Version,
+    /// The id of that release: what the viewer saw is what is promoted.
+    pub release_id: String,
+    /// What changes, app by app. Empty when both hold the same digests.
+    pub changes: Vec<AppChange>,
+}
+
+/// What a promotion or rollback changes for an app.
+#[derive(Debug)]
+pub struct AppChange {
+    /// The app.
+    pub app: String,
+    /// What runs now; none where the app is new.
+    pub before: Option<Digest>,
+    /// What will run; none where the app goes.
+    pub after: Option<Digest>,
+}
+
+/// A release in a list.
+#[derive(Debug)]
+pub struct ReleaseRow {
+    /// Its number.
+    pub number: i64,
+    /// Its page.
+    pub address: String,
+    /// Its state.
+    pub state: State,
+    /// `build`, `promotion` or `rollback`, in words: `promoted from dev #4`.
+    pub origin: String,
+    /// The number of the build that it came from.
+    pub build: i64,
+    /// That build's page.
+    pub build_address: String,
+    /// That build's commit.
+    pub commit: Commit,
+    /// Who asked for it.
+    pub actor: String,
+    /// When it was asked for.
+    pub when: When,
+    /// How long its rollout takes.
+    pub took: Took,
+    /// Why it failed or waits.
+    pub reason: Option<String>,
+    /// Where a form is posted to roll back to it; none where that makes no sense.
+    pub roll_back: Option<String>,
+}

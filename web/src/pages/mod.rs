@@ -1,0 +1,25 @@
+//! One view model a page. Each is an askama template: `page.render()` gives the whole document.
+
+mod build;
+mod connect;
+mod deliveries;
+mod environments;
+mod home;
+mod log;
+mod message;
+mod release;
+mod repository;
+mod runners;
+
+pub use build::{ArtifactRow, BuildPage, Place};
+pub use connect::{ConnectPage, ConnectedPage};
+pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
+pub use environments::{
+    AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, ReleaseRow, Source,
+};
+pub use home::{Activity, Home, RepositoryCard};
+pub use log::LogPage;
+pub use message::{LoginPage, MessagePage};
+pub use release::ReleasePage;
+pub use repository::{RepositoryHead, RepositoryPage, Tab};
+pub use runners::{RunnerRow, RunnersPage};

@@ -1,0 +1,26 @@
+use askama::Template;
+
+use super::{AppRow, ReleaseRow, RepositoryHead};
+use crate::{frame::Frame, steps::StepList};
+
+/// `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
+#[derive(Debug, Template)]
+#[template(path = "release.html")]
+pub struct ReleasePage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The repository's head.
+    pub head: RepositoryHead,
+    /// The environment's name.
+    pub environment: String,
+    /// The environment's page.
+    pub environment_address: String,
+    /// The release.
+    pub release: ReleaseRow,
+    /// What happened to earlier attempts.
+    pub attempt: Option<String>,
+    /// What it holds.
+    pub apps: Vec<AppRow>,
+    /// The steps of its rollout.
+    pub steps: StepList,
+}

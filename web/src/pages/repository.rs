@@ -1,0 +1,72 @@
+use askama::Template;
+
+use crate::{
+    frame::Frame,
+    links,
+    parts::{BuildRow, Stage},
+};
+
+/// The head that all pages of a repository share.
+#[derive(Debug, Clone, Template)]
+#[template(path = "repository_head.html")]
+pub struct RepositoryHead {
+    /// `owner/name`.
+    pub name: String,
+    /// Which of its pages is shown.
+    pub tab: Tab,
+}
+
+impl askama::filters::HtmlSafe for RepositoryHead {}
+
+/// The pages of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// Its builds.
+    Builds,
+    /// Its environments.
+    Environments,
+}
+
+impl RepositoryHead {
+    fn owner(&self) -> &str {
+        self.name.split_once('/').map_or("", |(owner, _)| owner)
+    }
+
+    fn short_name(&self) -> &str {
+        self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name)
+    }
+
+    fn builds(&self) -> String {
+        links::repository(&self.name)
+    }
+
+    fn environments(&self) -> String {
+        links::environments(&self.name)
+    }
+}
+
+/// `/repositories/{owner}/{name}`: its builds, by branch if wished, and its environments.
+#[derive(Debug, Template)]
+#[template(path = "repository.html")]
+pub struct RepositoryPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The shared head.
+    pub head: RepositoryHead,
+    /// Where it is fetched from.
+    pub clone_url: String,
+    /// Where webhooks go; shown to those who may change things.
+    pub hook_url: Option<String>,
+    /// Its environments in graph order.
+    pub stages: Vec<Stage>,
+    /// The branches that have builds: name and filter address.
+    pub branches: Vec<(String, String)>,
+    /// The branch that is shown; none for all.
+    pub branch: Option<String>,
+    /// The builds, newest first.
+    pub builds: Vec<BuildRow>,
+    /// The page of older builds.
+    pub older: Option<String>,
+    /// The first page, where this is not it.
+    pub newest: Option<String>,
+}
