@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// How long a page may take to become as expected.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often an expectation is looked at again.
 const EVERY: Duration = Duration::from_millis(25);
 
@@ -98,28 +98,56 @@ impl Browser {
         text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
 
-    /// Clicks on the first element of a selector.
+    /// Clicks on the first element of a selector, once it is there and can be clicked.
     ///
     /// # Panics
-    /// When there is none, or it cannot be clicked.
+    /// When that does not come to be.
     pub async fn click(&self, selector: &str) {
-        let element = self.client.find(fantoccini::Locator::Css(selector)).await.expect("the element");
-        element.click().await.expect("a click");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A page that is being replaced has no element yet, or one that is gone when the click arrives.
+            let clicked = match self.client.find(fantoccini::Locator::Css(selector)).await {
+                Ok(element) => element.click().await,
+                Err(error) => Err(error),
+            };
+            let Err(error) = clicked else { return };
+            assert!(Instant::now() < deadline, "{selector} cannot be clicked: {error}");
+            sleep(EVERY).await;
+        }
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until the first element of a selector shows a text.
+    ///
+    /// # Panics
+    /// When it does not; with what the page shows.
+    pub async fn shows(&self, selector: &str, text: &str) {
+        self.until_true(
+            &format!("{selector} shows {text:?}"),
+            "const e = document.querySelector(arguments[0]); return e !== null && e.innerText.includes(arguments[1])",
+            vec![json!(selector), json!(text)],
+        )
+        .await;
+    }
+
+    /// Waits until an expression is true in a page that is loaded.
     ///
     /// # Panics
     /// When it does not become true; with what the page shows.
     pub async fn until(&self, expression: &str) {
+        // The address changes before the page that it names is there.
+        let script = format!("return document.readyState === 'complete' && Boolean({expression})");
+        self.until_true(expression, &script, vec![]).await;
+    }
+
+    async fn until_true(&self, what: &str, script: &str, arguments: Vec<Value>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.client.execute(&format!("return Boolean({expression})"), vec![]).await;
+            let answer = self.client.execute(script, arguments.clone()).await;
             if answer.is_ok_and(|answer| answer == json!(true)) {
                 return;
             }
             if Instant::now() > deadline {
-                panic!("waited in vain for {expression} on a page that shows:\n{}", self.text("body").await);
+                panic!("waited in vain for {what} on a page that shows:\n{}", self.text("body").await);
             }
             sleep(EVERY).await;
         }

@@ -14,7 +14,7 @@ async fn a_running_log_is_followed_to_its_end() {
     let browser = Browser::open().await;
     browser.goto(&build).await;
     browser.eval("window.marker = 1").await;
-    assert!(browser.text("#facts").await.contains("queued"));
+    browser.shows("#facts", "queued").await;
 
     // The steps appear, and the log of the one that runs is open and grows.
     let lease = scene.claim().await;
@@ -28,20 +28,20 @@ async fn a_running_log_is_followed_to_its_end() {
     browser.until("document.querySelectorAll('#tail-1-0 p').length === 3").await;
     let second = browser.eval("return document.querySelector('#s1-0-L2 .f2') !== null").await;
     assert_eq!(second, true, "the colour holds over the end of a line");
-    assert!(browser.text("#s1-0-L3").await.ends_with("<b>third</b> line"));
-    assert!(browser.text("#facts").await.contains("running"));
+    browser.shows("#s1-0-L3", "<b>third</b> line").await;
+    browser.shows("#facts", "running").await;
 
     // The log's own page joins in the middle and goes on.
     browser.goto(&format!("{build}/steps/0")).await;
     browser.eval("window.marker = 2").await;
-    assert!(browser.text("#L3").await.contains("third"));
+    browser.shows("#L3", "third").await;
     scene.log(&lease, 0, 2, 4, &["! fourth line"]).await;
     browser.until("document.querySelector('#L4.err')").await;
     let outcome = ended(StepOutcome::Failed, Some("make test ended with exit code 2"));
     scene.runner_ends(&lease, 0, outcome).await;
-    browser.until("document.querySelector('#facts').innerText.includes('failed')").await;
-    assert_eq!(browser.text("#total").await, "4");
-    assert!(browser.text("#reason").await.contains("exit code 2"));
+    browser.shows("#facts", "failed").await;
+    browser.shows("#total", "4").await;
+    browser.shows("#reason", "exit code 2").await;
     assert_eq!(browser.eval("return document.querySelectorAll('#log p').length").await, 4, "no line is doubled");
     assert_eq!(browser.eval("return window.marker").await, 2, "the page was never loaded anew");
     assert_eq!(browser.complaints().await, Vec::<String>::new());

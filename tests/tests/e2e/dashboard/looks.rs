@@ -73,12 +73,12 @@ async fn hands_promote_and_roll_back() {
     browser.until("location.pathname.endsWith('/environments')").await;
 
     browser.click("#promote-production summary").await;
-    assert!(browser.text("#promote-production .changes").await.contains("web"));
+    browser.shows("#promote-production .changes", "web").await;
     browser.click("#promote-production button").await;
     browser.until("location.pathname.endsWith('/production/releases/1')").await;
-    assert!(browser.text("#facts").await.contains("promoted from staging #1"));
+    browser.shows("#facts", "promoted from staging #1").await;
     scene.roll_out().await;
-    browser.until("document.querySelector('#facts').innerText.includes('live')").await;
+    browser.shows("#facts", "live").await;
 
     // Another release, and back to the first.
     browser.goto(&scene.url("/repositories/acme/shop/environments/staging")).await;
@@ -89,7 +89,7 @@ async fn hands_promote_and_roll_back() {
     browser.goto(&scene.url("/repositories/acme/shop/environments/staging")).await;
     browser.click("#r1 button").await;
     browser.until("location.pathname.endsWith('/staging/releases/3')").await;
-    assert!(browser.text("#facts").await.contains("rolled back to #1"));
+    browser.shows("#facts", "rolled back to #1").await;
 }
 
 /// Two commits in dev, the first of them in staging, a failed build and a build that runs.
