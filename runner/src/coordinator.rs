@@ -5,9 +5,12 @@
 //! Every write carries a [`LeaseKey`]; the server refuses it with [`CoordinatorError::LeaseLost`] once another epoch
 //! holds the job (the fencing token of docs/ARCHITECTURE.md).
 
+mod resumption;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{plan::ReleasePlan, release::RunSpec};
 
@@ -17,6 +20,10 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Announces a runner's new life. Jobs that its earlier incarnation held and that it does not name in `resuming`
     /// go back to the queue at once.
     async fn register(&self, hello: Hello) -> Result<(), CoordinatorError>;
+
+    /// Tells a runner's new life where a job stands that an earlier one began, and extends its lease. The job goes on
+    /// under the same lease: it costs no attempt.
+    async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError>;
 
     /// Waits up to `wait_ms` for a job, or for an order about one that the runner holds.
     async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError>;

@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-        LogLine, StepDeclaration, StepResult, Verdict,
+        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KnownStep, LeaseKey,
+        LogChunk, LogLine, LogPosition, Resumption, StepDeclaration, StepResult, Verdict,
     },
     reporter::Reporter,
 };
@@ -27,6 +27,7 @@ pub struct RecordedStep {
     pub lines: Vec<LogLine>,
     /// How it ended; none while it has not.
     pub result: Option<StepResult>,
+    position: LogPosition,
 }
 
 impl RecordedStep {
@@ -67,6 +68,19 @@ impl Recorder {
     #[must_use]
     pub fn reporter(self: &Arc<Self>) -> Reporter {
         Reporter::new(self.clone(), LeaseKey { job: "job".to_owned(), epoch: 1 })
+    }
+
+    /// A reporter of a job that goes on after its runner was killed.
+    #[must_use]
+    pub fn resumed(self: &Arc<Self>) -> Reporter {
+        let known = |step: RecordedStep| KnownStep {
+            index: step.declaration.index,
+            started: step.started,
+            result: step.result,
+            log: step.position,
+        };
+        let steps: Vec<_> = self.steps().into_iter().map(known).collect();
+        self.reporter().resuming(&steps)
     }
 
     /// The steps by their index.
@@ -122,6 +136,11 @@ impl Coordinator for Recorder {
         Ok(())
     }
 
+    /// It handed out no lease; [`Recorder::resumed`] is how a test goes on with a job.
+    async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+        Err(CoordinatorError::LeaseLost { job: lease.job.clone() })
+    }
+
     async fn claim(&self, _request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
         Ok(ClaimReply::Idle)
     }
@@ -134,7 +153,13 @@ impl Coordinator for Recorder {
         self.fuse.pass().await;
         let mut state = self.state();
         for declaration in steps {
-            let fresh = RecordedStep { started: false, lines: Vec::new(), result: None, declaration };
+            let fresh = RecordedStep {
+                started: false,
+                lines: Vec::new(),
+                result: None,
+                position: LogPosition::default(),
+                declaration,
+            };
             state.steps.entry(fresh.declaration.index).or_insert(fresh);
         }
         Ok(())
@@ -147,6 +172,8 @@ impl Coordinator for Recorder {
 
     async fn append_log(&self, _lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
         self.change(index, |step| {
+            assert_eq!(chunk.seq, step.position.next_seq, "a chunk is missing or doubled");
+            step.position.count(&chunk);
             assert_eq!(chunk.first_line, i64::try_from(step.lines.len()).unwrap_or(-1) + 1, "a line is missing");
             step.lines.extend(chunk.lines);
         })

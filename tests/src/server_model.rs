@@ -11,8 +11,9 @@ use std::{
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, Lease, LeaseKey, LogChunk,
-    LogLine, LogStream, RegistryCredential, SecretValue, StepDeclaration, StepOutcome, StepResult, Verdict, Work,
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KnownStep, Lease, LeaseKey,
+    LogChunk, LogLine, LogPosition, LogStream, RegistryCredential, Resumption, SecretValue, StepDeclaration,
+    StepOutcome, StepResult, Verdict, Work,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -36,8 +37,9 @@ struct State {
     turned_away: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Job {
+    lease: Lease,
     epoch: i64,
     cancelled: bool,
     record: JobRecord,
@@ -63,7 +65,7 @@ pub struct StepRecord {
     pub lines: Vec<LogLine>,
     /// How it ended; none while it has not.
     pub result: Option<StepResult>,
-    next_chunk: i64,
+    position: LogPosition,
 }
 
 impl StepRecord {
@@ -110,7 +112,10 @@ impl ServerModel {
         let key = LeaseKey { job: job.to_owned(), epoch: 1 };
         let lease = Lease { key, attempt: 1, lease_ms, work, registries, secrets };
         let mut state = self.state();
-        state.jobs.insert(job.to_owned(), Job { epoch: 1, ..Job::default() });
+        state.jobs.insert(
+            job.to_owned(),
+            Job { lease: lease.clone(), epoch: 1, cancelled: false, record: JobRecord::default() },
+        );
         state.queue.push_back(lease);
         drop(state);
         self.bell.notify_waiters();
@@ -241,6 +246,21 @@ impl Coordinator for ServerModel {
         Ok(())
     }
 
+    async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+        self.report(lease, |job| {
+            let known = |(&index, step): (&u32, &StepRecord)| {
+                let skipped = step.declaration.skipped.as_ref();
+                let skipped =
+                    skipped.map(|why| StepResult { reason: Some(why.clone()), ..StepResult::of(StepOutcome::Skipped) });
+                let result = step.result.clone().or(skipped);
+                let log = if result.is_none() { step.position.clone() } else { LogPosition::default() };
+                KnownStep { index, started: step.started, result, log }
+            };
+            let steps = job.record.steps.iter().map(known).collect();
+            Ok(over_the_wire(&Resumption { lease: job.lease.clone(), cancelled: job.cancelled, steps }))
+        })
+    }
+
     async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
         let request: ClaimRequest = over_the_wire(&request);
         let deadline = Instant::now() + Duration::from_millis(request.wait_ms);
@@ -284,7 +304,7 @@ impl Coordinator for ServerModel {
                     started: false,
                     lines: Vec::new(),
                     result: None,
-                    next_chunk: 0,
+                    position: LogPosition::default(),
                 });
             }
             Ok(())
@@ -304,14 +324,14 @@ impl Coordinator for ServerModel {
             if step.result.is_some() {
                 return Err(refused(format!("step {index} has ended")));
             }
-            if chunk.seq < step.next_chunk {
+            if chunk.seq < step.position.next_seq {
                 return Ok(());
             }
             let next_line = i64::try_from(step.lines.len()).unwrap_or(i64::MAX) + 1;
-            if chunk.seq != step.next_chunk || chunk.first_line != next_line || chunk.lines.is_empty() {
+            if chunk.seq != step.position.next_seq || chunk.first_line != next_line || chunk.lines.is_empty() {
                 return Err(refused(format!("chunk {} of step {index} leaves a gap", chunk.seq)));
             }
-            step.next_chunk += 1;
+            step.position.count(&chunk);
             step.lines.extend(chunk.lines);
             Ok(())
         })

@@ -1,7 +1,12 @@
 //! A step's lines on their way to the server: numbered, capped, and bounded in memory.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
 use crate::{
-    coordinator::{LogChunk, LogLine, LogStream},
+    coordinator::{LogChunk, LogLine, LogPosition, LogStream},
     logs::{Masks, lines::LineSplitter},
 };
 
@@ -29,9 +34,6 @@ impl Default for LogLimits {
     }
 }
 
-/// What a line costs besides its text, so that a flood of empty lines is bounded, too.
-const LINE_OVERHEAD: usize = 16;
-
 /// Collects a step's lines until they are sent.
 #[derive(Debug)]
 pub(crate) struct LogBuffer {
@@ -40,15 +42,54 @@ pub(crate) struct LogBuffer {
     out: LineSplitter,
     err: LineSplitter,
     lines: Vec<LogLine>,
-    bytes: usize,
+    bytes: u64,
     kept: u64,
     capped: bool,
     next_seq: i64,
     next_line: i64,
+    /// What is stored already and comes again.
+    stored: Stored,
+    /// How often the step has begun again.
+    again: u32,
+}
+
+/// The lines that the server has of an earlier life, as far as they are still to come again. Streams are counted each on
+/// their own: the order between two of them is nobody's promise.
+#[derive(Debug, Default)]
+struct Stored {
+    out: u64,
+    err: u64,
+    own: HashMap<String, u32>,
+}
+
+impl Stored {
+    /// Whether this line is one of them; then it is so no more.
+    fn takes(&mut self, stream: LogStream, text: &str) -> bool {
+        let count = match stream {
+            LogStream::Out => &mut self.out,
+            LogStream::Err => &mut self.err,
+            LogStream::Slipway => {
+                let Some(left) = self.own.get_mut(text) else { return false };
+                *left -= 1;
+                if *left == 0 {
+                    self.own.remove(text);
+                }
+                return true;
+            }
+        };
+        let stored = *count > 0;
+        *count = count.saturating_sub(1);
+        stored
+    }
 }
 
 impl LogBuffer {
-    pub(crate) fn new(limits: LogLimits, masks: Masks) -> Self {
+    /// A log that goes on at `position`: what is stored there is dropped when it comes again.
+    pub(crate) fn at(position: LogPosition, limits: LogLimits, masks: Masks) -> Self {
+        let mut own = HashMap::new();
+        for text in position.own {
+            *own.entry(text).or_default() += 1;
+        }
         LogBuffer {
             limits,
             out: LineSplitter::new(limits.line_bytes, masks.clone()),
@@ -56,11 +97,30 @@ impl LogBuffer {
             masks,
             lines: Vec::new(),
             bytes: 0,
-            kept: 0,
-            capped: false,
-            next_seq: 0,
-            next_line: 1,
+            kept: position.bytes,
+            capped: own.contains_key(&cut_marker(limits)),
+            next_seq: position.next_seq,
+            next_line: position.next_line,
+            stored: Stored { out: position.out, err: position.err, own },
+            again: position.again,
         }
+    }
+
+    /// Nothing that is stored comes again: the step begins anew, and this line says why.
+    pub(crate) fn begin_again(&mut self, why: &str, at: i64) {
+        for splitter in [&mut self.out, &mut self.err] {
+            *splitter = LineSplitter::new(self.limits.line_bytes, self.masks.clone());
+        }
+        self.stored = Stored::default();
+        self.again += 1;
+        let why = why.lines().collect::<Vec<_>>().join(" ");
+        let why = self.masks.text(&why).into_owned();
+        self.append(LogLine { at, stream: LogStream::Slipway, text: LogPosition::again(&why) });
+    }
+
+    /// How often the step has begun again.
+    pub(crate) fn again(&self) -> u32 {
+        self.again
     }
 
     /// Adds bytes as they came from a stream of the engine.
@@ -102,12 +162,12 @@ impl LogBuffer {
 
     /// Whether there is enough for a chunk.
     pub(crate) fn has_chunk(&self) -> bool {
-        self.bytes >= self.limits.chunk_bytes
+        self.bytes >= self.limits.chunk_bytes as u64
     }
 
     /// Whether whoever writes should wait.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= self.limits.unsent_bytes
+        self.bytes >= self.limits.unsent_bytes as u64
     }
 
     /// Takes the next chunk of about the size that the limits name.
@@ -115,9 +175,9 @@ impl LogBuffer {
         let mut size = 0;
         let mut count = 0;
         for line in &self.lines {
-            size += line.text.len() + LINE_OVERHEAD;
+            size += line.cost();
             count += 1;
-            if size >= self.limits.chunk_bytes {
+            if size >= self.limits.chunk_bytes as u64 {
                 break;
             }
         }
@@ -139,99 +199,35 @@ impl LogBuffer {
 
     /// Slipway's own lines pass the cap: they are few, and they say why the step ended.
     fn push(&mut self, stream: LogStream, text: String, at: i64) {
+        if self.stored.takes(stream, &text) {
+            return;
+        }
+        let line = LogLine { at, stream, text };
         if stream != LogStream::Slipway {
             if self.capped {
                 return;
             }
-            self.kept += (text.len() + LINE_OVERHEAD) as u64;
+            self.kept += line.cost();
             if self.kept > self.limits.step_bytes {
                 self.capped = true;
-                let marker = format!(
-                    "the log is cut here: this step wrote more than {}, the rest is not kept",
-                    bytes_in_words(self.limits.step_bytes)
-                );
-                return self.append(LogLine { at, stream: LogStream::Slipway, text: marker });
+                return self.append(LogLine { at, stream: LogStream::Slipway, text: cut_marker(self.limits) });
             }
         }
-        self.append(LogLine { at, stream, text });
+        self.append(line);
     }
 
     fn append(&mut self, line: LogLine) {
-        self.bytes += line.text.len() + LINE_OVERHEAD;
+        self.bytes += line.cost();
         self.lines.push(line);
     }
+}
+
+fn cut_marker(limits: LogLimits) -> String {
+    let limit = bytes_in_words(limits.step_bytes);
+    format!("the log is cut here: this step wrote more than {limit}, the rest is not kept")
 }
 
 fn bytes_in_words(bytes: u64) -> String {
     const MIB: u64 = 1024 * 1024;
     if bytes >= MIB { format!("{} MiB", bytes / MIB) } else { format!("{bytes} bytes") }
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
-
-    use super::*;
-
-    const SMALL: LogLimits = LogLimits { line_bytes: 100, step_bytes: 100, chunk_bytes: 40, unsent_bytes: 80 };
-
-    fn texts(chunk: &LogChunk) -> Vec<&str> {
-        chunk.lines.iter().map(|line| line.text.as_str()).collect()
-    }
-
-    #[test]
-    fn chunks_and_lines_are_numbered_without_gaps() {
-        let mut buffer = LogBuffer::new(SMALL, Masks::default());
-        buffer.feed(LogStream::Out, b"one\ntwo\nthree\nfour\n", 7);
-        let first = buffer.take_chunk().expect("a chunk");
-        let second = buffer.take_chunk().expect("a chunk");
-        assert_eq!((first.seq, first.first_line, texts(&first)), (0, 1, vec!["one", "two", "three"]));
-        assert_eq!(buffer.take_chunk(), None);
-        assert_eq!((second.seq, second.first_line, texts(&second)), (1, 4, vec!["four"]));
-    }
-
-    #[test]
-    fn the_streams_of_a_step_do_not_mix_within_a_line() {
-        let mut buffer = LogBuffer::new(LogLimits::default(), Masks::default());
-        buffer.feed(LogStream::Out, b"he", 0);
-        buffer.feed(LogStream::Err, b"warn\n", 0);
-        buffer.feed(LogStream::Out, b"llo", 0);
-        buffer.end_lines(0);
-        let chunk = buffer.take_chunk().expect("a chunk");
-        assert_eq!(texts(&chunk), ["warn", "hello"]);
-    }
-
-    #[test]
-    fn a_flood_is_cut_with_a_marker_and_slipways_own_words_still_pass() {
-        let mut buffer = LogBuffer::new(SMALL, Masks::default());
-        for _ in 0..50 {
-            buffer.feed(LogStream::Out, b"0123456789\n", 0);
-        }
-        buffer.line(LogStream::Slipway, "exit code 1", 0);
-        let mut all = Vec::new();
-        while let Some(chunk) = buffer.take_chunk() {
-            all.extend(chunk.lines.into_iter().map(|line| line.text));
-        }
-        assert_eq!(
-            all,
-            [
-                "0123456789",
-                "0123456789",
-                "0123456789",
-                "the log is cut here: this step wrote more than 100 bytes, the rest is not kept",
-                "exit code 1"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_full_buffer_says_so_until_chunks_are_taken() {
-        let mut buffer = LogBuffer::new(SMALL, Masks::default());
-        buffer.feed(LogStream::Out, b"0123456789\n0123456789\n0123456789\n", 0);
-        assert!(!buffer.is_full());
-        buffer.line(LogStream::Slipway, "0123456789", 0);
-        assert!(buffer.is_full() && buffer.has_chunk());
-        buffer.take_chunk();
-        assert!(!buffer.is_full());
-    }
 }

@@ -6,14 +6,14 @@
 mod delivery;
 mod step_log;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 pub use delivery::ReportError;
 use delivery::deliver;
 pub use step_log::StepLog;
 
 use crate::{
-    coordinator::{Coordinator, JobResult, StepDeclaration, StepOutcome, StepResult},
+    coordinator::{Coordinator, JobResult, KnownStep, LogPosition, StepDeclaration, StepOutcome, StepResult},
     lease::HeldLease,
     logs::{LogLimits, Masks},
 };
@@ -25,6 +25,8 @@ pub struct Reporter {
     lease: HeldLease,
     limits: LogLimits,
     masks: Masks,
+    /// Where the logs of the steps go on that an earlier life began.
+    begun: Arc<HashMap<u32, LogPosition>>,
 }
 
 impl std::fmt::Debug for Reporter {
@@ -36,7 +38,21 @@ impl std::fmt::Debug for Reporter {
 impl Reporter {
     /// Reports under a lease: the agent's [`HeldLease`], or a bare key for a lease that does not end by itself.
     pub fn new(coordinator: Arc<dyn Coordinator>, lease: impl Into<HeldLease>) -> Self {
-        Reporter { coordinator, lease: lease.into(), limits: LogLimits::default(), masks: Masks::default() }
+        Reporter {
+            coordinator,
+            lease: lease.into(),
+            limits: LogLimits::default(),
+            masks: Masks::default(),
+            begun: Arc::default(),
+        }
+    }
+
+    /// The same for a job that an earlier life of the runner began: the logs of steps go on where they are stored.
+    #[must_use]
+    pub fn resuming(mut self, steps: &[KnownStep]) -> Self {
+        let begun = steps.iter().filter(|step| step.started && step.result.is_none());
+        self.begun = Arc::new(begun.map(|step| (step.index, step.log.clone())).collect());
+        self
     }
 
     /// The same with other limits for the logs.
@@ -81,7 +97,7 @@ impl Reporter {
     /// When the lease is gone or the server refuses it.
     pub async fn start(&self, index: u32) -> Result<StepLog, ReportError> {
         deliver(&self.lease, || self.coordinator.start_step(self.lease.key(), index)).await?;
-        Ok(StepLog::open(self.clone(), index))
+        Ok(StepLog::open(self.clone(), index, self.begun.get(&index).cloned()))
     }
 
     /// Ends a declared step that was never started.

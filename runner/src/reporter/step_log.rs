@@ -10,19 +10,26 @@ use tokio::{sync::Notify, task::JoinHandle};
 use super::{ReportError, Reporter, deliver};
 use crate::{
     clock::unix_ms,
-    coordinator::{LogStream, StepResult},
+    coordinator::{LogPosition, LogStream, StepResult},
     logs::{LogBuffer, Masks},
 };
 
 /// How long a line may wait for company before it is sent.
 const LINGER: Duration = Duration::from_millis(100);
 
+/// The fact of a step's output that counts how often it was run, where that is more than once.
+const RUNS: &str = "runs";
+
 /// Takes a running step's output, and sends it in chunks. Whoever writes faster than the server takes chunks in has to
 /// wait. Dropping it without [`StepLog::finish`] sends what is there and leaves the step open.
+///
+/// The log of a step that an earlier life of the runner began goes on where the server has it: the step is given its
+/// output from the beginning, and what is stored of it is not sent again.
 #[derive(Debug)]
 pub struct StepLog {
     reporter: Reporter,
     index: u32,
+    is_resumed: bool,
     shared: Arc<Shared>,
     sender: Option<JoinHandle<Result<(), ReportError>>>,
 }
@@ -39,6 +46,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     buffer: LogBuffer,
+    /// A chunk is on its way that is not acknowledged yet.
+    in_flight: bool,
     closed: bool,
     /// Nobody takes chunks any more; lines are dropped.
     deaf: bool,
@@ -64,10 +73,13 @@ impl Shared {
 }
 
 impl StepLog {
-    pub(super) fn open(reporter: Reporter, index: u32) -> Self {
+    /// Opens a step's log; at this position where an earlier life of the runner began the step.
+    pub(super) fn open(reporter: Reporter, index: u32, position: Option<LogPosition>) -> Self {
+        let is_resumed = position.is_some();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                buffer: LogBuffer::new(reporter.limits, reporter.masks.clone()),
+                buffer: LogBuffer::at(position.unwrap_or_default(), reporter.limits, reporter.masks.clone()),
+                in_flight: false,
                 closed: false,
                 deaf: false,
             }),
@@ -75,7 +87,21 @@ impl StepLog {
             drained: Notify::new(),
         });
         let sender = tokio::spawn(send_chunks(reporter.clone(), index, shared.clone()));
-        StepLog { reporter, index, shared, sender: Some(sender) }
+        StepLog { reporter, index, is_resumed, shared, sender: Some(sender) }
+    }
+
+    /// Whether an earlier life of the runner began this step.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// Says that a step which an earlier life began runs again, and why: from now on all that it writes is new. To be
+    /// called before it is run; the line is stored when this returns, so that whoever resumes the step next knows that
+    /// what follows is of this run.
+    pub async fn begin_again(&self, why: &str) {
+        self.write(|buffer| buffer.begin_again(why, unix_ms())).await;
+        self.flushed().await;
     }
 
     /// The step's index.
@@ -116,9 +142,27 @@ impl StepLog {
                 Err(ReportError::Refused { reason: "the log could not be sent: an internal error".to_owned() })
             })?;
         }
+        let again = self.shared.state().buffer.again();
+        let result = if again > 0 { result.with(RUNS, (again + 1).to_string()) } else { result };
         let result = self.reporter.masked(result);
         let Reporter { coordinator, lease, .. } = &self.reporter;
         deliver(lease, || coordinator.finish_step(lease.key(), self.index, result.clone())).await
+    }
+
+    /// Waits until all that was written is acknowledged, or nobody takes it any more.
+    async fn flushed(&self) {
+        loop {
+            let room = self.shared.drained.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            {
+                let state = self.shared.state();
+                if state.deaf || (state.buffer.is_empty() && !state.in_flight) {
+                    return;
+                }
+            }
+            room.await;
+        }
     }
 
     async fn write(&self, add: impl FnOnce(&mut LogBuffer)) {
@@ -163,6 +207,7 @@ async fn send_chunks(reporter: Reporter, index: u32, shared: Arc<Shared>) -> Res
             let (chunk, more, closed) = {
                 let mut state = shared.state();
                 let chunk = state.buffer.take_chunk();
+                state.in_flight = chunk.is_some();
                 (chunk, state.buffer.has_chunk(), state.closed)
             };
             shared.drained.notify_waiters();

@@ -8,9 +8,9 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     JobEvent, JobState, ServerCoordinator,
     fence::ReportError,
-    give_back::{Subject, failed, subject},
+    give_back::{Subject, subject},
+    hand_out::hand_out,
     lifecycle::note,
-    work,
 };
 use crate::{
     builds::{self, BuildEvent},
@@ -104,35 +104,15 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
         )));
     }
     let until = tx.now() + server.timing.lease_ms();
-    let Some(mut job) = store::jobs::claim(&mut tx, &request.runner, &request.incarnation, until).await? else {
+    let Some(job) = store::jobs::claim(&mut tx, &request.runner, &request.incarnation, until).await? else {
         tx.commit().await?;
         return Ok(Taken::Nothing);
     };
     note(&mut tx, &job, JobEvent::Lease, job.attempt_reason.as_deref());
     begin(&mut tx, &job).await?;
-    let savepoint = tx.savepoint().await?;
-    let taken = match work::describe(&mut tx, server, &job).await {
-        Ok(work::Described { work, registries, secrets }) => Taken::Lease(Box::new(Lease {
-            key: LeaseKey { job: job.id.to_string(), epoch: job.lease_epoch },
-            attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
-            lease_ms: u64::try_from(server.timing.lease_ms()).unwrap_or(u64::MAX),
-            work,
-            registries,
-            secrets,
-        })),
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => {
-            tracing::error!(%error, job = %job.id, "a job cannot be handed out");
-            tx.undo(savepoint).await?;
-            let subject = subject(&mut tx, &job).await?;
-            failed(&mut tx, &mut job, subject, &format!("it could not be handed to a runner: {error}")).await?;
-            tx.commit().await?;
-            return Ok(Taken::Unusable);
-        }
-    };
-    tx.release(savepoint).await?;
+    let handed = hand_out(&mut tx, server, &job).await?;
     tx.commit().await?;
-    Ok(taken)
+    Ok(handed.map_or(Taken::Unusable, |lease| Taken::Lease(Box::new(lease))))
 }
 
 /// The build or release begins.

@@ -9,10 +9,10 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-    StepDeclaration, StepResult, Verdict,
+    Resumption, StepDeclaration, StepResult, Verdict,
 };
 
-use super::{claim, finish, heartbeat, log, register, step_reports};
+use super::{claim, finish, heartbeat, log, register, resume, step_reports};
 use crate::{
     secrets::{Place, Sealer},
     store::Store,
@@ -87,6 +87,11 @@ impl ServerCoordinator {
         ServerCoordinator { store, credentials, timing, orders: Arc::default() }
     }
 
+    /// Forgets which orders an earlier life of a runner was given.
+    pub(super) fn forget_orders(&self, runner: &str) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).remove(runner);
+    }
+
     /// Of the orders for a runner's jobs, those that its waiting claims were not given yet. They count as given from
     /// now on; should the answer be lost, the next heartbeat repeats the order.
     pub(super) fn fresh_orders(&self, request: &ClaimRequest, orders: Vec<LeaseKey>) -> Vec<LeaseKey> {
@@ -101,6 +106,10 @@ impl ServerCoordinator {
 impl Coordinator for ServerCoordinator {
     async fn register(&self, hello: Hello) -> Result<(), CoordinatorError> {
         Ok(register::register(self, &hello).await?)
+    }
+
+    async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+        Ok(resume::resume(self, lease).await?)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {

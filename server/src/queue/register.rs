@@ -48,5 +48,6 @@ pub(super) async fn register(server: &ServerCoordinator, hello: &Hello) -> Resul
         }
     }
     tx.commit().await?;
+    server.forget_orders(&hello.runner);
     Ok(())
 }

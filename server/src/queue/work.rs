@@ -29,7 +29,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
             (Work::Build(build_work(tx, build).await?), secrets)
         }
         Subject::Release(release) => {
-            if job.attempt == 1 {
+            if job.attempt == 1 && store::steps::of_attempt(&mut tx.conn(), &job.id, job.attempt).await?.is_empty() {
                 refuse_what_cannot_be_kept(tx, &release).await?;
             }
             let work = rollout_work(tx, &release).await?;

@@ -1,6 +1,6 @@
 //! The logs of steps: compressed runs of lines.
 
-use slipway_runner::coordinator::{LogChunk, LogLine};
+use slipway_runner::coordinator::{LogChunk, LogLine, LogPosition};
 use sqlx::FromRow;
 
 use super::{Conn, StoreError, Tx, execute, row, rows};
@@ -87,6 +87,30 @@ pub async fn end(conn: &mut Conn<'_>, step: &StepId) -> Result<LogEnd, StoreErro
         step
     )?;
     Ok(last.unwrap_or(LogEnd { next_seq: 0, next_line: 1 }))
+}
+
+/// Where a runner's new life goes on with a step's log.
+///
+/// # Errors
+/// When the database fails, or a chunk cannot be unpacked.
+pub(crate) async fn position(conn: &mut Conn<'_>, step: &StepId) -> Result<LogPosition, StoreError> {
+    let mut position = LogPosition::default();
+    loop {
+        let chunks: Vec<ChunkRow> = rows!(
+            conn,
+            "SELECT seq, first_line, data FROM log_chunk WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+            step,
+            position.next_seq,
+            CHUNKS_AT_ONCE
+        )?;
+        if chunks.is_empty() {
+            return Ok(position);
+        }
+        for ChunkRow { seq, first_line, data } in chunks {
+            let lines = unpack(&data).map_err(|problem| StoreError::corrupt("log chunk of step", step, problem))?;
+            position.count(&LogChunk { seq, first_line, lines });
+        }
+    }
 }
 
 /// Stores a packed chunk; one whose number is stored already is dropped. Tells whether it was new.

@@ -128,6 +128,18 @@ pub async fn at(conn: &mut Conn<'_>, job: &JobId, attempt: i64, position: i64) -
     )?)
 }
 
+/// The steps of an attempt, in order.
+pub(crate) async fn of_attempt(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -> Result<Vec<Step>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
+                started_at, finished_at
+         FROM step WHERE job_id = $1 AND attempt = $2 ORDER BY position",
+        job,
+        attempt
+    )?)
+}
+
 /// The steps of an attempt that have not ended.
 pub(crate) async fn unfinished(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -> Result<Vec<Step>, StoreError> {
     Ok(rows!(

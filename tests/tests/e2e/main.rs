@@ -18,6 +18,7 @@ mod queue;
 mod registry;
 mod releasing;
 mod restarts;
+mod resume;
 mod rollouts;
 mod runner;
 mod secrets;

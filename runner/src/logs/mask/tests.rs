@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    coordinator::LogStream,
+    coordinator::{LogPosition, LogStream},
     logs::{LogBuffer, LogLimits},
 };
 
@@ -61,7 +61,7 @@ fn encoded_secrets_are_masked() {
 fn a_secret_that_the_lines_limit_cuts_leaves_nothing_behind() {
     let limits = LogLimits { line_bytes: 10, ..LogLimits::default() };
     for pad in 0..12 {
-        let mut buffer = LogBuffer::new(limits, masks(&["correct-horse"]));
+        let mut buffer = LogBuffer::at(LogPosition::default(), limits, masks(&["correct-horse"]));
         buffer.feed(LogStream::Out, format!("{}correct-horse\n", "_".repeat(pad)).as_bytes(), 0);
         let text = &buffer.take_chunk().unwrap().lines[0].text;
         assert!(!text.contains('c') || text.contains("cut here"), "{text}");
@@ -72,7 +72,7 @@ fn a_secret_that_the_lines_limit_cuts_leaves_nothing_behind() {
 /// Everything that a buffer gives out after `text` came in pieces cut at `cuts`, between which the other stream wrote.
 fn lines(values: &[String], text: &str, cuts: &[usize], stream: LogStream) -> Vec<String> {
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let mut buffer = LogBuffer::new(LogLimits::default(), masks(&values));
+    let mut buffer = LogBuffer::at(LogPosition::default(), LogLimits::default(), masks(&values));
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (text.len() + 1)).collect();
     cuts.push(text.len());
     cuts.sort_unstable();

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Instant};
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-    StepDeclaration, StepResult, Verdict,
+    Resumption, StepDeclaration, StepResult, Verdict,
 };
 
 use super::{Progress, Shown, TAIL, colours};
@@ -15,6 +15,11 @@ use super::{Progress, Shown, TAIL, colours};
 impl Coordinator for Progress {
     async fn register(&self, _: Hello) -> Result<(), CoordinatorError> {
         Ok(())
+    }
+
+    /// A build of a person's tree ends with its process.
+    async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+        Err(CoordinatorError::LeaseLost { job: lease.job.clone() })
     }
 
     async fn claim(&self, _: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
