@@ -76,6 +76,7 @@ impl Run<'_> {
             }
         };
         log.finish(result.clone()).await?;
+        self.bench.site.let_go(step.index);
         Ok((step.index, result))
     }
 }

@@ -16,6 +16,8 @@ pub const ATTEMPT: &str = "slipway.attempt";
 pub const STEP: &str = "slipway.step";
 /// The name of the service that a container runs beside the steps of its build.
 pub const SERVICE: &str = "slipway.service";
+/// What a runner's later life needs to find the commands in a container that several steps share.
+pub const SHELL: &str = "slipway.shell";
 /// The repository's id.
 pub const REPOSITORY: &str = "slipway.repository";
 
@@ -121,6 +123,12 @@ impl Origin {
     #[must_use]
     pub fn container(&self, index: u32) -> String {
         format!("{}-{index}", self.name())
+    }
+
+    /// The name of a container in which several steps' commands run.
+    #[must_use]
+    pub fn shell_container(&self, key: &str) -> String {
+        format!("{}-shell-{key}", self.name())
     }
 
     /// The name of the container of the plan's service at this place.

@@ -1,11 +1,16 @@
 //! Containers that are about to be made.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Mount, NetworkingConfig};
 use slipway_pipelines::config::ContainerRun;
+use tokio::time::Instant;
 
 use super::{Site, StepError, StepLimits, container::ContainerGuard};
+
+/// How long a name is waited for that the engine has given away already, and how often it is tried.
+const NAME_PATIENCE: Duration = Duration::from_secs(30);
+const NAME_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a container is made of.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +31,8 @@ pub(super) struct Blueprint {
     /// `container:alias`: names that only this container knows.
     pub(super) links: Vec<String>,
     pub(super) mounts: Vec<Mount>,
+    /// Whether it is written to. Its input stays open when whoever writes goes.
+    pub(super) has_input: bool,
     pub(super) wishes: Wishes,
 }
 
@@ -89,7 +96,8 @@ impl Site {
         }
     }
 
-    /// Makes a container. One that an earlier, interrupted call left under the same name goes first.
+    /// Makes a container. One that an earlier, interrupted call left under the same name goes first; the engine may be
+    /// about to make it still.
     pub(super) async fn create(&self, blueprint: Blueprint) -> Result<ContainerGuard, StepError> {
         let name = blueprint.name.clone();
         let body = self.describe(blueprint, self.network.name().await?);
@@ -98,19 +106,18 @@ impl Site {
             Some(builder.name(&name).build())
         };
         let doing = || format!("create the container {name}");
-        let made = match self.engine.create_container(options(), body.clone()).await {
-            Ok(made) => made,
-            Err(error) => {
-                let error = self.engine.error(doing(), &error);
-                if !error.is_conflict() {
-                    return Err(error.into());
+        let give_up = Instant::now() + NAME_PATIENCE;
+        loop {
+            let made = self.engine.create_container(options(), body.clone()).await;
+            match made.map_err(|error| self.engine.error(doing(), &error)) {
+                Ok(made) => return Ok(ContainerGuard::new(self, made.id)),
+                Err(error) if error.is_conflict() && Instant::now() < give_up => {
+                    self.leftovers.remove_container(&self.engine, &name).await;
+                    tokio::time::sleep(NAME_PAUSE).await;
                 }
-                self.leftovers.remove_container(&self.engine, &name).await;
-                let made = self.engine.create_container(options(), body).await;
-                made.map_err(|error| self.engine.error(doing(), &error))?
+                Err(error) => return Err(error.into()),
             }
-        };
-        Ok(ContainerGuard::new(self, made.id))
+        }
     }
 
     fn describe(&self, blueprint: Blueprint, network: String) -> ContainerCreateBody {
@@ -129,6 +136,8 @@ impl Site {
             user: blueprint.user,
             hostname: blueprint.hostname,
             labels: Some(blueprint.labels),
+            open_stdin: Some(blueprint.has_input),
+            stdin_once: Some(false),
             host_config: Some(HostConfig {
                 mounts: Some(blueprint.mounts),
                 network_mode: Some(network.clone()),

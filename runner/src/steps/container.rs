@@ -6,7 +6,13 @@ use bollard::{container::LogOutput, errors::Error, query_parameters::AttachConta
 use futures_util::{Stream, StreamExt};
 use slipway_pipelines::config::ContainerRun;
 
-use super::{Blueprint, Patience, Provisions, Site, StepError, blueprint::Wishes, mounts::has_partial, output::pump};
+use super::{
+    Blueprint, Patience, Provisions, Site, StepError,
+    blueprint::Wishes,
+    found::{Found, FoundStage, GONE},
+    mounts::has_partial,
+    output::{pump, pump_again},
+};
 use crate::{engine::Engine, images, reporter::StepLog, steps::Leftovers, workspace::Links};
 
 /// The largest `--env-file`, in bytes.
@@ -56,41 +62,75 @@ pub(crate) struct ContainerCommand<'a> {
 }
 
 impl Site {
-    /// Runs a `docker run` line to its end and writes its output to the log.
+    /// Runs a `docker run` line to its end and writes its output to the log. One that an earlier life of the runner
+    /// started is followed to its end.
     pub(crate) async fn run_container(
         &self,
         command: ContainerCommand<'_>,
         log: &StepLog,
         patience: &Patience,
     ) -> Result<(), StepError> {
-        if command.built.is_none() {
-            let pulled = images::ensure(&self.engine, &command.run.image, &self.registries, log, patience.cancel());
-            patience.bear(pulled).await?;
+        let (mut made, mut started) = (None, None);
+        if log.is_resumed() {
+            match self.adoptable(command, log).await? {
+                Some(found) if found.stage == FoundStage::Made => made = Some(found.container),
+                Some(found) => started = Some(found.container),
+                None => log.begin_again(GONE).await,
+            }
         }
+        let is_again = made.is_some() || started.is_some();
         // 1. Made and attached to before it starts, so that not a byte of its output is missed.
-        let going = Box::pin(self.set_going(command, log));
-        let ((container, output), _running) = if has_partial(&command.run.mounts) {
-            self.in_stillness(going).await?
+        let ((container, output), _running) = if let Some(container) = started {
+            let output = self.read_again(container.id(), None);
+            ((container, output), self.calm.read().await)
         } else {
-            let running = self.calm.read().await;
-            (going.await?, running)
+            if command.built.is_none() {
+                let pulled = images::ensure(&self.engine, &command.run.image, &self.registries, log, patience.cancel());
+                patience.bear(pulled).await?;
+            }
+            let going = Box::pin(self.set_going(command, made, log));
+            if has_partial(&command.run.mounts) {
+                self.in_stillness(going).await?
+            } else {
+                let running = self.calm.read().await;
+                (going.await?, running)
+            }
         };
         // 2. Its output ends when it does.
-        let reading =
-            async { Ok(pump(output, log).await.map_err(|error| self.engine.error("read the output", &error))?) };
+        let reading = async {
+            let read = if is_again { pump_again(output, log).await } else { pump(output, log).await };
+            Ok(read.map_err(|error| self.engine.error("read the output", &error))?)
+        };
         let ended = patience.bear(reading).await;
         if ended.is_err() {
             self.end_at_once(&container).await;
         }
         ended?;
-        // 3. What it said at its end.
-        self.exit_of(container.id(), command.run).await
+        // 3. What it said at its end. It stays until the server knows that, too.
+        let exit = self.exit_of(container.id(), command.run).await;
+        self.keep(log.index(), container);
+        exit
     }
 
-    /// Makes the container, attaches to its output and starts it.
+    /// What an earlier life of the runner made for the step, unless it is of no more use.
+    async fn adoptable(&self, command: ContainerCommand<'_>, log: &StepLog) -> Result<Option<Found>, StepError> {
+        let found = self.find(&self.origin.container(log.index())).await?;
+        // What leads to the runner's own socket led to that of the earlier life.
+        let is_lost = |found: &Found| found.stage == FoundStage::Stopped || !command.provisions.mounts.is_empty();
+        match found {
+            Some(found) if is_lost(&found) => {
+                self.end_at_once(&found.container).await;
+                Ok(None)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Makes the container unless it is there, attaches to its output and starts it.
     async fn set_going(
         &self,
         command: ContainerCommand<'_>,
+        made: Option<ContainerGuard>,
         log: &StepLog,
     ) -> Result<(ContainerGuard, Output), StepError> {
         let ContainerCommand { app, run, built, provisions } = command;
@@ -114,13 +154,19 @@ impl Site {
             wishes: Wishes::of(run),
             ..self.blueprint(log.index(), app, built.unwrap_or(&run.image))
         };
-        let container = self.create(blueprint).await?;
-        let output = self.attach(container.id()).await?;
+        // One that was there may have been started by now, as the earlier life asked for it.
+        let was_made = made.is_some();
+        let container = match made {
+            Some(container) => container,
+            None => self.create(blueprint).await?,
+        };
+        let attached = if was_made { None } else { Some(self.attach(container.id()).await?) };
         if has_partial(&run.mounts) {
             self.start_at_once(container.id()).await?;
         } else {
             self.start(container.id()).await?;
         }
+        let output = attached.unwrap_or_else(|| self.read_again(container.id(), None));
         Ok((container, output))
     }
 

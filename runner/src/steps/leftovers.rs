@@ -167,7 +167,8 @@ async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>) -> V
     }
 }
 
-async fn remove_network(engine: &Engine, name: &str) {
+/// Removes a network, found by its name or id.
+pub(super) async fn remove_network(engine: &Engine, name: &str) {
     retry(|| async {
         let removed = engine.remove_network(name).await;
         removed.map_err(|error| engine.error(format!("remove the network {name}"), &error))

@@ -1,6 +1,6 @@
 //! What a step's container may use and do.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use bollard::models::{HostConfig, HostConfigLogConfig};
 
@@ -31,11 +31,24 @@ impl Default for StepLimits {
     }
 }
 
+/// How much of a container's output the engine keeps, in MiB, for a runner that comes back. Twice as much is there at
+/// most: a part is only let go of when two later ones are full. It is more than a step's log holds by default.
+pub(super) const KEPT_MIB: u64 = 128;
+
 /// What package managers and test servers need of Docker's default capabilities. What is missing lets a process make
 /// devices, forge packets, or change its own capabilities.
 /// <https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities>
 const CAPABILITIES: [&str; 8] =
     ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"];
+
+/// The output is read as it comes. The engine keeps it as well, bounded, and in its fastest form: a runner that was gone
+/// reads there what was written meanwhile.
+fn kept_output() -> HostConfigLogConfig {
+    let size = format!("{KEPT_MIB}m");
+    let options = [("max-size", &*size), ("max-file", "2"), ("compress", "false")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some("local".to_owned()), config: Some(HashMap::from(options)) }
+}
 
 impl StepLimits {
     /// The part of a container's description that contains it.
@@ -49,8 +62,7 @@ impl StepLimits {
             memory: Some(memory),
             memory_swap: Some(memory),
             nano_cpus: self.cpus.map(|cpus| (cpus * 1e9) as i64),
-            // The output is read as it comes and kept by the server: the engine need not store it a second time.
-            log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+            log_config: Some(kept_output()),
             ..HostConfig::default()
         }
     }

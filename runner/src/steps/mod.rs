@@ -2,8 +2,10 @@
 
 mod blueprint;
 mod container;
+mod digest;
 mod engine_socket;
 mod error;
+mod found;
 mod leftovers;
 mod limits;
 mod mounts;
@@ -12,16 +14,19 @@ mod output;
 mod patience;
 mod provisions;
 mod services;
+mod shell;
 mod stillness;
 mod warm;
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use blueprint::Blueprint;
 use bollard::query_parameters::TagImageOptionsBuilder;
+use container::ContainerGuard;
 use tokio::sync::{OnceCell, RwLock};
 
 pub(crate) use container::ContainerCommand;
@@ -59,6 +64,8 @@ pub(crate) struct Site {
     network: Arc<BuildNetwork>,
     warm: WarmContainers,
     services: Services,
+    /// By step: containers that have ended, until the server knows how.
+    ended: Mutex<HashMap<u32, ContainerGuard>>,
     kept_images: Mutex<Vec<String>>,
     /// The socket of the steps that ask for an engine, once there is one.
     socket: OnceCell<ScopedSocket>,
@@ -107,6 +114,7 @@ impl Site {
             network: Arc::new(grounds.network),
             warm: WarmContainers::default(),
             services: Services::new(grounds.services),
+            ended: Mutex::default(),
             kept_images: Mutex::default(),
             socket: OnceCell::new(),
             socket_folder: grounds.socket_folder,
@@ -134,6 +142,16 @@ impl Site {
     /// The bounds of a step.
     pub(crate) fn limits(&self) -> &StepLimits {
         &self.limits
+    }
+
+    /// Keeps the ended container of a step until [`Site::let_go`]: a later life of the runner finds in it how it ended.
+    fn keep(&self, step: u32, container: ContainerGuard) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(step, container);
+    }
+
+    /// Removes, in the background, the container of a step whose end the server knows.
+    pub(crate) fn let_go(&self, step: u32) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).remove(&step);
     }
 
     /// Gives a just-built image a name that lasts as long as the build: nobody prunes it meanwhile, and later Dockerfiles
@@ -164,6 +182,7 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.warm.clear();
+        self.ended.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         self.services.clear();
         let images = std::mem::take(&mut *self.kept_images.lock().unwrap_or_else(PoisonError::into_inner));
         let socket = self.socket.take().map(|socket| (socket.close(), std::mem::take(&mut self.socket_folder)));

@@ -1,10 +1,9 @@
 //! What a step's container finds on its disk besides its image.
 
 use bollard::models::{Mount, MountType, VolumeCreateRequest};
-use sha2::{Digest, Sha256};
 use slipway_pipelines::config::{self, MountSource};
 
-use super::{Site, StepError};
+use super::{Site, StepError, digest::digest};
 
 /// Where a step finds the workspace.
 pub(super) const WORKSPACE: &str = "/workspace";
@@ -86,8 +85,7 @@ fn volume_name(repository: &str, cache: &str) -> String {
         .chars()
         .take(24)
         .collect();
-    let digest = Sha256::digest([repository.as_bytes(), &[0], cache.as_bytes()].concat());
-    let hash: String = digest.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    let hash = digest(&[repository, cache], HASH_BYTES);
     format!("slipway-cache-{slug}-{hash}").replace("--", "-")
 }
 

@@ -1,14 +1,14 @@
 //! The network that a build's containers share.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use bollard::models::NetworkCreateRequest;
+use bollard::{models::NetworkCreateRequest, query_parameters::ListNetworksOptionsBuilder};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
 
-use super::{Leftovers, StepError};
+use super::{Leftovers, StepError, leftovers::remove_network};
 use crate::engine::{Engine, EngineError, labels::Origin};
 
 /// How long a build that ends waits for its network's making before it leaves the network to the next start's cleaning.
@@ -64,13 +64,29 @@ impl Drop for BuildNetwork {
     }
 }
 
+/// Makes the network unless an earlier life of the runner did. The engine would make two of the same name, and then start
+/// no container on either.
 async fn make(engine: Engine, request: NetworkCreateRequest) -> Result<String, EngineError> {
     let name = request.name.clone();
-    match engine.create_network(request).await {
-        Ok(_) => Ok(name),
-        Err(error) => {
-            let error = engine.error(format!("create the network {name}"), &error);
-            if error.is_conflict() { Ok(name) } else { Err(error) }
+    if named(&engine, &name).await?.is_empty() {
+        let made = engine.create_network(request).await;
+        made.map_err(|error| engine.error(format!("create the network {name}"), &error))?;
+        // What the earlier life had asked for may have come meanwhile.
+        for more in named(&engine, &name).await?.iter().skip(1) {
+            remove_network(&engine, more).await;
         }
     }
+    Ok(name)
+}
+
+/// The ids of the networks with this name, the oldest first.
+async fn named(engine: &Engine, name: &str) -> Result<Vec<String>, EngineError> {
+    let filter = HashMap::from([("name".to_owned(), vec![name.to_owned()])]);
+    let options = ListNetworksOptionsBuilder::default().filters(&filter).build();
+    let found = engine.list_networks(Some(options)).await;
+    let mut found = found.map_err(|error| engine.error(format!("look for the network {name}"), &error))?;
+    // The engine finds every name that holds this one.
+    found.retain(|network| network.name.as_deref() == Some(name));
+    found.sort_by_key(|network| network.created);
+    Ok(found.into_iter().filter_map(|network| network.id).collect())
 }

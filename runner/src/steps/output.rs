@@ -3,7 +3,33 @@
 use bollard::{container::LogOutput, errors::Error};
 use futures_util::{Stream, StreamExt};
 
+use super::limits::KEPT_MIB;
 use crate::{coordinator::LogStream, reporter::StepLog};
+
+/// What is told where the engine had let go of a part of the output by the time that a runner came back.
+pub(super) const LINES_LOST: &str =
+    "the runner was away while this step wrote more than the engine keeps: lines may be missing";
+/// What the engine keeps with each line besides its text, in bytes, at most.
+const KEPT_WITH_LINE: u64 = 32;
+
+/// Writes to the log what a container says that was there before, from the beginning on, until the stream ends.
+pub(super) async fn pump_again<S>(output: S, log: &StepLog) -> Result<(), Error>
+where
+    S: Stream<Item = Result<LogOutput, Error>> + Unpin,
+{
+    let mut kept: u64 = 0;
+    let counted = output.inspect(|piece| {
+        if let Ok(piece) = piece {
+            kept += piece.as_ref().len() as u64 + KEPT_WITH_LINE;
+        }
+    });
+    pump(counted, log).await?;
+    // Up to here nothing is let go of, nor overtakes whoever reads it.
+    if kept > KEPT_MIB * 1024 * 1024 {
+        log.say(LINES_LOST).await;
+    }
+    Ok(())
+}
 
 /// Writes everything to the log until the stream ends.
 pub(super) async fn pump<S>(mut output: S, log: &StepLog) -> Result<(), Error>

@@ -38,7 +38,7 @@ impl Site {
         self.leftovers.remove_container(&self.engine, container.id()).await;
     }
 
-    async fn thaw(&self, id: &str) -> Result<(), StepError> {
+    pub(super) async fn thaw(&self, id: &str) -> Result<(), StepError> {
         let resumed = self.engine.unpause_container(id).await;
         match resumed.map_err(|error| self.engine.error("resume the container", &error)) {
             Err(error) if !error.is_conflict() && !error.is_not_found() => Err(error.into()),

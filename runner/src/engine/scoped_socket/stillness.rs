@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct Stillness {
     /// Held from the first freezing of a container to the last thawing.
     freezing: Mutex<()>,
-    /// Held for reading while a container or a command in one is started, and for writing while all must be still.
+    /// Held for reading while a container is started or attached to, and for writing while all must be still.
     starts: RwLock<()>,
 }
 

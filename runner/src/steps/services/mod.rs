@@ -113,6 +113,9 @@ impl Site {
         // What kept it from starting once is told to every step that needs it, and not tried again.
         let begun = slot.get_or_init(|| async {
             let name = self.origin.service_container(at);
+            if let Some(running) = RunningService::find(self, &name, service, log).await? {
+                return Ok(running);
+            }
             log.say(format!("starting the service {}", service.name)).await;
             RunningService::start(self, name, service, start, log, patience).await
         });

@@ -18,7 +18,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{ServiceStart, ready::Prober, tail::Tail};
+use super::{
+    ServiceStart,
+    ready::Prober,
+    tail::{self, Tail},
+};
 use crate::{
     coordinator::LogStream,
     engine::Engine,
@@ -27,6 +31,7 @@ use crate::{
     steps::{
         Blueprint, Patience, Site, StepError,
         container::{ContainerGuard, Output},
+        found::FoundStage,
     },
 };
 
@@ -38,6 +43,8 @@ const BY_ITSELF: Ready = Ready { probe: ReadyProbe::Container, start_ms: DEFAULT
 pub(super) struct RunningService {
     name: String,
     container: ContainerGuard,
+    /// Whether an earlier life of the runner started it.
+    is_found: bool,
     since: Instant,
     ready: OnceCell<Result<(), StepError>>,
     tail: Arc<Mutex<Tail>>,
@@ -79,18 +86,42 @@ impl RunningService {
             .await?;
         let output = site.attach(container.id()).await?;
         site.start(container.id()).await?;
+        Ok(Self::follow(site, container, output, service, log))
+    }
+
+    /// Takes over the container that an earlier life of the runner made, unless it was stopped from outside meanwhile.
+    pub(super) async fn find(
+        site: &Site,
+        container_name: &str,
+        service: &PlannedService,
+        log: &StepLog,
+    ) -> Result<Option<Self>, StepError> {
+        let Some(found) = site.find(container_name).await? else { return Ok(None) };
+        match found.stage {
+            FoundStage::Stopped => return Ok(None),
+            FoundStage::Made => site.start(found.container.id()).await?,
+            FoundStage::Running | FoundStage::Ended => {}
+        }
+        let output = site.read_again(found.container.id(), Some(tail::LINES));
+        let mut running = Self::follow(site, found.container, output, service, log);
+        running.is_found = true;
+        Ok(Some(running))
+    }
+
+    fn follow(site: &Site, container: ContainerGuard, output: Output, service: &PlannedService, log: &StepLog) -> Self {
         let tail = Arc::new(Mutex::new(Tail::new(log.masks())));
         let (tell, ended) = watch::channel(None);
         let reading = read(site.engine.clone(), container.id().to_owned(), output, tail.clone(), tell);
-        Ok(RunningService {
+        RunningService {
             name: service.name.clone(),
             container,
+            is_found: false,
             since: Instant::now(),
             ready: OnceCell::new(),
             tail,
             ended,
             reader: tokio::spawn(reading),
-        })
+        }
     }
 
     /// Waits until it is ready; how long that took, the first time.
@@ -98,7 +129,8 @@ impl RunningService {
         let mut first = None;
         let waited = self.ready.get_or_init(|| async {
             let waited = self.wait(site, ready.unwrap_or(&BY_ITSELF)).await;
-            first = Some(self.since.elapsed());
+            // How long one took that was there already nobody knows.
+            first = (!self.is_found).then(|| self.since.elapsed());
             waited
         });
         waited.await.clone()?;

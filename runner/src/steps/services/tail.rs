@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// How many lines are remembered.
-const LINES: usize = 50;
+pub(super) const LINES: usize = 50;
 /// The longest line, in bytes.
 const LINE_BYTES: usize = 4 * 1024;
 

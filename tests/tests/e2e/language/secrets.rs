@@ -50,6 +50,26 @@ web:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_a_plain_command_is_in_its_environment_and_nowhere_else() {
+    let mut house = BuildHouse::new().await;
+    house.secrets = vec![secret("NPM_TOKEN", "hunter22-horse")];
+    let captain = "defaults: {step_image: \"busybox:latest\"}\n\
+                   web: {build: Dockerfile, image: IMAGE, pre: [{run: 'echo $NPM_TOKEN | wc -c; sleep 600', secrets: [NPM_TOKEN]}]}\n";
+    let commit = house.commit(captain, &[]);
+    let job = house.queue(&commit);
+    house.logged(&job, "15").await;
+    let [container] = &engine::running(&house.config.id)[..] else { panic!("one container runs") };
+    for look in
+        [&["inspect", container][..], &["top", container, "-o", "pid,args"], &["logs", container], &["diff", container]]
+    {
+        let seen = engine::docker(look).concat();
+        assert!(!seen.contains("hunter22"), "docker {look:?}: {seen}");
+    }
+    house.server.cancel(&job);
+    house.leaves_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_is_not_set_fails_its_step_before_it_runs() {
     let mut house = BuildHouse::new().await;
     let captain = "defaults: {step_image: \"busybox:latest\"}\n\
