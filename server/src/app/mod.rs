@@ -18,7 +18,7 @@ use crate::{
     access::make_first_token,
     clock::SystemClock,
     config::Config,
-    http,
+    http, queue,
     secrets::{KeyError, Sealer, Secret, SecretKey},
     store::{Store, StoreError},
 };
@@ -83,6 +83,7 @@ impl App {
         let key = SecretKey::load_or_create(data_dir.path(), config.secret_key.as_ref())?;
         let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
         let first_token = make_first_token(&store).await?;
+        queue::limit_builds(&store, config.builds_per_repository).await?;
 
         let listen_failed = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;

@@ -106,7 +106,7 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
             .with("ref", &build.git_ref)
             .with("commit", &build.commit_sha),
     );
-    queue::enqueue_build(tx, &build).await?;
+    queue::enqueue_build(tx, &build, new.asked_for).await?;
     Ok(Created::Queued(build))
 }
 

@@ -31,11 +31,16 @@ pub struct BuildDetail {
     pub waits_for: Option<String>,
 }
 
-/// The build of the repository of this name with this number.
+/// The build of the repository of this name with this number, as it stands at `now` (unix milliseconds).
 ///
 /// # Errors
 /// When the database fails.
-pub async fn detail(conn: &mut Conn<'_>, repository: &str, number: i64) -> Result<Option<BuildDetail>, StoreError> {
+pub async fn detail(
+    conn: &mut Conn<'_>,
+    repository: &str,
+    number: i64,
+    now: i64,
+) -> Result<Option<BuildDetail>, StoreError> {
     let Some(repository) = store::repositories::by_name(conn, repository).await? else { return Ok(None) };
     let Some(build) = store::builds::by_number(conn, &repository.id, number).await? else { return Ok(None) };
     let job = store::jobs::of_build(conn, &build.id).await?;
@@ -44,7 +49,7 @@ pub async fn detail(conn: &mut Conn<'_>, repository: &str, number: i64) -> Resul
         steps: store::steps::of_job(conn, &job.id).await?,
         artifacts: store::artifacts::of_build(conn, &build.id).await?,
         releases: store::releases::of_build(conn, &build.id, RELEASES_SHOWN).await?,
-        waits_for: queue::waits_for(conn, &job).await?,
+        waits_for: queue::waits_for(conn, &job, now).await?,
         repository,
         build,
         job,

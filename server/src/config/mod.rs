@@ -41,6 +41,8 @@ pub struct Config {
     pub public_read: bool,
     /// Whether a newer push to a branch cancels that branch's older builds.
     pub supersede: bool,
+    /// How many builds run at once of a repository that has no limit of its own.
+    pub builds_per_repository: u32,
     /// The largest body of a delivery, in bytes.
     pub max_delivery_bytes: usize,
     /// How many connections are open at once; more wait for their turn.
@@ -106,6 +108,9 @@ pub struct Overrides {
     /// Whether a newer push cancels the branch's older builds.
     #[arg(long, env = "SLIPWAY_SUPERSEDE", value_name = "true|false")]
     pub supersede: Option<bool>,
+    /// How many builds of one repository run at once.
+    #[arg(long, env = "SLIPWAY_BUILDS_PER_REPOSITORY", value_name = "NUMBER")]
+    pub builds_per_repository: Option<u32>,
     /// The largest webhook body, in bytes.
     #[arg(long, env = "SLIPWAY_MAX_DELIVERY_BYTES", value_name = "BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -257,6 +262,14 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: "a runner takes at least one job; to run none here, set runner.enabled to false".to_owned(),
         });
     }
+    let builds_per_repository = over.builds_per_repository.or(file.builds_per_repository).unwrap_or(8);
+    if builds_per_repository == 0 {
+        return Err(ConfigError::Invalid {
+            key: "builds_per_repository",
+            value: "0".to_owned(),
+            reason: "no build would ever begin; it is at least 1".to_owned(),
+        });
+    }
     let max_connections = over.max_connections.or(file.max_connections).unwrap_or(512);
     if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
         return Err(ConfigError::Invalid {
@@ -273,6 +286,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
         secret_key: over.secret_key,
         public_read: over.public_read.or(file.public_read).unwrap_or(false),
         supersede: over.supersede.or(file.supersede).unwrap_or(true),
+        builds_per_repository,
         max_delivery_bytes: over.max_delivery_bytes.or(file.max_delivery_bytes).unwrap_or(GITHUB_MAX_DELIVERY_BYTES),
         max_connections,
         log: over.log.or(file.log).unwrap_or_default(),

@@ -7,22 +7,28 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     JobEvent, JobState, ServerCoordinator,
+    condemn::condemn,
     fence::ReportError,
     give_back::{Subject, subject},
     hand_out::hand_out,
     lifecycle::note,
+    limits,
 };
 use crate::{
     builds::{self, BuildEvent},
     ids::JobId,
     releases::{self, ReleaseEvent},
-    store::{self, StoreError, Tx, jobs::Job},
+    store::{
+        self, StoreError, Tx,
+        claims::{self, Claimant},
+        jobs::Job,
+    },
 };
 
 /// The longest that a request is kept waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
-/// How often two claims may get into each other's way over one environment before the next wake-up decides.
-const COLLISIONS: usize = 8;
+/// How many unusable jobs one look at the queue passes over; the next look goes on.
+const UNUSABLE: usize = 8;
 
 /// Waits for work, or for an order about a job that the runner holds.
 ///
@@ -75,10 +81,8 @@ async fn orders(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Ve
 
 /// Leases the next job to the runner, if there is one.
 async fn take(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Option<Lease>, ReportError> {
-    for _ in 0..COLLISIONS {
+    for _ in 0..UNUSABLE {
         match take_once(server, request).await {
-            Err(ReportError::Store(StoreError::Database(error)))
-                if error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) => {}
             Ok(Taken::Unusable) => {}
             Ok(Taken::Lease(lease)) => return Ok(Some(*lease)),
             Ok(Taken::Nothing) => return Ok(None),
@@ -90,7 +94,7 @@ async fn take(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Opti
 
 enum Taken {
     Lease(Box<Lease>),
-    /// The job could not even be described; it has failed, and the next one may be taken.
+    /// The job was cancelled while it was chosen, or could not even be described and has failed: the next may be taken.
     Unusable,
     Nothing,
 }
@@ -104,21 +108,43 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
         )));
     }
     let until = tx.now() + server.timing.lease_ms();
-    let Some(job) = store::jobs::claim(&mut tx, &request.runner, &request.incarnation, until).await? else {
+    claims::take_turns(&mut tx).await?;
+    let builds_at_once = limits::builds_at_once(&mut tx.conn()).await?;
+    let Some(next) = claims::next(&mut tx, builds_at_once).await? else {
         tx.commit().await?;
         return Ok(Taken::Nothing);
     };
+    let claimant = Claimant { runner: &request.runner, incarnation: &request.incarnation, until };
+    let Some(mut job) = claims::lease(&mut tx, &next, claimant).await? else { return Ok(Taken::Unusable) };
     note(&mut tx, &job, JobEvent::Lease, job.attempt_reason.as_deref());
-    begin(&mut tx, &job).await?;
+    if !begin(&mut tx, &mut job).await? {
+        tx.commit().await?;
+        return Ok(Taken::Unusable);
+    }
     let handed = hand_out(&mut tx, server, &job).await?;
     tx.commit().await?;
     Ok(handed.map_or(Taken::Unusable, |lease| Taken::Lease(Box::new(lease))))
 }
 
-/// The build or release begins.
-async fn begin(tx: &mut Tx, job: &Job) -> Result<(), StoreError> {
-    match subject(tx, job).await? {
-        Subject::Build(mut build) => builds::apply(tx, &mut build, BuildEvent::Start, None).await,
-        Subject::Release(mut release) => releases::apply(tx, &mut release, ReleaseEvent::Roll, None).await,
+/// The build or release begins; false when it cannot: then the job has failed, and holds up no other.
+async fn begin(tx: &mut Tx, job: &mut Job) -> Result<bool, StoreError> {
+    let savepoint = tx.savepoint().await?;
+    let begun = match subject(tx, job).await {
+        Ok(Subject::Build(mut build)) => builds::apply(tx, &mut build, BuildEvent::Start, None).await,
+        Ok(Subject::Release(mut release)) => releases::apply(tx, &mut release, ReleaseEvent::Roll, None).await,
+        Err(error) => Err(error),
+    };
+    match begun {
+        Ok(()) => {
+            tx.release(savepoint).await?;
+            Ok(true)
+        }
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => {
+            tracing::error!(%error, job = %job.id, "a job cannot begin");
+            tx.undo(savepoint).await?;
+            condemn(tx, job, &format!("it could not begin: {error}")).await?;
+            Ok(false)
+        }
     }
 }

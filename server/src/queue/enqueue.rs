@@ -1,40 +1,41 @@
 //! Putting jobs into the queue.
 
-use super::{JobKind, JobState};
+use super::{JobKind, JobState, order};
 use crate::{
-    ids::{EnvironmentId, JobId},
+    ids::{EnvironmentId, JobId, RepositoryId},
     store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
 };
-
-/// Rollouts go before builds: they are short, and someone waits for them.
-const ROLLOUT_PRIORITY: i64 = 10;
-const BUILD_PRIORITY: i64 = 0;
 
 /// What rollouts of one environment share, so that there is one at a time.
 pub(crate) fn rollout_key(environment: &EnvironmentId) -> String {
     format!("environment {environment}")
 }
 
-/// Queues a build's job.
-pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build) -> Result<(), StoreError> {
-    let mut job = queued(tx, JobKind::Build);
+/// Queues a build's job; `asked_for` when a person wants it.
+pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build, asked_for: bool) -> Result<(), StoreError> {
+    let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
+    let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
+    let priority = if asked_for { order::ASKED_FOR } else { order::of_push(build, &repository.default_branch) };
+    let mut job = queued(tx, JobKind::Build, repository.id);
     job.build_id = Some(build.id.clone());
-    store::jobs::insert(tx, &job, BUILD_PRIORITY).await?;
+    store::jobs::insert(tx, &job, priority).await?;
     tx.ring_queue();
     Ok(())
 }
 
 /// Queues a release's rollout.
 pub(crate) async fn enqueue_rollout(tx: &mut Tx, release: &Release) -> Result<(), StoreError> {
-    let mut job = queued(tx, JobKind::Rollout);
+    let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
+    let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
+    let mut job = queued(tx, JobKind::Rollout, environment.repository_id);
     job.release_id = Some(release.id.clone());
     job.concurrency_key = Some(rollout_key(&release.environment_id));
-    store::jobs::insert(tx, &job, ROLLOUT_PRIORITY).await?;
+    store::jobs::insert(tx, &job, order::ROLLOUT).await?;
     tx.ring_queue();
     Ok(())
 }
 
-fn queued(tx: &Tx, kind: JobKind) -> Job {
+fn queued(tx: &Tx, kind: JobKind, repository_id: RepositoryId) -> Job {
     Job {
         id: JobId::new(),
         kind,
@@ -43,6 +44,8 @@ fn queued(tx: &Tx, kind: JobKind) -> Job {
         state: JobState::Queued,
         attempt: 0,
         attempt_reason: None,
+        losses: 0,
+        repository_id,
         concurrency_key: None,
         lease_owner: None,
         lease_incarnation: None,

@@ -8,7 +8,7 @@ use slipway_runner::coordinator::{Artifact, JobResult, LeaseKey};
 use super::{
     JobEvent, JobState, StepEvent, StepState, apply,
     fence::{ReportError, of_epoch},
-    give_back::{Subject, cancelled, end_steps, failed, give_back, subject},
+    give_back::{Subject, cancelled, end_steps, failed, hand_back, subject},
 };
 use crate::{
     builds::{self, BuildEvent},
@@ -52,7 +52,7 @@ async fn end(tx: &mut Tx, mut job: Job, result: &JobResult) -> Result<(), Report
         return Ok(cancelled(tx, &mut job, subject, "it was cancelled").await?);
     }
     match (result, subject) {
-        (JobResult::Cancelled, _) => Ok(give_back(tx, job, "its runner stopped it").await?),
+        (JobResult::Cancelled, _) => Ok(hand_back(tx, job, "its runner stopped it").await?),
         (JobResult::Failed { reason }, subject) => {
             let reason: String = reason.chars().take(REASON_LIMIT).collect();
             end_steps(tx, &job, StepEvent::Fail, StepEvent::Skip, "the job ended before it").await?;

@@ -7,8 +7,8 @@ use crate::{
     store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release, steps::Ending},
 };
 
-/// How often a job is tried before it is given up: a job that kills its runner must not do so for ever.
-const MAX_ATTEMPTS: i64 = 5;
+/// How often a job may lose its runner before it is given up: a job that kills its runner must not do so for ever.
+const MAX_LOSSES: i64 = 5;
 
 /// What a job is about.
 pub(super) enum Subject {
@@ -29,23 +29,34 @@ pub(super) async fn subject(tx: &mut Tx, job: &Job) -> Result<Subject, StoreErro
     release.map(Subject::Release).ok_or_else(|| StoreError::missing("release", id))
 }
 
-/// Takes a leased job from its runner.
-///
-/// 1. The steps of the attempt that had not ended are lost.
-/// 2. A job that was to be cancelled is cancelled; one that was tried too often has failed.
-/// 3. Any other goes back to the queue, and its build or release with it, so that everyone sees it wait again.
+/// Takes a leased job from a runner that was lost. That is counted: one that lost its runner too often has failed.
 ///
 /// # Errors
 /// When the database fails, or the job is not leased.
 pub(super) async fn give_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result<(), StoreError> {
+    job.losses = store::jobs::count_loss(tx, &job.id).await?;
+    if job.losses < MAX_LOSSES || job.cancel_requested_at.is_some() {
+        return hand_back(tx, job, reason).await;
+    }
+    end_steps(tx, &job, StepEvent::Lose, StepEvent::Lose, reason).await?;
+    let subject = subject(tx, &job).await?;
+    let given_up = format!("given up after {} attempts; the last one ended because {reason}", job.losses);
+    failed(tx, &mut job, subject, &given_up).await
+}
+
+/// Takes a leased job from a runner that gives it back by itself, such as one that is told to end.
+///
+/// 1. The steps of the attempt that had not ended are lost.
+/// 2. A job that was to be cancelled is cancelled.
+/// 3. Any other goes back to the queue, and its build or release with it, so that everyone sees it wait again.
+///
+/// # Errors
+/// When the database fails, or the job is not leased.
+pub(super) async fn hand_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result<(), StoreError> {
     end_steps(tx, &job, StepEvent::Lose, StepEvent::Lose, reason).await?;
     let subject = subject(tx, &job).await?;
     if job.cancel_requested_at.is_some() {
         return cancelled(tx, &mut job, subject, reason).await;
-    }
-    if job.attempt >= MAX_ATTEMPTS {
-        let given_up = format!("given up after {} attempts; the last one ended because {reason}", job.attempt);
-        return failed(tx, &mut job, subject, &given_up).await;
     }
     apply(tx, &mut job, JobEvent::Lose, Some(reason)).await?;
     match subject {

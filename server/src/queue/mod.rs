@@ -4,6 +4,7 @@
 //! fits nothing any more. Nothing about a job is kept in memory, except which orders a waiting runner was given.
 
 mod claim;
+mod condemn;
 mod coordinator;
 mod enqueue;
 mod fence;
@@ -13,7 +14,9 @@ mod hand_out;
 mod heartbeat;
 mod job_state;
 mod lifecycle;
+mod limits;
 mod log;
+mod order;
 mod register;
 mod rescuer;
 mod resume;
@@ -26,6 +29,7 @@ pub use coordinator::{CredentialSource, NoCredentials, ServerCoordinator, Timing
 pub(crate) use enqueue::{enqueue_build, enqueue_rollout};
 pub use job_state::{JobEvent, JobKind, JobState, next as next_job};
 pub(crate) use lifecycle::{apply, apply_to_step};
+pub use limits::limit_builds;
 pub use rescuer::{rescue, run_rescuer};
 pub use step_state::{StepEvent, StepState, next as next_step};
 pub use waiting::waits_for;

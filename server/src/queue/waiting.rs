@@ -1,30 +1,130 @@
 //! Why a job waits, in words.
 
-use super::JobState;
-use crate::store::{self, Conn, StoreError, jobs::Job};
+use super::{JobKind, JobState, Timing, limits};
+use crate::store::{self, Conn, StoreError, jobs::Job, runners::Runner};
 
-/// Why a job waits; none when it does not.
+/// The most builds that a sentence names.
+const NAMED: usize = 5;
+
+/// Why a job waits at `now` (unix milliseconds); none when it does not. What forbids it to be taken comes first, then
+/// whether there is anyone to take it, then who comes before it.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn waits_for(conn: &mut Conn<'_>, job: &Job) -> Result<Option<String>, StoreError> {
+pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Option<String>, StoreError> {
     if job.state != JobState::Queued {
         return Ok(None);
     }
+    if let Some(reason) = forbidden(conn, job).await? {
+        return Ok(Some(reason));
+    }
+    if let Some(reason) = nobody(&store::runners::list(conn).await?, now) {
+        return Ok(Some(reason));
+    }
+    before_it(conn, job).await.map(Some)
+}
+
+/// What forbids the job to be taken: a rollout of its environment, or the limit of its repository.
+async fn forbidden(conn: &mut Conn<'_>, job: &Job) -> Result<Option<String>, StoreError> {
     if let Some(key) = &job.concurrency_key
         && let Some(holder) = store::jobs::leased_under(conn, key).await?
         && let Some(release) = &holder.release_id
-        && let Some(release) = store::releases::find(conn, release).await?
-        && let Some(environment) = store::environments::find(conn, &release.environment_id).await?
+        && let Some((number, environment)) = store::releases::named(conn, release).await?
     {
-        return Ok(Some(format!("waiting for release {} of {}", release.number, environment.name)));
+        return Ok(Some(format!("waiting for release {number} of {environment}")));
     }
-    if store::runners::list(conn).await?.is_empty() {
-        return Ok(Some("waiting for a runner: none has announced itself yet".to_owned()));
+    if job.kind != JobKind::Build {
+        return Ok(None);
     }
-    Ok(Some(match store::jobs::ahead_of(conn, &job.id).await? {
-        0 => "waiting for a free runner".to_owned(),
-        1 => "waiting for a free runner; 1 job is ahead".to_owned(),
-        ahead => format!("waiting for a free runner; {ahead} jobs are ahead"),
-    }))
+    let running = store::builds::leased(conn, &job.repository_id).await?;
+    let limit = limits::of_repository(conn, &job.repository_id).await?;
+    if i64::try_from(running.len()).unwrap_or(i64::MAX) < limit {
+        return Ok(None);
+    }
+    let builds = match limit {
+        1 => "1 build".to_owned(),
+        many => format!("{many} builds"),
+    };
+    Ok(Some(format!("waiting for the repository's limit of {builds} at once: {}", under_way(&running))))
+}
+
+/// Builds that run, by number.
+fn under_way(numbers: &[i64]) -> String {
+    let named: Vec<String> = numbers.iter().take(NAMED).map(|number| format!("#{number}")).collect();
+    match (named.as_slice(), numbers.len().saturating_sub(NAMED)) {
+        ([one], 0) => format!("{one} is running"),
+        ([most @ .., last], 0) => format!("{} and {last} are running", most.join(", ")),
+        (some, more) => format!("{} and {more} more are running", some.join(", ")),
+    }
+}
+
+/// Where no runner is online: since when.
+fn nobody(runners: &[Runner], now: i64) -> Option<String> {
+    let Some(last) = runners.iter().max_by_key(|runner| runner.last_seen_at) else {
+        return Some("waiting for a runner: none has announced itself yet".to_owned());
+    };
+    let silent = now - last.last_seen_at;
+    (silent > Timing::default().lease_ms())
+        .then(|| format!("waiting for a runner: none is online; {} was last heard of {} ago", last.name, span(silent)))
+}
+
+/// A span of at least a minute, coarsely.
+fn span(ms: i64) -> String {
+    match ms / 60_000 {
+        minutes @ ..60 => format!("{minutes} min"),
+        minutes @ 60..1_440 => format!("{} h", minutes / 60),
+        minutes => format!("{} d", minutes / 1_440),
+    }
+}
+
+/// What will be taken before the job, or may be.
+async fn before_it(conn: &mut Conn<'_>, job: &Job) -> Result<String, StoreError> {
+    let ahead = store::jobs::ahead_of(conn, &job.id).await?;
+    let others = store::jobs::others_waiting(conn, &job.repository_id).await?;
+    let (one, many) = match job.kind {
+        JobKind::Build => ("build", "builds"),
+        JobKind::Rollout => ("rollout", "rollouts"),
+    };
+    let mut words = "waiting for a free runner".to_owned();
+    match ahead {
+        0 => {}
+        1 => words += &format!("; 1 {one} of this repository is ahead"),
+        ahead => words += &format!("; {ahead} {many} of this repository are ahead"),
+    }
+    match others {
+        0 => {}
+        1 => words += "; 1 other repository takes turns with it",
+        others => words += &format!("; {others} other repositories take turns with it"),
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_named() {
+        assert_eq!(under_way(&[4]), "#4 is running");
+        assert_eq!(under_way(&[4, 5, 9]), "#4, #5 and #9 are running");
+        assert_eq!(under_way(&[1, 2, 3, 4, 5, 6, 7]), "#1, #2, #3, #4, #5 and 2 more are running");
+    }
+
+    #[test]
+    fn silence_is_told_with_its_length() {
+        let runner = |name: &str, last_seen_at| Runner {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            incarnation: "one".to_owned(),
+            capacity: 2,
+            version: "0.1.0".to_owned(),
+            last_seen_at,
+        };
+        assert_eq!(nobody(&[runner("a", 0), runner("b", 3_590_000)], 3_600_000), None, "b is online");
+        let hours = nobody(&[runner("a", 0)], 7_300_000);
+        assert_eq!(hours.as_deref(), Some("waiting for a runner: none is online; a was last heard of 2 h ago"));
+        let minutes = nobody(&[runner("a", 0), runner("b", 60_000)], 180_000);
+        let expected = "waiting for a runner: none is online; b was last heard of 2 min ago";
+        assert_eq!(minutes.as_deref(), Some(expected));
+    }
 }

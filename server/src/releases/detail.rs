@@ -29,7 +29,8 @@ pub struct ReleaseDetail {
     pub waits_for: Option<String>,
 }
 
-/// The release with this number of the environment of the repository with these names.
+/// The release with this number of the environment of the repository with these names, as it stands at `now` (unix
+/// milliseconds).
 ///
 /// # Errors
 /// When the database fails.
@@ -38,6 +39,7 @@ pub async fn detail(
     repository: &str,
     environment: &str,
     number: i64,
+    now: i64,
 ) -> Result<Option<ReleaseDetail>, StoreError> {
     let Some(repository) = store::repositories::by_name(conn, repository).await? else { return Ok(None) };
     let Some(environment) = store::environments::by_name(conn, &repository.id, environment).await? else {
@@ -56,7 +58,7 @@ pub async fn detail(
     };
     Ok(Some(ReleaseDetail {
         steps: store::steps::of_job(conn, &job.id).await?,
-        waits_for: queue::waits_for(conn, &job).await?,
+        waits_for: queue::waits_for(conn, &job, now).await?,
         repository,
         environment,
         release,

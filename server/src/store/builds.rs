@@ -217,6 +217,25 @@ pub(crate) async fn set_state(
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "build", which: build.id.to_string() }) }
 }
 
+/// The numbers of a repository's builds that a runner holds, in order.
+pub(crate) async fn leased(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<i64>, StoreError> {
+    let found: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT b.number FROM job j JOIN build b ON b.id = j.build_id
+         WHERE j.state = 'leased' AND j.repository_id = $1 AND j.kind = 'build' ORDER BY b.number",
+        repository
+    )?;
+    Ok(found.into_iter().map(|(number,)| number).collect())
+}
+
+/// Fails a build whatever state it is in; only for one that cannot be read.
+pub(crate) async fn condemn(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<(), StoreError> {
+    let now = tx.now();
+    let sql = "UPDATE build SET state = 'failed', reason = $2, finished_at = $3 WHERE id = $1";
+    execute!(&mut tx.conn(), sql, id, reason, now)?;
+    Ok(())
+}
+
 /// Notes why the build will end, while its runner is still stopping it; or, once it succeeded, why it is not released.
 pub(crate) async fn set_reason(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<(), StoreError> {
     execute!(&mut tx.conn(), "UPDATE build SET reason = $2 WHERE id = $1", id, reason)?;

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 
 use super::{Conn, StoreError, Tx, execute, row, rows};
 use crate::{
-    ids::{BuildId, JobId, ReleaseId},
+    ids::{BuildId, JobId, ReleaseId, RepositoryId},
     queue::{JobKind, JobState},
 };
 
@@ -25,6 +25,10 @@ pub struct Job {
     pub attempt: i64,
     /// Why there is more than one attempt.
     pub attempt_reason: Option<String>,
+    /// How often its runner was lost since somebody last asked for it.
+    pub losses: i64,
+    /// The repository that it is of, whose turn it takes.
+    pub repository_id: RepositoryId,
     /// Jobs that share it run one after the other.
     pub concurrency_key: Option<String>,
     /// The runner that holds it, or held it last.
@@ -50,8 +54,9 @@ pub struct Job {
 pub async fn find(conn: &mut Conn<'_>, id: &JobId) -> Result<Option<Job>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE id = $1",
         id
     )?)
@@ -64,8 +69,9 @@ pub async fn find(conn: &mut Conn<'_>, id: &JobId) -> Result<Option<Job>, StoreE
 pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Option<Job>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE build_id = $1",
         build
     )?)
@@ -78,8 +84,9 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Option<Job
 pub async fn of_release(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Option<Job>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE release_id = $1",
         release
     )?)
@@ -92,8 +99,9 @@ pub async fn of_release(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Opti
 pub async fn leased_under(conn: &mut Conn<'_>, concurrency_key: &str) -> Result<Option<Job>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE concurrency_key = $1 AND state = 'leased'",
         concurrency_key
     )?)
@@ -106,21 +114,24 @@ pub async fn leased_under(conn: &mut Conn<'_>, concurrency_key: &str) -> Result<
 pub async fn leased(conn: &mut Conn<'_>) -> Result<Vec<Job>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE state = 'leased' ORDER BY lease_until"
     )?)
 }
 
-/// The jobs that wait, as they will be taken, at most `limit`.
+/// The jobs that wait, the most urgent first and of these the oldest, at most `limit`. In which order they are taken
+/// depends on whose turn it will be.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn queued(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Job>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE state = 'queued' ORDER BY priority DESC, not_before, id LIMIT $1",
         limit
     )?)
@@ -139,11 +150,13 @@ pub async fn queued_count(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
 pub(crate) async fn lock(tx: &mut Tx, id: &JobId) -> Result<Option<Job>, StoreError> {
     Ok(row!(
         &mut tx.conn(),
-        sqlite: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        sqlite: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE id = $1",
-        postgres: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        postgres: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE id = $1 FOR UPDATE",
         id
     )?)
@@ -154,8 +167,9 @@ pub(crate) async fn lock(tx: &mut Tx, id: &JobId) -> Result<Option<Job>, StoreEr
 pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),
-        "INSERT INTO job (id, kind, build_id, release_id, state, priority, not_before, concurrency_key, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $8, $7)",
+        "INSERT INTO job (id, kind, build_id, release_id, state, priority, not_before, concurrency_key, created_at,
+                          repository_id)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $8, $7, $9)",
         &job.id,
         job.kind,
         job.build_id.as_ref(),
@@ -163,45 +177,10 @@ pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64) -> Result<(), 
         job.state,
         priority,
         job.created_at,
-        job.concurrency_key.as_deref()
+        job.concurrency_key.as_deref(),
+        &job.repository_id
     )?;
     Ok(())
-}
-
-/// Leases the first job that waits and whose concurrency key nobody holds; raises its epoch and its attempt.
-///
-/// On PostgreSQL two claims at once may choose two jobs of one key: the second then fails by the unique index
-/// `job_one_per_key`, and the caller tries again.
-pub(crate) async fn claim(
-    tx: &mut Tx,
-    runner: &str,
-    incarnation: &str,
-    lease_until: i64,
-) -> Result<Option<Job>, StoreError> {
-    let now = tx.now();
-    Ok(row!(
-        &mut tx.conn(),
-        sqlite: "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_epoch = lease_epoch + 1,
-                lease_owner = $1, lease_incarnation = $2, lease_until = $3
-         WHERE id = (SELECT q.id FROM job q WHERE q.state = 'queued' AND q.not_before <= $4
-                       AND (q.concurrency_key IS NULL OR NOT EXISTS
-                            (SELECT 1 FROM job o WHERE o.concurrency_key = q.concurrency_key AND o.state = 'leased'))
-                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1)
-         RETURNING id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                   lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at",
-        postgres: "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_epoch = lease_epoch + 1,
-                lease_owner = $1, lease_incarnation = $2, lease_until = $3
-         WHERE id = (SELECT q.id FROM job q WHERE q.state = 'queued' AND q.not_before <= $4
-                       AND (q.concurrency_key IS NULL OR NOT EXISTS
-                            (SELECT 1 FROM job o WHERE o.concurrency_key = q.concurrency_key AND o.state = 'leased'))
-                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1 FOR UPDATE SKIP LOCKED)
-         RETURNING id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                   lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at",
-        runner,
-        incarnation,
-        lease_until,
-        now
-    )?)
 }
 
 /// Compare and set of (state, epoch); the state machine of `crate::queue` is the only caller. A job that goes back to
@@ -252,6 +231,13 @@ pub(crate) async fn extend(
     )? == 1)
 }
 
+/// Counts that the job's runner was lost; tells how often that is.
+pub(crate) async fn count_loss(tx: &mut Tx, id: &JobId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> =
+        row!(&mut tx.conn(), "UPDATE job SET losses = losses + 1 WHERE id = $1 RETURNING losses", id)?;
+    found.map(|(losses,)| losses).ok_or_else(|| StoreError::missing("job", id))
+}
+
 /// Asks the runner of a leased job to stop; false when it is not leased.
 pub(crate) async fn request_cancel(tx: &mut Tx, id: &JobId) -> Result<bool, StoreError> {
     let now = tx.now();
@@ -274,8 +260,9 @@ pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64) -> Result<Vec<JobId>,
 pub(crate) async fn held_by(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Job>, StoreError> {
     let mut held: Vec<Job> = rows!(
         conn,
-        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, concurrency_key, lease_owner,
-                lease_incarnation, lease_epoch, lease_until, cancel_requested_at, created_at, finished_at
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
          FROM job WHERE lease_owner = $1 AND state = 'leased' ORDER BY lease_until",
         runner
     )?;
@@ -283,7 +270,7 @@ pub(crate) async fn held_by(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Job
     Ok(held)
 }
 
-/// How many jobs would be claimed before this one.
+/// How many jobs of the same repository and kind will be taken before this one.
 ///
 /// # Errors
 /// When the database fails.
@@ -291,11 +278,24 @@ pub async fn ahead_of(conn: &mut Conn<'_>, job: &JobId) -> Result<i64, StoreErro
     let found: Option<(i64,)> = row!(
         conn,
         "SELECT COUNT(*) FROM job q JOIN job me ON me.id = $1
-         WHERE q.state = 'queued' AND q.id <> me.id
+         WHERE q.state = 'queued' AND q.repository_id = me.repository_id AND q.kind = me.kind AND q.id <> me.id
            AND (q.priority > me.priority
                 OR (q.priority = me.priority AND (q.not_before < me.not_before
                     OR (q.not_before = me.not_before AND q.id < me.id))))",
         job
+    )?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
+/// How many other repositories have jobs that wait.
+///
+/// # Errors
+/// When the database fails.
+pub async fn others_waiting(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT COUNT(DISTINCT repository_id) FROM job WHERE state = 'queued' AND repository_id <> $1",
+        repository
     )?;
     Ok(found.map_or(0, |(count,)| count))
 }

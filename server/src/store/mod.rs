@@ -13,6 +13,7 @@ pub mod access_tokens;
 pub mod artifacts;
 pub mod audit;
 pub mod builds;
+pub(crate) mod claims;
 pub mod deliveries;
 pub mod environments;
 pub mod events;

@@ -223,3 +223,26 @@ pub(crate) async fn set_state(
     )?;
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "release", which: release.id.to_string() }) }
 }
+
+/// Fails a release that waits, in whatever state the rest of it is; only for one that cannot be read.
+pub(crate) async fn condemn(tx: &mut Tx, id: &ReleaseId, reason: &str) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "UPDATE release SET state = 'failed', reason = $2, finished_at = $3
+         WHERE id = $1 AND state NOT IN ('live', 'retired')",
+        id,
+        reason,
+        now
+    )?;
+    Ok(())
+}
+
+/// The release's number and the name of its environment, without what it holds.
+pub(crate) async fn named(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Option<(i64, String)>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.number, e.name FROM release r JOIN environment e ON e.id = r.environment_id WHERE r.id = $1",
+        id
+    )?)
+}

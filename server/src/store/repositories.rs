@@ -23,6 +23,8 @@ pub struct Repository {
     pub hook_id: String,
     /// The number of its newest build; 0 before the first.
     pub last_build_number: i64,
+    /// How many of its builds may run at once; none for the server's own limit.
+    pub builds_at_once: Option<i64>,
     /// When it was connected, in unix milliseconds.
     pub created_at: i64,
 }
@@ -93,6 +95,7 @@ pub async fn connect(tx: &mut Tx, new: &NewRepository) -> Result<Repository, Sto
         default_branch: new.default_branch.clone(),
         hook_id: new.hook_id.clone(),
         last_build_number: 0,
+        builds_at_once: None,
         created_at: now,
     })
 }
@@ -116,6 +119,20 @@ pub async fn update(tx: &mut Tx, id: &RepositoryId, clone_url: &str, default_bra
     Ok(())
 }
 
+/// Sets how many builds of a repository may run at once; none for the server's own limit. What runs goes on.
+///
+/// # Errors
+/// [`StoreError::Missing`] when there is no such repository.
+pub async fn limit_builds(tx: &mut Tx, id: &RepositoryId, at_once: Option<i64>) -> Result<(), StoreError> {
+    let changed = execute!(&mut tx.conn(), "UPDATE repository SET builds_at_once = $2 WHERE id = $1", id, at_once)?;
+    if changed != 1 {
+        return Err(StoreError::missing("repository", id));
+    }
+    tx.emit(NewEvent::new("repository.changed").repository(id));
+    tx.ring_queue();
+    Ok(())
+}
+
 /// Replaces the webhook's secret.
 ///
 /// # Errors
@@ -132,7 +149,7 @@ pub async fn set_hook_secret(tx: &mut Tx, id: &RepositoryId, sealed: &[u8]) -> R
 pub async fn find(conn: &mut Conn<'_>, id: &RepositoryId) -> Result<Option<Repository>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, created_at
+        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
          FROM repository WHERE id = $1",
         id
     )?)
@@ -145,7 +162,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &RepositoryId) -> Result<Option<Repos
 pub async fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Option<Repository>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, created_at
+        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
          FROM repository WHERE name = $1",
         name
     )?)
@@ -158,7 +175,7 @@ pub async fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Option<Repositor
 pub async fn by_hook(conn: &mut Conn<'_>, hook_id: &str) -> Result<Option<Hook>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, created_at, hook_secret
+        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at, hook_secret
          FROM repository WHERE hook_id = $1",
         hook_id
     )?)
@@ -171,7 +188,7 @@ pub async fn by_hook(conn: &mut Conn<'_>, hook_id: &str) -> Result<Option<Hook>,
 pub async fn list(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<Repository>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, created_at
+        "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
          FROM repository WHERE name > $1 ORDER BY name LIMIT $2",
         after,
         limit

@@ -27,4 +27,5 @@ mod spine;
 mod statements;
 mod store;
 mod storm;
+mod turns;
 mod webhooks;

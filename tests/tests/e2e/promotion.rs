@@ -44,7 +44,14 @@ async fn promotion_releases_exactly_what_is_live(database: TestDatabase) {
     assert_eq!(pipeline.live("production").await.unwrap().number, 1);
 
     let mut reader = pipeline.store.read().await.unwrap();
-    let detail = slipway_server::releases::detail(&mut reader.conn(), "acme/shop", "production", 1).await;
+    let detail = slipway_server::releases::detail(
+        &mut reader.conn(),
+        "acme/shop",
+        "production",
+        1,
+        pipeline.store.clock().now(),
+    )
+    .await;
     assert_eq!(detail.unwrap().unwrap().source_environment.unwrap().name, "dev");
     let overview = environments::of_repository(&mut reader.conn(), &pipeline.repository.id, 5).await.unwrap();
     let live: Vec<_> =

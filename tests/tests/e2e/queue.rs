@@ -61,7 +61,8 @@ async fn from_a_push_to_a_live_release(database: TestDatabase) {
     assert_eq!(build.state, BuildState::Succeeded);
     assert_eq!(build.finished_at, build.started_at.map(|started| started + 5_000));
     let mut reader = pipeline.store.read().await.unwrap();
-    let detail = builds::detail(&mut reader.conn(), "acme/shop", 1).await.unwrap().unwrap();
+    let detail =
+        builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await.unwrap().unwrap();
     assert_eq!(detail.artifacts[0].digest, "sha256:a");
     assert_eq!(detail.steps[0].state, StepState::Succeeded);
     assert_eq!(detail.releases[0].state, ReleaseState::Queued);
@@ -296,7 +297,8 @@ async fn a_restarted_runner_s_jobs_go_back_at_once(database: TestDatabase) {
     assert_eq!((fresh.key.job.as_str(), fresh.attempt), (lease.job.as_str(), 2));
     pipeline.succeed(&fresh.key, "sha256:a").await;
     let mut reader = pipeline.store.read().await.unwrap();
-    let detail = builds::detail(&mut reader.conn(), "acme/shop", 1).await.unwrap().unwrap();
+    let detail =
+        builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await.unwrap().unwrap();
     assert_eq!(detail.job.attempt_reason.as_deref(), Some("the runner was restarted"));
     assert_eq!(detail.steps.len(), 4, "both attempts are shown");
 }
@@ -461,12 +463,16 @@ async fn who_waits_is_told_for_what(database: TestDatabase) {
     pipeline.queue(&other).await;
     let waits = async |number: i64| {
         let mut reader = pipeline.store.read().await.unwrap();
-        builds::detail(&mut reader.conn(), "acme/shop", number).await.unwrap().unwrap().waits_for
+        builds::detail(&mut reader.conn(), "acme/shop", number, pipeline.store.clock().now())
+            .await
+            .unwrap()
+            .unwrap()
+            .waits_for
     };
     assert_eq!(waits(1).await.as_deref(), Some("waiting for a runner: none has announced itself yet"));
     pipeline.announce("one", "first life", &[]).await;
     assert_eq!(waits(1).await.as_deref(), Some("waiting for a free runner"));
-    assert_eq!(waits(2).await.as_deref(), Some("waiting for a free runner; 1 job is ahead"));
+    assert_eq!(waits(2).await.as_deref(), Some("waiting for a free runner; 1 build of this repository is ahead"));
 
     let first = pipeline.claim().await;
     assert_eq!(waits(1).await, None);
@@ -475,7 +481,11 @@ async fn who_waits_is_told_for_what(database: TestDatabase) {
     let second = pipeline.claim().await;
     pipeline.succeed(&second.key, "sha256:b").await;
     let mut reader = pipeline.store.read().await.unwrap();
-    let waiting = slipway_server::releases::detail(&mut reader.conn(), "acme/shop", "dev", 2).await.unwrap().unwrap();
+    let waiting =
+        slipway_server::releases::detail(&mut reader.conn(), "acme/shop", "dev", 2, pipeline.store.clock().now())
+            .await
+            .unwrap()
+            .unwrap();
     assert_eq!(waiting.waits_for.as_deref(), Some("waiting for release 1 of dev"));
     let held = jobs::leased(&mut reader.conn()).await.unwrap();
     assert_eq!((held.len(), held[0].state), (1, JobState::Leased));

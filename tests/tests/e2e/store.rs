@@ -46,7 +46,8 @@ async fn a_push_becomes_a_build_with_its_delivery_and_its_events(database: TestD
     assert_eq!((stored.state.as_str(), stored.build_number), ("accepted", Some(1)));
     let payload = deliveries::payload(&mut reader.conn(), &delivery).await.unwrap().unwrap();
     assert_eq!(payload, br#"{"ref":"refs/heads/main"}"#);
-    let detail = builds::detail(&mut reader.conn(), "acme/shop", 1).await.unwrap().unwrap();
+    let detail =
+        builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await.unwrap().unwrap();
     assert_eq!(detail.build.state, BuildState::Queued);
     assert_eq!(detail.waits_for.as_deref(), Some("waiting for a free runner"));
     assert_eq!(pipeline.event_kinds("build.").await, ["build.queued"]);
@@ -389,7 +390,7 @@ async fn opening_again_finds_everything(database: TestDatabase) {
     pipeline.store.close().await;
     let again = Store::open(&url, Arc::new(SystemClock)).await.unwrap();
     let mut reader = again.read().await.unwrap();
-    assert!(builds::detail(&mut reader.conn(), "acme/shop", 1).await.unwrap().is_some());
+    assert!(builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await.unwrap().is_some());
 }
 
 /// Both engines' tables with their columns: name, whether it may be null, and whether it is text, a number or bytes.

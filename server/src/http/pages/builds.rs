@@ -48,7 +48,7 @@ async fn show(
     let job = jobs::of_build(conn, &build.id).await?;
     let address = links::build(&repository.name, number);
     let steps = steps::of_job(conn, job.as_ref(), &address, event, now).await?;
-    let waits = rows::why_it_waits(conn, &build).await?;
+    let waits = rows::why_it_waits(conn, &build, now).await?;
     let shown = Shown::from(build.state);
     let viewer = viewer(&principal);
     let is_stopping = job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some());
@@ -76,7 +76,7 @@ async fn show(
         artifacts: artifact_rows(conn, &build).await?,
         places: places(conn, &repository, &build, now).await?,
         event: build.event,
-        reason: build.reason.or(waits),
+        reason: waits.or(build.reason),
         culprit,
         address,
     }))

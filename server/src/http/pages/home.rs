@@ -52,7 +52,7 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
 async fn card(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<RepositoryCard, Problem> {
     let mut builds = Vec::new();
     for head in repositories::heads(conn, &repository.id, None, BRANCHES).await? {
-        let waits = rows::why_it_waits(conn, &head.build).await?;
+        let waits = rows::why_it_waits(conn, &head.build, now).await?;
         builds.push(rows::build_row(&repository.name, &head.build, waits, now));
     }
     Ok(RepositoryCard {
@@ -82,14 +82,14 @@ async fn active(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Activity>, Problem>
 async fn build_activity(conn: &mut Conn<'_>, id: &BuildId, now: i64) -> Result<Option<Activity>, Problem> {
     let Some(build) = builds::find(conn, id).await? else { return Ok(None) };
     let Some(repository) = repositories::find(conn, &build.repository_id).await? else { return Ok(None) };
-    let waits = rows::why_it_waits(conn, &build).await?;
+    let waits = rows::why_it_waits(conn, &build, now).await?;
     Ok(Some(Activity {
         state: build.state.into(),
         what: format!("{} #{}", repository.name, build.number),
         address: links::build(&repository.name, build.number),
         detail: rows::commit(&build).subject().to_owned(),
         took: Took { from: build.started_at.or(Some(build.created_at)), to: build.finished_at, now },
-        reason: build.reason.or(waits),
+        reason: waits.or(build.reason),
     }))
 }
 
@@ -97,13 +97,13 @@ async fn release_activity(conn: &mut Conn<'_>, id: &ReleaseId, now: i64) -> Resu
     let Some(release) = releases::find(conn, id).await? else { return Ok(None) };
     let Some(environment) = environments::find(conn, &release.environment_id).await? else { return Ok(None) };
     let Some(repository) = repositories::find(conn, &environment.repository_id).await? else { return Ok(None) };
-    let waits = rows::why_release_waits(conn, &release).await?;
+    let waits = rows::why_release_waits(conn, &release, now).await?;
     Ok(Some(Activity {
         state: release.state.into(),
         what: format!("{} → {} #{}", repository.name, environment.name, release.number),
         address: links::release(&repository.name, &environment.name, release.number),
         detail: rows::build_of(conn, &release).await?.subject().to_owned(),
         took: Took { from: release.started_at.or(Some(release.created_at)), to: release.finished_at, now },
-        reason: release.reason.or(waits),
+        reason: waits.or(release.reason),
     }))
 }

@@ -72,7 +72,7 @@ pub(super) async fn release_row(
     viewer: &Viewer,
     now: i64,
 ) -> Result<ReleaseRow, Problem> {
-    let waits = rows::why_release_waits(conn, release).await?;
+    let waits = rows::why_release_waits(conn, release, now).await?;
     let can_return = release.state == ReleaseState::Retired && viewer.may_change();
     Ok(ReleaseRow {
         number: release.number,
@@ -85,7 +85,7 @@ pub(super) async fn release_row(
         actor: release.actor.clone(),
         when: When { at: release.created_at, now },
         took: Took { from: release.started_at, to: release.finished_at, now },
-        reason: release.reason.clone().or(waits),
+        reason: waits.or_else(|| release.reason.clone()),
         roll_back: can_return.then(|| format!("{}/rollback", links::environment(&repository.name, &environment.name))),
     })
 }

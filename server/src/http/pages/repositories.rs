@@ -64,7 +64,7 @@ async fn show(
     let older = if more { found.last().map(|last| page_of(Some(last.number))) } else { None };
     let mut build_rows = Vec::new();
     for build in &found {
-        let waits = rows::why_it_waits(conn, build).await?;
+        let waits = rows::why_it_waits(conn, build, now).await?;
         build_rows.push(rows::build_row(&repository.name, build, waits, now));
     }
     let heads = repositories::heads(conn, &repository.id, None, BRANCHES).await?;

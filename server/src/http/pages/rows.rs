@@ -91,29 +91,40 @@ pub(super) fn build_row(repository: &str, build: &Build, waits: Option<String>, 
         commit: commit(build),
         took: took(build, now),
         when: When { at: build.created_at, now },
-        reason: build.reason.clone().or(waits),
+        reason: waits.or_else(|| build.reason.clone()),
     }
 }
 
-/// Why a queued build waits; none when it does not.
-pub(super) async fn why_it_waits(conn: &mut Conn<'_>, build: &Build) -> Result<Option<String>, Problem> {
+/// Why a queued build waits at `now`; none when it does not. One that waits again says first why.
+pub(super) async fn why_it_waits(conn: &mut Conn<'_>, build: &Build, now: i64) -> Result<Option<String>, Problem> {
     if build.state != BuildState::Queued {
         return Ok(None);
     }
     match jobs::of_build(conn, &build.id).await? {
-        Some(job) => Ok(queue::waits_for(conn, &job).await?.as_ref().map(|why| sentence(why))),
+        Some(job) => Ok(queue::waits_for(conn, &job, now).await?.map(|why| again(build.reason.as_deref(), &why))),
         None => Ok(None),
     }
 }
 
-/// Why a queued release waits; none when it does not.
-pub(super) async fn why_release_waits(conn: &mut Conn<'_>, release: &Release) -> Result<Option<String>, Problem> {
+/// Why a queued release waits at `now`; none when it does not. One that waits again says first why.
+pub(super) async fn why_release_waits(
+    conn: &mut Conn<'_>,
+    release: &Release,
+    now: i64,
+) -> Result<Option<String>, Problem> {
     if release.state != ReleaseState::Queued {
         return Ok(None);
     }
     match jobs::of_release(conn, &release.id).await? {
-        Some(job) => Ok(queue::waits_for(conn, &job).await?.as_ref().map(|why| sentence(why))),
+        Some(job) => Ok(queue::waits_for(conn, &job, now).await?.map(|why| again(release.reason.as_deref(), &why))),
         None => Ok(None),
+    }
+}
+
+fn again(reason: Option<&str>, waits: &str) -> String {
+    match reason {
+        Some(reason) => format!("{} {}", sentence(&reason), sentence(&waits)),
+        None => sentence(&waits),
     }
 }
 

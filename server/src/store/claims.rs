@@ -1,0 +1,83 @@
+//! Which job is next: the rule of `crate::queue::order` in SQL.
+
+use super::{Conn, StoreError, Tx, jobs::Job, row};
+use crate::ids::JobId;
+
+/// Any constant: the lock that lets PostgreSQL's claims choose one after the other, as SQLite's do anyway. Two that
+/// chose at once would both find room for one more build of a repository.
+const CLAIM_LOCK: i64 = 0x511b_0a7f;
+
+/// Who takes a job, and until when.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claimant<'a> {
+    /// The runner's id.
+    pub(crate) runner: &'a str,
+    /// Its present life.
+    pub(crate) incarnation: &'a str,
+    /// When the lease ends without a heartbeat, in unix milliseconds.
+    pub(crate) until: i64,
+}
+
+/// Waits until no other claim is choosing; holds until the transaction ends.
+pub(crate) async fn take_turns(tx: &mut Tx) -> Result<(), StoreError> {
+    if let Conn::Postgres(connection) = &mut tx.conn() {
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(CLAIM_LOCK).execute(&mut **connection).await?;
+    }
+    Ok(())
+}
+
+/// The job whose turn it is; `builds_at_once` is the limit of the repositories that have none of their own.
+///
+/// It looks at each repository that waits once, by index, and not at each job: what it costs grows with the
+/// repositories that have something in the queue.
+pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobId>, StoreError> {
+    let now = tx.now();
+    let found: Option<(JobId,)> = row!(
+        &mut tx.conn(),
+        "WITH RECURSIVE waiting (repository_id) AS (
+             SELECT (SELECT j.repository_id FROM job j WHERE j.state = 'queued' ORDER BY j.repository_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT j.repository_id FROM job j WHERE j.state = 'queued' AND j.repository_id > w.repository_id
+                     ORDER BY j.repository_id LIMIT 1)
+             FROM waiting w WHERE w.repository_id IS NOT NULL
+         ), line AS (
+             SELECT (SELECT COUNT(*) FROM job o WHERE o.state = 'leased' AND o.repository_id = r.id) AS running,
+                    (SELECT o.turn FROM job o WHERE o.repository_id = r.id ORDER BY o.turn DESC LIMIT 1) AS turn,
+                    (SELECT q.id FROM job q
+                     WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'rollout' AND q.not_before <= $1
+                       AND NOT EXISTS (SELECT 1 FROM job o
+                                       WHERE o.state = 'leased' AND o.concurrency_key = q.concurrency_key)
+                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) AS rollout,
+                    CASE WHEN (SELECT COUNT(*) FROM job o
+                               WHERE o.state = 'leased' AND o.repository_id = r.id AND o.kind = 'build')
+                              < COALESCE(r.builds_at_once, $2) THEN
+                        (SELECT q.id FROM job q
+                         WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'build' AND q.not_before <= $1
+                         ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS build
+             FROM waiting w JOIN repository r ON r.id = w.repository_id
+         )
+         SELECT COALESCE(l.rollout, l.build) FROM line l WHERE COALESCE(l.rollout, l.build) IS NOT NULL
+         ORDER BY l.rollout IS NULL, l.running, l.turn, COALESCE(l.rollout, l.build) LIMIT 1",
+        now,
+        builds_at_once
+    )?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// Leases the job: raises its epoch and its attempt, and notes whose turn it was. None when it was cancelled meanwhile.
+pub(crate) async fn lease(tx: &mut Tx, id: &JobId, claimant: Claimant<'_>) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        &mut tx.conn(),
+        "UPDATE job SET state = 'leased', attempt = attempt + 1, lease_epoch = lease_epoch + 1, lease_owner = $2,
+                lease_incarnation = $3, lease_until = $4,
+                turn = 1 + (SELECT o.turn FROM job o ORDER BY o.turn DESC LIMIT 1)
+         WHERE id = $1 AND state = 'queued'
+         RETURNING id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                   concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                   created_at, finished_at",
+        id,
+        claimant.runner,
+        claimant.incarnation,
+        claimant.until
+    )?)
+}
