@@ -96,7 +96,8 @@ async fn resuming_extends_the_lease_and_costs_no_attempt(database: TestDatabase)
     assert_eq!(rescue(&pipeline.store).await.unwrap(), 0, "it was extended when it was resumed");
     pipeline.succeed(&lease, "sha256:a").await;
     let mut reader = pipeline.store.read().await.unwrap();
-    let job = builds::detail(&mut reader.conn(), "acme/shop", 1).await.unwrap().unwrap().job;
+    let now = pipeline.store.clock().now();
+    let job = builds::detail(&mut reader.conn(), "acme/shop", 1, now).await.unwrap().unwrap().job;
     assert_eq!((job.attempt, job.attempt_reason), (1, None));
     let lost = CoordinatorError::LeaseLost { job: lease.job.clone() };
     assert_eq!(pipeline.coordinator.resume(&lease).await, Err(lost), "it has ended");
