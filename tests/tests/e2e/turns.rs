@@ -204,7 +204,7 @@ async fn claims_follow_the_rule(database: TestDatabase) {
 /// An environment of a repository, as a build would have made it.
 async fn environment(pipeline: &Pipeline, repository: &RepositoryId, place: usize) -> EnvironmentId {
     let id = EnvironmentId::new();
-    let source = r#"{"branch":"main"}"#;
+    let source = r#"{"from":"branch","branch":"main"}"#;
     let sql = format!(
         "INSERT INTO environment (id, repository_id, name, position, source, created_at)
          VALUES ('{id}', '{repository}', 'place-{place}', {place}, '{source}', 0)"
