@@ -21,6 +21,7 @@ pub struct Dockerfile {
     /// The ids of the secrets that its `RUN` instructions mount.
     secrets: Vec<String>,
     named: Vec<Named>,
+    takes_unknown: bool,
 }
 
 /// An image where it is named in a Dockerfile's text.
@@ -99,6 +100,13 @@ impl Dockerfile {
         &self.named
     }
 
+    /// Whether it takes something in that neither its text, its context nor its images tell of: an `ADD` that fetches, or
+    /// an image whose name cannot be known from here. Building it twice from the same inputs may then give two images.
+    #[must_use]
+    pub fn takes_unknown(&self) -> bool {
+        self.takes_unknown
+    }
+
     /// Whether there is a stage of this name or number.
     #[must_use]
     pub fn has_stage(&self, target: &str) -> bool {
@@ -138,6 +146,11 @@ pub fn means(written: &str, image: &str) -> bool {
         && images::familiar(written) == images::familiar(image)
 }
 
+/// Whether what an `ADD` names may be an address. A variable may hold one.
+fn may_fetch(sources: &str) -> bool {
+    ["://", "git@", "$"].iter().any(|mark| sources.contains(mark))
+}
+
 struct Reader<'a> {
     file: Dockerfile,
     arguments: Arguments<'a>,
@@ -152,6 +165,7 @@ impl Reader<'_> {
             "FROM" => self.from(instruction),
             "COPY" => self.copy(instruction),
             "RUN" => self.run(instruction),
+            "ADD" | "ONBUILD" => self.file.takes_unknown |= may_fetch(&instruction.rest),
             _ => {}
         }
     }
@@ -163,6 +177,7 @@ impl Reader<'_> {
         let is_as = words.next().is_some_and(|word| word.eq_ignore_ascii_case("as"));
         let name = words.next().filter(|_| is_as).map(str::to_owned);
         // A base that cannot be known, such as one with an argument of a form that is not read here, is no app's image.
+        self.file.takes_unknown |= base.as_ref().is_none_or(String::is_empty);
         let origin = base.filter(|base| !base.is_empty() && base != "scratch").map(|base| self.by_name(&base));
         if let (Some(Origin::Image(image)), Some(word)) = (&origin, word) {
             self.file.note(instruction, word, image);
@@ -202,6 +217,7 @@ impl Reader<'_> {
     fn uses(&mut self, instruction: &Instruction, from: &str, place: &'static str) {
         let from = from.trim_matches(['"', '\'']);
         if from.is_empty() || from.contains('$') {
+            self.file.takes_unknown = true;
             return;
         }
         let current = self.file.stages.len().saturating_sub(1);

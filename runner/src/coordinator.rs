@@ -213,6 +213,27 @@ pub struct BuildWork {
     /// The commit's message.
     #[serde(default)]
     pub message: String,
+    /// The newest images that builds of the repository pushed, the newest first; none for pull requests, which take over
+    /// nothing.
+    #[serde(default)]
+    pub known: Vec<KnownImage>,
+}
+
+/// An image that an earlier build of the repository pushed, and what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownImage {
+    /// The app.
+    pub app: String,
+    /// The image's name without a tag.
+    pub image: String,
+    /// The digest that the registry confirmed.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: i64,
+    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step.
+    pub key: String,
+    /// The number of the build that pushed it.
+    pub build: i64,
 }
 
 /// A login to one registry.
@@ -401,6 +422,13 @@ pub struct StepResult {
 
 /// The fact of a checkout step's output that counts what is legal in captain.yml and surely not meant.
 pub const WARNINGS: &str = "warnings";
+
+/// The fact of an image build's output that names everything that the image is made of: two images with the same key are
+/// the same.
+pub const INPUT_KEY: &str = "input_key";
+
+/// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
+pub const UNCHANGED_SINCE: &str = "unchanged_since";
 
 /// The end states of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

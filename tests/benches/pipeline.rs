@@ -2,9 +2,11 @@
 //!
 //! 1. a whole pipeline (checkout, two pre steps, build, test, push, release) by Slipway against a shell script of `git`,
 //!    `docker run`, `docker build` and `docker push` that does the same, turn by turn, as a ratio;
-//! 2. the time from a delivery's acceptance to the start of its build's first step.
+//! 2. the time from a delivery's acceptance to the start of its build's first step;
+//! 3. where a pipeline's time goes: each step, and what lies before it.
 //!
-//! `cargo bench -p slipway-tests --bench pipeline -- 20`; the number says how many turns (10).
+//! `cargo bench -p slipway-tests --bench pipeline -- 20`; the number says how many turns (10). Each turn is printed as it
+//! ends: a turn takes seconds, on a busy machine tens of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +16,7 @@
 )]
 
 use std::{
+    collections::BTreeMap,
     fs,
     time::{Duration, Instant},
 };
@@ -36,6 +39,8 @@ const RENDER: &str = include_str!("../../examples/shop/render.sh");
 const DOCKERFILE: &str = include_str!("../../examples/shop/Dockerfile");
 const BARE_TOOLS: &str = include_str!("bare_tools.sh");
 const REPOSITORY: &str = "bench/shop";
+/// How long a turn may take before something is wrong.
+const TURN: Duration = Duration::from_secs(120);
 
 #[tokio::main]
 async fn main() {
@@ -46,14 +51,17 @@ async fn main() {
     let rounds: usize = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(10);
     let bench = Bench::set().await;
     let (mut slipway, mut script, mut pickups) = (Vec::new(), Vec::new(), Vec::new());
+    let mut phases = Phases::default();
     // The first turn of each warms mirrors, caches and images, and is not counted.
     for round in 0..=rounds {
-        let (whole, pickup) = bench.by_slipway(round).await;
+        let (whole, pickup, passed) = bench.by_slipway(round).await;
         let bare = bench.by_script(round).await;
+        println!("turn {round:>2}: slipway {:>6} ms, script {:>6} ms", whole.as_millis(), bare.as_millis());
         if round > 0 {
             slipway.push(whole);
             script.push(bare);
             pickups.push(pickup);
+            phases.add(passed);
         }
     }
     let (by_slipway, by_script) = (median(&mut slipway), median(&mut script));
@@ -64,7 +72,41 @@ async fn main() {
     println!("delivery stored to first step started, {rounds} deliveries:");
     println!("  median   {:>6} ms", median(&mut pickups).as_millis());
     println!("  slowest  {:>6} ms", pickups.last().unwrap().as_millis());
+    phases.print();
     bench.strike().await;
+}
+
+/// Where the time goes: by phase, in their order, the milliseconds of each turn.
+#[derive(Default)]
+struct Phases(BTreeMap<usize, (String, Vec<Duration>)>);
+
+impl Phases {
+    fn add(&mut self, passed: Vec<(String, Duration)>) {
+        for (at, (name, took)) in passed.into_iter().enumerate() {
+            self.0.entry(at).or_insert_with(|| (name, Vec::new())).1.push(took);
+        }
+    }
+
+    fn print(self) {
+        println!("where a pipeline's time goes, medians:");
+        for (_, (name, mut times)) in self.0 {
+            println!("  {:>6} ms  {name}", median(&mut times).as_millis());
+        }
+    }
+}
+
+/// The steps of a job in the order of their beginnings, each behind the pause before it.
+fn steps(job: &Value, mut last: i64) -> (Vec<(String, Duration)>, i64) {
+    let mut steps: Vec<&Value> = job["attempts"][0]["steps"].as_array().unwrap().iter().collect();
+    steps.sort_by_key(|step| time(&step["started_at"]));
+    let mut passed = Vec::new();
+    for step in steps {
+        let (kind, from, to) = (step["kind"].as_str().unwrap(), time(&step["started_at"]), time(&step["finished_at"]));
+        passed.push((format!("before {kind}"), ms(from - last)));
+        passed.push((kind.to_owned(), ms(to - from)));
+        last = to;
+    }
+    (passed, last)
 }
 
 struct Bench {
@@ -119,16 +161,19 @@ impl Bench {
         )
     }
 
-    /// From the delivery being sent to the release being live; and from its being stored to the first step.
-    async fn by_slipway(&self, round: usize) -> (Duration, Duration) {
+    /// From the delivery being sent to the release being live; from its being stored to the first step; and all phases.
+    async fn by_slipway(&self, round: usize) -> (Duration, Duration, Vec<(String, Duration)>) {
         let commit = self.commit(&format!("slipway-{round}\n"));
         let mut events = self.events().await;
         let started = Instant::now();
         let answer = Push::to_branch(REPOSITORY, "main", &commit).delivery().send(&self.hook).await.expect(202).json();
         let mut heard = String::new();
         while !heard.contains("event: release.live") {
-            let chunk = events.chunk().await.unwrap().expect("the stream goes on");
-            heard.push_str(&String::from_utf8_lossy(&chunk));
+            let left = TURN.saturating_sub(started.elapsed());
+            let Ok(chunk) = tokio::time::timeout(left, events.chunk()).await else {
+                panic!("nothing is live after {TURN:?}: {heard}\n{}", self.slipway.output());
+            };
+            heard.push_str(&String::from_utf8_lossy(&chunk.unwrap().expect("the stream goes on")));
             assert!(!heard.contains(".failed"), "{heard}");
         }
         let whole = started.elapsed();
@@ -136,7 +181,13 @@ impl Bench {
         let build = self.get(&format!("/api/v1/repositories/{REPOSITORY}/builds/{}", round + 1)).await;
         let stored = time(&delivery["received_at"]);
         let first = time(&build["attempts"][0]["steps"][0]["started_at"]);
-        (whole, Duration::from_millis(u64::try_from(first - stored).unwrap()))
+        let release =
+            self.get(&format!("/api/v1/repositories/{REPOSITORY}/environments/dev/releases/{}", round + 1)).await;
+        let (mut passed, built) = steps(&build, stored);
+        let (rolled, last) = steps(&release, built);
+        passed.extend(rolled);
+        passed.push(("before live".to_owned(), ms(time(&release["finished_at"]) - last)));
+        (whole, ms(first - stored), passed)
     }
 
     async fn by_script(&self, round: usize) -> Duration {
@@ -191,6 +242,11 @@ fn container() -> String {
 fn median(times: &mut [Duration]) -> Duration {
     times.sort();
     times[times.len() / 2]
+}
+
+/// A span of milliseconds; what overlaps has none.
+fn ms(span: i64) -> Duration {
+    Duration::from_millis(u64::try_from(span).unwrap_or(0))
 }
 
 fn time(value: &Value) -> i64 {

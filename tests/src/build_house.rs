@@ -153,6 +153,7 @@ impl BuildHouse {
             before: self.before.clone(),
             author: "Ada <ada@example.com>".to_owned(),
             message: "A change".to_owned(),
+            known: Vec::new(),
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -12,6 +12,15 @@ pub fn signal(process: Option<&Child>, name: &str) {
     assert!(sent.success(), "SIG{name} was not sent to {id}");
 }
 
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it fails.
+pub fn run(program: &str, arguments: &[&str]) {
+    let done = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(done.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
 /// The shells that run a command of a Dockerfile with this text in it, wherever their container is.
 #[must_use]
 pub fn dockerfile_commands(text: &str) -> Vec<String> {

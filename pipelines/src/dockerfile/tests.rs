@@ -114,3 +114,24 @@ fn images_are_named_with_their_places_in_the_text() {
         "neither stages, nor comments, nor heredocs, nor what a line's end splits"
     );
 }
+
+#[test]
+fn what_is_taken_from_elsewhere_is_known_to_be() {
+    let takes_unknown =
+        |text: &str| Dockerfile::read(text, &[("BASE".to_owned(), "busybox".to_owned())]).takes_unknown();
+    for closed in [
+        "FROM scratch\nADD app.tar /\n",
+        "ARG BASE\nFROM $BASE AS a\nRUN wget https://example.com/x\nFROM a\nCOPY --from=a /x /\n",
+    ] {
+        assert!(!takes_unknown(closed), "{closed}");
+    }
+    for open in [
+        "FROM busybox\nADD https://example.com/x /\n",
+        "FROM busybox\nADD \\\n  git@example.com:x/y /\n",
+        "FROM busybox\nARG WHERE\nADD $WHERE /\n",
+        "FROM busybox\nONBUILD ADD https://example.com/x /\n",
+        "FROM busybox\nCOPY --from=$STAGE /x /\n",
+    ] {
+        assert!(takes_unknown(open), "{open}");
+    }
+}

@@ -6,6 +6,7 @@ use super::{
     checkout_step,
     checkout_step::CheckedOut,
     step::{Bench, Subject},
+    unchanged::Earlier,
 };
 use crate::{
     coordinator::{BuildWork, JobResult},
@@ -62,7 +63,8 @@ pub(crate) async fn execute(
     });
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
     let subject = Subject { repository: work.repository_name.clone(), commit: work.commit.clone() };
-    let bench = Bench::new(subject, context.secrets.clone(), &site, &builder, &context.cancel);
+    let earlier = Earlier::new(work.known.clone(), &context.registries, &plan);
+    let bench = Bench::new(subject, context.secrets.clone(), &site, &builder, &context.cancel).knowing(earlier);
     carry_out(plan, bench, &context.reporter).await
 }
 

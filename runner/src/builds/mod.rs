@@ -7,8 +7,10 @@ mod configuration;
 mod declare;
 mod execute;
 mod graph;
+mod image;
 mod on_tree;
 mod step;
+mod unchanged;
 
 use std::path::PathBuf;
 

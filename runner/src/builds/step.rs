@@ -8,9 +8,9 @@ use std::{
 use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 use tokio_util::sync::CancellationToken;
 
-use super::command::Command;
+use super::{command::Command, unchanged::Earlier};
 use crate::{
-    coordinator::{Artifact, SecretValue, StepResult},
+    coordinator::{Artifact, KnownImage, SecretValue, StepResult},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
     reporter::StepLog,
     steps::{Patience, Site, StepError},
@@ -37,14 +37,18 @@ pub(super) struct Bench<'a> {
     names: BTreeMap<String, Vec<String>>,
     /// Whether images are built without the layers that earlier builds left.
     is_fresh: bool,
+    /// What earlier builds pushed; none where that does not matter.
+    pub(super) earlier: Option<Earlier>,
     made: Mutex<Made>,
 }
 
 #[derive(Debug, Default)]
-struct Made {
+pub(super) struct Made {
     /// Image ids by app.
-    images: HashMap<String, String>,
-    bases: Vec<Base>,
+    pub(super) images: HashMap<String, String>,
+    /// By app: what an earlier build pushed and this one takes over.
+    pub(super) taken: HashMap<String, KnownImage>,
+    pub(super) bases: Vec<Base>,
     artifacts: HashMap<u32, Artifact>,
 }
 
@@ -64,6 +68,7 @@ impl<'a> Bench<'a> {
             secrets,
             names: BTreeMap::new(),
             is_fresh: false,
+            earlier: None,
             made: Mutex::default(),
         }
     }
@@ -77,6 +82,12 @@ impl<'a> Bench<'a> {
     /// The same, building images without the layers that earlier builds left.
     pub(super) fn fresh(mut self, is_fresh: bool) -> Self {
         self.is_fresh = is_fresh;
+        self
+    }
+
+    /// The same, taking over what earlier builds pushed where nothing has changed since.
+    pub(super) fn knowing(mut self, earlier: Earlier) -> Self {
+        self.earlier = Some(earlier);
         self
     }
 
@@ -124,14 +135,7 @@ impl<'a> Bench<'a> {
                     secrets: self.secrets(secrets)?,
                     ..self.request()
                 };
-                let id = patience.bear(self.told(self.builder.build(request, log))).await?;
-                let local = self.site.keep_image(step.index, &id).await?;
-                self.made().images.insert(step.app.clone(), id.clone());
-                self.site.tell_image(image, &local);
-                self.made().bases.push(Base { image: image.clone(), local });
-                log.say(format!("built {id}")).await;
-                self.name(&step.app, &id, log).await?;
-                Ok(StepResult::succeeded().with("image_id", id))
+                Box::pin(self.image_step(step, image, request, log, &patience)).await
             }
             Action::Push { image, tags } => Box::pin(self.push(step, image, tags, log, &patience)).await,
         }
@@ -145,12 +149,19 @@ impl<'a> Bench<'a> {
         log: &StepLog,
         patience: &Patience,
     ) -> Result<StepResult, StepError> {
-        let id = self.image(&step.app)?;
-        let (engine, registries) = (self.site.engine(), self.site.registries());
-        let pushing = Box::pin(self.told(images::push(engine, &id, image, tags, registries, log)));
-        let pushed = patience.bear(pushing).await?;
-        // The push gave the engine's names back to what had them before.
-        self.name(&step.app, &id, log).await?;
+        let taken = self.made().taken.get(&step.app).cloned();
+        let pushed = match taken {
+            Some(known) => self.tag_again(&known, tags, log, patience).await?,
+            None => {
+                let id = self.image(&step.app)?;
+                let (engine, registries) = (self.site.engine(), self.site.registries());
+                let pushing = Box::pin(self.told(images::push(engine, &id, image, tags, registries, log)));
+                let pushed = patience.bear(pushing).await?;
+                // The push gave the engine's names back to what had them before.
+                self.name(&step.app, &id, log).await?;
+                pushed
+            }
+        };
         self.made().artifacts.insert(
             step.index,
             Artifact {
@@ -169,7 +180,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Gives an app's image the names that it keeps.
-    async fn name(&self, app: &str, id: &str, log: &StepLog) -> Result<(), StepError> {
+    pub(super) async fn name(&self, app: &str, id: &str, log: &StepLog) -> Result<(), StepError> {
         for name in self.names.get(app).into_iter().flatten() {
             self.site.name_image(id, name).await?;
             log.say(format!("the engine has it as {name}")).await;
@@ -191,7 +202,7 @@ impl<'a> Bench<'a> {
     }
 
     /// The same with an error of a step.
-    async fn told<T>(&self, doing: impl Future<Output = Result<T, ImageError>>) -> Result<T, StepError> {
+    pub(super) async fn told<T>(&self, doing: impl Future<Output = Result<T, ImageError>>) -> Result<T, StepError> {
         doing.await.map_err(|error| match error {
             ImageError::Engine(engine) => StepError::Engine(engine),
             other => StepError::Other(other.to_string()),
@@ -204,7 +215,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn made(&self) -> std::sync::MutexGuard<'_, Made> {
+    pub(super) fn made(&self) -> std::sync::MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -87,7 +87,7 @@ impl Context {
         futures_util::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
-    fn write(mut self, out: Pieces) -> io::Result<()> {
+    fn write(self, out: Pieces) -> io::Result<()> {
         let mut archive = tar::Builder::new(out);
         archive.follow_symlinks(false);
         if self.added {
@@ -96,6 +96,22 @@ impl Context {
             header.set_mode(0o644);
             archive.append_data(&mut header, &self.dockerfile_name, self.dockerfile.as_slice())?;
         }
+        let stopped = archive.get_ref().sender.clone();
+        self.each(|| stopped.is_closed(), |entry| append(&mut archive, entry))?;
+        archive.into_inner()?.flush()
+    }
+
+    /// The Dockerfile's text, as it would be sent.
+    pub(super) fn dockerfile(&self) -> &[u8] {
+        &self.dockerfile
+    }
+
+    /// Hands out every entry that belongs to the context, in the order of their names, until there is nobody to take them.
+    pub(super) fn each(
+        mut self,
+        is_stopped: impl Fn() -> bool,
+        mut take: impl FnMut(Entry) -> io::Result<()>,
+    ) -> io::Result<()> {
         let (mut entries, mut bytes) = (0, 0);
         let whole_folders = self.ignore.leaves_out_whole_folders();
         let kept = |path: &Path| {
@@ -103,9 +119,7 @@ impl Context {
             !self.ignore.ignores(&path) || is_or_holds(&self.always, &path)
         };
         // A folder in which everything is ignored is walked through without a word to whoever has stopped listening.
-        let stopped = archive.get_ref().sender.clone();
-        let mut wanted =
-            |path: &Path, is_folder: bool| !stopped.is_closed() && ((is_folder && !whole_folders) || kept(path));
+        let mut wanted = |path: &Path, is_folder: bool| !is_stopped() && ((is_folder && !whole_folders) || kept(path));
         while let Some(entry) = self.walker.next(&mut wanted)? {
             if matches!(entry.kind, EntryKind::Folder) && !kept(&entry.path) {
                 continue;
@@ -117,9 +131,9 @@ impl Context {
             if entries > self.limits.entries || bytes > self.limits.bytes {
                 return Err(io::Error::other(ImageError::ContextTooLarge { limit: self.limits.to_string() }));
             }
-            append(&mut archive, entry)?;
+            take(entry)?;
         }
-        archive.into_inner()?.flush()
+        Ok(())
     }
 }
 

@@ -40,6 +40,14 @@ pub(crate) enum ImageError {
         /// What the engine said.
         cause: String,
     },
+    /// The registry answered the engine with a failure of its own.
+    #[error("the registry {host} fails: {cause}. Its log says more")]
+    RegistryFailing {
+        /// The registry.
+        host: String,
+        /// What the engine said.
+        cause: String,
+    },
     /// The registry refused the login, or asked for one.
     #[error("{}", refused(host, username.as_deref(), cause))]
     LoginRefused {
@@ -77,6 +85,17 @@ pub(crate) enum ImageError {
     /// Something in the checkout cannot be read.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
+}
+
+impl ImageError {
+    /// Whether the same may succeed a little later without anyone changing a thing.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            ImageError::RegistryDown { .. } | ImageError::RegistryFailing { .. } => true,
+            ImageError::Registry(error) => error.is_outage(),
+            _ => false,
+        }
+    }
 }
 
 fn refused(host: &str, username: Option<&str>, cause: &str) -> String {

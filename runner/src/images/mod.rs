@@ -5,7 +5,9 @@ mod context;
 mod dockerignore;
 mod error;
 mod from;
+mod inputs;
 mod line;
+mod outage;
 mod progress;
 mod pull;
 mod push;
@@ -16,8 +18,9 @@ use async_trait::async_trait;
 pub(crate) use buildkit::BuildKit;
 pub(crate) use context::ContextLimits;
 pub(crate) use error::ImageError;
+pub(crate) use inputs::input_key;
 pub(crate) use pull::ensure;
-pub(crate) use push::push;
+pub(crate) use push::{Pushed, push, tag_pushed};
 
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bollard::query_parameters::{PushImageOptionsBuilder, RemoveImageOptions, TagImageOptionsBuilder};
 use futures_util::TryStreamExt;
 
-use super::ImageError;
+use super::{ImageError, outage::Outage};
 use crate::{
     coordinator::RegistryCredential,
     engine::{Engine, EngineError},
@@ -27,12 +27,30 @@ pub(crate) struct Pushed {
     pub(crate) size: i64,
 }
 
-/// Pushes the image with this id as `name`, gives it every tag there, and asks the registry for each of them.
+/// Pushes the image with this id as `name`, gives it every tag there, and asks the registry for each of them. A registry
+/// that fails for a moment is borne with.
 ///
 /// The engine's names belong to every repository that is built on it, so that a build which may not push under a name
 /// must not change what it means here. The first tag, the only one that the engine gives it, should therefore be one that
 /// nobody builds upon, as is the commit's.
 pub(crate) async fn push(
+    engine: &Engine,
+    id: &str,
+    name: &str,
+    tags: &[String],
+    registries: &[RegistryCredential],
+    log: &StepLog,
+) -> Result<Pushed, ImageError> {
+    let mut outage = Outage::default();
+    loop {
+        match push_once(engine, id, name, tags, registries, log).await {
+            Ok(pushed) => return Ok(pushed),
+            Err(error) => outage.bear(error, log).await?,
+        }
+    }
+}
+
+async fn push_once(
     engine: &Engine,
     id: &str,
     name: &str,
@@ -46,19 +64,47 @@ pub(crate) async fn push(
     // 1. The layers, once, under the first tag.
     let digest = send_own(engine, &registry, id, name, first, registries, log).await?;
     // 2. The other tags by the manifest that the registry holds now.
-    for tag in others {
-        let image = format!("{name}:{tag}");
-        log.say(format!("tagging {image}")).await;
-        registry.tag(name, &digest, tag).await?;
-        let found = confirmed(&registry, &image).await?;
-        if found != digest {
-            return Err(ImageError::OtherDigest { image, found, expected: digest });
-        }
-    }
-    log.say(format!("the registry confirmed {digest}")).await;
+    tag_all(&registry, name, &digest, others, log).await?;
     let inspected = engine.inspect_image(id).await;
     let size = inspected.map_err(|error| engine.error("inspect the pushed image", &error))?.size.unwrap_or(0);
     Ok(Pushed { digest, size })
+}
+
+/// Gives an image that the registry holds every tag there, by its manifest alone, and asks the registry for each of them.
+pub(crate) async fn tag_pushed(
+    registry: &Registry,
+    name: &str,
+    digest: &str,
+    tags: &[String],
+    log: &StepLog,
+) -> Result<(), ImageError> {
+    let mut outage = Outage::default();
+    loop {
+        match tag_all(registry, name, digest, tags, log).await {
+            Ok(()) => return Ok(()),
+            Err(error) => outage.bear(error, log).await?,
+        }
+    }
+}
+
+async fn tag_all(
+    registry: &Registry,
+    name: &str,
+    digest: &str,
+    tags: &[String],
+    log: &StepLog,
+) -> Result<(), ImageError> {
+    for tag in tags {
+        let image = format!("{name}:{tag}");
+        log.say(format!("tagging {image}")).await;
+        registry.tag(name, digest, tag).await?;
+        let found = confirmed(registry, &image).await?;
+        if found != digest {
+            return Err(ImageError::OtherDigest { image, found, expected: digest.to_owned() });
+        }
+    }
+    log.say(format!("the registry confirmed {digest}")).await;
+    Ok(())
 }
 
 /// Pushes the image under a tag until the registry holds this very image there, and answers with its digest.
@@ -192,6 +238,16 @@ fn explain(error: EngineError, name: &str, image: &str, registries: &[RegistryCr
     } else if says(&["dial tcp", "connection refused", "no such host", "i/o timeout", "timeout", "eof", "tls:", "x509"])
     {
         ImageError::RegistryDown { host, cause: message }
+    } else if says(&[
+        "http status: 5",
+        "http 5",
+        "http 429",
+        "toomanyrequests",
+        "too many requests",
+        "internal server error",
+        "unavailable",
+    ]) {
+        ImageError::RegistryFailing { host, cause: message }
     } else {
         ImageError::Push { image: image.to_owned(), cause: message }
     }
@@ -237,6 +293,9 @@ mod tests {
         let message = "Get \"http://127.0.0.1:5001/v2/\": dial tcp 127.0.0.1:5001: connect: connection refused";
         let error = explain(refused(message), "127.0.0.1:5001/shop/web", "x", &[]);
         assert!(matches!(&error, ImageError::RegistryDown { host, .. } if host == "127.0.0.1:5001"), "{error}");
+        let failing = "received unexpected HTTP status: 503 Service Unavailable";
+        let error = explain(refused(failing), "127.0.0.1:5001/shop/web", "x", &[]);
+        assert!(error.may_pass() && matches!(&error, ImageError::RegistryFailing { .. }), "{error}");
         assert!(matches!(explain(refused("blob unknown"), "a.example.com/x", "x", &[]), ImageError::Push { .. }));
     }
 }

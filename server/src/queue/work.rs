@@ -85,6 +85,10 @@ async fn secrets_of_rollout(
 async fn build_work(tx: &mut Tx, build: Build) -> Result<BuildWork, StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
+    let known = match Event::named(&build.event) {
+        None | Some(Event::PullRequest) => Vec::new(),
+        Some(_) => store::artifacts::known(&mut tx.conn(), &repository.id).await?,
+    };
     let before = store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?;
     Ok(BuildWork {
         build: build.id.to_string(),
@@ -99,6 +103,7 @@ async fn build_work(tx: &mut Tx, build: Build) -> Result<BuildWork, StoreError> 
         before,
         author: build.author,
         message: build.message,
+        known,
     })
 }
 

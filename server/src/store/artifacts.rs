@@ -1,10 +1,15 @@
 //! Artifacts: what a build pushed.
 
-use slipway_runner::coordinator::Artifact;
+use std::collections::{BTreeMap, HashMap};
+
+use slipway_runner::coordinator::{Artifact, INPUT_KEY, KnownImage};
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, builds::Build, execute, row, rows};
-use crate::ids::BuildId;
+use crate::ids::{BuildId, RepositoryId};
+
+/// How many images of each app are told to a runner: enough for branches that are built by turns.
+const KNOWN_OF_EACH: usize = 3;
 
 #[derive(FromRow)]
 struct ArtifactRow {
@@ -57,6 +62,49 @@ pub(crate) async fn newest_before(
         build.number,
         app
     )?)
+}
+
+#[derive(FromRow)]
+struct KnownRow {
+    app: String,
+    image: String,
+    digest: String,
+    size: i64,
+    number: i64,
+    output: JsonText<BTreeMap<String, String>>,
+}
+
+/// What the newest builds of a repository pushed, with the keys of what it was made of, the newest first. Pull requests
+/// leave nothing that others take over.
+pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
+    let found: Vec<KnownRow> = rows!(
+        conn,
+        "SELECT a.app, a.image, a.digest, a.size, b.number, s.output
+         FROM (SELECT id, number FROM build
+               WHERE repository_id = $1 AND state = 'succeeded' AND event <> 'pull_request'
+               ORDER BY number DESC LIMIT 10) b
+         JOIN artifact a ON a.build_id = b.id
+         JOIN job j ON j.build_id = b.id
+         JOIN step s ON s.job_id = j.id AND s.attempt = j.attempt AND s.app = a.app AND s.kind = 'build'
+              AND s.state = 'succeeded'
+         ORDER BY b.number DESC, a.position LIMIT 2000",
+        repository
+    )?;
+    let mut of_app: HashMap<String, usize> = HashMap::new();
+    let known = found.into_iter().filter_map(|mut row| {
+        let key = row.output.0.remove(INPUT_KEY)?;
+        let count = of_app.entry(row.app.clone()).or_default();
+        *count += 1;
+        (*count <= KNOWN_OF_EACH).then_some(KnownImage {
+            app: row.app,
+            image: row.image,
+            digest: row.digest,
+            size: row.size,
+            key,
+            build: row.number,
+        })
+    });
+    Ok(known.collect())
 }
 
 pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, artifacts: &[Artifact]) -> Result<(), StoreError> {

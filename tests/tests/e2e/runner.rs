@@ -41,6 +41,7 @@ fn some_build() -> Work {
         before: None,
         author: "Ada <ada@example.com>".to_owned(),
         message: "A change".to_owned(),
+        known: Vec::new(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use slipway_tests::{
     databases::TestDatabase,
+    dice::Dice,
     house::{House, LONG},
     on_both_databases,
     wait::until,
@@ -16,21 +17,9 @@ const EVENTS: u64 = 30;
 
 on_both_databases!(killed_again_and_again);
 
-/// The generator of Sebastiano Vigna (splitmix64), public domain: <https://prng.di.unimi.it/splitmix64.c>.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-}
-
 async fn killed_again_and_again(database: TestDatabase) {
     let seed = seed();
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut house = House::on(database).await;
     for round in 1..=ROUNDS {
         let version = format!("version {round}");

@@ -1,0 +1,5 @@
+//! What others break while a build needs them: each ends in words, nothing is lost, nothing stays, and it works again.
+
+mod disk;
+mod git;
+mod registry;
