@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordinator::{RegistryCredential, SecretValue},
+    coordinator::{KnownStep, RegistryCredential, SecretValue, StepResult},
     engine::Engine,
     proxy::Proxy,
     reporter::Reporter,
@@ -26,10 +26,20 @@ pub struct JobContext {
     pub proxy: Option<Arc<dyn Proxy>>,
     /// The runner's id, for labels.
     pub runner_id: String,
-    /// The runner's life, for the labels of what dies with a build.
+    /// The life of the runner that began the job, for the labels of what dies with a build.
     pub incarnation: String,
     /// Which attempt of the job this is, from 1.
     pub attempt: u32,
+    /// How far an earlier life of the runner came; empty for a job that begins.
+    pub steps: Vec<KnownStep>,
     /// Cancelled when the job must stop: on request, because the lease was lost, or because the runner shuts down.
     pub cancel: CancellationToken,
+}
+
+impl JobContext {
+    /// How a step ended in an earlier life of the runner, if it did.
+    #[must_use]
+    pub fn ended(&self, index: u32) -> Option<&StepResult> {
+        self.steps.iter().find(|step| step.index == index)?.result.as_ref()
+    }
 }

@@ -10,6 +10,7 @@ mod failure;
 mod images;
 pub mod inventory;
 pub mod job;
+mod journal;
 pub mod lease;
 pub mod local;
 pub mod logs;
@@ -22,5 +23,5 @@ pub mod targets;
 mod tls;
 mod workspace;
 
-pub use agent::{RunnerConfig, RunnerError, RunnerLimits, run};
+pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run};
 pub use steps::StepLimits;

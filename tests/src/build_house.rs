@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use slipway_runner::{
-    RunnerConfig, RunnerLimits,
+    AtShutdown, RunnerConfig, RunnerLimits,
     coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, Work},
 };
 use tempfile::TempDir;
@@ -85,6 +85,7 @@ impl BuildHouse {
                 capacity: 2,
                 docker_host: None,
                 proxy: None,
+                at_shutdown: AtShutdown::HandBack,
                 limits: RunnerLimits { claim_wait: Duration::from_secs(5), ..RunnerLimits::default() },
             },
             lease_ms: 60_000,

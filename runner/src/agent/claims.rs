@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, RunnerError};
-use crate::coordinator::{ClaimReply, ClaimRequest, CoordinatorError};
+use super::{Agent, RunnerError, job::Assignment};
+use crate::{
+    coordinator::{ClaimReply, ClaimRequest, CoordinatorError},
+    journal::Entry,
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -69,8 +72,8 @@ impl Agent {
             }
             ClaimReply::Work { lease } => {
                 if let Some(held) = self.leases.take(&lease, Instant::now()) {
-                    let agent = self.clone();
-                    self.jobs.spawn(async move { agent.work(*lease, held).await });
+                    let entry = Entry::begin(&lease, &self.incarnation);
+                    self.set_to_work(Assignment { lease: *lease, entry, steps: Vec::new() }, held);
                 }
             }
         }

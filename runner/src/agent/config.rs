@@ -19,8 +19,21 @@ pub struct RunnerConfig {
     pub docker_host: Option<String>,
     /// What routes requests to releases; none on a runner that is not to serve any.
     pub proxy: Option<ProxyConfig>,
+    /// What becomes of the jobs at hand when it ends in order.
+    pub at_shutdown: AtShutdown,
     /// Bounds.
     pub limits: RunnerLimits,
+}
+
+/// What becomes of a runner's jobs when it ends in order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtShutdown {
+    /// What runs in containers goes on there, and the runner's next life goes on with the jobs. For a runner that is
+    /// restarted or upgraded.
+    #[default]
+    Leave,
+    /// Everything is stopped and removed, and the jobs begin again on another runner. For one that does not come back.
+    HandBack,
 }
 
 /// The bounds that a runner keeps.

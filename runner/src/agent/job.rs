@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::Agent;
 use crate::{
     builds,
-    coordinator::{JobResult, Lease, LeaseKey, Work},
+    coordinator::{JobResult, KnownStep, Lease, LeaseKey, Work},
     engine::{Engine, EngineError},
     job::JobContext,
+    journal::{Entry, Page},
     lease::HeldLease,
     logs::Masks,
     reporter::{ReportError, Reporter},
@@ -21,22 +22,47 @@ const HAND_BACK_LIMIT: Duration = Duration::from_secs(2);
 /// How often an engine that is down is tried again.
 const ENGINE_RETRY: Duration = Duration::from_millis(250);
 
+/// A job to do, or to go on with.
+#[derive(Debug)]
+pub(super) struct Assignment {
+    /// The lease.
+    pub(super) lease: Lease,
+    /// What the journal says of it.
+    pub(super) entry: Entry,
+    /// How far an earlier life came.
+    pub(super) steps: Vec<KnownStep>,
+}
+
 impl Agent {
+    /// Begins or goes on with a job in a task of its own.
+    pub(super) fn set_to_work(self: &Arc<Self>, job: Assignment, held: HeldLease) {
+        let agent = self.clone();
+        self.jobs.spawn(async move { agent.work(job, held).await });
+    }
+
     /// Does the work, reports how it ended unless the lease was lost, and gives the lease back.
-    pub(super) async fn work(self: &Arc<Self>, lease: Lease, held: HeldLease) {
+    async fn work(self: &Arc<Self>, job: Assignment, held: HeldLease) {
         let reporter = Reporter::new(self.coordinator.clone(), held.clone())
             .with_log_limits(self.config.limits.logs)
-            .with_masks(Masks::of(&lease.secrets));
+            .with_masks(Masks::of(&job.lease.secrets))
+            .resuming(&job.steps);
         let fence = tokio::spawn({
             let held = held.clone();
             async move { held.fence().await }
         });
         // In a task of its own, so that a panic ends this job and not the runner.
-        let doing = tokio::spawn({
+        let mut doing = tokio::spawn({
             let (agent, reporter) = (self.clone(), reporter.clone());
-            async move { Box::pin(agent.perform(lease, reporter)).await }
+            async move { Box::pin(agent.perform(job, reporter)).await }
         });
-        let result = match doing.await {
+        let Some(result) = self.left.run_until_cancelled(&mut doing).await else {
+            // Cut off as a kill would do it, for the next life to go on.
+            doing.abort();
+            drop(doing.await);
+            held.lose();
+            return;
+        };
+        let result = match result {
             Ok(result) => result,
             Err(error) => {
                 tracing::error!(job = %held.key().job, %error, "a job failed by an error of the runner's own");
@@ -51,16 +77,21 @@ impl Agent {
                 Ok(JobResult::Failed { reason: format!("the server refused a report of the runner: {reason}") })
             }
         });
-        let reported = match result {
-            Ok(result) => reporter.finish_job(result).await,
-            Err(error) => Err(error),
+        let reporting = async {
+            match result {
+                Ok(result) => reporter.finish_job(result).await,
+                Err(error) => Err(error),
+            }
         };
+        let Some(reported) = self.left.run_until_cancelled(reporting).await else { return held.lose() };
         match reported {
             Err(ReportError::LeaseLost) if self.leases.are_handed_back() => self.hand_back(held.key()).await,
             Err(error) => tracing::warn!(job = %held.key().job, %error, "the job's end was not reported"),
             Ok(()) => {}
         }
         fence.abort();
+        self.no_longer_resumed(held.key());
+        self.journal.forget(held.key());
         self.leases.give_back(held.key());
     }
 
@@ -72,7 +103,9 @@ impl Agent {
         }
     }
 
-    async fn perform(&self, lease: Lease, reporter: Reporter) -> Result<JobResult, ReportError> {
+    async fn perform(&self, job: Assignment, reporter: Reporter) -> Result<JobResult, ReportError> {
+        let Assignment { lease, entry, steps } = job;
+        self.journal.keep(&entry).await;
         let cancel = reporter.lease().stop().clone();
         let engine = tokio::select! {
             engine = self.engine() => engine,
@@ -89,12 +122,16 @@ impl Agent {
             secrets: lease.secrets,
             proxy: self.proxy.clone(),
             runner_id: self.config.id.clone(),
-            incarnation: self.incarnation.clone(),
+            incarnation: entry.life.clone(),
             attempt: lease.attempt,
+            steps,
             cancel,
         };
         match lease.work {
-            Work::Build(work) => builds::execute(&work, &context, &self.workshop).await,
+            Work::Build(work) => {
+                let mut page = Page::new(self.journal.clone(), entry);
+                builds::execute(&work, &context, &self.workshop, &mut page).await
+            }
             Work::Rollout(work) => Ok(rollouts::execute(&work, &context).await),
         }
     }

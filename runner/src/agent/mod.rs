@@ -1,23 +1,26 @@
-//! A runner's life: it cleans up after the one before, announces itself, claims jobs, keeps their leases, and leaves
-//! nothing behind when it ends.
+//! A runner's life: it cleans up after the one before, announces itself, goes on with the jobs that were under way,
+//! claims more, and keeps their leases.
 
 mod claims;
 mod config;
 mod heartbeat;
 mod job;
 mod leases;
+mod resume;
 mod start;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use config::{RunnerConfig, RunnerError, RunnerLimits};
+pub use config::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits};
 use leases::Leases;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     builds::Workshop,
     checkout::Mirrors,
-    coordinator::Coordinator,
+    coordinator::{Coordinator, LeaseKey},
+    engine::labels::Origin,
+    journal::Journal,
     proxy::{Caddy, Proxy},
     steps::Leftovers,
 };
@@ -30,11 +33,40 @@ struct Agent {
     leases: Leases,
     workshop: Workshop,
     proxy: Option<Arc<dyn Proxy>>,
+    journal: Journal,
+    /// Builds of earlier lives that go on: what is theirs is not cleaned up.
+    resumed: Mutex<Vec<Origin>>,
+    /// Cancelled when this life ends and the next one is to go on with its jobs.
+    left: CancellationToken,
     jobs: TaskTracker,
 }
 
-/// Runs until `shutdown` is cancelled; then every container of a build is stopped, and the jobs at hand are handed back:
-/// they begin again on another runner, or in this one's next life.
+impl Agent {
+    fn resumed(&self) -> MutexGuard<'_, Vec<Origin>> {
+        self.resumed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_longer_resumed(&self, lease: &LeaseKey) {
+        self.resumed().retain(|origin| origin.job != lease.job);
+    }
+
+    /// Ends every job in one way or the other.
+    async fn end_jobs(&self) {
+        match self.config.at_shutdown {
+            AtShutdown::Leave => {
+                self.workshop.leftovers.leave();
+                self.left.cancel();
+            }
+            AtShutdown::HandBack => self.leases.hand_back_all(),
+        }
+        self.jobs.close();
+        if tokio::time::timeout(self.config.limits.shutdown, self.jobs.wait()).await.is_err() {
+            tracing::warn!("some jobs did not stop in time; the next start cleans up after them");
+        }
+    }
+}
+
+/// Runs until `shutdown` is cancelled. What becomes of the jobs at hand then, [`AtShutdown`] says.
 ///
 /// # Errors
 /// When the data folder cannot be used, or the server refuses this runner for good.
@@ -47,7 +79,9 @@ pub async fn run(
     let shutdown = shutdown.child_token();
     let incarnation = ulid::Ulid::generate().to_string();
     let leftovers = Leftovers::default();
-    let workspaces = start::folders(&config, &incarnation, &leftovers)?;
+    let (journal, entries) = start::journal(&config)?;
+    let resumed: Vec<_> = entries.iter().filter_map(|entry| entry.origin(&config.id)).collect();
+    let workspaces = start::folders(&config, &incarnation, &resumed, &leftovers)?;
     let workshop = Workshop {
         mirrors: Mirrors::new(config.data_dir.join("mirrors"), config.limits.checkout),
         workspaces,
@@ -62,23 +96,22 @@ pub async fn run(
         leases: Leases::default(),
         workshop,
         proxy,
+        journal,
+        resumed: Mutex::new(resumed),
+        left: CancellationToken::new(),
         jobs: TaskTracker::new(),
     });
     // 1. What earlier lives left on the engine goes before new work comes, if the engine answers in time.
     agent.clean_up(&shutdown).await;
-    // 2. The server hears of this life, and takes back what the one before held.
-    let outcome = match agent.register(&shutdown).await {
+    // 2. The server hears of this life, and takes back what the one before held and this one does not go on with.
+    let outcome = match agent.register(&entries, &shutdown).await {
         Ok(()) => {
             let ended = CancellationToken::new();
             let beats = tokio::spawn(heartbeat::run(agent.clone(), ended.clone()));
+            // 3. The jobs under way, and then new ones.
+            agent.resume(entries, &shutdown).await;
             let outcome = agent.claim_until(&shutdown).await;
-            // 3. What is still running stops, and is handed back.
-            agent.leases.hand_back_all();
-            agent.jobs.close();
-            let patience = agent.config.limits.shutdown;
-            if tokio::time::timeout(patience, agent.jobs.wait()).await.is_err() {
-                tracing::warn!("some jobs did not stop in time; the next start cleans up after them");
-            }
+            agent.end_jobs().await;
             ended.cancel();
             let _ = beats.await;
             outcome

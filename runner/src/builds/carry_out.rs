@@ -6,19 +6,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::{graph::Graph, step::Bench};
 use crate::{
-    coordinator::{JobResult, StepOutcome, StepResult},
+    coordinator::{JobResult, KnownStep, StepOutcome, StepResult},
     reporter::{ReportError, Reporter},
 };
 
 const CANCELLED: &str = "the build was cancelled";
 
-/// Carries out a plan whose steps are declared.
+/// Carries out a plan whose steps are declared. Those that are known from an earlier life of the runner are not run again
+/// where they ended, and go on first where they had begun.
 ///
 /// # Errors
 /// When the lease is gone or the server refuses a report; then there is nothing more to report.
-pub(super) async fn carry_out(plan: Plan, bench: Bench<'_>, reporter: &Reporter) -> Result<JobResult, ReportError> {
+pub(super) async fn carry_out(
+    plan: Plan,
+    bench: Bench<'_>,
+    known: &[KnownStep],
+    reporter: &Reporter,
+) -> Result<JobResult, ReportError> {
     let run = Run { bench: &bench, reporter, cancel: bench.cancel };
-    let failure = run.all(&plan).await?;
+    let failure = run.all(&plan, known).await?;
     Ok(if bench.cancel.is_cancelled() {
         JobResult::Cancelled
     } else if let Some(reason) = failure {
@@ -36,10 +42,17 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs all of them, and returns the first failure in words.
-    async fn all(&self, plan: &Plan) -> Result<Option<String>, ReportError> {
+    async fn all(&self, plan: &Plan, known: &[KnownStep]) -> Result<Option<String>, ReportError> {
         let mut graph = Graph::new(&plan.steps);
         let mut running = FuturesUnordered::new();
         let mut failure = None;
+        for step in known {
+            if let Some(result) = &step.result {
+                self.ended(&mut graph, step.index, result, &mut failure).await?;
+            } else if step.started {
+                graph.prefer(step.index);
+            }
+        }
         let parallel = self.bench.site.limits().parallel.max(1);
         loop {
             while running.len() < parallel && !self.cancel.is_cancelled() {
@@ -55,15 +68,27 @@ impl Run<'_> {
             }
             let Some(ended) = running.next().await else { return Ok(failure) };
             let (index, result) = ended?;
-            let left = graph.end(index, result.outcome);
-            if result.outcome == StepOutcome::Failed && failure.is_none() {
-                let why = result.reason.unwrap_or_default();
-                failure = Some(format!("{} failed: {why}", graph.in_words(index)));
-            }
-            for (index, reason) in left {
-                self.reporter.skip(index, StepOutcome::Skipped, reason).await?;
-            }
+            self.ended(&mut graph, index, &result, &mut failure).await?;
         }
+    }
+
+    /// Notes how a step ended, and what will not run for it.
+    async fn ended(
+        &self,
+        graph: &mut Graph,
+        index: u32,
+        result: &StepResult,
+        failure: &mut Option<String>,
+    ) -> Result<(), ReportError> {
+        let left = graph.end(index, result.outcome);
+        if result.outcome == StepOutcome::Failed && failure.is_none() {
+            let why = result.reason.as_deref().unwrap_or_default();
+            *failure = Some(format!("{} failed: {why}", graph.in_words(index)));
+        }
+        for (index, reason) in left {
+            self.reporter.skip(index, StepOutcome::Skipped, reason).await?;
+        }
+        Ok(())
     }
 
     async fn one(&self, step: &PlannedStep) -> Result<(u32, StepResult), ReportError> {

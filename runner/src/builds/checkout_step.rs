@@ -8,11 +8,12 @@ use slipway_pipelines::{
 };
 use tokio::sync::mpsc;
 
-use super::{Workshop, configuration, configuration::Read, declare};
+use super::{Workshop, configuration, configuration::Read, declare, resumed::RESTARTED};
 use crate::{
     checkout::{Checkout, CheckoutError, CheckoutRequest, Contents, Since},
     coordinator::{BuildWork, LogStream, StepResult, WARNINGS},
     job::JobContext,
+    journal::Page,
     reporter::{ReportError, StepLog},
     steps::StepError,
     workspace::Workspace,
@@ -26,18 +27,32 @@ pub(super) struct CheckedOut {
     warnings: usize,
 }
 
+impl CheckedOut {
+    /// What an earlier life checked out, and told of.
+    pub(super) fn again(workspace: Workspace, plan: Plan) -> Self {
+        CheckedOut { workspace, plan, warnings: 0 }
+    }
+}
+
 /// Runs the checkout and ends its step. The inner error is the step's, already reported.
 pub(super) async fn run(
     work: &BuildWork,
     context: &JobContext,
     workshop: &Workshop,
     into: &Path,
+    page: &mut Page,
 ) -> Result<Result<CheckedOut, StepError>, ReportError> {
     context.reporter.declare(vec![declare::checkout()]).await?;
     let log = context.reporter.start(declare::CHECKOUT).await?;
+    if log.is_resumed() {
+        log.begin_again(RESTARTED).await;
+        // Complete or not: nobody knows what was done with it.
+        workshop.leftovers.remove_now(into).await;
+    }
     let done = check_out(work, context, workshop, into, &log).await;
     match done {
-        Ok(done) => {
+        Ok(mut done) => {
+            done.plan = page.settle(done.plan).await;
             // Declared before this step ends, so that nobody ever sees a build that looks finished in between.
             context.reporter.declare(declare::steps(&done.plan, &[declare::CHECKOUT])).await?;
             let warnings = done.warnings.to_string();

@@ -3,8 +3,8 @@
 use super::{
     Workshop,
     carry_out::carry_out,
-    checkout_step,
-    checkout_step::CheckedOut,
+    checkout_step::{self, CheckedOut},
+    declare, resumed,
     step::{Bench, Subject},
     unchanged::Earlier,
 };
@@ -13,11 +13,13 @@ use crate::{
     engine::labels::Origin,
     images::{BuildKit, ContextLimits},
     job::JobContext,
+    journal::Page,
     reporter::ReportError,
     steps::{BuildNetwork, Grounds, Site, StepError},
 };
 
-/// Executes a build. Its containers and its workspace are removed in the background when it ends.
+/// Executes a build, or goes on with one that an earlier life of the runner began. Its containers and its workspace are
+/// removed in the background when it ends.
 ///
 /// # Errors
 /// When the lease is gone or the server refuses a report; then there is nothing more to report.
@@ -25,6 +27,7 @@ pub(crate) async fn execute(
     work: &BuildWork,
     context: &JobContext,
     workshop: &Workshop,
+    page: &mut Page,
 ) -> Result<JobResult, ReportError> {
     let origin = Origin {
         runner: context.runner_id.clone(),
@@ -34,9 +37,24 @@ pub(crate) async fn execute(
         repository: work.repository.clone(),
     };
     let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone());
-    let folder = Folder { path: workshop.workspaces.join(origin.name()), workshop: workshop.clone() };
+    let [path, socket_folder] = workshop.folders(&origin);
+    let folder = Folder { path, workshop: workshop.clone() };
     // 1. The commit and its plan.
-    let checked_out = checkout_step::run(work, context, workshop, &folder.path).await?;
+    let checked_out = match context.ended(declare::CHECKOUT) {
+        None => checkout_step::run(work, context, workshop, &folder.path, page).await?,
+        Some(result) => match resumed::checked_out(result, page, &folder.path) {
+            Ok(checked_out) => checked_out,
+            Err(gone) => {
+                let (leftovers, engine) = (workshop.leftovers.clone(), context.engine.clone());
+                workshop.leftovers.spawn(async move {
+                    if let Err(error) = leftovers.remove_build(&engine, &origin).await {
+                        tracing::warn!(%error, "a build left something on the engine; the next start removes it");
+                    }
+                });
+                return Ok(gone.begins_again(context));
+            }
+        },
+    };
     let CheckedOut { workspace, plan, .. } = match checked_out {
         Ok(done) => done,
         Err(error) => {
@@ -49,7 +67,6 @@ pub(crate) async fn execute(
     };
     // 2. The plan's steps. Whatever comes of them, nothing stays behind: the site and the folder are cleared as they go
     //    out of scope.
-    let socket_folder = workshop.workspaces.join(format!("{}.engine", origin.name()));
     let site = Site::new(Grounds {
         engine: context.engine.clone(),
         origin,
@@ -65,7 +82,10 @@ pub(crate) async fn execute(
     let subject = Subject { repository: work.repository_name.clone(), commit: work.commit.clone() };
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan);
     let bench = Bench::new(subject, context.secrets.clone(), &site, &builder, &context.cancel).knowing(earlier);
-    carry_out(plan, bench, &context.reporter).await
+    if let Err(gone) = resumed::take_up(&bench, &plan, &context.steps).await {
+        return Ok(gone.begins_again(context));
+    }
+    carry_out(plan, bench, &context.steps, &context.reporter).await
 }
 
 /// The build's checkout, removed in the background.

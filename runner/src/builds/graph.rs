@@ -8,6 +8,8 @@ use crate::coordinator::StepOutcome;
 #[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
+    /// What was under way before: it goes on before anything new begins.
+    preferred: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -37,15 +39,19 @@ impl Graph {
             name: step.name.clone(),
             state: if step.skipped.is_some() { State::Skipped } else { State::Waiting },
         };
-        Graph { nodes: steps.iter().map(node).collect() }
+        Graph { nodes: steps.iter().map(node).collect(), preferred: Vec::new() }
+    }
+
+    /// Lets a step go before others as soon as it may run.
+    pub(super) fn prefer(&mut self, index: u32) {
+        self.preferred.push(index);
     }
 
     /// Takes the first step that may run now, and counts it as running.
     pub(super) fn start_next(&mut self) -> Option<u32> {
-        let at = self
-            .nodes
-            .iter()
-            .position(|node| node.state == State::Waiting && node.needs.iter().all(|&need| self.is_done(need)))?;
+        let may_run = |node: &Node| node.state == State::Waiting && node.needs.iter().all(|&need| self.is_done(need));
+        let first = |node: &Node| self.preferred.contains(&node.index) && may_run(node);
+        let at = self.nodes.iter().position(first).or_else(|| self.nodes.iter().position(may_run))?;
         let node = &mut self.nodes[at];
         node.state = State::Running;
         Some(node.index)
@@ -61,8 +67,12 @@ impl Graph {
         })
     }
 
-    /// Notes how a step ended. Returns the steps that will not run for it, each with the reason.
+    /// Notes how a step ended. Returns the steps that will not run for it, each with the reason. Of one that was skipped,
+    /// the plan or the step that it was skipped for says all there is to know.
     pub(super) fn end(&mut self, index: u32, outcome: StepOutcome) -> Vec<(u32, String)> {
+        if outcome == StepOutcome::Skipped {
+            return Vec::new();
+        }
         if let Some(node) = self.nodes.iter_mut().find(|node| node.index == index) {
             node.state = State::Ended(outcome);
         }
@@ -180,6 +190,18 @@ mod tests {
         assert_eq!(ready(&mut graph), [1, 4]);
         let left = graph.end(1, StepOutcome::Failed);
         assert_eq!(left, [(3, "step 1 (command 1) failed".to_owned())], "what is skipped has ended already");
+    }
+
+    #[test]
+    fn what_was_under_way_goes_on_first_and_what_ended_is_not_run_again() {
+        let mut graph = graph(&[&[], &[], &[1], &[2], &[4]]);
+        graph.end(1, StepOutcome::Succeeded);
+        graph.prefer(3);
+        assert_eq!(ready(&mut graph), [3, 2]);
+        let left = graph.end(2, StepOutcome::Failed);
+        assert_eq!(left.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(graph.end(4, StepOutcome::Skipped), [], "it is known already");
+        assert_eq!(ready(&mut graph), [] as [u32; 0]);
     }
 
     #[test]

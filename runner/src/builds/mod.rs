@@ -9,6 +9,7 @@ mod execute;
 mod graph;
 mod image;
 mod on_tree;
+mod resumed;
 mod step;
 mod unchanged;
 
@@ -20,6 +21,7 @@ pub(crate) use step::Subject;
 
 use crate::{
     checkout::Mirrors,
+    engine::labels::Origin,
     steps::{Leftovers, StepLimits},
 };
 
@@ -28,10 +30,18 @@ use crate::{
 pub(crate) struct Workshop {
     /// The mirrors of every repository met so far.
     pub(crate) mirrors: Mirrors,
-    /// Where this life of the runner keeps its checkouts.
+    /// Where the runner keeps its checkouts, by its lives.
     pub(crate) workspaces: PathBuf,
     /// The bounds of each step.
     pub(crate) limits: StepLimits,
     /// What is being removed in the background.
     pub(crate) leftovers: Leftovers,
+}
+
+impl Workshop {
+    /// The folders of a build: its checkout, and that of its engine's socket.
+    pub(crate) fn folders(&self, origin: &Origin) -> [PathBuf; 2] {
+        let life = self.workspaces.join(&origin.incarnation);
+        [life.join(origin.name()), life.join(format!("{}.engine", origin.name()))]
+    }
 }

@@ -52,5 +52,5 @@ pub(crate) async fn on_tree(
             return Ok(JobResult::Failed { reason: error.to_string() });
         }
     }
-    carry_out(plan, bench, reporter).await
+    carry_out(plan, bench, &[], reporter).await
 }

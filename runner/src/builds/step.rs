@@ -8,7 +8,7 @@ use std::{
 use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 use tokio_util::sync::CancellationToken;
 
-use super::{command::Command, unchanged::Earlier};
+use super::{command::Command, resumed::RESTARTED, unchanged::Earlier};
 use crate::{
     coordinator::{Artifact, KnownImage, SecretValue, StepResult},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
@@ -108,6 +108,11 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Takes what a step has pushed for an artifact of the build.
+    pub(super) fn pushed(&self, index: u32, artifact: Artifact) {
+        self.made().artifacts.insert(index, artifact);
+    }
+
     /// What was pushed, in the order of the plan.
     pub(super) fn into_artifacts(self) -> Vec<Artifact> {
         let made = self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -135,6 +140,7 @@ impl<'a> Bench<'a> {
                     secrets: self.secrets(secrets)?,
                     ..self.request()
                 };
+                self.begin_again(log).await;
                 Box::pin(self.image_step(step, image, request, log, &patience)).await
             }
             Action::Push { image, tags } => Box::pin(self.push(step, image, tags, log, &patience)).await,
@@ -149,6 +155,7 @@ impl<'a> Bench<'a> {
         log: &StepLog,
         patience: &Patience,
     ) -> Result<StepResult, StepError> {
+        self.begin_again(log).await;
         let taken = self.made().taken.get(&step.app).cloned();
         let pushed = match taken {
             Some(known) => self.tag_again(&known, tags, log, patience).await?,
@@ -162,21 +169,27 @@ impl<'a> Bench<'a> {
                 pushed
             }
         };
-        self.made().artifacts.insert(
-            step.index,
-            Artifact {
-                app: step.app.clone(),
-                image: image.to_owned(),
-                digest: pushed.digest.clone(),
-                tags: tags.to_vec(),
-                size: pushed.size,
-            },
-        );
+        let artifact = Artifact {
+            app: step.app.clone(),
+            image: image.to_owned(),
+            digest: pushed.digest.clone(),
+            tags: tags.to_vec(),
+            size: pushed.size,
+        };
+        self.pushed(step.index, artifact);
         Ok(StepResult::succeeded()
             .with("image", image)
             .with("digest", pushed.digest)
             .with("tags", tags.join(" "))
             .with("size", pushed.size.to_string()))
+    }
+
+    /// An image that an earlier life of the runner began to build or to push is built or pushed once more. Nothing is done
+    /// twice, as the engine has it in its cache, and the registry by its digest.
+    async fn begin_again(&self, log: &StepLog) {
+        if log.is_resumed() {
+            log.begin_again(RESTARTED).await;
+        }
     }
 
     /// Gives an app's image the names that it keeps.

@@ -96,6 +96,16 @@ struct Watch {
     progress: UnboundedSender<String>,
 }
 
+/// Stops blocking work when nobody waits for it any more.
+#[derive(Debug, Default)]
+struct StoppedOnDrop(Arc<AtomicBool>);
+
+impl Drop for StoppedOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Watch {
     fn goes_on(&self) -> bool {
         self.check().is_ok()
@@ -181,9 +191,10 @@ impl Mirrors {
             lock = self.locks.lock(repository) => lock,
             () = cancel.cancelled() => return Err(CheckoutError::Cancelled),
         };
-        let stopped = Arc::new(AtomicBool::new(false));
+        // However the wait ends, the thread is not left working for nobody.
+        let stopped = StoppedOnDrop::default();
         let watch = Watch {
-            stopped: stopped.clone(),
+            stopped: stopped.0.clone(),
             deadline: Instant::now() + self.limits.time,
             limits: self.limits,
             progress,
@@ -196,14 +207,8 @@ impl Mirrors {
         let patience = self.limits.time + Duration::from_secs(5);
         tokio::select! {
             done = work => done.unwrap_or_else(|_| Err(CheckoutError::Git("an internal error".to_owned()))),
-            () = cancel.cancelled() => {
-                stopped.store(true, Ordering::Relaxed);
-                Err(CheckoutError::Cancelled)
-            }
-            () = tokio::time::sleep(patience) => {
-                stopped.store(true, Ordering::Relaxed);
-                Err(CheckoutError::TooSlow { seconds: self.limits.time.as_secs() })
-            }
+            () = cancel.cancelled() => Err(CheckoutError::Cancelled),
+            () = tokio::time::sleep(patience) => Err(CheckoutError::TooSlow { seconds: self.limits.time.as_secs() }),
         }
     }
 }

@@ -152,19 +152,47 @@ impl Origin {
     }
 }
 
-/// Whether this is the name of an image from an earlier life of the runner. Images get no labels for this, as labels
-/// would be pushed with them.
-#[must_use]
-pub fn is_earlier_image(name: &str, runner: &str, incarnation: &str) -> bool {
-    name.strip_prefix("slipway-").and_then(|name| name.split_once(':')).is_some_and(|(_, tag)| {
-        tag.starts_with(&image_tag(runner, "")) && !tag.starts_with(&format!("{}-", image_tag(runner, incarnation)))
-    })
+/// What a runner's earlier lives left, except for the jobs that the present one goes on with.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// The runner's id.
+    pub runner: String,
+    /// Its present life.
+    pub life: String,
+    /// Whose objects stay.
+    pub resumed: Vec<Origin>,
 }
 
-/// Whether [`SOCKET`] says that something was made in an earlier life of the runner.
-#[must_use]
-pub fn is_earlier_mark(mark: &str, runner: &str, incarnation: &str) -> bool {
-    mark.starts_with(&image_tag(runner, "")) && !mark.starts_with(&format!("{}-", image_tag(runner, incarnation)))
+impl Earlier {
+    /// Whether an object of the runner's with these labels is meant.
+    #[must_use]
+    pub fn left(&self, labels: Option<&HashMap<String, String>>) -> bool {
+        let label = |name: &str| labels.and_then(|labels| labels.get(name)).map(String::as_str);
+        let is_of = |origin: &Origin| {
+            label(JOB) == Some(&origin.job) && label(ATTEMPT).and_then(|of| of.parse().ok()) == Some(origin.attempt)
+        };
+        label(INCARNATION) != Some(&self.life) && !self.resumed.iter().any(is_of)
+    }
+
+    /// Whether an image with this name is meant. Images get no labels for this, as labels would be pushed with them.
+    #[must_use]
+    pub fn left_image(&self, name: &str) -> bool {
+        name.strip_prefix("slipway-").and_then(|rest| rest.split_once(':')).is_some_and(|(_, tag)| {
+            self.is_of_earlier_life(tag)
+                && !self.resumed.iter().any(|origin| name.starts_with(&format!("{}:", origin.name())))
+        })
+    }
+
+    /// Whether what [`SOCKET`] says this of is meant.
+    #[must_use]
+    pub fn left_mark(&self, mark: &str) -> bool {
+        self.is_of_earlier_life(mark) && !self.resumed.iter().any(|origin| mark == origin.socket_mark())
+    }
+
+    fn is_of_earlier_life(&self, tag: &str) -> bool {
+        tag.starts_with(&image_tag(&self.runner, ""))
+            && !tag.starts_with(&format!("{}-", image_tag(&self.runner, &self.life)))
+    }
 }
 
 /// Whether a label is one of this family.
@@ -206,8 +234,26 @@ mod tests {
         assert_eq!(origin.container(7), "slipway-qrstvwxyz0-2-7");
         assert_eq!(origin.step(7)[STEP], "7");
         assert_eq!(origin.image(7), "slipway-qrstvwxyz0-2:r.i-7");
-        assert!(is_earlier_image(&origin.image(7), "r", "j"));
-        assert!(!is_earlier_image(&origin.image(7), "r", "i") && !is_earlier_image(&origin.image(7), "s", "j"));
         assert!(!origin.cache().contains_key(INCARNATION), "a cache outlives the runner's life");
+    }
+
+    #[test]
+    fn what_earlier_lives_left_is_theirs_alone_and_not_of_jobs_that_go_on() {
+        let origin = |job: &str, life: &str| Origin {
+            runner: "r".to_owned(),
+            incarnation: life.to_owned(),
+            job: job.to_owned(),
+            attempt: 1,
+            repository: "repo".to_owned(),
+        };
+        let (ended, goes_on, new) = (origin("a", "i"), origin("b", "i"), origin("c", "j"));
+        let other_attempt = Origin { attempt: 2, ..goes_on.clone() };
+        let earlier = Earlier { runner: "r".to_owned(), life: "j".to_owned(), resumed: vec![goes_on.clone()] };
+        for (origin, left) in [(&ended, true), (&other_attempt, true), (&goes_on, false), (&new, false)] {
+            assert_eq!(earlier.left(Some(&origin.step(7))), left, "{origin:?}");
+            assert_eq!(earlier.left_image(&origin.image(7)), left, "{origin:?}");
+            assert_eq!(earlier.left_mark(&origin.socket_mark()), left, "{origin:?}");
+        }
+        assert!(!Earlier { runner: "s".to_owned(), ..earlier }.left_image(&ended.image(7)), "another runner's");
     }
 }

@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_millis(100);
 const RUNS: &str = "runs";
 
 /// Takes a running step's output, and sends it in chunks. Whoever writes faster than the server takes chunks in has to
-/// wait. Dropping it without [`StepLog::finish`] sends what is there and leaves the step open.
+/// wait. Dropping it without [`StepLog::finish`] sends the whole lines that are there and leaves the step open.
 ///
 /// The log of a step that an earlier life of the runner began goes on where the server has it: the step is given its
 /// output from the beginning, and what is stored of it is not sent again.
@@ -59,10 +59,7 @@ impl Shared {
     }
 
     fn close(&self) {
-        let mut state = self.state();
-        state.buffer.end_lines(unix_ms());
-        state.closed = true;
-        drop(state);
+        self.state().closed = true;
         self.filled.notify_one();
     }
 
@@ -136,6 +133,7 @@ impl StepLog {
     /// # Errors
     /// When the lease is gone or the server refuses the log or the end.
     pub async fn finish(mut self, result: StepResult) -> Result<(), ReportError> {
+        self.shared.state().buffer.end_lines(unix_ms());
         self.shared.close();
         if let Some(sender) = self.sender.take() {
             sender.await.unwrap_or_else(|_| {

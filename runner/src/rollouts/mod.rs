@@ -1,8 +1,8 @@
 //! Bringing an environment to a release, app by app and replica by replica, without losing a request; and back, when
 //! a new version does not become healthy.
 //!
-//! Nothing is remembered between two runs: each looks at what the engine and the proxy hold and goes on from there, so
-//! that a rollout cut off anywhere is finished by running it again.
+//! Nothing but the ends of its steps is remembered between two runs: each looks at what the engine and the proxy hold and
+//! goes on from there, so that a rollout cut off anywhere is finished by running it again.
 
 mod cleanup;
 mod domains;
@@ -84,22 +84,27 @@ impl<'a> Rollout<'a> {
     /// Everything up to the point where the release serves alone. A setback comes with the step it happened in.
     async fn forward(&self) -> Result<(), (Setback, u32)> {
         let at = |index: u32| move |setback: Setback| (setback, index);
-        let log = self.open(steps::PREFLIGHT).await.map_err(at(steps::PREFLIGHT))?;
-        let checked = self.preflight(&log).await;
-        close(log, checked).await.map_err(at(steps::PREFLIGHT))?;
+        let preflight = async |log: &StepLog| self.preflight(log).await;
+        self.step(steps::PREFLIGHT, preflight).await.map_err(at(steps::PREFLIGHT))?;
         for (position, app) in self.work.release.apps.iter().enumerate() {
             let index = steps::roll(position);
-            let log = self.open(index).await.map_err(at(index))?;
-            let rolled = self.roll(app, &log).await;
-            close(log, rolled).await.map_err(at(index))?;
+            self.step(index, async |log: &StepLog| self.roll(app, log).await).await.map_err(at(index))?;
         }
         Ok(())
     }
 
     async fn cleanup_step(&self) -> Result<(), Setback> {
-        let log = self.open(steps::cleanup(&self.work.release)).await?;
-        let cleaned = self.cleanup(&log).await;
-        close(log, cleaned).await
+        self.step(steps::cleanup(&self.work.release), async |log: &StepLog| self.cleanup(log).await).await
+    }
+
+    /// Takes a step, and passes on what came of it; also when that was in an earlier life of the runner.
+    async fn step(&self, index: u32, doing: impl AsyncFnOnce(&StepLog) -> Result<(), Setback>) -> Result<(), Setback> {
+        if let Some(ended) = self.ctx.ended(index) {
+            return outcome(ended);
+        }
+        let log = self.open(index).await?;
+        let done = doing(&log).await;
+        close(log, done).await
     }
 
     /// Undoes what was begun, and answers with the reason for it.
@@ -108,9 +113,8 @@ impl<'a> Rollout<'a> {
             return Err(setback);
         }
         self.ctx.reporter.declare(vec![steps::declare_return(self.work)]).await?;
-        let log = self.open(steps::returning(&self.work.release)).await?;
-        let restored = self.restore(&log).await;
-        match (close(log, restored).await, setback) {
+        let restore = async |log: &StepLog| self.restore(log).await;
+        match (self.step(steps::returning(&self.work.release), restore).await, setback) {
             (Err(Setback::Abandoned), _) => Err(Setback::Abandoned),
             (Err(Setback::Failed(problem)), Setback::Failed(reason)) => {
                 Err(Setback::Failed(format!("{reason}; returning met a problem, too: {problem}")))
@@ -134,7 +138,11 @@ impl<'a> Rollout<'a> {
 
     async fn open(&self, index: u32) -> Result<StepLog, Setback> {
         self.still_owner()?;
-        Ok(self.ctx.reporter.start(index).await?)
+        let log = self.ctx.reporter.start(index).await?;
+        if log.is_resumed() {
+            log.begin_again("the runner was restarted; what it had done is kept").await;
+        }
+        Ok(log)
     }
 
     /// Waits for `waiting`, unless the lease is lost meanwhile.
@@ -178,6 +186,15 @@ impl<'a> Rollout<'a> {
         let next = || self.work.release.apps.iter().find(|released| released.app == app);
         let run = self.previous_app(app).or_else(next).map(|released| &released.run);
         std::time::Duration::from_millis(run.map_or(slipway_pipelines::release::DEFAULT_DRAIN_MS, |run| run.drain_ms))
+    }
+}
+
+/// What came of a step that has ended.
+fn outcome(ended: &StepResult) -> Result<(), Setback> {
+    match ended.outcome {
+        StepOutcome::Succeeded => Ok(()),
+        StepOutcome::Cancelled => Err(Setback::Cancelled),
+        StepOutcome::Failed | StepOutcome::Skipped => Err(Setback::Failed(ended.reason.clone().unwrap_or_default())),
     }
 }
 

@@ -1,6 +1,14 @@
 //! Removing what builds leave on the engine, off their critical path and never forgotten.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -11,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::BuildNetwork;
 use crate::engine::{
     Engine, EngineError,
-    labels::{self, Origin},
+    labels::{self, Earlier, Origin},
     scoped_socket,
 };
 
@@ -19,38 +27,52 @@ use crate::engine::{
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The removals under way in this process.
+/// The removals under way in this process. Clones share their state.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Leftovers(TaskTracker);
+pub(crate) struct Leftovers {
+    removals: TaskTracker,
+    left: Arc<AtomicBool>,
+}
 
 impl Leftovers {
     /// Waits until every removal so far is done. No more may be begun meanwhile.
     pub(crate) async fn settle(&self, limit: Duration) {
-        self.0.close();
-        if tokio::time::timeout(limit, self.0.wait()).await.is_err() {
+        self.removals.close();
+        if tokio::time::timeout(limit, self.removals.wait()).await.is_err() {
             tracing::warn!("some containers were not removed in time; the next start removes them");
         }
     }
 
+    /// From now on nothing is removed that is not being removed already: the next life of the runner goes on with it.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
     /// Runs a removal in the background.
     pub(crate) fn spawn(&self, removal: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(removal);
+        if !self.left.load(Ordering::SeqCst) {
+            self.removals.spawn(removal);
+        }
     }
 
     /// Removes a folder in the background. A command that still runs may write into it for a moment.
     pub(crate) fn remove_folder(&self, path: PathBuf) {
-        self.spawn(async move {
-            for tries_left in (0..TRIES).rev() {
-                match tokio::fs::remove_dir_all(&path).await {
-                    Ok(()) => return,
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
-                    Err(error) if tries_left == 0 => {
-                        tracing::warn!(path = %path.display(), %error, "a folder was not removed; the next start tries again");
-                    }
-                    Err(_) => tokio::time::sleep(PAUSE).await,
+        let this = self.clone();
+        self.spawn(async move { this.remove_now(&path).await });
+    }
+
+    /// Removes a folder.
+    pub(crate) async fn remove_now(&self, path: &Path) {
+        for tries_left in (0..TRIES).rev() {
+            match tokio::fs::remove_dir_all(path).await {
+                Ok(()) => return,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+                Err(error) if tries_left == 0 => {
+                    tracing::warn!(path = %path.display(), %error, "a folder was not removed; the next start tries again");
                 }
+                Err(_) => tokio::time::sleep(PAUSE).await,
             }
-        });
+        }
     }
 
     /// Kills and removes a container now. That it is gone already is fine.
@@ -66,6 +88,15 @@ impl Leftovers {
     /// Removes a network now. That it is gone already is fine.
     pub(super) async fn remove_network(&self, engine: &Engine, name: &str) {
         remove_network(engine, name).await;
+    }
+
+    /// Kills and removes the containers of a build's steps now.
+    async fn remove_containers(&self, engine: &Engine, origin: &Origin) {
+        let attempt = origin.attempt.to_string();
+        let of_build = [(labels::KIND, labels::KIND_STEP), (labels::JOB, &*origin.job), (labels::ATTEMPT, &*attempt)];
+        for name in containers(engine, &labels::filter(&of_build)).await {
+            self.remove_container(engine, &name).await;
+        }
     }
 
     /// Removes in the background every container of a build, and then its network and the names of its images.
@@ -90,12 +121,7 @@ impl Leftovers {
                 }
                 None => None,
             };
-            let attempt = origin.attempt.to_string();
-            let of_build =
-                [(labels::KIND, labels::KIND_STEP), (labels::JOB, &*origin.job), (labels::ATTEMPT, &*attempt)];
-            for name in containers(&engine, &labels::filter(&of_build)).await {
-                this.remove_container(&engine, &name).await;
-            }
+            this.remove_containers(&engine, &origin).await;
             if let Some(folder) = folder {
                 scoped_socket::remove_of_build(&engine, &origin).await;
                 this.remove_folder(folder);
@@ -108,31 +134,47 @@ impl Leftovers {
         });
     }
 
+    /// Removes what a build left that does not go on, whichever life began it.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub(crate) async fn remove_build(&self, engine: &Engine, origin: &Origin) -> Result<(), EngineError> {
+        self.remove_all(engine, Whose::Build(origin)).await?;
+        scoped_socket::remove_of_build(engine, origin).await;
+        Ok(())
+    }
+
     /// Removes what earlier lives of this runner left of their builds.
     ///
     /// # Errors
     /// When the engine cannot be asked.
-    pub(crate) async fn remove_earlier(&self, engine: &Engine, runner: &str, life: &str) -> Result<(), EngineError> {
-        let mine = |kind| labels::filter(&[(labels::KIND, kind), (labels::RUNNER, runner)]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&mine(labels::KIND_STEP)).build();
+    pub(crate) async fn remove_earlier(&self, engine: &Engine, earlier: &Earlier) -> Result<(), EngineError> {
+        self.remove_all(engine, Whose::Earlier(earlier)).await?;
+        scoped_socket::remove_earlier(engine, earlier).await
+    }
+
+    /// Removes containers, then networks, then the names of images.
+    async fn remove_all(&self, engine: &Engine, whose: Whose<'_>) -> Result<(), EngineError> {
+        let options =
+            ListContainersOptionsBuilder::default().all(true).filters(&whose.filter(labels::KIND_STEP)).build();
         let found = engine
             .list_containers(Some(options))
             .await
             .map_err(|error| engine.error("list the containers of earlier builds", &error))?;
         for container in found {
-            if is_earlier(container.labels.as_ref(), life)
+            if whose.has_left(container.labels.as_ref())
                 && let Some(id) = container.id
             {
                 self.remove_container(engine, &id).await;
             }
         }
-        let options = ListNetworksOptionsBuilder::default().filters(&mine(labels::KIND_NETWORK)).build();
+        let options = ListNetworksOptionsBuilder::default().filters(&whose.filter(labels::KIND_NETWORK)).build();
         let found = engine
             .list_networks(Some(options))
             .await
             .map_err(|error| engine.error("list the networks of earlier builds", &error))?;
         for network in found {
-            if is_earlier(network.labels.as_ref(), life)
+            if whose.has_left(network.labels.as_ref())
                 && let Some(id) = network.id
             {
                 remove_network(engine, &id).await;
@@ -143,17 +185,51 @@ impl Leftovers {
             .await
             .map_err(|error| engine.error("list the images of earlier builds", &error))?;
         for name in found.iter().flat_map(|image| &image.repo_tags) {
-            if labels::is_earlier_image(name, runner, life) {
+            if whose.has_left_image(name) {
                 remove_image(engine, name).await;
             }
         }
-        scoped_socket::remove_earlier(engine, runner, life).await?;
         Ok(())
     }
 }
 
-fn is_earlier(labels: Option<&HashMap<String, String>>, life: &str) -> bool {
-    labels.and_then(|labels| labels.get(labels::INCARNATION)).is_none_or(|of| of != life)
+/// Whose objects are removed.
+#[derive(Debug, Clone, Copy)]
+enum Whose<'a> {
+    Build(&'a Origin),
+    Earlier(&'a Earlier),
+}
+
+impl Whose<'_> {
+    /// Finds objects of a kind that may be meant.
+    fn filter(self, kind: &str) -> HashMap<String, Vec<String>> {
+        match self {
+            Whose::Build(origin) => {
+                let attempt = origin.attempt.to_string();
+                labels::filter(&[
+                    (labels::KIND, kind),
+                    (labels::RUNNER, &origin.runner),
+                    (labels::JOB, &origin.job),
+                    (labels::ATTEMPT, &attempt),
+                ])
+            }
+            Whose::Earlier(earlier) => labels::filter(&[(labels::KIND, kind), (labels::RUNNER, &earlier.runner)]),
+        }
+    }
+
+    fn has_left(self, labels: Option<&HashMap<String, String>>) -> bool {
+        match self {
+            Whose::Build(_) => true,
+            Whose::Earlier(earlier) => earlier.left(labels),
+        }
+    }
+
+    fn has_left_image(self, name: &str) -> bool {
+        match self {
+            Whose::Build(origin) => name.starts_with(&format!("{}:", origin.name())),
+            Whose::Earlier(earlier) => earlier.left_image(name),
+        }
+    }
 }
 
 async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>) -> Vec<String> {

@@ -46,6 +46,7 @@ fn runner_config(config: &Config, data_dir: &Path) -> Result<RunnerConfig, Start
         capacity: config.runner.capacity,
         docker_host: config.runner.docker_host.clone(),
         proxy: proxy_config(&config.proxy),
+        at_shutdown: config.runner.at_shutdown,
         limits: RunnerLimits::default(),
     })
 }

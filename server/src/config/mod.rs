@@ -13,6 +13,7 @@ use std::{
 use clap::{Args, ValueEnum};
 pub use proxy::{ProxySettings, SwitchSettings};
 use serde::Deserialize;
+use slipway_runner::AtShutdown;
 use url::Url;
 
 use crate::secrets::Secret;
@@ -68,6 +69,9 @@ pub struct RunnerSettings {
     pub capacity: u32,
     /// The engine's address; none for the one that `DOCKER_HOST` or the usual socket names.
     pub docker_host: Option<String>,
+    /// What becomes of its jobs when the server ends. No setting: a server is ended to be started again, and only what
+    /// embeds one knows better.
+    pub at_shutdown: AtShutdown,
 }
 
 /// The form of the log on standard error.
@@ -296,6 +300,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             name: over.runner_name.or(file.runner.name).unwrap_or_else(|| "embedded".to_owned()),
             capacity,
             docker_host: over.runner_docker_host.or(file.runner.docker_host),
+            at_shutdown: AtShutdown::default(),
         },
         proxy: proxy::resolve(
             file.proxy,

@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use slipway_runner::engine::Engine;
+use slipway_runner::{AtShutdown, engine::Engine};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use error::DemoError;
@@ -152,7 +152,7 @@ impl<'a> Stage<'a> {
             parts::caddy(folder, "switch"),
         )?;
         let site = parts::free_address()?;
-        let config = Config::without_file(Overrides {
+        let mut config = Config::without_file(Overrides {
             listen: Some(args.listen),
             data_dir: Some(folder.join("data")),
             public_read: Some(true),
@@ -162,6 +162,8 @@ impl<'a> Stage<'a> {
             proxy_listen: vec![site.to_string()],
             ..Overrides::default()
         })?;
+        // It is not started again, and leaves nothing on the engine.
+        config.runner.at_shutdown = AtShutdown::HandBack;
         let app = App::start(config).await?;
         let token = app.first_token().cloned().ok_or(DemoError::UsedFolder)?;
         Ok(Stage { registry, git, _edge: edge, _switch: switch, site, repositories, app, token })

@@ -13,6 +13,7 @@ mod engine_socket;
 mod failures;
 mod faults;
 mod language;
+mod next_life;
 mod promotion;
 mod pushes;
 mod queue;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use slipway_runner::{
-    RunnerConfig, RunnerError, RunnerLimits,
+    AtShutdown, RunnerConfig, RunnerError, RunnerLimits,
     coordinator::{BuildWork, JobResult, Work},
 };
 use slipway_tests::{databases::TestDatabase, pipeline::Pipeline, server_model::ServerModel};
@@ -23,6 +23,7 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
         capacity: 1_000,
         docker_host: Some(format!("unix://{}", data.path().join("nowhere.sock").display())),
         proxy: None,
+        at_shutdown: AtShutdown::HandBack,
         limits: RunnerLimits { engine_patience: JOB, ..RunnerLimits::default() },
     }
 }

@@ -13,7 +13,7 @@ use bollard::{
 
 use crate::engine::{
     Engine, EngineError,
-    labels::{self, Origin},
+    labels::{self, Earlier, Origin},
 };
 
 /// How often images are gone through: one that another was built on can be removed only after that one.
@@ -27,12 +27,12 @@ pub(crate) async fn remove_of_build(engine: &Engine, origin: &Origin) {
     }
 }
 
-/// Removes what builds of the runner's earlier lives made.
+/// Removes what builds of the runner's earlier lives made, except for those that go on.
 ///
 /// # Errors
 /// When the engine cannot be asked.
-pub(crate) async fn remove_earlier(engine: &Engine, runner: &str, life: &str) -> Result<(), EngineError> {
-    remove(engine, labels::SOCKET, &|mark| labels::is_earlier_mark(mark, runner, life)).await
+pub(crate) async fn remove_earlier(engine: &Engine, earlier: &Earlier) -> Result<(), EngineError> {
+    remove(engine, labels::SOCKET, &|mark| earlier.left_mark(mark)).await
 }
 
 /// Removes all that has a label and whose mark is meant. What is refused now is tried again by the next look.

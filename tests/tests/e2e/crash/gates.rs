@@ -37,9 +37,14 @@ impl Gate {
     }
 }
 
-/// Says its lines, with a pause in the middle until the gate opens, which is a file in the workspace.
-const SAY: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\nseq 1 200 | sed \"s/^/$1 /\"\n\
-                   until test -e open-$1; do sleep 0.05; done\nseq 201 250 | sed \"s/^/$1 /\"\n";
+/// How the line begins that says that a step is run once more.
+const AGAIN: &str = "this step begins again: ";
+
+/// Says its lines, with a pause in the middle until the gate opens, which is a file in the workspace; then how often each
+/// command was begun in this workspace.
+const SAY: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho $1 >> begun\nseq 1 200 | sed \"s/^/$1 /\"\n\
+                   until test -e open-$1; do sleep 0.05; done\nseq 201 250 | sed \"s/^/$1 /\"\n\
+                   for command in plain container test; do echo \"begun $command $(grep -c $command begun)\"; done\n";
 
 /// Pushes the pipeline. Its release is healthy at once, or when [`cure`] is called.
 pub(super) async fn push(house: &House, branch: &str, version: &str, healthy: bool) -> i64 {
@@ -143,8 +148,8 @@ pub(super) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<Stri
     logs
 }
 
-/// Every step of every attempt is over; each command's lines are there once and in order: all of them in the last
-/// attempt, and some of them from the beginning on in those that were lost.
+/// Every step of every attempt is over; of each run of a command the lines are there once and in order: all of them in the
+/// last one, and some of them from the beginning on in those that were cut off. A step was run as often as it says.
 pub(super) async fn expect_whole_logs(house: &House, number: i64) {
     let build = house.build(number).await;
     assert!(is_over(&build));
@@ -160,10 +165,19 @@ pub(super) async fn expect_whole_logs(house: &House, number: i64) {
         let Some((_, rest)) = name.split_once("say.sh ") else { continue };
         let word = rest.trim();
         let wanted: Vec<String> = (1..=IN_ALL).map(|line| format!("{word} {line}")).collect();
-        let said: Vec<&String> = log.iter().filter(|line| line.starts_with(word)).collect();
-        assert!(said.iter().zip(&wanted).all(|(said, wanted)| *said == wanted), "{name}: {log:#?}");
+        let runs: Vec<&[String]> = log.split(|line| line.starts_with(AGAIN)).collect();
+        for run in &runs {
+            let said: Vec<&String> = run.iter().filter(|line| line.starts_with(&format!("{word} "))).collect();
+            assert!(said.iter().zip(&wanted).all(|(said, wanted)| *said == wanted), "{name}: {log:#?}");
+            assert!(said.len() <= IN_ALL, "{name}: {log:#?}");
+        }
         if state == "succeeded" {
-            assert_eq!(said.len(), IN_ALL, "{name}: {log:#?}");
+            let last = runs.last().unwrap();
+            assert!(last.contains(&wanted[IN_ALL - 1]), "{name}: {log:#?}");
+            let counted = (runs.len() > 1).then(|| runs.len().to_string());
+            assert_eq!(step["output"]["runs"].as_str().map(str::to_owned), counted, "{step:#}");
+            let begun = last.iter().find_map(|line| line.strip_prefix(&format!("begun {word} "))).unwrap();
+            assert!(begun.parse::<usize>().unwrap() <= runs.len(), "{name} was begun oftener than it says: {log:#?}");
         }
     }
 }

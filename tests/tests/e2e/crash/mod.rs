@@ -1,5 +1,5 @@
-//! `kill -9` of the whole product at every phase between a push and a running release, and a start after it: the build
-//! is run again from its beginning, visibly, or ends as if nothing had happened; and nothing is left behind.
+//! `kill -9` of the whole product at every phase between a push and a running release, or its end in order, and a start
+//! after it: the build goes on from where it was, in the same attempt, and nothing is left behind.
 
 mod at_random;
 mod gates;

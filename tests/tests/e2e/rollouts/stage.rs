@@ -141,6 +141,7 @@ impl Stage {
             runner_id: "runner-of-tests".to_owned(),
             incarnation: "1".to_owned(),
             attempt: 1,
+            steps: Vec::new(),
             cancel: means.cancel.clone(),
         }
     }
