@@ -17,18 +17,28 @@ pub(super) async fn pump_again<S>(output: S, log: &StepLog) -> Result<(), Error>
 where
     S: Stream<Item = Result<LogOutput, Error>> + Unpin,
 {
-    let mut kept: u64 = 0;
-    let counted = output.inspect(|piece| {
-        if let Ok(piece) = piece {
-            kept += piece.as_ref().len() as u64 + KEPT_WITH_LINE;
-        }
-    });
-    pump(counted, log).await?;
-    // Up to here nothing is let go of, nor overtakes whoever reads it.
-    if kept > KEPT_MIB * 1024 * 1024 {
+    let mut kept = Kept::default();
+    pump(output.inspect(|piece| piece.iter().for_each(|piece| kept.count(piece))), log).await?;
+    if kept.may_be_cut() {
         log.say(LINES_LOST).await;
     }
     Ok(())
+}
+
+/// How much room what was read takes up at the engine.
+#[derive(Debug, Default)]
+pub(super) struct Kept(u64);
+
+impl Kept {
+    /// Counts what was read.
+    pub(super) fn count(&mut self, piece: &LogOutput) {
+        self.0 += piece.as_ref().len() as u64 + KEPT_WITH_LINE;
+    }
+
+    /// Whether the engine may have let go of some of it before it was read. Nothing overtakes whoever reads less.
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.0 > KEPT_MIB * 1024 * 1024
+    }
 }
 
 /// Writes everything to the log until the stream ends.

@@ -8,8 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bollard::{container::LogOutput, query_parameters::AttachContainerOptionsBuilder};
-use futures_util::StreamExt;
+use bollard::{container::LogOutput, errors::Error, query_parameters::AttachContainerOptionsBuilder};
+use futures_util::{Stream, StreamExt};
 use slipway_pipelines::config;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
@@ -22,7 +22,7 @@ use super::{
     digest::digest,
     found::{FoundStage, GONE},
     mounts::WORKSPACE,
-    output::LINES_LOST,
+    output::{Kept, LINES_LOST},
     shell::{self, Segment, SegmentEnd},
 };
 use crate::{coordinator::LogStream, engine::labels, images, reporter::StepLog};
@@ -278,7 +278,15 @@ impl Site {
             let mut once = self.open_channel(container, false).await?;
             // What the earlier life could not write to its end is a line of its own.
             once.write(&format!("\n{line}")).await?;
-            self.follow(&mut self.read_again(container, None), &id, Some(log)).await?
+            let mut kept = Kept::default();
+            let output = self.read_again(container, None);
+            let mut output = output.inspect(|piece| piece.iter().for_each(|piece| kept.count(piece)));
+            let ended = self.follow(&mut output, &id, Some(log)).await?;
+            drop(output);
+            if kept.may_be_cut() || ended.is_some_and(|end| !end.is_whole) {
+                log.say(LINES_LOST).await;
+            }
+            ended
         } else {
             let channel = match &mut *channel {
                 Some(channel) => channel,
@@ -322,7 +330,7 @@ impl Site {
     /// container ends before.
     async fn follow(
         &self,
-        output: &mut Output,
+        output: &mut (impl Stream<Item = Result<LogOutput, Error>> + Send + Unpin),
         id: &str,
         log: Option<&StepLog>,
     ) -> Result<Option<SegmentEnd>, StepError> {
@@ -339,10 +347,7 @@ impl Site {
                 log.bytes(stream, &own).await;
             }
             if let (Some(end), Some(on_err)) = (out.end(), err.end()) {
-                if let Some(log) = log.filter(|_| !(end.is_whole && on_err.is_whole)) {
-                    log.say(LINES_LOST).await;
-                }
-                return Ok(Some(end));
+                return Ok(Some(SegmentEnd { is_whole: end.is_whole && on_err.is_whole, ..end }));
             }
         }
         Ok(None)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 mod access;
+mod adoption;
 mod builds;
 mod captain;
 mod checkout;
