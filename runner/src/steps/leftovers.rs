@@ -14,6 +14,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
     RemoveImageOptions,
 };
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::BuildNetwork;
@@ -26,6 +27,10 @@ use crate::engine::{
 /// How often a removal is tried, and how long it waits in between: an engine under load refuses some with a conflict.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long an engine that does not answer is waited for, and how often it is asked: what it stopped when it was
+/// restarted is there again when it is.
+const ENGINE_AWAY: Duration = Duration::from_secs(300);
+const ENGINE_PAUSE: Duration = Duration::from_millis(500);
 
 /// The removals under way in this process. Clones share their state.
 #[derive(Debug, Clone, Default)]
@@ -233,11 +238,15 @@ impl Whose<'_> {
 }
 
 async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>) -> Vec<String> {
-    let options = ListContainersOptionsBuilder::default().all(true).filters(filter).build();
-    match engine.list_containers(Some(options)).await {
+    let list = || async {
+        let options = ListContainersOptionsBuilder::default().all(true).filters(filter).build();
+        let found = engine.list_containers(Some(options)).await;
+        found.map_err(|error| engine.error("list the build's containers", &error))
+    };
+    match once_it_answers(list).await {
         Ok(found) => found.into_iter().filter_map(|container| container.id).collect(),
         Err(error) => {
-            tracing::warn!(error = %engine.error("list the build's containers", &error), "cannot clean up");
+            tracing::warn!(%error, "cannot clean up");
             Vec::new()
         }
     }
@@ -261,13 +270,28 @@ async fn remove_image(engine: &Engine, name: &str) {
     .await;
 }
 
+/// Asks the engine, and waits for one that is away.
+async fn once_it_answers<T, C, F>(mut ask: C) -> Result<T, EngineError>
+where
+    C: FnMut() -> F,
+    F: Future<Output = Result<T, EngineError>>,
+{
+    let give_up = Instant::now() + ENGINE_AWAY;
+    loop {
+        match ask().await {
+            Err(EngineError::Unreachable { .. }) if Instant::now() < give_up => tokio::time::sleep(ENGINE_PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
 async fn retry<C, F>(mut remove: C)
 where
     C: FnMut() -> F,
     F: Future<Output = Result<(), EngineError>>,
 {
     for tries_left in (0..TRIES).rev() {
-        match remove().await {
+        match once_it_answers(&mut remove).await {
             Ok(()) => return,
             Err(error) if error.is_not_found() => return,
             Err(error) if tries_left == 0 => {

@@ -2,6 +2,7 @@
 //! after it: the build goes on from where it was, in the same attempt, and nothing is left behind.
 
 mod at_random;
+mod campaign;
 mod gates;
 mod in_each_phase;
 mod late;
