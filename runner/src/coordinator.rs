@@ -217,6 +217,31 @@ pub struct BuildWork {
     /// nothing.
     #[serde(default)]
     pub known: Vec<KnownImage>,
+    /// How long it may take; none where nobody says.
+    #[serde(default)]
+    pub time_limit: Option<TimeLimit>,
+}
+
+/// How long a build may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLimit {
+    /// From its attempt's beginning, in minutes.
+    pub minutes: u32,
+    /// What is left of that when the job is handed out, in milliseconds.
+    pub left_ms: u64,
+}
+
+impl TimeLimit {
+    /// Why a build ends that reaches it.
+    #[must_use]
+    pub fn reason(self) -> String {
+        let minutes = match self.minutes {
+            1 => "1 minute".to_owned(),
+            hours if hours % 60 == 0 => format!("{} h", hours / 60),
+            minutes => format!("{minutes} minutes"),
+        };
+        format!("the build took longer than {minutes}")
+    }
 }
 
 /// An image that an earlier build of the repository pushed, and what it was made of.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerLimits,
-    coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, Work},
+    coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, TimeLimit, Work},
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -43,6 +43,8 @@ pub struct BuildHouse {
     pub config: RunnerConfig,
     /// How long a lease holds, in milliseconds.
     pub lease_ms: u64,
+    /// How long a build may take; none for as long as it likes.
+    pub time_limit: Option<TimeLimit>,
     name: String,
     builds: i64,
     runner: Option<Runner>,
@@ -89,6 +91,7 @@ impl BuildHouse {
                 limits: RunnerLimits { claim_wait: Duration::from_secs(5), ..RunnerLimits::default() },
             },
             lease_ms: 60_000,
+            time_limit: None,
             builds: 0,
             runner: None,
             _sweep: Sweep { runner: id, repository: name.clone() },
@@ -155,6 +158,7 @@ impl BuildHouse {
             author: "Ada <ada@example.com>".to_owned(),
             message: "A change".to_owned(),
             known: Vec::new(),
+            time_limit: self.time_limit,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -35,6 +35,12 @@ pub fn build(repository_name: &str, number: i64) -> String {
     format!("{}/builds/{number}", repository(repository_name))
 }
 
+/// A build's page with the steps of one attempt; `build` is the build's page.
+#[must_use]
+pub fn attempt(build: &str, attempt: i64) -> String {
+    format!("{build}/attempts/{attempt}")
+}
+
 /// All environments of a repository.
 #[must_use]
 pub fn environments(repository_name: &str) -> String {

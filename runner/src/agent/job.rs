@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Agent;
+use super::{Agent, time_limit::within};
 use crate::{
     builds,
     coordinator::{JobResult, KnownStep, Lease, LeaseKey, Work},
@@ -130,7 +130,8 @@ impl Agent {
         match lease.work {
             Work::Build(work) => {
                 let mut page = Page::new(self.journal.clone(), entry);
-                builds::execute(&work, &context, &self.workshop, &mut page).await
+                let build = builds::execute(&work, &context, &self.workshop, &mut page);
+                within(work.time_limit, &context.cancel, build).await
             }
             Work::Rollout(work) => Ok(rollouts::execute(&work, &context).await),
         }

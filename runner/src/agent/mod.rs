@@ -8,6 +8,7 @@ mod job;
 mod leases;
 mod resume;
 mod start;
+mod time_limit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -84,6 +84,7 @@ impl App {
         let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
         let first_token = make_first_token(&store).await?;
         queue::limit_builds(&store, config.builds_per_repository).await?;
+        queue::limit_build_time(&store, config.build_timeout_minutes).await?;
 
         let listen_failed = |source| StartError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;

@@ -1,7 +1,11 @@
 //! Building a commit once more, because what failed lay elsewhere: a registry that was down, a login that was wrong.
+//! Either as a build of its own, or as another attempt of the same build.
 
-use super::{BuildState, Created, NewBuild, create};
-use crate::store::{self, StoreError, Tx, builds::Build};
+use super::{BuildEvent, BuildState, Created, NewBuild, apply, create};
+use crate::{
+    queue,
+    store::{self, StoreError, Tx, builds::Build},
+};
 
 /// What a request to build again led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,25 +22,8 @@ pub enum Again {
 /// # Errors
 /// When the database fails.
 pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
-    let refused = |why: &str| Ok(Again::Refused(why.to_owned()));
-    match build.state {
-        BuildState::Queued | BuildState::Running => return refused("it is under way"),
-        BuildState::Succeeded => return refused("it succeeded; promote or roll back what it released instead"),
-        BuildState::Failed | BuildState::Cancelled => {}
-    }
-    let head = store::repositories::head(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
-    match head {
-        Some(head) if head.deleted_at.is_some() => {
-            return Ok(Again::Refused(format!("{} was deleted", build.ref_name())));
-        }
-        Some(head) if head.commit_sha != build.commit_sha => {
-            return Ok(Again::Refused(format!("{} has moved on to another commit", build.ref_name())));
-        }
-        _ => {}
-    }
-    let unfinished = store::builds::unfinished(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
-    if let Some(other) = unfinished.first() {
-        return Ok(Again::Refused(format!("build {} of {} is under way", other.number, build.ref_name())));
+    if let Some(why) = refusal(tx, build).await? {
+        return Ok(Again::Refused(why));
     }
     let new = NewBuild {
         repository: build.repository_id.clone(),
@@ -56,4 +43,53 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
             Ok(Again::Refused(format!("build {} stands for it", other.number)))
         }
     }
+}
+
+/// Queues another attempt of a build that failed, under the same conditions. The steps and logs of the earlier attempts
+/// stay, and it may lose its runner as often as a new build may.
+///
+/// # Errors
+/// When the database fails.
+pub async fn retry(tx: &mut Tx, build: &Build, actor: &str) -> Result<Again, StoreError> {
+    if build.state == BuildState::Cancelled {
+        return Ok(Again::Refused("it was cancelled; build its commit again instead".to_owned()));
+    }
+    if let Some(why) = refusal(tx, build).await? {
+        return Ok(Again::Refused(why));
+    }
+    if store::repositories::head(&mut tx.conn(), &build.repository_id, &build.git_ref)
+        .await?
+        .is_some_and(|head| head.number != build.number)
+    {
+        return Ok(Again::Refused("its commit was built again; try that build again instead".to_owned()));
+    }
+    let reason = format!("{actor} tried it again");
+    queue::retry_build(tx, &build.id, &reason).await?;
+    let mut build = build.clone();
+    apply(tx, &mut build, BuildEvent::Retry, Some(&reason)).await?;
+    store::builds::begin_anew(tx, &build.id).await?;
+    build.started_at = None;
+    build.finished_at = None;
+    Ok(Again::Queued(Box::new(build)))
+}
+
+/// Why neither may be done; none when either may.
+async fn refusal(tx: &mut Tx, build: &Build) -> Result<Option<String>, StoreError> {
+    match build.state {
+        BuildState::Queued | BuildState::Running => return Ok(Some("it is under way".to_owned())),
+        BuildState::Succeeded => {
+            return Ok(Some("it succeeded; promote or roll back what it released instead".to_owned()));
+        }
+        BuildState::Failed | BuildState::Cancelled => {}
+    }
+    let head = store::repositories::head(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
+    match head {
+        Some(head) if head.deleted_at.is_some() => return Ok(Some(format!("{} was deleted", build.ref_name()))),
+        Some(head) if head.commit_sha != build.commit_sha => {
+            return Ok(Some(format!("{} has moved on to another commit", build.ref_name())));
+        }
+        _ => {}
+    }
+    let unfinished = store::builds::unfinished(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
+    Ok(unfinished.first().map(|other| format!("build {} of {} is under way", other.number, build.ref_name())))
 }

@@ -40,6 +40,7 @@ fn kind(event: BuildEvent) -> &'static str {
     match event {
         BuildEvent::Start => "build.started",
         BuildEvent::Requeue => "build.requeued",
+        BuildEvent::Retry => "build.retried",
         BuildEvent::Succeed => "build.succeeded",
         BuildEvent::Fail => "build.failed",
         BuildEvent::Cancel => "build.cancelled",

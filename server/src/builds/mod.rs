@@ -7,7 +7,7 @@ mod detail;
 mod lifecycle;
 mod state;
 
-pub use again::{Again, again};
+pub use again::{Again, again, retry};
 pub use cancel::{Cancellation, branch_deleted, cancel};
 pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};

@@ -28,6 +28,8 @@ events! {
         Start = "be started",
         /// The runner was lost: it waits for another.
         Requeue = "be queued again",
+        /// Somebody wants another attempt.
+        Retry = "be tried again",
         /// Everything worked.
         Succeed = "succeed",
         /// Something did not.
@@ -44,6 +46,7 @@ const TABLE: &Table<BuildState, BuildEvent> = &[
     (BuildState::Running, BuildEvent::Succeed, BuildState::Succeeded),
     (BuildState::Running, BuildEvent::Fail, BuildState::Failed),
     (BuildState::Running, BuildEvent::Cancel, BuildState::Cancelled),
+    (BuildState::Failed, BuildEvent::Retry, BuildState::Queued),
 ];
 
 /// Where the event leads from the state; none where that is not allowed.
@@ -53,7 +56,7 @@ pub fn next(state: BuildState, event: BuildEvent) -> Option<BuildState> {
 }
 
 impl BuildState {
-    /// Whether nothing more will happen to it.
+    /// Whether nothing more will happen to it by itself: one that failed may still be tried again.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, BuildState::Succeeded | BuildState::Failed | BuildState::Cancelled)
@@ -66,6 +69,8 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_final_state_and_every_state_is_reached() {
-        transitions::check(TABLE, BuildState::ALL, BuildEvent::ALL, BuildState::Queued, BuildState::is_final);
+        transitions::check(TABLE, BuildState::ALL, BuildEvent::ALL, BuildState::Queued, |state| {
+            state.is_final() && state != BuildState::Failed
+        });
     }
 }

@@ -10,6 +10,7 @@ mod logging;
 mod progress;
 mod registry;
 mod repository;
+mod retry;
 mod secret;
 mod server;
 mod token;
@@ -60,6 +61,8 @@ enum Command {
     /// Connected repositories.
     #[command(subcommand)]
     Repository(repository::RepositoryCommand),
+    /// Has a build that failed tried again, with the logs of its earlier attempts kept.
+    Retry(retry::Retry),
     /// Logins to image registries.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
@@ -181,6 +184,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Demo(args) => Ok(demo::run(args).await?),
         Command::Token(command) => token::run(command).await,
         Command::Repository(command) => repository::run(command).await,
+        Command::Retry(retry) => retry::run(retry).await,
         Command::Registry(command) => registry::run(command).await,
         Command::Secret(command) => secret::run(command).await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,

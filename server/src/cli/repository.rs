@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, say, secret::parts};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RepositoryCommand {
@@ -12,6 +12,31 @@ pub(super) enum RepositoryCommand {
     Add(Add),
     /// Lists the connected repositories.
     List(Client),
+    /// Changes what is set for a repository.
+    Set(Set),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Set {
+    /// The repository, owner/name.
+    name: String,
+    /// How many of its builds may run at once; `default` for the server's own limit.
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once)]
+    builds_at_once: AtOnce,
+    #[command(flatten)]
+    client: Client,
+}
+
+/// A limit of builds at once; none for the server's own.
+#[derive(Debug, Clone, Copy)]
+struct AtOnce(Option<u32>);
+
+fn at_once(text: &str) -> Result<AtOnce, String> {
+    match text.parse() {
+        _ if text == "default" => Ok(AtOnce(None)),
+        Ok(number @ 1_u32..) => Ok(AtOnce(Some(number))),
+        _ => Err("it is a number from 1, or `default`".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -39,6 +64,15 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
             say("  Content type  application/json")?;
             say(format_args!("  Secret        {}", text("hook_secret")))?;
             say("The secret is shown this once.")?;
+        }
+        RepositoryCommand::Set(set) => {
+            let (owner, name) = parts(&set.name)?;
+            let body = json!({"builds_at_once": set.builds_at_once.0});
+            let _: Value = set.client.call(Method::PUT, &["repositories", owner, name, "limits"], Some(&body)).await?;
+            match set.builds_at_once.0 {
+                Some(number) => say(format_args!("At most {number} builds of {owner}/{name} run at once."))?,
+                None => say(format_args!("{owner}/{name} has the server's own limit of builds at once."))?,
+            }
         }
         RepositoryCommand::List(client) => {
             let page: Value = client.call(Method::GET, &["repositories"], None::<&Value>).await?;

@@ -108,7 +108,8 @@ impl Which {
     }
 }
 
-fn parts(repository: &str) -> Result<(&str, &str), Failure> {
+/// The two parts of a repository's name.
+pub(super) fn parts(repository: &str) -> Result<(&str, &str), Failure> {
     let parts = repository.split_once('/').filter(|(owner, name)| !owner.is_empty() && !name.is_empty());
     parts.ok_or_else(|| Failure::new(format!("“{repository}” is no repository's name: owner/name was expected")))
 }

@@ -19,6 +19,7 @@ pub(super) struct File {
     pub(super) public_read: Option<bool>,
     pub(super) supersede: Option<bool>,
     pub(super) builds_per_repository: Option<u32>,
+    pub(super) build_timeout_minutes: Option<u32>,
     pub(super) max_delivery_bytes: Option<usize>,
     pub(super) max_connections: Option<usize>,
     pub(super) log: Option<LogFormat>,
@@ -59,6 +60,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "public_read",
             "supersede",
             "builds_per_repository",
+            "build_timeout_minutes",
             "max_delivery_bytes",
             "max_connections",
             "log",
@@ -125,6 +127,8 @@ mod tests {
             database = "postgres://slipway@db/slipway"
             public_read = true
             supersede = false
+            builds_per_repository = 4
+            build_timeout_minutes = 30
             max_delivery_bytes = 1000
             max_connections = 100
             log = "json"

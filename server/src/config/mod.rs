@@ -22,6 +22,8 @@ use crate::secrets::Secret;
 const DEFAULT_FILE: &str = "slipway.toml";
 /// GitHub sends no delivery that is larger ("Webhook events and payloads: payload cap").
 const GITHUB_MAX_DELIVERY_BYTES: usize = 25 * 1024 * 1024;
+/// A week.
+const LONGEST_BUILD_MINUTES: u32 = 7 * 24 * 60;
 /// More than any one process serves well.
 const MOST_CONNECTIONS: usize = 100_000;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub supersede: bool,
     /// How many builds run at once of a repository that has no limit of its own.
     pub builds_per_repository: u32,
+    /// How many minutes one attempt of a build may take.
+    pub build_timeout_minutes: u32,
     /// The largest body of a delivery, in bytes.
     pub max_delivery_bytes: usize,
     /// How many connections are open at once; more wait for their turn.
@@ -115,6 +119,9 @@ pub struct Overrides {
     /// How many builds of one repository run at once.
     #[arg(long, env = "SLIPWAY_BUILDS_PER_REPOSITORY", value_name = "NUMBER")]
     pub builds_per_repository: Option<u32>,
+    /// How many minutes one attempt of a build may take.
+    #[arg(long, env = "SLIPWAY_BUILD_TIMEOUT_MINUTES", value_name = "MINUTES")]
+    pub build_timeout_minutes: Option<u32>,
     /// The largest webhook body, in bytes.
     #[arg(long, env = "SLIPWAY_MAX_DELIVERY_BYTES", value_name = "BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -274,6 +281,14 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: "no build would ever begin; it is at least 1".to_owned(),
         });
     }
+    let build_timeout_minutes = over.build_timeout_minutes.or(file.build_timeout_minutes).unwrap_or(120);
+    if !(1..=LONGEST_BUILD_MINUTES).contains(&build_timeout_minutes) {
+        return Err(ConfigError::Invalid {
+            key: "build_timeout_minutes",
+            value: build_timeout_minutes.to_string(),
+            reason: format!("it is from 1 to {LONGEST_BUILD_MINUTES}, a week"),
+        });
+    }
     let max_connections = over.max_connections.or(file.max_connections).unwrap_or(512);
     if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
         return Err(ConfigError::Invalid {
@@ -291,6 +306,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
         public_read: over.public_read.or(file.public_read).unwrap_or(false),
         supersede: over.supersede.or(file.supersede).unwrap_or(true),
         builds_per_repository,
+        build_timeout_minutes,
         max_delivery_bytes: over.max_delivery_bytes.or(file.max_delivery_bytes).unwrap_or(GITHUB_MAX_DELIVERY_BYTES),
         max_connections,
         log: over.log.or(file.log).unwrap_or_default(),

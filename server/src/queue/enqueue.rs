@@ -1,8 +1,8 @@
 //! Putting jobs into the queue.
 
-use super::{JobKind, JobState, order};
+use super::{JobEvent, JobKind, JobState, apply, order};
 use crate::{
-    ids::{EnvironmentId, JobId, RepositoryId},
+    ids::{BuildId, EnvironmentId, JobId, RepositoryId},
     store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
 };
 
@@ -21,6 +21,16 @@ pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build, asked_for: bool) -
     store::jobs::insert(tx, &job, priority).await?;
     tx.ring_queue();
     Ok(())
+}
+
+/// Queues the job of a build that failed once more, for another attempt that a person wants.
+pub(crate) async fn retry_build(tx: &mut Tx, build: &BuildId, reason: &str) -> Result<(), StoreError> {
+    let found = store::jobs::of_build(&mut tx.conn(), build).await?;
+    let found = found.ok_or_else(|| StoreError::missing("job of build", build))?;
+    let job = store::jobs::lock(tx, &found.id).await?;
+    let mut job = job.ok_or_else(|| StoreError::missing("job", &found.id))?;
+    apply(tx, &mut job, JobEvent::Retry, Some(reason)).await?;
+    store::jobs::renew(tx, &job.id, order::ASKED_FOR).await
 }
 
 /// Queues a release's rollout.

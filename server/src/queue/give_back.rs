@@ -41,7 +41,15 @@ pub(super) async fn give_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result
     end_steps(tx, &job, StepEvent::Lose, StepEvent::Lose, reason).await?;
     let subject = subject(tx, &job).await?;
     let given_up = format!("given up after {} attempts; the last one ended because {reason}", job.losses);
-    failed(tx, &mut job, subject, &given_up).await
+    match subject {
+        Subject::Build(_) => failed(tx, &mut job, subject, &given_up).await,
+        Subject::Release(release) => {
+            let next = releases::after_giving_up(tx, &release).await?;
+            let told = format!("{given_up}; {}", next.told());
+            failed(tx, &mut job, Subject::Release(release.clone()), &told).await?;
+            releases::return_to(tx, &release, next).await
+        }
+    }
 }
 
 /// Takes a leased job from a runner that gives it back by itself, such as one that is told to end.

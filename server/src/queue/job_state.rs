@@ -38,6 +38,8 @@ events! {
         Lease = "be leased",
         /// Its runner was lost: it waits for another.
         Lose = "be given back",
+        /// Somebody wants another attempt.
+        Retry = "be tried again",
         /// It worked.
         Succeed = "succeed",
         /// It did not.
@@ -54,6 +56,7 @@ const TABLE: &Table<JobState, JobEvent> = &[
     (JobState::Leased, JobEvent::Succeed, JobState::Succeeded),
     (JobState::Leased, JobEvent::Fail, JobState::Failed),
     (JobState::Leased, JobEvent::Cancel, JobState::Cancelled),
+    (JobState::Failed, JobEvent::Retry, JobState::Queued),
 ];
 
 /// Where the event leads from the state; none where that is not allowed.
@@ -63,7 +66,7 @@ pub fn next(state: JobState, event: JobEvent) -> Option<JobState> {
 }
 
 impl JobState {
-    /// Whether nothing more will happen to it.
+    /// Whether nothing more will happen to it by itself: one that failed may still be tried again.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, JobState::Succeeded | JobState::Failed | JobState::Cancelled)
@@ -76,6 +79,8 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_final_state_and_every_state_is_reached() {
-        transitions::check(TABLE, JobState::ALL, JobEvent::ALL, JobState::Queued, JobState::is_final);
+        transitions::check(TABLE, JobState::ALL, JobEvent::ALL, JobState::Queued, |state| {
+            state.is_final() && state != JobState::Failed
+        });
     }
 }

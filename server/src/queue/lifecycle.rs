@@ -37,6 +37,7 @@ pub(crate) fn note(tx: &mut Tx, job: &Job, event: JobEvent, reason: Option<&str>
     let mut noted = NewEvent::new(match event {
         JobEvent::Lease => "job.leased",
         JobEvent::Lose => "job.lost",
+        JobEvent::Retry => "job.retried",
         JobEvent::Succeed => "job.succeeded",
         JobEvent::Fail => "job.failed",
         JobEvent::Cancel => "job.cancelled",

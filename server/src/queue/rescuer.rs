@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobState, Timing, give_back::give_back};
+use super::{JobState, Timing, end_overdue, give_back::give_back};
 use crate::{
     ids::JobId,
     store::{self, Store, StoreError},
@@ -64,6 +64,11 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
             Ok(0) => {}
             Ok(rescued) => tracing::warn!(rescued, "took jobs from runners that are not heard of any more"),
             Err(error) => tracing::error!(%error, "cannot look for lost runners"),
+        }
+        match end_overdue(&store).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::warn!(ended, "ended builds that took too long"),
+            Err(error) => tracing::error!(%error, "cannot look for builds that take too long"),
         }
         round += 1;
         pause = timing.sweep + jitter(round);

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use slipway_pipelines::config::Event;
-use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, Work};
+use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Work};
 
 use super::{
     ServerCoordinator,
     give_back::{Subject, subject},
+    limits,
 };
 use crate::{
     secrets::{Place, repository as secrets},
@@ -26,7 +27,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
     let (work, secrets) = match subject(tx, job).await? {
         Subject::Build(build) => {
             let secrets = secrets_of_build(tx, server, &build).await?;
-            (Work::Build(build_work(tx, build).await?), secrets)
+            (Work::Build(build_work(tx, build, job).await?), secrets)
         }
         Subject::Release(release) => {
             if job.attempt == 1 && store::steps::of_attempt(&mut tx.conn(), &job.id, job.attempt).await?.is_empty() {
@@ -82,7 +83,7 @@ async fn secrets_of_rollout(
     Ok(all.into_iter().filter(|secret| named.contains(&secret.name)).collect())
 }
 
-async fn build_work(tx: &mut Tx, build: Build) -> Result<BuildWork, StoreError> {
+async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
     let known = match Event::named(&build.event) {
@@ -104,7 +105,17 @@ async fn build_work(tx: &mut Tx, build: Build) -> Result<BuildWork, StoreError> 
         author: build.author,
         message: build.message,
         known,
+        time_limit: time_limit(tx, job).await?,
     })
+}
+
+/// What is left of the build's time; a job that is resumed has used some of it.
+async fn time_limit(tx: &mut Tx, job: &Job) -> Result<Option<TimeLimit>, StoreError> {
+    let Some(minutes) = limits::build_minutes(&mut tx.conn()).await? else { return Ok(None) };
+    let now = tx.now();
+    let begun = store::steps::begun_at(&mut tx.conn(), &job.id, job.attempt).await?.unwrap_or(now);
+    let left_ms = i64::from(minutes) * 60_000 - (now - begun);
+    Ok(Some(TimeLimit { minutes, left_ms: u64::try_from(left_ms).unwrap_or(0) }))
 }
 
 async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, StoreError> {

@@ -228,6 +228,12 @@ pub(crate) async fn leased(conn: &mut Conn<'_>, repository: &RepositoryId) -> Re
     Ok(found.into_iter().map(|(number,)| number).collect())
 }
 
+/// Forgets when a build began: its next attempt counts from the start.
+pub(crate) async fn begin_anew(tx: &mut Tx, id: &BuildId) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "UPDATE build SET started_at = NULL WHERE id = $1 AND state = 'queued'", id)?;
+    Ok(())
+}
+
 /// Fails a build whatever state it is in; only for one that cannot be read.
 pub(crate) async fn condemn(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<(), StoreError> {
     let now = tx.now();

@@ -231,6 +231,17 @@ pub(crate) async fn extend(
     )? == 1)
 }
 
+/// Gives a job that waits again this priority, and forgets how often it lost its runner.
+pub(crate) async fn renew(tx: &mut Tx, id: &JobId, priority: i64) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "UPDATE job SET priority = $2, losses = 0, cancel_requested_at = NULL WHERE id = $1 AND state = 'queued'",
+        id,
+        priority
+    )?;
+    Ok(())
+}
+
 /// Counts that the job's runner was lost; tells how often that is.
 pub(crate) async fn count_loss(tx: &mut Tx, id: &JobId) -> Result<i64, StoreError> {
     let found: Option<(i64,)> =
@@ -253,6 +264,17 @@ pub(crate) async fn request_cancel(tx: &mut Tx, id: &JobId) -> Result<bool, Stor
 pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64) -> Result<Vec<JobId>, StoreError> {
     let found: Vec<(JobId,)> =
         rows!(conn, "SELECT id FROM job WHERE state = 'leased' AND lease_until < $1 ORDER BY lease_until", now)?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// Leased builds whose attempt's first step began before `before` (unix milliseconds).
+pub(crate) async fn overdue(conn: &mut Conn<'_>, before: i64) -> Result<Vec<JobId>, StoreError> {
+    let found: Vec<(JobId,)> = rows!(
+        conn,
+        "SELECT j.id FROM job j WHERE j.state = 'leased' AND j.kind = 'build'
+           AND (SELECT MIN(s.started_at) FROM step s WHERE s.job_id = j.id AND s.attempt = j.attempt) < $1",
+        before
+    )?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 

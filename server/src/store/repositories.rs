@@ -221,6 +221,8 @@ pub async fn heads(
 /// What the store knows of a ref's head.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct RefHead {
+    /// The number of its newest build.
+    pub(crate) number: i64,
     /// The commit that was built last.
     pub(crate) commit_sha: String,
     /// The commit after it, where that one asked not to be built.
@@ -242,7 +244,7 @@ pub(crate) async fn head(
 ) -> Result<Option<RefHead>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT commit_sha, skipped_sha, deleted_at FROM ref_head WHERE repository_id = $1 AND git_ref = $2",
+        "SELECT number, commit_sha, skipped_sha, deleted_at FROM ref_head WHERE repository_id = $1 AND git_ref = $2",
         repository,
         git_ref
     )?)

@@ -140,6 +140,13 @@ pub(crate) async fn of_attempt(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -
     )?)
 }
 
+/// When the first step of an attempt began.
+pub(crate) async fn begun_at(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -> Result<Option<i64>, StoreError> {
+    let found: Option<(Option<i64>,)> =
+        row!(conn, "SELECT MIN(started_at) FROM step WHERE job_id = $1 AND attempt = $2", job, attempt)?;
+    Ok(found.and_then(|(begun,)| begun))
+}
+
 /// The steps of an attempt that have not ended.
 pub(crate) async fn unfinished(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -> Result<Vec<Step>, StoreError> {
     Ok(rows!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::TagImageOptionsBuilder;
 use slipway_runner::{
-    coordinator::{JobResult, LogStream, StepOutcome},
+    coordinator::{JobResult, LogStream, StepOutcome, TimeLimit},
     engine::Engine,
 };
 use slipway_tests::{
@@ -316,6 +316,18 @@ async fn cancelling_kills_plain_commands_and_containers_at_once() {
     assert_eq!(build.0.result, Some(JobResult::Cancelled));
     assert_eq!(build.step("echo plain").outcome(), Some(StepOutcome::Cancelled));
     assert_eq!(build.step("push ").outcome(), Some(StepOutcome::Cancelled), "what had not begun, too");
+    house.leaves_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_takes_longer_than_it_may_is_stopped_and_says_so() {
+    let mut house = BuildHouse::new().await;
+    house.time_limit = Some(TimeLimit { minutes: 1, left_ms: 5_000 });
+    let captain = "defaults: {step_image: \"busybox:latest\"}\n\
+                   web: {build: Dockerfile, image: IMAGE, pre: [\"echo started; sleep 600\"]}\n";
+    let commit = house.commit(captain, &[]);
+    let build = house.build(&commit).await;
+    assert_eq!(build.failure(), "the build took longer than 1 minute");
     house.leaves_nothing().await;
 }
 

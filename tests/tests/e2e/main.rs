@@ -22,6 +22,7 @@ mod registry;
 mod releasing;
 mod restarts;
 mod resume;
+mod retries;
 mod rollouts;
 mod runner;
 mod secrets;

@@ -43,6 +43,7 @@ fn some_build() -> Work {
         author: "Ada <ada@example.com>".to_owned(),
         message: "A change".to_owned(),
         known: Vec::new(),
+        time_limit: None,
     })
 }
 

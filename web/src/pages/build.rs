@@ -41,7 +41,9 @@ pub struct BuildPage {
     pub culprit: Option<(String, String)>,
     /// What happened to earlier attempts, such as `Attempt 2: the runner was restarted`.
     pub attempt: Option<String>,
-    /// Its steps.
+    /// Its attempts, where there are several.
+    pub attempts: Vec<Attempt>,
+    /// The steps of the attempt that is shown.
     pub steps: StepList,
     /// What it pushed.
     pub artifacts: Vec<ArtifactRow>,
@@ -49,8 +51,21 @@ pub struct BuildPage {
     pub places: Vec<Place>,
     /// Whether the viewer may have its commit built once more.
     pub may_build_again: bool,
+    /// Whether the viewer may have it tried again.
+    pub may_retry: bool,
     /// Whether the viewer may cancel it now.
     pub may_cancel: bool,
+}
+
+/// One attempt of a build.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: i64,
+    /// The page with its steps.
+    pub address: String,
+    /// Whether its steps are those shown.
+    pub is_shown: bool,
 }
 
 /// An image that a build pushed.

@@ -11,7 +11,7 @@ mod release;
 mod repository;
 mod runners;
 
-pub use build::{ArtifactRow, BuildPage, Place};
+pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{

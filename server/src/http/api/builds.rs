@@ -1,4 +1,4 @@
-//! Builds: listing, looking at one, cancelling, building again.
+//! Builds: listing, looking at one, cancelling, building and trying again.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
+    queue,
     store::{
         artifacts, audit,
         builds::{self, Build},
@@ -32,6 +33,7 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
         .post("/api/v1/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, cancel)
         .post("/api/v1/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, build_again)
+        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/retry", Permission::Change, retry)
 }
 
 #[derive(Deserialize)]
@@ -66,6 +68,8 @@ struct BuildInFull {
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
     attempt_reason: Option<String>,
+    /// Why it waits, while it does.
+    waits_for: Option<String>,
 }
 
 impl From<Build> for BuildView {
@@ -107,7 +111,12 @@ async fn show(
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let build = lookup::build(&mut reader.conn(), &repository, number).await?;
     let job = jobs::of_build(&mut reader.conn(), &build.id).await?;
+    let waits_for = match &job {
+        Some(job) => queue::waits_for(&mut reader.conn(), job, state.store.clock().now()).await?,
+        None => None,
+    };
     Ok(Json(BuildInFull {
+        waits_for,
         artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
         attempts: attempts(&mut reader.conn(), job.as_ref()).await?,
         attempt_reason: job.and_then(|job| job.attempt_reason),
@@ -164,6 +173,36 @@ pub(in crate::http) async fn queue_again(
     };
     let subject = format!("{} #{number}", repository.name);
     audit::append(&mut tx, principal.actor(), "build.again", &subject, json!({"build": queued.number})).await?;
+    tx.commit().await?;
+    Ok(queued)
+}
+
+/// The build, which waits for its next attempt.
+async fn retry(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Json<BuildView>, Problem> {
+    Ok(Json(try_again(&state, &principal, &owner, &name, number).await?.into()))
+}
+
+/// Queues another attempt of a build, for the API and for the page.
+pub(in crate::http) async fn try_again(
+    state: &AppState,
+    principal: &Principal,
+    owner: &str,
+    name: &str,
+    number: i64,
+) -> Result<Build, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let build = lookup::build(&mut tx.conn(), &repository, number).await?;
+    let queued = match domain::retry(&mut tx, &build, principal.actor()).await? {
+        Again::Queued(queued) => *queued,
+        Again::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be tried again: {why}."))),
+    };
+    audit::append(&mut tx, principal.actor(), "build.retry", &format!("{} #{number}", repository.name), json!({}))
+        .await?;
     tx.commit().await?;
     Ok(queued)
 }

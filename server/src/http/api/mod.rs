@@ -20,7 +20,7 @@ mod tokens;
 
 use crate::access::Routes;
 
-pub(in crate::http) use builds::queue_again;
+pub(in crate::http) use builds::{queue_again, try_again};
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};
 

@@ -13,6 +13,7 @@ use crate::{
     access::{Permission, Routes},
     app::AppState,
     http::{errors::Problem, extract::Named},
+    queue,
     releases::{ReleaseKind, ReleaseState},
     store::{jobs, releases::Release},
 };
@@ -60,6 +61,8 @@ struct ReleaseInFull {
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
     attempt_reason: Option<String>,
+    /// Why it waits, while it does.
+    waits_for: Option<String>,
 }
 
 impl AppView {
@@ -104,7 +107,12 @@ async fn show(
     let release = lookup::release(&mut reader.conn(), &environment, number).await?;
     let job = jobs::of_release(&mut reader.conn(), &release.id).await?;
     let attempts = attempts(&mut reader.conn(), job.as_ref()).await?;
+    let waits_for = match &job {
+        Some(job) => queue::waits_for(&mut reader.conn(), job, state.store.clock().now()).await?,
+        None => None,
+    };
     Ok(Json(ReleaseInFull {
+        waits_for,
         release: release.into(),
         attempts,
         attempt_reason: job.and_then(|job| job.attempt_reason),

@@ -1,4 +1,4 @@
-//! Connecting repositories, and looking at them.
+//! Connecting repositories, looking at them, and changing what is set for them.
 
 mod address;
 
@@ -29,6 +29,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/v1/repositories", Permission::Change, connect)
         .get("/api/v1/repositories", Permission::Read, list)
         .get("/api/v1/repositories/{owner}/{name}", Permission::Read, show)
+        .put("/api/v1/repositories/{owner}/{name}/limits", Permission::Change, limit)
 }
 
 #[derive(Deserialize)]
@@ -51,6 +52,8 @@ struct RepositoryView {
     clone_url: String,
     default_branch: String,
     last_build_number: i64,
+    /// How many of its builds may run at once; null for the server's own limit.
+    builds_at_once: Option<i64>,
     created_at: Time,
 }
 
@@ -71,6 +74,7 @@ impl From<Repository> for RepositoryView {
             clone_url: repository.clone_url,
             default_branch: repository.default_branch,
             last_build_number: repository.last_build_number,
+            builds_at_once: repository.builds_at_once,
             created_at: Time(repository.created_at),
         }
     }
@@ -143,4 +147,32 @@ async fn show(
 ) -> Result<Json<RepositoryView>, Problem> {
     let mut reader = state.store.read().await?;
     Ok(Json(lookup::repository(&mut reader.conn(), &owner, &name).await?.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    /// From 1; null for the server's own limit.
+    builds_at_once: Option<u32>,
+}
+
+async fn limit(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    Body(asked): Body<Limits>,
+) -> Result<Json<RepositoryView>, Problem> {
+    if asked.builds_at_once == Some(0) {
+        return Err(Problem::unprocessable(
+            "No build would ever begin: builds_at_once is at least 1, or null.".to_owned(),
+        ));
+    }
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let at_once = asked.builds_at_once.map(i64::from);
+    repositories::limit_builds(&mut tx, &repository.id, at_once).await?;
+    let detail = json!({"builds_at_once": at_once});
+    audit::append(&mut tx, principal.actor(), "repository.limit", &repository.name, detail).await?;
+    tx.commit().await?;
+    Ok(Json(Repository { builds_at_once: at_once, ..repository }.into()))
 }

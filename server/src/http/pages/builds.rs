@@ -5,7 +5,7 @@ use serde_json::json;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{ArtifactRow, BuildPage, Place, RepositoryHead, Tab},
+    pages::{ArtifactRow, Attempt, BuildPage, Place, RepositoryHead, Tab},
     parts::{Digest, size},
     state::State as Shown,
     time::When,
@@ -17,7 +17,7 @@ use crate::{
     app::AppState,
     builds::{self, BuildState, Cancellation},
     http::{
-        api::{lookup, queue_again},
+        api::{lookup, queue_again, try_again},
         errors::Problem,
         extract::Named,
     },
@@ -30,8 +30,10 @@ const RELEASES: i64 = 20;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
+        .get("/repositories/{owner}/{name}/builds/{number}/attempts/{attempt}", Permission::Read, show_attempt)
         .post("/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, stop)
         .post("/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, again)
+        .post("/repositories/{owner}/{name}/builds/{number}/retry", Permission::Change, retry)
 }
 
 async fn show(
@@ -39,26 +41,55 @@ async fn show(
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
 ) -> Result<Html<BuildPage>, Problem> {
+    page(&state, &principal, (&owner, &name, number), None).await
+}
+
+/// The same with the steps of one attempt.
+async fn show_attempt(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number, attempt)): Named<(String, String, i64, i64)>,
+) -> Result<Html<BuildPage>, Problem> {
+    page(&state, &principal, (&owner, &name, number), Some(attempt)).await
+}
+
+async fn page(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, number): (&str, &str, i64),
+    attempt: Option<i64>,
+) -> Result<Html<BuildPage>, Problem> {
     let now = state.store.clock().now();
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let event = events::last_id(conn).await?;
-    let repository = lookup::repository(conn, &owner, &name).await?;
+    let repository = lookup::repository(conn, owner, name).await?;
     let build = lookup::build(conn, &repository, number).await?;
     let job = jobs::of_build(conn, &build.id).await?;
     let address = links::build(&repository.name, number);
-    let steps = steps::of_job(conn, job.as_ref(), &address, event, now).await?;
+    let listed = attempt.map_or_else(|| address.clone(), |attempt| links::attempt(&address, attempt));
+    let steps = steps::of_job(conn, job.as_ref(), attempt, &listed, event, now).await?;
     let waits = rows::why_it_waits(conn, &build, now).await?;
     let shown = Shown::from(build.state);
-    let viewer = viewer(&principal);
+    let viewer = viewer(principal);
     let is_stopping = job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some());
     let culprit = steps.failed.as_ref().map(|step| {
-        let page = links::step(&address, u32::try_from(step.position).unwrap_or(0));
+        let page = links::step(&listed, u32::try_from(step.position).unwrap_or(0));
         let words = [step.app.as_deref(), Some(step.kind.as_str()), Some(&step.name)];
         (words.into_iter().flatten().collect::<Vec<_>>().join(" · "), page)
     });
     Ok(Html::ok(BuildPage {
         may_build_again: viewer.may_change() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
+        may_retry: viewer.may_change() && build.state == BuildState::Failed,
+        attempts: steps
+            .attempts
+            .iter()
+            .map(|number| Attempt {
+                number: *number,
+                address: links::attempt(&address, *number),
+                is_shown: Some(*number) == steps.shown,
+            })
+            .collect(),
         may_cancel: viewer.may_change() && shown.is_open() && !is_stopping,
         frame: Frame::new(format!("#{number} {} of {}", shown.word(), repository.name), Section::Repositories, viewer)
             .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
@@ -116,6 +147,15 @@ async fn again(
 ) -> Result<Redirect, Problem> {
     let queued = queue_again(&state, &principal, &owner, &name, number).await?;
     Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), queued.number)))
+}
+
+async fn retry(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Redirect, Problem> {
+    try_again(&state, &principal, &owner, &name, number).await?;
+    Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), number)))
 }
 
 async fn stop(

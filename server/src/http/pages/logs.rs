@@ -49,6 +49,16 @@ pub(super) fn routes() -> Routes {
         .get("/repositories/{owner}/{name}/builds/{number}/steps/{position}", Permission::Read, of_build)
         .get("/repositories/{owner}/{name}/builds/{number}/steps/{position}/log.txt", Permission::Read, text_of_build)
         .get(
+            "/repositories/{owner}/{name}/builds/{number}/attempts/{attempt}/steps/{position}",
+            Permission::Read,
+            of_attempt,
+        )
+        .get(
+            "/repositories/{owner}/{name}/builds/{number}/attempts/{attempt}/steps/{position}/log.txt",
+            Permission::Read,
+            text_of_attempt,
+        )
+        .get(
             "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/steps/{position}",
             Permission::Read,
             of_release,
@@ -73,6 +83,8 @@ struct Wanted {
 
 /// Names a step of a build.
 type InBuild = Named<(String, String, i64, i64)>;
+/// Names a step of one attempt of a build.
+type InAttempt = Named<(String, String, i64, i64, i64)>;
 /// Names a step of a release's rollout.
 type InRelease = Named<(String, String, String, i64, i64)>;
 
@@ -84,6 +96,8 @@ pub(in crate::http) struct StepOf {
     tab: Tab,
     of: String,
     of_address: String,
+    /// The page whose stream follows the step while it runs.
+    followed: String,
 }
 
 async fn of_build(
@@ -96,6 +110,19 @@ async fn of_build(
     let conn = &mut reader.conn();
     let event = events::last_id(conn).await?;
     let found = step_of_build(conn, &names).await?;
+    page(conn, found, event, &wanted, &principal, state.store.clock().now()).await
+}
+
+async fn of_attempt(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(names): InAttempt,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Html<LogPage>, Problem> {
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let event = events::last_id(conn).await?;
+    let found = step_of_attempt(conn, &names).await?;
     page(conn, found, event, &wanted, &principal, state.store.clock().now()).await
 }
 
@@ -117,6 +144,11 @@ async fn text_of_build(State(state): State<AppState>, Named(names): InBuild) -> 
     Ok(plain(state.store.clone(), found.step.id))
 }
 
+async fn text_of_attempt(State(state): State<AppState>, Named(names): InAttempt) -> Result<Response, Problem> {
+    let found = step_of_attempt(&mut state.store.read().await?.conn(), &names).await?;
+    Ok(plain(state.store.clone(), found.step.id))
+}
+
 async fn text_of_release(State(state): State<AppState>, Named(names): InRelease) -> Result<Response, Problem> {
     let found = step_of_release(&mut state.store.read().await?.conn(), &names).await?;
     Ok(plain(state.store.clone(), found.step.id))
@@ -130,9 +162,25 @@ pub(in crate::http) async fn step_of_build(
     let repository = lookup::repository(conn, owner, name).await?;
     let build = lookup::build(conn, &repository, *number).await?;
     let job = jobs::of_build(conn, &build.id).await?;
-    let (job, step) = step_at(conn, job, *position).await?;
+    let (job, step) = step_at(conn, job, None, *position).await?;
     let of_address = links::build(&repository.name, *number);
-    Ok(StepOf { job, step, tab: Tab::Builds, of: format!("build #{number}"), of_address, repository })
+    let (of, followed) = (format!("build #{number}"), of_address.clone());
+    Ok(StepOf { job, step, tab: Tab::Builds, of, of_address, followed, repository })
+}
+
+/// The step at a position of one attempt of a build.
+async fn step_of_attempt(
+    conn: &mut Conn<'_>,
+    (owner, name, number, attempt, position): &(String, String, i64, i64, i64),
+) -> Result<StepOf, Problem> {
+    let repository = lookup::repository(conn, owner, name).await?;
+    let build = lookup::build(conn, &repository, *number).await?;
+    let job = jobs::of_build(conn, &build.id).await?;
+    let (job, step) = step_at(conn, job, Some(*attempt), *position).await?;
+    let followed = links::build(&repository.name, *number);
+    let of_address = links::attempt(&followed, *attempt);
+    let of = format!("build #{number}, attempt {attempt}");
+    Ok(StepOf { job, step, tab: Tab::Builds, of, of_address, followed, repository })
 }
 
 /// The step at a position of a rollout's present attempt.
@@ -144,16 +192,27 @@ pub(in crate::http) async fn step_of_release(
     let environment = lookup::environment(conn, &repository, environment).await?;
     let release = lookup::release(conn, &environment, *number).await?;
     let job = jobs::of_release(conn, &release.id).await?;
-    let (job, step) = step_at(conn, job, *position).await?;
+    let (job, step) = step_at(conn, job, None, *position).await?;
     let of_address = links::release(&repository.name, &environment.name, *number);
     let of = format!("{} #{number}", environment.name);
-    Ok(StepOf { job, step, tab: Tab::Environments, of, of_address, repository })
+    let followed = of_address.clone();
+    Ok(StepOf { job, step, tab: Tab::Environments, of, of_address, followed, repository })
 }
 
-async fn step_at(conn: &mut Conn<'_>, job: Option<Job>, position: i64) -> Result<(Job, Step), Problem> {
+/// The step at a position of this attempt, or else of the newest that has steps.
+async fn step_at(
+    conn: &mut Conn<'_>,
+    job: Option<Job>,
+    attempt: Option<i64>,
+    position: i64,
+) -> Result<(Job, Step), Problem> {
     let missing = || Problem::not_found(format!("There is no step {position}."));
     let job = job.ok_or_else(missing)?;
-    let steps = latest_attempt(steps::of_job(conn, &job.id).await?);
+    let all = steps::of_job(conn, &job.id).await?;
+    let steps = match attempt {
+        Some(attempt) => all.into_iter().filter(|step| step.attempt == attempt).collect(),
+        None => latest_attempt(all),
+    };
     let step = steps.into_iter().find(|step| step.position == position).ok_or_else(missing)?;
     Ok((job, step))
 }
@@ -177,19 +236,24 @@ async fn page(
     principal: &Principal,
     now: i64,
 ) -> Result<Html<LogPage>, Problem> {
-    let StepOf { repository, step, tab, of, of_address, .. } = found;
+    let StepOf { repository, step, tab, of, of_address, followed, .. } = found;
     let total = logs::end(conn, &step.id).await?.next_line - 1;
     let (first, last) = window(wanted, total);
     let mut writer = primed(conn, &step, first, LogWriter::for_log_page(began(&step))).await?;
     let lines = logs::lines(conn, &step.id, first, usize::try_from(last - first + 1).unwrap_or(0)).await?;
     let rows = draw(&mut writer, &lines);
-    let address = links::step(&of_address, u32::try_from(step.position).unwrap_or(0));
+    let position = u32::try_from(step.position).unwrap_or(0);
+    let address = links::step(&of_address, position);
     let shown = Shown::from(step.state);
     let title = format!("{} {}", step.kind.as_str(), step.name);
     let mut frame = Frame::new(title, Section::Repositories, viewer(principal)).toned(shown.tone());
     if shown.is_open() && last == total {
         let cursor = Cursor::at(event).with_step(step.attempt, step.position, rows.last().unwrap_or(0) + 1);
-        frame = frame.live(format!("/stream{address}?from={}", links::encode(&cursor.to_string())));
+        frame = frame.live(format!(
+            "/stream{}?from={}",
+            links::step(&followed, position),
+            links::encode(&cursor.to_string())
+        ));
     }
     Ok(Html::ok(LogPage {
         frame,

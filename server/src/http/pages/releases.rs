@@ -45,7 +45,7 @@ async fn show(
     let release = lookup::release(conn, &environment, number).await?;
     let job = jobs::of_release(conn, &release.id).await?;
     let address = links::release(&repository.name, &environment.name, number);
-    let steps = steps::of_job(conn, job.as_ref(), &address, event, now).await?;
+    let steps = steps::of_job(conn, job.as_ref(), None, &address, event, now).await?;
     let viewer = viewer(&principal);
     let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
     let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);

@@ -24,7 +24,7 @@ use crate::{
 /// The lines before the first that is shown which are read for the colours that they leave behind.
 const PRIMING_LINES: i64 = 200;
 
-/// The steps of a job's present attempt.
+/// The steps of one attempt of a job.
 pub(super) struct JobSteps {
     /// As the page lists them.
     pub(super) list: StepList,
@@ -34,21 +34,33 @@ pub(super) struct JobSteps {
     pub(super) failed: Option<Step>,
     /// What happened to earlier attempts.
     pub(super) notice: Option<String>,
+    /// The attempts that have steps, oldest first.
+    pub(super) attempts: Vec<i64>,
+    /// The one of them whose steps these are.
+    pub(super) shown: Option<i64>,
 }
 
-/// Reads the steps of a job; `page` is the address of the page that lists them, `event` the event that it was read at.
+/// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `page` is the address of the page that lists them, `event` the event that it was read at.
 pub(super) async fn of_job(
     conn: &mut Conn<'_>,
     job: Option<&Job>,
+    attempt: Option<i64>,
     page: &str,
     event: i64,
     now: i64,
 ) -> Result<JobSteps, Problem> {
     let mut cursor = Cursor::at(event);
-    let steps = match job {
-        Some(job) => latest_attempt(steps::of_job(conn, &job.id).await?),
+    let mut steps = match job {
+        Some(job) => steps::of_job(conn, &job.id).await?,
         None => Vec::new(),
     };
+    let mut attempts: Vec<i64> = steps.iter().map(|step| step.attempt).collect();
+    attempts.dedup();
+    let shown = attempt.or_else(|| attempts.last().copied());
+    steps.retain(|step| Some(step.attempt) == shown);
+    if attempt.is_some() && steps.is_empty() {
+        return Err(Problem::not_found("There is no such attempt, or it never came to its first step.".to_owned()));
+    }
     let failed = steps.iter().find(|step| step.state == StepState::Failed).cloned();
     let mut rows = Vec::with_capacity(steps.len());
     for step in steps {
@@ -62,7 +74,7 @@ pub(super) async fn of_job(
         }
         rows.push(row(step, address, lines, tail.filter(|tail| !tail.is_empty()), now));
     }
-    Ok(JobSteps { list: StepList::new(rows, now), cursor, failed, notice: job.and_then(notice) })
+    Ok(JobSteps { list: StepList::new(rows, now), cursor, failed, notice: job.and_then(notice), attempts, shown })
 }
 
 /// The steps of the newest attempt; they are sorted by attempt.

@@ -142,6 +142,39 @@ async fn changing_needs_a_login_and_then_works_by_plain_forms() {
 }
 
 #[tokio::test]
+async fn a_failed_build_is_tried_again_and_each_attempt_keeps_its_page() {
+    let scene = Scene::new().await;
+    let number = scene.push("main", 3, "Flaky").await;
+    let build = format!("/repositories/acme/shop/builds/{number}");
+    let lease = scene.claim().await;
+    scene.declare(&lease, &[(StepKind::Test, "web", "npm test")]).await;
+    scene.runner_starts(&lease, 0).await;
+    scene.log(&lease, 0, 0, 1, &["the network is down"]).await;
+    scene.fail(&lease, 0, "npm test failed").await;
+    let page = scene.page(&build).await;
+    assert!(!page.contains("Try again"), "that is for those who may change something");
+
+    let cookie = scene.log_in().await;
+    let retried = scene.post(&format!("{build}/retry"), "", Some(&cookie)).await;
+    assert_eq!((retried.status().as_u16(), &retried.headers()[header::LOCATION]), (303, &build.parse().unwrap()));
+    assert_says(&scene.page(&build).await, &["Administrator tried it again. Waiting for"]);
+    let twice = scene.post(&format!("{build}/retry"), "", Some(&cookie)).await;
+    assert_eq!(twice.status(), 409);
+    assert_says(&twice.text().await.unwrap(), &["cannot be tried again: it is under way"]);
+
+    let lease = scene.claim().await;
+    scene.declare(&lease, &[(StepKind::Test, "web", "npm test")]).await;
+    scene.run(&lease, 0, &["the network is back"]).await;
+    let earlier = format!("{build}/attempts/1");
+    assert_says(&scene.page(&build).await, &["Attempt 2", &format!("href=\"{earlier}\"")]);
+    assert_says(&scene.page(&earlier).await, &["npm test failed", "the network is down"]);
+    assert_says(&scene.page(&format!("{earlier}/steps/0")).await, &["attempt 1", "the network is down"]);
+    assert_eq!(scene.page(&format!("{earlier}/steps/0/log.txt")).await, "the network is down\n");
+    assert_eq!(scene.page(&format!("{build}/steps/0/log.txt")).await, "the network is back\n");
+    assert_eq!(scene.get(&format!("{build}/attempts/7")).await.status(), 404);
+}
+
+#[tokio::test]
 async fn what_was_seen_is_what_is_promoted() {
     let scene = Scene::new().await;
     scene.ship(1, "One").await;

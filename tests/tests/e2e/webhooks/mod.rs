@@ -123,6 +123,20 @@ async fn a_waiting_build_is_cancelled_at_once_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_repository_s_limit_is_set_and_a_waiting_build_says_why() {
+    let (slipway, webhook) = server().await;
+    let limits = "/api/v1/repositories/shop/web/limits";
+    let set = async |at_once| slipway.api().put(limits, &json!({"builds_at_once": at_once})).await;
+    assert_eq!(set(json!(2)).await.expect(200).json()["builds_at_once"], 2);
+    assert!(set(json!(0)).await.expect(422).detail().contains("at least 1"));
+    assert_eq!(set(json!(null)).await.expect(200).json()["builds_at_once"], json!(null));
+    push("one").send(&webhook).await.expect(202);
+    assert_eq!(build(&slipway, 1).await["waits_for"], "waiting for a runner: none has announced itself yet");
+    let retried = slipway.api().post("/api/v1/repositories/shop/web/builds/1/retry", &json!({})).await.expect(409);
+    assert_eq!(retried.detail(), "Build 1 cannot be tried again: it is under way.");
+}
+
+#[tokio::test]
 async fn a_commit_is_built_again_on_request_while_it_is_its_branchs_newest() {
     let (slipway, webhook) = server().await;
     push("one").send(&webhook).await.expect(202);

@@ -1,0 +1,24 @@
+//! `slipway retry`.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Client, Failure, say, secret::parts};
+
+#[derive(Debug, Args)]
+pub(super) struct Retry {
+    /// The repository, owner/name.
+    repository: String,
+    /// The build's number.
+    number: u32,
+    #[command(flatten)]
+    client: Client,
+}
+
+pub(super) async fn run(retry: Retry) -> Result<(), Failure> {
+    let ((owner, name), number) = (parts(&retry.repository)?, retry.number.to_string());
+    let path = ["repositories", owner, name, "builds", &number, "retry"];
+    let _: Value = retry.client.call(Method::POST, &path, None::<&Value>).await?;
+    Ok(say(format_args!("Build {number} of {owner}/{name} waits for its next attempt."))?)
+}

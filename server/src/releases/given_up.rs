@@ -1,0 +1,65 @@
+//! What becomes of an environment whose rollout was given up halfway: no runner is left that could return it.
+
+use super::{
+    ReleaseKind,
+    create::{NewRelease, create},
+};
+use crate::store::{self, StoreError, Tx, releases::Release};
+
+/// Who asks for the returns that nobody asked for.
+const ACTOR: &str = "slipway";
+
+/// What brings the environment to a whole state again.
+pub(crate) enum Next {
+    /// The release that waits already; its rollout converges from whatever is there.
+    Waiting(i64),
+    /// A rollout of what is live, which is queued for it.
+    Live(Box<Release>),
+    /// Nothing does by itself.
+    Nothing,
+}
+
+impl Next {
+    /// What people are told.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Next::Waiting(number) => format!("release {number} follows and sets the environment right"),
+            Next::Live(live) => format!("the environment returns to release {}, which was live", live.number),
+            Next::Nothing => {
+                "parts of it may still run: release again, or roll back, to set the environment right".to_owned()
+            }
+        }
+    }
+}
+
+/// What follows when this rollout is given up. A return that is given up itself is not tried for ever.
+pub(crate) async fn after_giving_up(tx: &mut Tx, release: &Release) -> Result<Next, StoreError> {
+    let unsettled = store::releases::unsettled(&mut tx.conn(), &release.environment_id).await?;
+    if let Some(waiting) = unsettled.iter().rfind(|other| other.id != release.id) {
+        return Ok(Next::Waiting(waiting.number));
+    }
+    if release.kind == ReleaseKind::Rollback && release.actor == ACTOR {
+        return Ok(Next::Nothing);
+    }
+    let live = store::releases::live(&mut tx.conn(), &release.environment_id).await?;
+    Ok(live.map_or(Next::Nothing, |live| Next::Live(Box::new(live))))
+}
+
+/// Queues what follows, where that is a return.
+pub(crate) async fn return_to(tx: &mut Tx, given_up: &Release, next: Next) -> Result<(), StoreError> {
+    let Next::Live(live) = next else { return Ok(()) };
+    let environment = store::environments::lock(tx, &given_up.environment_id).await?;
+    let build = store::builds::find(&mut tx.conn(), &live.build_id).await?;
+    let build = build.ok_or_else(|| StoreError::missing("build", &live.build_id))?;
+    let new = NewRelease {
+        environment: &environment,
+        kind: ReleaseKind::Rollback,
+        build: &build,
+        source: Some(&live),
+        actor: ACTOR,
+        apps: live.content.0.clone(),
+        dedup_key: format!("return {} {}", environment.id, given_up.id),
+    };
+    create(tx, new).await?;
+    Ok(())
+}
