@@ -29,7 +29,8 @@ pub(crate) async fn take_turns(tx: &mut Tx) -> Result<(), StoreError> {
 /// The job whose turn it is; `builds_at_once` is the limit of the repositories that have none of their own.
 ///
 /// It looks at each repository that waits once, by index, and not at each job: what it costs grows with the
-/// repositories that have something in the queue.
+/// repositories that have something in the queue. Both kinds are named where jobs that run are counted, so that SQLite
+/// takes the index of these, and not one that holds all jobs that ever were.
 pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobId>, StoreError> {
     let now = tx.now();
     let found: Option<(JobId,)> = row!(
@@ -40,8 +41,9 @@ pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobI
              SELECT (SELECT j.repository_id FROM job j WHERE j.state = 'queued' AND j.repository_id > w.repository_id
                      ORDER BY j.repository_id LIMIT 1)
              FROM waiting w WHERE w.repository_id IS NOT NULL
-         ), line AS (
-             SELECT (SELECT COUNT(*) FROM job o WHERE o.state = 'leased' AND o.repository_id = r.id) AS running,
+         ), line AS MATERIALIZED (
+             SELECT (SELECT COUNT(*) FROM job o
+                     WHERE o.state = 'leased' AND o.repository_id = r.id AND o.kind IN ('build', 'rollout')) AS running,
                     (SELECT o.turn FROM job o WHERE o.repository_id = r.id ORDER BY o.turn DESC LIMIT 1) AS turn,
                     (SELECT q.id FROM job q
                      WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'rollout' AND q.not_before <= $1
