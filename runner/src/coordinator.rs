@@ -45,6 +45,10 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// Ends the job and gives the lease back.
     async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError>;
+
+    /// Of the digests that a runner has images of, those that a release holds: one that is live, waits or rolls, or one
+    /// that an environment can be rolled back to. A runner removes no image of a release without this answer.
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError>;
 }
 
 /// Why the server did not do what a runner asked.
@@ -70,6 +74,18 @@ pub enum CoordinatorError {
         reason: String,
     },
 }
+
+/// A runner's question which of its images releases hold. It is told of nothing that it does not name itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptImages {
+    /// The runner that asks.
+    pub runner: String,
+    /// Digests of images, `sha256:…`; at most [`MOST_DIGESTS`].
+    pub digests: Vec<String>,
+}
+
+/// The most digests that [`KeptImages`] may name.
+pub const MOST_DIGESTS: usize = 10_000;
 
 /// A runner's announcement when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

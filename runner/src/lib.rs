@@ -19,9 +19,11 @@ pub mod registry;
 pub mod reporter;
 pub mod rollouts;
 mod steps;
+mod storage;
 pub mod targets;
 mod tls;
 mod workspace;
 
 pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run};
 pub use steps::StepLimits;
+pub use storage::StorageLimits;

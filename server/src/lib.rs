@@ -15,6 +15,7 @@ pub mod ids;
 pub mod intake;
 pub mod queue;
 pub mod releases;
+pub mod retention;
 pub mod secrets;
 pub mod store;
 mod transitions;

@@ -23,8 +23,8 @@ use async_trait::async_trait;
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerLimits,
     coordinator::{
-        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-        LogStream, Resumption, StepDeclaration, StepResult, Verdict, Work,
+        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
+        LogChunk, LogStream, Resumption, StepDeclaration, StepResult, Verdict, Work,
     },
     logs::LogLimits,
 };
@@ -126,6 +126,10 @@ impl Coordinator for Counting {
 
     async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
         self.server.finish_job(lease, result).await
+    }
+
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        Ok(question.digests)
     }
 }
 

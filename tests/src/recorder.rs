@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KnownStep, LeaseKey,
-        LogChunk, LogLine, LogPosition, Resumption, StepDeclaration, StepResult, Verdict,
+        ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, KnownStep,
+        LeaseKey, LogChunk, LogLine, LogPosition, Resumption, StepDeclaration, StepResult, Verdict,
     },
     reporter::Reporter,
 };
@@ -189,5 +189,9 @@ impl Coordinator for Recorder {
     async fn finish_job(&self, _lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
         self.state().result.get_or_insert(result);
         Ok(())
+    }
+
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        Ok(question.digests)
     }
 }

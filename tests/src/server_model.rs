@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KnownStep, Lease, LeaseKey,
-    LogChunk, LogLine, LogPosition, LogStream, RegistryCredential, Resumption, SecretValue, StepDeclaration,
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, KnownStep, Lease,
+    LeaseKey, LogChunk, LogLine, LogPosition, LogStream, RegistryCredential, Resumption, SecretValue, StepDeclaration,
     StepOutcome, StepResult, Verdict, Work,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -32,6 +32,8 @@ struct State {
     queue: VecDeque<Lease>,
     jobs: HashMap<String, Job>,
     hellos: Vec<Hello>,
+    /// The digests that releases hold.
+    kept_images: Vec<String>,
     down: bool,
     /// How many reports met the server down.
     turned_away: usize,
@@ -119,6 +121,11 @@ impl ServerModel {
         state.queue.push_back(lease);
         drop(state);
         self.bell.notify_waiters();
+    }
+
+    /// Says that releases hold an image.
+    pub fn keep_image(&self, digest: &str) {
+        self.state().kept_images.push(digest.to_owned());
     }
 
     /// Asks for a job to be cancelled.
@@ -360,6 +367,15 @@ impl Coordinator for ServerModel {
             job.record.result = Some(result);
             Ok(())
         })
+    }
+
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        let question: KeptImages = over_the_wire(&question);
+        let state = self.state();
+        if state.down {
+            return Err(unavailable());
+        }
+        Ok(question.digests.into_iter().filter(|digest| state.kept_images.contains(digest)).collect())
     }
 }
 

@@ -21,7 +21,9 @@ impl Agent {
     pub(super) async fn claim_until(self: &Arc<Self>, shutdown: &CancellationToken) -> Result<(), RunnerError> {
         let mut pause = FIRST_PAUSE;
         while !shutdown.is_cancelled() {
-            let free = self.config.capacity.saturating_sub(self.leases.count());
+            let room = self.config.capacity.saturating_sub(self.leases.count());
+            // On a full disk a job would fail for reasons that nobody understands.
+            let free = if self.space.shortage().is_some() { 0 } else { room };
             let reply = tokio::select! {
                 () = shutdown.cancelled() => break,
                 // With room for work, a request is never given up on: its answer may be a job. Without, a job that

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{checkout::CheckoutLimits, logs::LogLimits, proxy::ProxyConfig, steps::StepLimits};
+use crate::{checkout::CheckoutLimits, logs::LogLimits, proxy::ProxyConfig, steps::StepLimits, storage::StorageLimits};
 
 /// A runner's settings.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,8 @@ pub struct RunnerLimits {
     pub logs: LogLimits,
     /// Of each checkout.
     pub checkout: CheckoutLimits,
+    /// Of what is kept between jobs.
+    pub storage: StorageLimits,
     /// How long one request for work may wait at the server.
     pub claim_wait: Duration,
     /// How long the engine is waited for at the start, and by a job that meets it down, before it fails.
@@ -59,6 +61,7 @@ impl Default for RunnerLimits {
             steps: StepLimits::default(),
             logs: LogLimits::default(),
             checkout: CheckoutLimits::default(),
+            storage: StorageLimits::default(),
             claim_wait: Duration::from_secs(25),
             engine_patience: Duration::from_secs(5),
             shutdown: Duration::from_secs(15),

@@ -129,11 +129,15 @@ impl Agent {
         };
         match lease.work {
             Work::Build(work) => {
+                let _in_use = self.repositories.begin(&work.repository, "");
                 let mut page = Page::new(self.journal.clone(), entry);
                 let build = builds::execute(&work, &context, &self.workshop, &mut page);
                 within(work.time_limit, &context.cancel, build).await
             }
-            Work::Rollout(work) => Ok(rollouts::execute(&work, &context).await),
+            Work::Rollout(work) => {
+                let _in_use = self.note_images(&work, &context.engine).await;
+                Ok(rollouts::execute(&work, &context).await)
+            }
         }
     }
 

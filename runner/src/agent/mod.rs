@@ -4,13 +4,17 @@
 mod claims;
 mod config;
 mod heartbeat;
+mod images;
 mod job;
 mod leases;
 mod resume;
 mod start;
 mod time_limit;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 pub use config::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits};
 use leases::Leases;
@@ -24,6 +28,7 @@ use crate::{
     journal::Journal,
     proxy::{Caddy, Proxy},
     steps::Leftovers,
+    storage::{Collector, Records, Space},
 };
 
 /// One life of a runner's process.
@@ -40,6 +45,11 @@ struct Agent {
     /// Cancelled when this life ends and the next one is to go on with its jobs.
     left: CancellationToken,
     jobs: TaskTracker,
+    /// When a repository was last built here.
+    repositories: Records,
+    /// The images that were fetched for releases.
+    images: Records,
+    space: Arc<Space>,
 }
 
 impl Agent {
@@ -89,6 +99,11 @@ pub async fn run(
         limits: config.limits.steps,
         leftovers,
     };
+    let records = |kind| Records::new(config.data_dir.join("records").join(kind));
+    let unusable =
+        |error: io::Error| RunnerError::DataFolder { path: config.data_dir.join("records"), cause: error.to_string() };
+    let (repositories, images) = (records("repositories").map_err(unusable)?, records("images").map_err(unusable)?);
+    let space = Arc::new(Space::new(&config.data_dir, config.limits.storage.free_bytes));
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
     let agent = Arc::new(Agent {
         config,
@@ -101,6 +116,9 @@ pub async fn run(
         resumed: Mutex::new(resumed),
         left: CancellationToken::new(),
         jobs: TaskTracker::new(),
+        repositories,
+        images,
+        space,
     });
     // 1. What earlier lives left on the engine goes before new work comes, if the engine answers in time.
     agent.clean_up(&shutdown).await;
@@ -111,6 +129,7 @@ pub async fn run(
             let beats = tokio::spawn(heartbeat::run(agent.clone(), ended.clone()));
             // 3. The jobs under way, and then new ones.
             agent.resume(entries, &shutdown).await;
+            tokio::spawn(agent.collector().run(ended.clone()));
             let outcome = agent.claim_until(&shutdown).await;
             agent.end_jobs().await;
             ended.cancel();
@@ -122,4 +141,20 @@ pub async fn run(
     shutdown.cancel();
     agent.workshop.leftovers.settle(agent.config.limits.shutdown).await;
     outcome
+}
+
+impl Agent {
+    /// What collects for this runner.
+    fn collector(&self) -> Collector {
+        Collector {
+            docker_host: self.config.docker_host.clone(),
+            runner: self.config.id.clone(),
+            limits: self.config.limits.storage,
+            mirrors: self.workshop.mirrors.clone(),
+            repositories: self.repositories.clone(),
+            images: self.images.clone(),
+            space: self.space.clone(),
+            coordinator: self.coordinator.clone(),
+        }
+    }
 }

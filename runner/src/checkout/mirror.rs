@@ -37,6 +37,48 @@ impl Locks {
         };
         lock.lock_owned().await
     }
+
+    /// The same, if nobody works on it now.
+    pub(super) fn try_lock(&self, repository: &str) -> Option<OwnedMutexGuard<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.entry(repository.to_owned()).or_default().clone().try_lock_owned().ok()
+    }
+}
+
+/// How the name of a mirror begins that is being removed: it is none any more.
+const GOING: &str = "going.";
+
+/// The mirrors in a folder: the repository's id, and how many bytes each has. What cannot be read is left out.
+pub(super) fn sizes(folder: &Path) -> Vec<(String, u64)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mirrors = entries.flatten().filter_map(|entry| {
+        let name = entry.file_name().into_string().ok()?;
+        let repository = name.strip_suffix(".git")?;
+        (!name.starts_with(GOING)).then(|| (repository.to_owned(), bytes_below(&entry.path())))
+    });
+    mirrors.collect()
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    let sizes = entries.flatten().map(|entry| match entry.metadata() {
+        Ok(found) if found.is_dir() => bytes_below(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    sizes.sum()
+}
+
+/// Removes a mirror. It loses its name first, so that nobody opens half of one; what a process that was killed left of
+/// others goes as well.
+pub(super) fn remove(folder: &Path, repository: &str) -> std::io::Result<()> {
+    let mirror = Mirror::at(folder, repository);
+    let going = folder.join(format!("{GOING}{repository}.git"));
+    if going.exists() {
+        std::fs::remove_dir_all(&going)?;
+    }
+    std::fs::rename(&mirror.path, &going)?;
+    std::fs::remove_dir_all(&going)
 }
 
 /// A bare repository that holds what was ever fetched.

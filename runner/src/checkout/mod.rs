@@ -179,6 +179,26 @@ impl Mirrors {
         self.at_work(&repository, cancel, progress, look).await
     }
 
+    /// The mirrors that there are: the repository's id, and how many bytes each has.
+    pub(crate) fn sizes(&self) -> Vec<(String, u64)> {
+        mirror::sizes(&self.folder)
+    }
+
+    /// Removes a mirror, unless somebody works on it; tells whether it did.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) async fn remove(&self, repository: &str) -> std::io::Result<bool> {
+        let Some(lock) = self.locks.try_lock(repository) else { return Ok(false) };
+        let (folder, repository) = (self.folder.clone(), repository.to_owned());
+        let removing = move || {
+            let _lock = lock;
+            mirror::remove(&folder, &repository)
+        };
+        tokio::task::spawn_blocking(removing).await.map_err(std::io::Error::other)??;
+        Ok(true)
+    }
+
     /// Does blocking work on a repository's mirror, alone.
     async fn at_work<T: Send + 'static>(
         &self,

@@ -12,20 +12,25 @@ use super::{AppState, StartError};
 use crate::{
     config::{Config, ProxySettings},
     queue::{ServerCoordinator, Timing, run_rescuer},
+    retention::run_keeper,
 };
 
-/// Starts the rescuer and, where it is enabled, the embedded runner, whose id it returns. Both end at the server's
-/// shutdown.
+/// Starts the rescuer, the keeper of what is stored and, where it is enabled, the embedded runner, whose id it returns.
+/// All of them end at the server's shutdown.
 pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> Result<Option<String>, StartError> {
     let timing = Timing::default();
     loops.spawn(run_rescuer(state.store.clone(), timing, state.shutdown.clone()));
+    loops.spawn(run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
     if !state.config.runner.enabled {
         return Ok(None);
     }
     let config = runner_config(&state.config, data_dir)?;
     let id = config.id.clone();
     let credentials = Arc::new(state.sealer.clone());
-    let coordinator = Arc::new(ServerCoordinator::new(state.store.clone(), credentials, timing));
+    let coordinator = Arc::new(
+        ServerCoordinator::new(state.store.clone(), credentials, timing)
+            .keeping_releases(state.config.retention.releases_keep),
+    );
     let shutdown = state.shutdown.clone();
     loops.spawn(async move {
         if let Err(error) = slipway_runner::run(config, coordinator, shutdown).await {

@@ -54,6 +54,13 @@ pub enum ClientError {
 }
 
 impl Client {
+    /// The same, with parameters behind the path.
+    #[must_use]
+    pub fn asking(mut self, parameters: &[(&str, &str)]) -> Self {
+        self.url.query_pairs_mut().extend_pairs(parameters);
+        self
+    }
+
     /// A client of the server at `url`.
     #[must_use]
     pub fn new(url: Url, token: Secret) -> Self {

@@ -4,6 +4,7 @@
 mod client;
 mod environment;
 mod exit;
+mod gc;
 mod language;
 mod local;
 mod logging;
@@ -69,6 +70,8 @@ enum Command {
     /// Secrets of builds and releases.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
+    /// Removes what the limits of retention no longer keep, at once instead of within the hour.
+    Gc(gc::Gc),
     /// Builds the images of the working tree.
     Build(WithCommon<local::Build>),
     /// Builds the images of the working tree and runs their tests.
@@ -187,6 +190,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Retry(retry) => retry::run(retry).await,
         Command::Registry(command) => registry::run(command).await,
         Command::Secret(command) => secret::run(command).await,
+        Command::Gc(gc) => gc.run().await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,
         Command::Test(of) => of.command.run(of.common.or(before)).await,
         Command::Push(of) => of.command.run(of.common.or(before)).await,

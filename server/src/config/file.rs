@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, LogFormat, nearest::nearest};
-use crate::secrets::Secret;
+use crate::{retention::Limits, secrets::Secret};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +26,7 @@ pub(super) struct File {
     pub(super) log_filter: Option<String>,
     pub(super) runner: RunnerSection,
     pub(super) proxy: ProxySection,
+    pub(super) retention: Limits,
 }
 
 /// `[runner]`: the embedded runner.
@@ -67,10 +68,25 @@ const KEYS: &[(&str, &[&str])] = &[
             "log_filter",
             "runner",
             "proxy",
+            "retention",
         ],
     ),
     ("runner", &["enabled", "name", "capacity", "docker_host"]),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
+    (
+        "retention",
+        &[
+            "builds_keep",
+            "builds_days",
+            "logs_days",
+            "payloads_days",
+            "deliveries_days",
+            "events_days",
+            "audit_days",
+            "releases_keep",
+            "releases_days",
+        ],
+    ),
 ];
 
 /// Reads the file's text; `path` is for the messages.
@@ -143,6 +159,16 @@ mod tests {
             switch_admin = "http://127.0.0.1:2020"
             switch_socket = "unix//run/slipway/switch.sock"
             listen = [":80", ":443"]
+            [retention]
+            builds_keep = 10
+            builds_days = 60
+            logs_days = 20
+            payloads_days = 7
+            deliveries_days = 60
+            events_days = 14
+            audit_days = 365
+            releases_keep = 5
+            releases_days = 60
         "#;
         let file = parse("slipway.toml", text).unwrap();
         assert_eq!(file.runner.capacity, Some(4));

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use slipway_runner::AtShutdown;
 use url::Url;
 
-use crate::secrets::Secret;
+use crate::{retention::Limits, secrets::Secret};
 
 /// The file that is read when `--config` names none and it exists.
 const DEFAULT_FILE: &str = "slipway.toml";
@@ -60,6 +60,8 @@ pub struct Config {
     pub runner: RunnerSettings,
     /// The proxy in front of the releases.
     pub proxy: ProxySettings,
+    /// How long what is stored is kept.
+    pub retention: Limits,
 }
 
 /// The embedded runner.
@@ -297,7 +299,11 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: format!("it is from 1 to {MOST_CONNECTIONS}"),
         });
     }
+    if let Some((key, value, reason)) = file.retention.refusal() {
+        return Err(ConfigError::Invalid { key, value: value.to_string(), reason: reason.to_owned() });
+    }
     Ok(Config {
+        retention: file.retention,
         listen: over.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))),
         public_url: web_address("public_url", over.public_url.or(file.public_url))?,
         database,

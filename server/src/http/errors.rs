@@ -26,6 +26,7 @@ enum Kind {
     MethodNotAllowed,
     Timeout,
     Conflict,
+    Gone,
     TooLarge,
     UnsupportedMediaType,
     Unprocessable,
@@ -53,6 +54,7 @@ impl Kind {
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Gone => StatusCode::GONE,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
@@ -89,6 +91,8 @@ impl Problem {
         timeout: Timeout;
         /// 409: not in the present state.
         conflict: Conflict;
+        /// 410: it was here once.
+        gone: Gone;
         /// 413: the body is too large.
         too_large: TooLarge;
         /// 415: the body's type is not one that is read here.

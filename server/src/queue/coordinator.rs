@@ -8,12 +8,13 @@ use std::{
 
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-    Resumption, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
+    LogChunk, Resumption, StepDeclaration, StepResult, Verdict,
 };
 
-use super::{claim, finish, heartbeat, log, register, resume, step_reports};
+use super::{claim, finish, heartbeat, kept_images, log, register, resume, step_reports};
 use crate::{
+    retention::Limits,
     secrets::{Place, Sealer},
     store::Store,
 };
@@ -71,6 +72,8 @@ pub struct ServerCoordinator {
     pub(super) store: Store,
     pub(super) credentials: Arc<dyn CredentialSource>,
     pub(super) timing: Timing,
+    /// How many releases of each environment a rollback offers.
+    releases_kept: u32,
     orders: Arc<Mutex<HashMap<String, HashSet<LeaseKey>>>>,
 }
 
@@ -84,7 +87,14 @@ impl ServerCoordinator {
     /// Coordinates runners over this store.
     #[must_use]
     pub fn new(store: Store, credentials: Arc<dyn CredentialSource>, timing: Timing) -> Self {
-        ServerCoordinator { store, credentials, timing, orders: Arc::default() }
+        let releases_kept = Limits::default().releases_keep;
+        ServerCoordinator { store, credentials, timing, releases_kept, orders: Arc::default() }
+    }
+
+    /// The same, but so many releases of each environment are offered to be rolled back to.
+    #[must_use]
+    pub fn keeping_releases(self, releases_kept: u32) -> Self {
+        ServerCoordinator { releases_kept, ..self }
     }
 
     /// Forgets which orders an earlier life of a runner was given.
@@ -138,5 +148,9 @@ impl Coordinator for ServerCoordinator {
 
     async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
         Ok(finish::finish(&self.store, lease, &result).await?)
+    }
+
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        Ok(kept_images::kept_images(&self.store, question, self.releases_kept).await?)
     }
 }

@@ -13,6 +13,7 @@ mod give_back;
 mod hand_out;
 mod heartbeat;
 mod job_state;
+mod kept_images;
 mod lifecycle;
 mod limits;
 mod log;

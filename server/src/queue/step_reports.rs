@@ -30,6 +30,7 @@ pub(super) async fn declare(store: &Store, lease: &LeaseKey, steps: &[StepDeclar
         check(declared)?;
         let skipped = declared.skipped.as_deref().map(bounded);
         let step = Step {
+            log_removed_at: None,
             id: StepId::new(),
             job_id: job.id.clone(),
             attempt: job.attempt,

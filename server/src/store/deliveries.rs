@@ -87,17 +87,31 @@ pub async fn find(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Deliver
 }
 
 /// The bytes that were delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// As they came.
+    Kept(Vec<u8>),
+    /// They are kept for a limited time only.
+    Removed {
+        /// When they were removed, in unix milliseconds.
+        at: i64,
+    },
+}
+
+/// The bytes of a delivery.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] when they cannot be unpacked.
-pub async fn payload(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Vec<u8>>, StoreError> {
-    let found: Option<(Vec<u8>,)> = row!(conn, "SELECT payload FROM delivery WHERE id = $1", id)?;
-    found
-        .map(|(packed,)| {
-            zstd::stream::decode_all(&packed[..])
-                .map_err(|problem| StoreError::corrupt("delivery payload", id, problem))
-        })
-        .transpose()
+pub async fn payload(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Payload>, StoreError> {
+    let found: Option<(Vec<u8>, Option<i64>)> =
+        row!(conn, "SELECT payload, payload_removed_at FROM delivery WHERE id = $1", id)?;
+    let Some((packed, removed_at)) = found else { return Ok(None) };
+    if let Some(at) = removed_at {
+        return Ok(Some(Payload::Removed { at }));
+    }
+    let bytes = zstd::stream::decode_all(&packed[..])
+        .map_err(|problem| StoreError::corrupt("delivery payload", id, problem))?;
+    Ok(Some(Payload::Kept(bytes)))
 }
 
 /// The delivery that the forge knows under this id.

@@ -24,10 +24,13 @@ const CHUNKS_AT_ONCE: i64 = 16;
 struct ChunkRow {
     seq: i64,
     first_line: i64,
+    line_count: i64,
     data: Vec<u8>,
 }
 
 /// The lines of a step from number `from` on (from 1), at most `limit`. It costs the same anywhere in the log.
+///
+/// Chunks are found by their lines, and each time by one statement: they may be joined meanwhile.
 ///
 /// # Errors
 /// When the database fails, or a chunk cannot be unpacked.
@@ -37,31 +40,30 @@ pub async fn lines(
     from: i64,
     limit: usize,
 ) -> Result<Vec<NumberedLine>, StoreError> {
-    let start: Option<(i64,)> = row!(
-        conn,
-        "SELECT seq FROM log_chunk WHERE step_id = $1 AND first_line <= $2 ORDER BY first_line DESC, seq DESC LIMIT 1",
-        step,
-        from
-    )?;
-    let mut next = start.map_or(0, |(seq,)| seq);
+    let mut next = from;
     let mut found = Vec::new();
     while found.len() < limit {
         let chunks: Vec<ChunkRow> = rows!(
             conn,
-            "SELECT seq, first_line, data FROM log_chunk WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+            "SELECT seq, first_line, line_count, data FROM log_chunk
+             WHERE step_id = $1 AND line_count > 0 AND first_line >= COALESCE(
+                 (SELECT MAX(first_line) FROM log_chunk WHERE step_id = $1 AND first_line <= $2 AND line_count > 0), 0)
+             ORDER BY first_line LIMIT $3",
             step,
             next,
             CHUNKS_AT_ONCE
         )?;
-        let Some(last) = chunks.last() else { break };
-        next = last.seq + 1;
+        let Some(end) = chunks.last().map(|last| last.first_line + last.line_count).filter(|end| *end > next) else {
+            break;
+        };
         for chunk in &chunks {
             let unpacked =
                 unpack(&chunk.data).map_err(|problem| StoreError::corrupt("log chunk of step", step, problem))?;
             let numbered = (chunk.first_line..).zip(unpacked).map(|(number, line)| NumberedLine { number, line });
             let room = limit - found.len();
-            found.extend(numbered.filter(|line| line.number >= from).take(room));
+            found.extend(numbered.filter(|line| line.number >= next).take(room));
         }
+        next = end;
     }
     Ok(found)
 }
@@ -98,7 +100,8 @@ pub(crate) async fn position(conn: &mut Conn<'_>, step: &StepId) -> Result<LogPo
     loop {
         let chunks: Vec<ChunkRow> = rows!(
             conn,
-            "SELECT seq, first_line, data FROM log_chunk WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+            "SELECT seq, first_line, line_count, data FROM log_chunk
+             WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
             step,
             position.next_seq,
             CHUNKS_AT_ONCE
@@ -106,7 +109,7 @@ pub(crate) async fn position(conn: &mut Conn<'_>, step: &StepId) -> Result<LogPo
         if chunks.is_empty() {
             return Ok(position);
         }
-        for ChunkRow { seq, first_line, data } in chunks {
+        for ChunkRow { seq, first_line, data, .. } in chunks {
             let lines = unpack(&data).map_err(|problem| StoreError::corrupt("log chunk of step", step, problem))?;
             position.count(&LogChunk { seq, first_line, lines });
         }
@@ -131,11 +134,15 @@ pub(crate) async fn insert(tx: &mut Tx, step: &StepId, chunk: &LogChunk, packed:
 
 /// A chunk's lines as the database keeps them.
 pub(crate) fn pack(lines: &[LogLine]) -> std::io::Result<Vec<u8>> {
-    let text = serde_json::to_vec(lines)?;
-    zstd::bulk::compress(&text, COMPRESSION_LEVEL)
+    pack_at(COMPRESSION_LEVEL, lines)
 }
 
-fn unpack(packed: &[u8]) -> std::io::Result<Vec<LogLine>> {
+pub(super) fn pack_at(level: i32, lines: &[LogLine]) -> std::io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(lines)?;
+    zstd::bulk::compress(&text, level)
+}
+
+pub(super) fn unpack(packed: &[u8]) -> std::io::Result<Vec<LogLine>> {
     let text = zstd::stream::decode_all(packed)?;
     Ok(serde_json::from_slice(&text)?)
 }

@@ -177,6 +177,40 @@ pub(crate) async fn earlier_live(
     )?)
 }
 
+/// The next environment by its id, of whichever repository.
+pub(crate) async fn environment_behind(
+    conn: &mut Conn<'_>,
+    after: Option<&EnvironmentId>,
+) -> Result<Option<EnvironmentId>, StoreError> {
+    let found: Option<(EnvironmentId,)> = row!(
+        conn,
+        "SELECT id FROM environment WHERE id > $1 ORDER BY id LIMIT 1",
+        after.map_or("", EnvironmentId::as_str)
+    )?;
+    Ok(found.map(|(id,)| id))
+}
+
+/// What the releases of an environment hold that are live, wait or roll, and the newest `offered` others that it can be
+/// rolled back to.
+pub(crate) async fn held(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    offered: i64,
+) -> Result<Vec<JsonText<Vec<ReleasedApp>>>, StoreError> {
+    let found: Vec<(JsonText<Vec<ReleasedApp>>,)> = rows!(
+        conn,
+        "SELECT content FROM release WHERE environment_id = $1 AND state IN ('live', 'queued', 'rolling')
+         UNION ALL
+         SELECT content FROM (
+             SELECT content FROM release
+             WHERE environment_id = $1 AND state = 'retired' AND kind <> 'rollback'
+             ORDER BY number DESC LIMIT $2) AS offered",
+        environment,
+        offered
+    )?;
+    Ok(found.into_iter().map(|(content,)| content).collect())
+}
+
 pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),

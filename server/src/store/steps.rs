@@ -43,6 +43,8 @@ pub struct Step {
     pub started_at: Option<i64>,
     /// When it ended.
     pub finished_at: Option<i64>,
+    /// When its log was removed; none while it is kept.
+    pub log_removed_at: Option<i64>,
 }
 
 /// A [`StepKind`] as the database keeps it: by the name that it has in JSON.
@@ -92,7 +94,7 @@ pub async fn of_job(conn: &mut Conn<'_>, job: &JobId) -> Result<Vec<Step>, Store
     Ok(rows!(
         conn,
         "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
-                started_at, finished_at
+                started_at, finished_at, log_removed_at
          FROM step WHERE job_id = $1 ORDER BY attempt, position",
         job
     )?)
@@ -106,7 +108,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &StepId) -> Result<Option<Step>, Stor
     Ok(row!(
         conn,
         "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
-                started_at, finished_at
+                started_at, finished_at, log_removed_at
          FROM step WHERE id = $1",
         id
     )?)
@@ -120,7 +122,7 @@ pub async fn at(conn: &mut Conn<'_>, job: &JobId, attempt: i64, position: i64) -
     Ok(row!(
         conn,
         "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
-                started_at, finished_at
+                started_at, finished_at, log_removed_at
          FROM step WHERE job_id = $1 AND attempt = $2 AND position = $3",
         job,
         attempt,
@@ -133,7 +135,7 @@ pub(crate) async fn of_attempt(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -
     Ok(rows!(
         conn,
         "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
-                started_at, finished_at
+                started_at, finished_at, log_removed_at
          FROM step WHERE job_id = $1 AND attempt = $2 ORDER BY position",
         job,
         attempt
@@ -152,7 +154,7 @@ pub(crate) async fn unfinished(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -
     Ok(rows!(
         conn,
         "SELECT id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
-                started_at, finished_at
+                started_at, finished_at, log_removed_at
          FROM step WHERE job_id = $1 AND attempt = $2 AND state IN ('pending', 'running') ORDER BY position",
         job,
         attempt

@@ -28,7 +28,7 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
     }
 }
 
-fn some_build() -> Work {
+pub(super) fn some_build() -> Work {
     Work::Build(BuildWork {
         build: "build".to_owned(),
         number: 1,

@@ -45,7 +45,7 @@ async fn a_push_becomes_a_build_with_its_delivery_and_its_events(database: TestD
     let stored = deliveries::find(&mut reader.conn(), &delivery).await.unwrap().unwrap();
     assert_eq!((stored.state.as_str(), stored.build_number), ("accepted", Some(1)));
     let payload = deliveries::payload(&mut reader.conn(), &delivery).await.unwrap().unwrap();
-    assert_eq!(payload, br#"{"ref":"refs/heads/main"}"#);
+    assert_eq!(payload, deliveries::Payload::Kept(br#"{"ref":"refs/heads/main"}"#.to_vec()));
     let detail =
         builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await.unwrap().unwrap();
     assert_eq!(detail.build.state, BuildState::Queued);

@@ -28,6 +28,8 @@ pub struct DeliveryPage {
     pub id: String,
     /// The forge's id.
     pub forge_id: String,
+    /// When the payload was removed; none while it is kept.
+    pub removed: Option<When>,
     /// The payload, indented, cut to a readable size.
     pub payload: String,
     /// How many bytes of the payload are not shown.

@@ -1,7 +1,12 @@
 use askama::Template;
 
 use super::RepositoryHead;
-use crate::{frame::Frame, logs::LogRows, state::State, time::Took};
+use crate::{
+    frame::Frame,
+    logs::LogRows,
+    state::State,
+    time::{Took, When},
+};
 
 /// The log of one step, a page of lines at a time.
 #[derive(Debug, Template)]
@@ -31,6 +36,8 @@ pub struct LogPage {
     pub exit_code: Option<i64>,
     /// The lines of this page.
     pub rows: LogRows,
+    /// When the lines were removed; none while they are kept.
+    pub removed: Option<When>,
     /// How many lines there are in all.
     pub total: i64,
     /// The page with the lines before these.

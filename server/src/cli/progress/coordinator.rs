@@ -4,8 +4,8 @@ use std::{collections::VecDeque, time::Instant};
 
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, LeaseKey, LogChunk,
-    Resumption, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
+    LogChunk, Resumption, StepDeclaration, StepResult, Verdict,
 };
 
 use super::{Progress, Shown, TAIL, colours};
@@ -77,6 +77,11 @@ impl Coordinator for Progress {
 
     async fn finish_job(&self, _: &LeaseKey, _: JobResult) -> Result<(), CoordinatorError> {
         Ok(())
+    }
+
+    /// No server, no releases; but nothing is collected after a build of a working tree either.
+    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        Ok(question.digests)
     }
 }
 

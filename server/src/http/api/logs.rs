@@ -16,12 +16,11 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
-    ids::StepId,
     store::{
         Conn, StoreError, jobs,
         jobs::Job,
         logs::{self, NumberedLine},
-        steps,
+        steps::{self, Step},
     },
 };
 
@@ -96,7 +95,13 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let step = find(conn, job, index, part.attempt).await?;
-    let lines = logs::lines(conn, &step, part.from.max(1), LINES).await?;
+    if let Some(at) = step.log_removed_at {
+        let at = Time(at);
+        return Err(Problem::gone(format!(
+            "The log of this step was removed on {at}: logs are kept for a limited time."
+        )));
+    }
+    let lines = logs::lines(conn, &step.id, part.from.max(1), LINES).await?;
     let next = lines.last().map_or(part.from.max(1), |last| last.number + 1);
     let as_json = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/x-ndjson");
     let (content_type, body) =
@@ -108,11 +113,11 @@ async fn answer(
     Ok((headers, body).into_response())
 }
 
-async fn find(conn: &mut Conn<'_>, job: Option<Job>, index: i64, attempt: Option<i64>) -> Result<StepId, Problem> {
+async fn find(conn: &mut Conn<'_>, job: Option<Job>, index: i64, attempt: Option<i64>) -> Result<Step, Problem> {
     let missing = || StoreError::missing("step", index);
     let job = job.ok_or_else(missing)?;
     let step = steps::at(conn, &job.id, attempt.unwrap_or(job.attempt), index).await?;
-    Ok(step.ok_or_else(missing)?.id)
+    Ok(step.ok_or_else(missing)?)
 }
 
 fn plain(lines: &[NumberedLine]) -> String {

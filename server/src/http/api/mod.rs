@@ -12,6 +12,7 @@ mod promotions;
 mod registries;
 mod releases;
 mod repositories;
+mod retention;
 mod runners;
 mod secrets;
 mod steps;
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
         .merge(registries::routes())
         .merge(releases::routes())
         .merge(repositories::routes())
+        .merge(retention::routes())
         .merge(runners::routes())
         .merge(secrets::routes())
         .merge(tokens::routes())

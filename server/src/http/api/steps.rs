@@ -36,6 +36,7 @@ pub(super) struct StepView {
     output: BTreeMap<String, String>,
     started_at: Option<Time>,
     finished_at: Option<Time>,
+    log_removed_at: Option<Time>,
 }
 
 impl From<Step> for StepView {
@@ -52,6 +53,7 @@ impl From<Step> for StepView {
             output: step.output.0,
             started_at: step.started_at.map(Time),
             finished_at: step.finished_at.map(Time),
+            log_removed_at: step.log_removed_at.map(Time),
         }
     }
 }

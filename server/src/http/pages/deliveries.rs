@@ -20,7 +20,7 @@ use crate::{
     ids::DeliveryId,
     store::{
         Conn, StoreError,
-        deliveries::{self, Delivery},
+        deliveries::{self, Delivery, Payload},
         events, repositories,
     },
 };
@@ -78,13 +78,17 @@ async fn show(
     let missing = || StoreError::missing("delivery", &id);
     let found = deliveries::find(conn, &id).await?.ok_or_else(missing)?;
     let payload = deliveries::payload(conn, &id).await?.ok_or_else(missing)?;
-    let (payload, cut) = readable(&payload);
+    let ((payload, cut), removed) = match payload {
+        Payload::Kept(bytes) => (readable(&bytes), None),
+        Payload::Removed { at } => (Default::default(), Some(at)),
+    };
     Ok(Html::ok(DeliveryPage {
         frame: Frame::new(format!("Delivery of {}", found.event), Section::Deliveries, viewer(&principal))
             .under("Deliveries", "/deliveries"),
         id: found.id.to_string(),
         forge_id: found.forge_id.clone(),
         delivery: row(conn, found, now).await?,
+        removed: removed.map(|at| When { at, now }),
         payload,
         cut,
     }))

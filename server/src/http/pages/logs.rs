@@ -14,7 +14,7 @@ use slipway_web::{
     logs::{LogWriter, PAGE_LINES},
     pages::{LogPage, RepositoryHead, Tab},
     state::State as Shown,
-    time::Took,
+    time::{Took, When},
 };
 
 use super::{
@@ -272,6 +272,7 @@ async fn page(
         later: (last < total).then(|| format!("{address}?until={}", last + PAGE_LINES)),
         plain: format!("{address}/log.txt"),
         rows,
+        removed: step.log_removed_at.map(|at| When { at, now }),
     }))
 }
 

@@ -1,0 +1,47 @@
+//! What a runner keeps between builds, and what of it goes: mirrors and cache volumes of repositories that were not built
+//! for long, images of releases that nobody holds. Only what is known to be this runner's is ever looked at, and what a
+//! job uses or a release holds stays, also when the disk is nearly full.
+
+mod choice;
+mod collect;
+mod records;
+mod space;
+
+use std::time::Duration;
+
+pub(crate) use collect::Collector;
+pub(crate) use records::{InUse, Records};
+pub(crate) use space::Space;
+
+/// How long, and how much, a runner keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageLimits {
+    /// How long a repository's mirror is kept after its last build here.
+    pub mirrors_unused: Duration,
+    /// How many bytes all mirrors may have together.
+    pub mirrors_bytes: u64,
+    /// How long the cache volumes of a repository are kept after its last build here.
+    pub caches_unused: Duration,
+    /// How long an image that was fetched for a release is kept after the last rollout of it, unless a release holds it.
+    pub images_unused: Duration,
+    /// How often the disk is looked at. Every sixtieth time, and the first, all that is too old goes.
+    pub look: Duration,
+    /// With less than this free on the disk, all that is not in use goes at once, and no job is taken until there is more.
+    pub free_bytes: u64,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const GIB: u64 = 1_024 * 1_024 * 1_024;
+
+impl Default for StorageLimits {
+    fn default() -> Self {
+        StorageLimits {
+            mirrors_unused: DAY * 30,
+            mirrors_bytes: 50 * GIB,
+            caches_unused: DAY * 30,
+            images_unused: DAY * 14,
+            look: Duration::from_secs(60),
+            free_bytes: GIB,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What is kept for how long, and collecting what is not.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::time::Time;
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{errors::Problem, extract::Asked},
+    retention::{Collected, Going, Limits, Round, collect_now},
+    store::{audit, collection},
+};
+
+/// How long an answer waits for the end of a collection; then it goes on by itself.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// The most that one answer names; the rest is in its sums.
+const NAMED: usize = 1_000;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get("/api/v1/retention", Permission::Read, show).post("/api/v1/gc", Permission::Change, collect)
+}
+
+#[derive(Serialize)]
+struct Retention {
+    limits: Limits,
+    /// When a whole round ended last, on whichever server.
+    collected_at: Option<Time>,
+}
+
+async fn show(State(state): State<AppState>) -> Result<Json<Retention>, Problem> {
+    let collected_at = collection::finished_at(&mut state.store.read().await?.conn()).await?;
+    Ok(Json(Retention { limits: state.config.retention, collected_at: collected_at.map(Time) }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Whether it is only said what would go.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Serialize)]
+struct Collection {
+    dry_run: bool,
+    /// Whether it is done; a large one goes on after the answer.
+    done: bool,
+    /// All of it, in bytes.
+    bytes: i64,
+    /// What is not named one by one for want of room.
+    unnamed: usize,
+    items: Vec<Going>,
+}
+
+impl Collection {
+    fn of(going: &[Going], dry_run: bool, done: bool) -> Self {
+        Collection {
+            dry_run,
+            done,
+            bytes: going.iter().map(|going| going.bytes).sum(),
+            unnamed: going.len().saturating_sub(NAMED),
+            items: going.iter().take(NAMED).cloned().collect(),
+        }
+    }
+}
+
+/// 200 when it is done, 202 when it goes on.
+async fn collect(
+    State(state): State<AppState>,
+    principal: Principal,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<(StatusCode, Json<Collection>), Problem> {
+    let round = Round::choose(&state.store, state.config.retention, state.store.clock().now()).await?;
+    let going = round.going().to_vec();
+    if wanted.dry_run {
+        return Ok((StatusCode::OK, Json(Collection::of(&going, true, false))));
+    }
+    let mut tx = state.store.write().await?;
+    let whole = Collection::of(&going, false, false);
+    let detail = json!({"items": going.len(), "bytes": whole.bytes});
+    audit::append(&mut tx, principal.actor(), "retention.collect", "everything old", detail).await?;
+    tx.commit().await?;
+    let store = state.store.clone();
+    let collecting = tokio::spawn(state.shutdown.clone().run_until_cancelled_owned(async move {
+        let collected = collect_now(&store, &round).await;
+        if let Err(error) = &collected {
+            tracing::error!(%error, "a collection that was asked for failed");
+        }
+        collected
+    }));
+    match tokio::time::timeout(PATIENCE, collecting).await {
+        Ok(Ok(Some(Ok(Collected::Done(_))))) => Ok((StatusCode::OK, Json(Collection::of(&going, false, true)))),
+        Ok(Ok(Some(Ok(Collected::UnderWay)))) => {
+            Err(Problem::conflict("Something collects already; ask again when it is done."))
+        }
+        Ok(Ok(Some(Err(error)))) => Err(error.into()),
+        Ok(Ok(None) | Err(_)) => Err(Problem::unavailable("The server is shutting down.")),
+        Err(_) => Ok((StatusCode::ACCEPTED, Json(whole))),
+    }
+}

@@ -1,0 +1,16 @@
+//! Retention: nothing grows without bound, and nothing that is needed is removed.
+//!
+//! What goes is chosen from facts by pure functions (`choice`), and removed in small portions (`round`), by one server at
+//! a time (`keeper`). `compaction` joins the chunks of finished logs.
+
+mod choice;
+mod compaction;
+mod keeper;
+mod limits;
+mod round;
+mod turn;
+
+pub use choice::{BuildFacts, Held, ReleaseFacts, build_goes, releases_that_stay};
+pub use keeper::{Collected, collect_now, compact_now, run_keeper};
+pub use limits::Limits;
+pub use round::{Going, Round};

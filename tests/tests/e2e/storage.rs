@@ -1,0 +1,180 @@
+//! What a runner collects on its disk and on the real engine, and what it never touches.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+use slipway_runner::{RunnerConfig, RunnerLimits, StorageLimits, engine::Engine, registry::pinned};
+use slipway_tests::{
+    engine::docker,
+    images::{forget, publish},
+    registry::RegistryFixture,
+    server_model::ServerModel,
+    wait::until_none,
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(60 * 24 * 60 * 60);
+
+/// Removes from the engine what a test made there, also when it failed.
+#[derive(Default)]
+struct Made {
+    volumes: Vec<String>,
+    containers: Vec<String>,
+    images: Vec<String>,
+}
+
+impl Made {
+    fn volume(&mut self, labels: &[&str]) -> String {
+        let name = format!("slipway-test-{}", ulid::Ulid::generate().to_string().to_lowercase());
+        let labels: Vec<String> = labels.iter().map(|label| format!("--label={label}")).collect();
+        let mut arguments = vec!["volume", "create"];
+        arguments.extend(labels.iter().map(String::as_str));
+        arguments.push(&name);
+        let _ = docker(&arguments);
+        self.volumes.push(name.clone());
+        name
+    }
+
+    /// An image that the engine knows by its digest alone, as a rollout fetches it.
+    async fn image(&mut self, engine: &Engine, registry: &RegistryFixture, name: &str) -> (String, String) {
+        let dockerfile = format!("FROM busybox:latest\nLABEL test={name}\n");
+        let digest = publish(engine, registry, name, "main", &[("Dockerfile", &dockerfile)]).await;
+        let image = registry.image(name);
+        forget(engine, &format!("{image}:main")).await;
+        let reference = pinned(&image, &digest);
+        engine.pull(&reference, None).await.unwrap();
+        self.images.push(reference.clone());
+        (reference, digest)
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        let removals: [(&[&str], &[String]); 3] = [
+            (&["rm", "-f"], &self.containers),
+            (&["volume", "rm", "-f"], &self.volumes),
+            (&["rmi", "-f"], &self.images),
+        ];
+        for (command, names) in removals {
+            for name in names {
+                // Most of it is gone already.
+                let _ = Command::new("docker").args(command).arg(name).output();
+            }
+        }
+    }
+}
+
+/// A record as an earlier life of the runner left it.
+fn record(data: &Path, kind: &str, name: &str, note: &str, unused: Duration) {
+    let folder = data.join("records").join(kind);
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, note).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the age of a file is measured by the machine's clock")]
+    file.set_modified(SystemTime::now() - unused).unwrap();
+}
+
+fn mirror(data: &Path, repository: &str) -> std::path::PathBuf {
+    let path = data.join("mirrors").join(format!("{repository}.git"));
+    fs::create_dir_all(&path).unwrap();
+    fs::write(path.join("HEAD"), "ref: refs/heads/main\n").unwrap();
+    path
+}
+
+fn config(data: &TempDir, id: &str, storage: StorageLimits) -> RunnerConfig {
+    RunnerConfig {
+        id: id.to_owned(),
+        name: "keeper".to_owned(),
+        data_dir: data.path().to_owned(),
+        capacity: 1,
+        docker_host: None,
+        proxy: None,
+        limits: RunnerLimits { storage, ..RunnerLimits::default() },
+    }
+}
+
+fn exist(kind: &str, names: &[&String]) -> Vec<String> {
+    names
+        .iter()
+        .filter(|name| {
+            let found = Command::new("docker").args([kind, "inspect", name.as_str()]).output().unwrap();
+            found.status.success()
+        })
+        .map(|name| (*name).clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_not_its_own_or_still_needed_stays() {
+    let data = tempfile::tempdir().unwrap();
+    let engine = Engine::connect(None).await.unwrap();
+    let registry = RegistryFixture::open().await;
+    let runner = ulid::Ulid::generate().to_string();
+    let mine = format!("slipway.runner={runner}");
+    let mut made = Made::default();
+    // 1. Repositories: one was last built long ago, one just now.
+    record(data.path(), "repositories", "OLD", "", LONG);
+    record(data.path(), "repositories", "NEW", "", Duration::ZERO);
+    let (old_mirror, new_mirror) = (mirror(data.path(), "OLD"), mirror(data.path(), "NEW"));
+    let old_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=OLD"]);
+    let new_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=NEW"]);
+    let anothers = made.volume(&["slipway=cache", "slipway.runner=another", "slipway.repository=OLD"]);
+    let of_a_release = made.volume(&["slipway=release", &mine, "slipway.repository=OLD"]);
+    let of_a_user = made.volume(&[]);
+    // 2. Images: nobody's, one that a release holds, one of a stopped container, and one that was not fetched here.
+    let server = ServerModel::new();
+    let (unused, unused_digest) = made.image(&engine, &registry, "unused").await;
+    let (held, held_digest) = made.image(&engine, &registry, "held").await;
+    let (stopped, stopped_digest) = made.image(&engine, &registry, "stopped").await;
+    let (foreign, _) = made.image(&engine, &registry, "foreign").await;
+    for (reference, digest) in [(&unused, &unused_digest), (&held, &held_digest), (&stopped, &stopped_digest)] {
+        record(data.path(), "images", &digest.replace(':', "-"), reference, LONG);
+    }
+    server.keep_image(&held_digest);
+    let container = format!("slipway-test-{}", runner.to_lowercase());
+    let _ = docker(&["create", "--name", &container, &stopped, "true"]);
+    made.containers.push(container);
+
+    let shutdown = CancellationToken::new();
+    let storage = StorageLimits { look: Duration::from_millis(100), ..StorageLimits::default() };
+    let running = tokio::spawn(slipway_runner::run(config(&data, &runner, storage), server, shutdown.clone()));
+    until_none("what is old is collected", PATIENCE, async || {
+        let mut left = exist("volume", &[&old_cache]);
+        left.extend(exist("image", &[&unused]));
+        left.extend(old_mirror.exists().then(|| "mirror".to_owned()));
+        left
+    })
+    .await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    let stay = [&new_cache, &anothers, &of_a_release, &of_a_user];
+    assert_eq!(exist("volume", &stay).len(), stay.len());
+    assert_eq!(exist("image", &[&held, &stopped, &foreign]).len(), 3);
+    assert!(new_mirror.exists());
+}
+
+#[tokio::test]
+async fn on_a_full_disk_everything_unused_goes_and_no_job_is_taken() {
+    let data = tempfile::tempdir().unwrap();
+    let runner = ulid::Ulid::generate().to_string();
+    record(data.path(), "repositories", "NEW", "", Duration::ZERO);
+    let mirror = mirror(data.path(), "NEW");
+    let server = ServerModel::new();
+    server.queue("waits", 60_000, super::runner::some_build(), vec![]);
+    let shutdown = CancellationToken::new();
+    // No disk has so much room.
+    let storage = StorageLimits { look: Duration::from_millis(100), free_bytes: u64::MAX, ..StorageLimits::default() };
+    let config = config(&data, &runner, storage);
+    let running = tokio::spawn(slipway_runner::run(config, server.clone(), shutdown.clone()));
+    until_none("the mirror goes", PATIENCE, async || mirror.exists().then_some(()).into_iter().collect()).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+    assert!(server.record("waits").result.is_none() && server.record("waits").steps.is_empty());
+}
