@@ -90,6 +90,17 @@ impl Db {
         };
         let write = pool()
             .max_connections(1)
+            // SQLite ends a transaction by itself when the disk is full. The driver counts it as open for ever and refuses
+            // every further one, so such a connection is closed and another one is opened.
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    if connection.is_in_transaction() {
+                        // Behind what is still to be rolled back.
+                        connection.ping().await?;
+                    }
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options.clone())
             .await
             .map_err(|source| StoreError::open(url, source))?;
