@@ -14,6 +14,12 @@ pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{plan::ReleasePlan, release::RunSpec};
 
+/// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
+/// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
+/// missing has a default, and a word of an enum that it does not know has the meaning that the enum says.
+/// A runner that names no version speaks 0.
+pub const PROTOCOL: u32 = 1;
+
 /// What the server does for a runner. Every call is idempotent: repeating it after a lost answer changes nothing.
 #[async_trait]
 pub trait Coordinator: Send + Sync + 'static {
@@ -102,6 +108,15 @@ pub struct Hello {
     pub version: String,
     /// The leases that it still holds and can go on with.
     pub resuming: Vec<LeaseKey>,
+    /// The version of the protocol that it speaks, see [`PROTOCOL`].
+    #[serde(default)]
+    pub protocol: u32,
+    /// What it says of itself, such as `os = linux`, for jobs to choose by.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Whether it leaves rollouts to others.
+    #[serde(default)]
+    pub builds_only: bool,
 }
 
 /// A request for work.
@@ -117,9 +132,12 @@ pub struct ClaimRequest {
     pub holding: Vec<LeaseKey>,
     /// How long the server may keep the request waiting, in milliseconds.
     pub wait_ms: u64,
+    /// Whether the runner finishes what it holds and then ends.
+    #[serde(default)]
+    pub draining: bool,
 }
 
-/// What a waiting runner gets.
+/// What a waiting runner gets. A reply of an unknown kind is no reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum ClaimReply {
@@ -134,6 +152,7 @@ pub enum ClaimReply {
         leases: Vec<LeaseKey>,
     },
     /// Nothing happened within the time asked for.
+    #[serde(other)]
     Idle,
 }
 
@@ -359,7 +378,7 @@ pub struct Heartbeat {
     pub holding: Vec<LeaseKey>,
 }
 
-/// What a runner shall do with a job that it holds.
+/// What a runner shall do with a job that it holds. An unknown verdict is [`Verdict::Unknown`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -369,6 +388,9 @@ pub enum Verdict {
     Cancel,
     /// The lease is gone: stop, clean up, report nothing.
     Lost,
+    /// Something that this version does not know: as if the server had not answered, so that the lease is not extended.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A step made known before it runs.
@@ -436,7 +458,7 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// The origin of a log line.
+/// The origin of a log line. One of an unknown origin counts as Slipway's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStream {
@@ -445,6 +467,7 @@ pub enum LogStream {
     /// The command's standard error.
     Err,
     /// Slipway itself.
+    #[serde(other)]
     Slipway,
 }
 
@@ -471,21 +494,22 @@ pub const INPUT_KEY: &str = "input_key";
 /// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
 pub const UNCHANGED_SINCE: &str = "unchanged_since";
 
-/// The end states of a step.
+/// The end states of a step. An unknown one counts as a failure: nothing succeeds by a misunderstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
     /// It did what it should.
     Succeeded,
-    /// It did not; `reason` says why.
-    Failed,
     /// It was not run, because a step that it needs did not succeed or a condition did not hold.
     Skipped,
     /// It was stopped on request.
     Cancelled,
+    /// It did not; `reason` says why.
+    #[serde(other)]
+    Failed,
 }
 
-/// How a job ended.
+/// How a job ended. An unknown result counts as [`JobResult::Cancelled`], so that the job is tried again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum JobResult {
@@ -504,6 +528,7 @@ pub enum JobResult {
         reason: String,
     },
     /// The job was stopped on request.
+    #[serde(other)]
     Cancelled,
 }
 

@@ -1,6 +1,7 @@
 //! Executes jobs. Knows no database and no HTTP routes: it speaks to the server through [`coordinator::Coordinator`].
 
 mod agent;
+mod backoff;
 mod builds;
 pub mod checkout;
 mod clock;
@@ -16,6 +17,7 @@ pub mod local;
 pub mod logs;
 pub mod proxy;
 pub mod registry;
+pub mod remote;
 pub mod reporter;
 pub mod rollouts;
 mod steps;
@@ -24,6 +26,6 @@ pub mod targets;
 mod tls;
 mod workspace;
 
-pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run};
+pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run, run_until_drained};
 pub use steps::StepLimits;
 pub use storage::StorageLimits;

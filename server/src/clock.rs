@@ -6,6 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub trait Clock: Send + Sync + 'static {
     /// Unix milliseconds.
     fn now(&self) -> i64;
+
+    /// Whether it gives way to the clock of a database that several servers share: one machine's differs from another's.
+    /// A clock that a test sets does not.
+    fn gives_way(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock.
@@ -13,6 +19,10 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    fn gives_way(&self) -> bool {
+        true
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the one place where the server reads the machine's clock")]
     fn now(&self) -> i64 {
         SystemTime::now()

@@ -108,6 +108,10 @@ id!(
     ReleaseId
 );
 id!(
+    /// A runner that was admitted with a token of its own.
+    RunnerId
+);
+id!(
     /// An access token.
     TokenId
 );

@@ -16,6 +16,7 @@ pub mod intake;
 pub mod queue;
 pub mod releases;
 pub mod retention;
+pub mod runners;
 pub mod secrets;
 pub mod store;
 mod transitions;

@@ -10,6 +10,7 @@
 )]
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     process::Stdio,
     sync::{
@@ -155,6 +156,8 @@ async fn by_slipway(flood: &str, lines: u64, folder: &Path) -> Duration {
         name: "flood".to_owned(),
         data_dir: folder.join("runner"),
         capacity: 1,
+        labels: BTreeMap::new(),
+        builds_only: true,
         docker_host: None,
         proxy: None,
         at_shutdown: AtShutdown::HandBack,

@@ -1,6 +1,6 @@
 //! A whole house for builds: a git server, a registry, the engine, a runner, and the model of a server over it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerLimits,
@@ -85,6 +85,8 @@ impl BuildHouse {
                 name: "test".to_owned(),
                 data_dir: data.path().to_owned(),
                 capacity: 2,
+                labels: BTreeMap::new(),
+                builds_only: false,
                 docker_host: None,
                 proxy: None,
                 at_shutdown: AtShutdown::HandBack,

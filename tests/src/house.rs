@@ -14,6 +14,7 @@ use crate::{
     git_server::{GitRepository, GitServer},
     processes::dockerfile_commands,
     registry::RegistryFixture,
+    remote_runner::RemoteRunner,
     slipway::{Setup, Slipway},
     wait::{until, until_none},
 };
@@ -39,6 +40,9 @@ pub struct House {
     /// The connected repository's webhook.
     pub webhook: Webhook,
     runner: String,
+    workspaces: Vec<PathBuf>,
+    /// The runners in processes of their own; none where the server has one within.
+    pub runners: Vec<RemoteRunner>,
     // Behind the server, which must be gone before what it made is swept away.
     sweep: Sweep,
     database: TestDatabase,
@@ -70,7 +74,40 @@ impl House {
         let runner = std::fs::read_to_string(slipway.data_dir().join("runner/id")).expect("the runner's identity");
         let sweep = Sweep { runner: runner.clone(), repository: repository.clone() };
         let webhook = slipway.connect(&repository, git.url()).await;
-        House { slipway, registry, caddy, git_server, git, webhook, runner, sweep, database }
+        let workspaces = vec![slipway.data_dir().join("runner/workspaces")];
+        let runners = Vec::new();
+        House { slipway, registry, caddy, git_server, git, webhook, runner, workspaces, runners, sweep, database }
+    }
+
+    /// A house whose server has no runner within: the runner `one`, in a process of its own, takes everything. It
+    /// reaches the server at `address`, which is made of the server's own.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    pub async fn remote(database: TestDatabase, setup: Setup, address: impl AsyncFnOnce(&str) -> String) -> Self {
+        let (caddy, git_server, registry) =
+            tokio::join!(CaddyFixture::launch(), GitServer::start(), RegistryFixture::open());
+        let git = git_server.repository("web");
+        let slipway = setup.with("SLIPWAY_DATABASE", database.url()).start().await;
+        let repository = format!("{}/web", registry.host().replace(['.', ':'], "-"));
+        let webhook = slipway.connect(&repository, git.url()).await;
+        let address = address(slipway.url()).await;
+        let runner = RemoteRunner::admit(&slipway, "one", &[]).await.with("SLIPWAY_RUNNER_SERVER", &address);
+        let mut runner = caddy.variables().iter().fold(runner, |runner, (name, value)| runner.with(name, value));
+        runner.start(&slipway).await;
+        let id = runner.id.clone();
+        let sweep = Sweep { runner: id.clone(), repository };
+        let workspaces = vec![runner.data_dir().join("workspaces")];
+        let runners = vec![runner];
+        House { slipway, registry, caddy, git_server, git, webhook, runner: id, workspaces, runners, sweep, database }
+    }
+
+    /// Another runner of a remote house, for builds alone.
+    pub async fn another_runner(&mut self, name: &str, labels: &[(&str, &str)]) {
+        let mut runner = RemoteRunner::admit(&self.slipway, name, labels).await;
+        runner.start(&self.slipway).await;
+        self.workspaces.push(runner.data_dir().join("workspaces"));
+        self.runners.push(runner);
     }
 
     /// The embedded runner's id.
@@ -216,7 +253,7 @@ impl House {
     #[must_use]
     pub fn checkouts(&self) -> Vec<PathBuf> {
         let entries = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-        let lives = entries(self.slipway.data_dir().join("runner/workspaces"));
+        let lives = self.workspaces.iter().cloned().flat_map(entries);
         lives.flat_map(entries).filter(|path| path.extension().is_none()).collect()
     }
 

@@ -17,8 +17,8 @@ use slipway_pipelines::{
     release::ReleaseSettings,
 };
 use slipway_runner::coordinator::{
-    Artifact, ClaimReply, ClaimRequest, Coordinator, Hello, JobResult, Lease, LeaseKey, RolloutWork, StepDeclaration,
-    StepKind, StepResult, Work,
+    Artifact, ClaimReply, ClaimRequest, Coordinator, Hello, JobResult, Lease, LeaseKey, PROTOCOL, RolloutWork,
+    StepDeclaration, StepKind, StepResult, Work,
 };
 use slipway_server::{
     builds::{Created, NewBuild, create},
@@ -167,15 +167,23 @@ impl Pipeline {
 
     /// Announces one life of a runner.
     pub async fn announce(&self, runner: &str, incarnation: &str, resuming: &[LeaseKey]) {
-        let hello = Hello {
+        self.coordinator.register(self.hello(runner, incarnation, resuming)).await.unwrap();
+    }
+
+    /// What a runner says of a new life.
+    #[must_use]
+    pub fn hello(&self, runner: &str, incarnation: &str, resuming: &[LeaseKey]) -> Hello {
+        Hello {
             runner: runner.to_owned(),
             name: runner.to_owned(),
             incarnation: incarnation.to_owned(),
             capacity: 2,
             version: "0.1.0".to_owned(),
             resuming: resuming.to_vec(),
-        };
-        self.coordinator.register(hello).await.unwrap();
+            protocol: PROTOCOL,
+            labels: BTreeMap::new(),
+            builds_only: false,
+        }
     }
 
     /// A request of runner `one` for a job.
@@ -187,6 +195,7 @@ impl Pipeline {
             free: 1,
             holding: vec![],
             wait_ms,
+            draining: false,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Slipway {
 
 /// Everything that was written to the terminal, from all starts.
 #[derive(Debug, Clone, Default)]
-struct Transcript(Arc<watch::Sender<String>>);
+pub(crate) struct Transcript(Arc<watch::Sender<String>>);
 
 impl Default for Setup {
     fn default() -> Self {
@@ -109,13 +109,7 @@ impl Setup {
     /// The binary in its own empty folder, with no variables but this setup's: for whatever is no server.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(binary());
-        command.current_dir(self.data.path()).kill_on_drop(true);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("SLIPWAY_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = slipway_command(self.data.path());
         command.env("SLIPWAY_DATA_DIR", self.data_dir()).envs(&self.variables);
         command
     }
@@ -266,8 +260,29 @@ impl Slipway {
     }
 }
 
+/// The binary in this folder, with none of the product's variables.
+pub(crate) fn slipway_command(folder: &Path) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SLIPWAY_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 impl Transcript {
-    fn text(&self) -> String {
+    /// Starts a process and takes down all that it writes.
+    pub(crate) fn of(&self, mut command: Command) -> Child {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary slipway");
+        self.follow(child.stdout.take().expect("a pipe"));
+        self.follow(child.stderr.take().expect("a pipe"));
+        child
+    }
+
+    pub(crate) fn text(&self) -> String {
         self.0.borrow().clone()
     }
 

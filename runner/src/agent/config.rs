@@ -1,6 +1,6 @@
 //! What a runner is told at its start.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{checkout::CheckoutLimits, logs::LogLimits, proxy::ProxyConfig, steps::StepLimits, storage::StorageLimits};
 
@@ -15,6 +15,10 @@ pub struct RunnerConfig {
     pub data_dir: PathBuf,
     /// How many jobs it takes at once.
     pub capacity: u32,
+    /// What is said of it for jobs to choose by, besides `os` and `arch`.
+    pub labels: BTreeMap<String, String>,
+    /// Whether it leaves rollouts to others.
+    pub builds_only: bool,
     /// The Docker engine, `unix:///path` or `tcp://host:port`; none means the usual socket.
     pub docker_host: Option<String>,
     /// What routes requests to releases; none on a runner that is not to serve any.
@@ -34,6 +38,16 @@ pub enum AtShutdown {
     Leave,
     /// Everything is stopped and removed, and the jobs begin again on another runner. For one that does not come back.
     HandBack,
+}
+
+impl RunnerConfig {
+    /// Its labels: those of its machine, unless it was told others, and those that it was told.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let own = [("os", std::env::consts::OS), ("arch", std::env::consts::ARCH)];
+        let mut labels: BTreeMap<_, _> = own.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        labels.extend(self.labels.clone());
+        labels
+    }
 }
 
 /// The bounds that a runner keeps.

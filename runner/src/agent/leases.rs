@@ -92,6 +92,7 @@ impl Leases {
                 held.lease.cancel();
             }
             Verdict::Lost => held.lease.lose(),
+            Verdict::Unknown => {}
         }
     }
 

@@ -86,6 +86,19 @@ pub async fn run(
     coordinator: Arc<dyn Coordinator>,
     shutdown: CancellationToken,
 ) -> Result<(), RunnerError> {
+    run_until_drained(config, coordinator, CancellationToken::new(), shutdown).await
+}
+
+/// The same, which also ends once `drain` is cancelled and what it works on by then is finished: it takes nothing new.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until_drained(
+    config: RunnerConfig,
+    coordinator: Arc<dyn Coordinator>,
+    drain: CancellationToken,
+    shutdown: CancellationToken,
+) -> Result<(), RunnerError> {
     // Its own end must not be its host's.
     let shutdown = shutdown.child_token();
     let incarnation = ulid::Ulid::generate().to_string();
@@ -130,7 +143,7 @@ pub async fn run(
             // 3. The jobs under way, and then new ones.
             agent.resume(entries, &shutdown).await;
             tokio::spawn(agent.collector().run(ended.clone()));
-            let outcome = agent.claim_until(&shutdown).await;
+            let outcome = agent.claim_until(&drain, &shutdown).await;
             agent.end_jobs().await;
             ended.cancel();
             let _ = beats.await;

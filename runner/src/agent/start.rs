@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Agent, RunnerConfig, RunnerError};
 use crate::{
+    backoff::Backoff,
     checkout::free_mirrors,
-    coordinator::{CoordinatorError, Hello},
+    coordinator::{CoordinatorError, Hello, PROTOCOL},
     engine::{
         Engine, EngineError,
         labels::{Earlier, Origin},
@@ -121,8 +122,11 @@ impl Agent {
             capacity: self.config.capacity,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             resuming: resuming.iter().map(|entry| entry.lease.clone()).collect(),
+            protocol: PROTOCOL,
+            labels: self.config.labels(),
+            builds_only: self.config.builds_only,
         };
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match self.coordinator.register(hello.clone()).await {
                 Ok(()) => return Ok(()),
@@ -131,9 +135,8 @@ impl Agent {
             }
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(backoff.pause()) => {}
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{coordinator::CoordinatorError, lease::HeldLease};
+use crate::{backoff::Backoff, coordinator::CoordinatorError, lease::HeldLease};
 
 /// The first pause before a report is repeated; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ where
     C: FnMut() -> F,
     F: Future<Output = Result<(), CoordinatorError>>,
 {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let answer = tokio::select! {
             biased;
@@ -50,8 +50,7 @@ where
         tracing::warn!(job = %lease.key().job, %why, "the server did not take a report; trying again");
         tokio::select! {
             () = lease.lost().cancelled() => return Err(ReportError::LeaseLost),
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(backoff.pause()) => {}
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -34,10 +34,12 @@ pub async fn authorise(State(guard): State<Guard>, mut request: Request, next: N
     let needed = guard.permissions.needed(path.as_str(), request.method());
     let principal = match needed {
         Permission::Public => Principal::Anonymous,
-        Permission::Read | Permission::Change => match authenticate(&guard.state, request.headers()).await {
-            Ok(principal) => principal,
-            Err(problem) => return problem.into_response(),
-        },
+        Permission::Read | Permission::Change | Permission::RunJobs => {
+            match authenticate(&guard.state, request.headers()).await {
+                Ok(principal) => principal,
+                Err(problem) => return problem.into_response(),
+            }
+        }
     };
     if let Err(refusal) = judge(&principal, needed, guard.state.config.public_read, &request) {
         return refusal.into_response();
@@ -70,6 +72,12 @@ fn judge(principal: &Principal, needed: Permission, public_read: bool, request: 
             Principal::Anonymous => Refusal::Problem(Problem::unauthorized(
                 "This needs a token: send it as `Authorization: Bearer <token>`.",
             )),
+            Principal::Bearer { .. } if needed == Permission::RunJobs => Refusal::Problem(Problem::forbidden(
+                "This is for runners alone: `slipway runner create` makes a token for one.",
+            )),
+            Principal::Runner { name, .. } => Refusal::Problem(Problem::forbidden(format!(
+                "The token is that of the runner {name}, and opens nothing but what runners need."
+            ))),
             Principal::Bearer { name, .. } => {
                 Refusal::Problem(Problem::forbidden(format!("The token {name} does not allow this.")))
             }
@@ -108,7 +116,10 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Principal
 async fn by_token(state: &AppState, token: &str) -> Result<Option<Principal>, StoreError> {
     let mut reader = state.store.read().await?;
     let found = access_tokens::valid_by_hash(&mut reader.conn(), &token::hash(token)).await?;
-    Ok(found.map(|token| Principal::Bearer { name: token.name, role: Role::named(&token.role), by_cookie: false }))
+    Ok(found.map(|token| match token.runner_id {
+        Some(id) => Principal::Runner { id, name: token.name },
+        None => Principal::Bearer { name: token.name, role: Role::named(&token.role), by_cookie: false },
+    }))
 }
 
 async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal>, StoreError> {

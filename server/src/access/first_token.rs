@@ -36,7 +36,7 @@ pub async fn make_first_token(store: &Store) -> Result<Option<Secret>, StoreErro
 pub async fn make_token(tx: &mut Tx, name: &str, actor: &str) -> Result<(TokenId, Secret), StoreError> {
     let (id, token) = (TokenId::new(), mint_token());
     let role = Role::Administrator.name();
-    access_tokens::insert(tx, &id, name, role, &hash(token.reveal())).await?;
+    access_tokens::insert(tx, &id, name, role, &hash(token.reveal()), None).await?;
     audit::append(tx, actor, "token.create", name, json!({"role": role})).await?;
     Ok((id, token))
 }

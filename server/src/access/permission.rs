@@ -7,6 +7,8 @@ pub enum Permission {
     Public,
     /// Looking at repositories, builds, logs, environments. Open to everyone where `public_read` is set.
     Read,
+    /// Claiming jobs and reporting on them. Runners alone have it, each for its own.
+    RunJobs,
     /// Changing anything, and looking at what only those who may change should see.
     Change,
 }
@@ -39,6 +41,7 @@ impl Role {
     fn grants(self, permission: Permission) -> bool {
         match (self, permission) {
             (Role::Administrator, Permission::Public | Permission::Read | Permission::Change) => true,
+            (Role::Administrator, Permission::RunJobs) => false,
         }
     }
 }
@@ -57,6 +60,13 @@ pub enum Principal {
         /// Whether it came by a cookie, which browsers attach also to what other sites ask for.
         by_cookie: bool,
     },
+    /// The bearer of a runner's token.
+    Runner {
+        /// The runner's id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Principal {
@@ -66,7 +76,10 @@ impl Principal {
         match (permission, self) {
             (Permission::Public, _) => true,
             (Permission::Read, Principal::Anonymous) => public_read,
-            (Permission::Change, Principal::Anonymous) => false,
+            (Permission::Change | Permission::RunJobs, Principal::Anonymous) => false,
+            (Permission::RunJobs, Principal::Runner { .. }) => true,
+            (Permission::Read, Principal::Runner { .. }) => public_read,
+            (Permission::Change, Principal::Runner { .. }) => false,
             (needed, Principal::Bearer { role, .. }) => {
                 role.is_some_and(|role| role.grants(needed)) || (needed == Permission::Read && public_read)
             }
@@ -78,7 +91,7 @@ impl Principal {
     pub fn actor(&self) -> &str {
         match self {
             Principal::Anonymous => "anonymous",
-            Principal::Bearer { name, .. } => name,
+            Principal::Bearer { name, .. } | Principal::Runner { name, .. } => name,
         }
     }
 }
@@ -93,10 +106,21 @@ mod tests {
         for principal in [Principal::Anonymous, unknown_role] {
             for public_read in [false, true] {
                 assert!(!principal.has(Permission::Change, public_read));
+                assert!(!principal.has(Permission::RunJobs, public_read));
                 assert_eq!(principal.has(Permission::Read, public_read), public_read);
                 assert!(principal.has(Permission::Public, public_read));
             }
         }
+    }
+
+    #[test]
+    fn a_runner_runs_jobs_and_nobody_else_does() {
+        let runner = Principal::Runner { id: "r".to_owned(), name: "r".to_owned() };
+        assert!(runner.has(Permission::RunJobs, false) && runner.has(Permission::Public, false));
+        assert!(!runner.has(Permission::Read, false) && !runner.has(Permission::Change, true));
+        let role = Some(Role::Administrator);
+        let administrator = Principal::Bearer { name: "x".to_owned(), role, by_cookie: false };
+        assert!(!administrator.has(Permission::RunJobs, true), "it is bound to no runner");
     }
 
     #[test]

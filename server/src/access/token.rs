@@ -3,15 +3,30 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use crate::secrets::Secret;
+use crate::{ids::RunnerId, secrets::Secret};
 
 /// What every token starts with, so that a leaked one is recognised by people and by secret scanners.
 const PREFIX: &str = "slipway_";
+/// What follows it in a runner's.
+const RUNNER: &str = "runner";
 
 /// A new token with 256 random bits.
 #[must_use]
 pub fn mint_token() -> Secret {
     Secret::new(format!("{PREFIX}{}", random_text()))
+}
+
+/// A new token of a runner. It tells its bearer who it is: a runner knows its identity before it reaches any server.
+#[must_use]
+pub fn mint_runner_token(runner: &RunnerId) -> Secret {
+    Secret::new(format!("{PREFIX}{RUNNER}_{runner}_{}", random_text()))
+}
+
+/// The runner that a token says it is of. What it may do is the database's to say.
+#[must_use]
+pub fn runner_of(token: &str) -> Option<RunnerId> {
+    let (runner, _) = token.strip_prefix(PREFIX)?.strip_prefix(RUNNER)?.strip_prefix('_')?.split_once('_')?;
+    runner.parse().ok()
 }
 
 /// 256 random bits in base64 for URLs: 43 characters.
@@ -39,5 +54,13 @@ mod tests {
         assert_ne!(one, two);
         assert!(one.reveal().starts_with("slipway_") && one.reveal().len() == 51);
         assert_eq!(hash(one.reveal()).len(), 32);
+    }
+
+    #[test]
+    fn a_runner_s_token_says_whose_it_is() {
+        let runner = RunnerId::new();
+        assert_eq!(runner_of(mint_runner_token(&runner).reveal()), Some(runner));
+        assert_eq!(runner_of(mint_token().reveal()), None);
+        assert_eq!(runner_of("slipway_runner_me_x"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 mod data_dir;
 mod runner;
+mod runner_folder;
 mod serve;
 mod state;
 
@@ -12,6 +13,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
 pub use data_dir::DataDirError;
+pub(crate) use runner::proxy_config;
+pub use runner_folder::{RunnerFolder, RunnerFolderError};
 pub use state::AppState;
 
 use crate::{

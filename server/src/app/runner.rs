@@ -11,26 +11,21 @@ use tokio_util::task::TaskTracker;
 use super::{AppState, StartError};
 use crate::{
     config::{Config, ProxySettings},
-    queue::{ServerCoordinator, Timing, run_rescuer},
+    queue::{Timing, run_rescuer},
     retention::run_keeper,
 };
 
 /// Starts the rescuer, the keeper of what is stored and, where it is enabled, the embedded runner, whose id it returns.
 /// All of them end at the server's shutdown.
 pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> Result<Option<String>, StartError> {
-    let timing = Timing::default();
-    loops.spawn(run_rescuer(state.store.clone(), timing, state.shutdown.clone()));
+    loops.spawn(run_rescuer(state.store.clone(), Timing::default(), state.shutdown.clone()));
     loops.spawn(run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
     if !state.config.runner.enabled {
         return Ok(None);
     }
     let config = runner_config(&state.config, data_dir)?;
     let id = config.id.clone();
-    let credentials = Arc::new(state.sealer.clone());
-    let coordinator = Arc::new(
-        ServerCoordinator::new(state.store.clone(), credentials, timing)
-            .keeping_releases(state.config.retention.releases_keep),
-    );
+    let coordinator = Arc::new(state.coordinator.clone());
     let shutdown = state.shutdown.clone();
     loops.spawn(async move {
         if let Err(error) = slipway_runner::run(config, coordinator, shutdown).await {
@@ -49,6 +44,8 @@ fn runner_config(config: &Config, data_dir: &Path) -> Result<RunnerConfig, Start
         name: config.runner.name.clone(),
         data_dir: folder,
         capacity: config.runner.capacity,
+        labels: config.runner.labels.clone(),
+        builds_only: config.runner.builds_only,
         docker_host: config.runner.docker_host.clone(),
         proxy: proxy_config(&config.proxy),
         at_shutdown: config.runner.at_shutdown,
@@ -56,7 +53,7 @@ fn runner_config(config: &Config, data_dir: &Path) -> Result<RunnerConfig, Start
     })
 }
 
-fn proxy_config(settings: &ProxySettings) -> Option<ProxyConfig> {
+pub(crate) fn proxy_config(settings: &ProxySettings) -> Option<ProxyConfig> {
     let switch = settings.switch.clone().map(|switch| SwitchConfig { admin: switch.admin, socket: switch.socket });
     settings.caddy_admin.clone().map(|admin| ProxyConfig { admin, listen: settings.listen.clone(), switch })
 }

@@ -12,6 +12,7 @@ use crate::{
     deliveries::Decoy,
     http::Bodies,
     intake::Intake,
+    queue::{ServerCoordinator, Timing},
     secrets::Sealer,
     store::Store,
 };
@@ -35,6 +36,8 @@ pub struct Shared {
     pub shutdown: CancellationToken,
     /// How sessions are kept in browsers.
     pub cookie: SessionCookie,
+    /// What runners speak to: the embedded one directly, others through their routes.
+    pub coordinator: ServerCoordinator,
     /// The brake on guessing at the login.
     pub login_limit: LoginLimit,
     /// The room that deliveries are read in.
@@ -61,8 +64,11 @@ pub(super) struct Parts {
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { store, config, public_url, sealer, shutdown } = parts;
+        let credentials = Arc::new(sealer.clone());
+        let coordinator = ServerCoordinator::new(store.clone(), credentials, Timing::default());
         AppState(Arc::new(Shared {
             cookie: SessionCookie::new(public_url.scheme() == "https"),
+            coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),
             bodies: Bodies::new(config.max_delivery_bytes),
             intake: Intake::start(store.clone()),

@@ -8,10 +8,12 @@ mod gc;
 mod language;
 mod local;
 mod logging;
+mod placement;
 mod progress;
 mod registry;
 mod repository;
 mod retry;
+mod runner;
 mod secret;
 mod server;
 mod token;
@@ -54,6 +56,8 @@ struct Before {
 enum Command {
     /// Runs the server, with its dashboard and its embedded runner.
     Server(Box<Overrides>),
+    /// Runs jobs for a server on another machine, or admits such a runner.
+    Runner(Box<runner::RunnerCommand>),
     /// Shows the whole story on this machine: pushes that become releases, a promotion, a rollback.
     Demo(DemoArgs),
     /// Access tokens.
@@ -67,6 +71,9 @@ enum Command {
     /// Logins to image registries.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Environments.
+    #[command(subcommand)]
+    Environment(placement::EnvironmentCommand),
     /// Secrets of builds and releases.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -184,11 +191,13 @@ pub fn main() -> ExitCode {
 async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
     match command {
         Command::Server(overrides) => server::run(*overrides).await,
+        Command::Runner(command) => runner::run(*command).await,
         Command::Demo(args) => Ok(demo::run(args).await?),
         Command::Token(command) => token::run(command).await,
         Command::Repository(command) => repository::run(command).await,
         Command::Retry(retry) => retry::run(retry).await,
         Command::Registry(command) => registry::run(command).await,
+        Command::Environment(command) => placement::run(command).await,
         Command::Secret(command) => secret::run(command).await,
         Command::Gc(gc) => gc.run().await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,

@@ -4,7 +4,12 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say, secret::parts};
+use super::{
+    Client, Failure,
+    placement::{BuiltBy, set_builders},
+    say,
+    secret::parts,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RepositoryCommand {
@@ -21,8 +26,10 @@ pub(super) struct Set {
     /// The repository, owner/name.
     name: String,
     /// How many of its builds may run at once; `default` for the server's own limit.
-    #[arg(long, value_name = "NUMBER|default", value_parser = at_once)]
-    builds_at_once: AtOnce,
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner"])]
+    builds_at_once: Option<AtOnce>,
+    #[command(flatten)]
+    built_by: BuiltBy,
     #[command(flatten)]
     client: Client,
 }
@@ -67,12 +74,16 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
         }
         RepositoryCommand::Set(set) => {
             let (owner, name) = parts(&set.name)?;
-            let body = json!({"builds_at_once": set.builds_at_once.0});
-            let _: Value = set.client.call(Method::PUT, &["repositories", owner, name, "limits"], Some(&body)).await?;
-            match set.builds_at_once.0 {
-                Some(number) => say(format_args!("At most {number} builds of {owner}/{name} run at once."))?,
-                None => say(format_args!("{owner}/{name} has the server's own limit of builds at once."))?,
+            if let Some(AtOnce(limit)) = set.builds_at_once {
+                let body = json!({"builds_at_once": limit});
+                let path = ["repositories", owner, name, "limits"];
+                let _: Value = set.client.call(Method::PUT, &path, Some(&body)).await?;
+                match limit {
+                    Some(number) => say(format_args!("At most {number} builds of {owner}/{name} run at once."))?,
+                    None => say(format_args!("{owner}/{name} has the server's own limit of builds at once."))?,
+                }
             }
+            set_builders(&set.client, &set.name, set.built_by).await?;
         }
         RepositoryCommand::List(client) => {
             let page: Value = client.call(Method::GET, &["repositories"], None::<&Value>).await?;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, LogFormat, nearest::nearest};
-use crate::{retention::Limits, secrets::Secret};
+use crate::{retention::Limits, runners::Labels, secrets::Secret};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -37,6 +37,8 @@ pub(super) struct RunnerSection {
     pub(super) name: Option<String>,
     pub(super) capacity: Option<u32>,
     pub(super) docker_host: Option<String>,
+    pub(super) labels: Option<Labels>,
+    pub(super) builds_only: Option<bool>,
 }
 
 /// `[proxy]`: the Caddys in front of the releases.
@@ -71,7 +73,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "retention",
         ],
     ),
-    ("runner", &["enabled", "name", "capacity", "docker_host"]),
+    ("runner", &["enabled", "name", "capacity", "docker_host", "labels", "builds_only"]),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
     (
         "retention",
@@ -154,6 +156,8 @@ mod tests {
             name = "one"
             capacity = 4
             docker_host = "unix:///run/docker.sock"
+            labels = {gpu="yes"}
+            builds_only = true
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"
             switch_admin = "http://127.0.0.1:2020"

@@ -16,7 +16,11 @@ use serde::Deserialize;
 use slipway_runner::AtShutdown;
 use url::Url;
 
-use crate::{retention::Limits, secrets::Secret};
+use crate::{
+    retention::Limits,
+    runners::{Label, Labels, check_labels},
+    secrets::Secret,
+};
 
 /// The file that is read when `--config` names none and it exists.
 const DEFAULT_FILE: &str = "slipway.toml";
@@ -78,6 +82,10 @@ pub struct RunnerSettings {
     /// What becomes of its jobs when the server ends. No setting: a server is ended to be started again, and only what
     /// embeds one knows better.
     pub at_shutdown: AtShutdown,
+    /// What is said of it for jobs to choose by, besides its operating system and architecture.
+    pub labels: Labels,
+    /// Whether it leaves rollouts to others.
+    pub builds_only: bool,
 }
 
 /// The form of the log on standard error.
@@ -148,6 +156,12 @@ pub struct Overrides {
     /// The Docker engine's address.
     #[arg(long, env = "SLIPWAY_RUNNER_DOCKER_HOST", value_name = "URL")]
     pub runner_docker_host: Option<String>,
+    /// What is said of the embedded runner, for jobs to choose by; several are divided by commas.
+    #[arg(long = "runner-label", env = "SLIPWAY_RUNNER_LABELS", value_name = "KEY=VALUE", value_delimiter = ',')]
+    pub runner_labels: Vec<Label>,
+    /// Whether the embedded runner leaves rollouts to others.
+    #[arg(long, env = "SLIPWAY_RUNNER_BUILDS_ONLY", value_name = "true|false")]
+    pub runner_builds_only: Option<bool>,
     /// The address of Caddy's admin API.
     #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
     pub proxy_caddy_admin: Option<String>,
@@ -291,6 +305,13 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: format!("it is from 1 to {LONGEST_BUILD_MINUTES}, a week"),
         });
     }
+    let mut labels = file.runner.labels.unwrap_or_default();
+    labels.extend(over.runner_labels.into_iter().map(|Label(key, value)| (key, value)));
+    check_labels(&labels).map_err(|reason| ConfigError::Invalid {
+        key: "runner.labels",
+        value: "…".to_owned(),
+        reason,
+    })?;
     let max_connections = over.max_connections.or(file.max_connections).unwrap_or(512);
     if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
         return Err(ConfigError::Invalid {
@@ -323,6 +344,8 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             capacity,
             docker_host: over.runner_docker_host.or(file.runner.docker_host),
             at_shutdown: AtShutdown::default(),
+            labels,
+            builds_only: over.runner_builds_only.or(file.runner.builds_only).unwrap_or(false),
         },
         proxy: proxy::resolve(
             file.proxy,

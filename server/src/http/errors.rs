@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{releases::ReleaseError, secrets::repository::SecretError, store::StoreError};
+use crate::{releases::ReleaseError, runners::RunnerError, secrets::repository::SecretError, store::StoreError};
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,6 +176,17 @@ impl From<SecretError> for Problem {
             SecretError::Store(error) => error.into(),
             SecretError::TooMany => Problem::conflict(sentence(&error)),
             other => Problem::unprocessable(sentence(&other)),
+        }
+    }
+}
+
+impl From<RunnerError> for Problem {
+    fn from(error: RunnerError) -> Self {
+        match error {
+            RunnerError::Store(error) => error.into(),
+            RunnerError::NameTaken(_) => Problem::conflict(sentence(&error)),
+            RunnerError::Unknown(_) => Problem::not_found(sentence(&error)),
+            RunnerError::BadName | RunnerError::BadLabels(_) => Problem::unprocessable(sentence(&error)),
         }
     }
 }

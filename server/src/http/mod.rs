@@ -8,6 +8,7 @@ mod health;
 mod hooks;
 mod login;
 pub mod pages;
+mod runners;
 mod schema;
 mod stream;
 
@@ -42,6 +43,7 @@ pub fn routes() -> Routes {
         .merge(login::routes())
         .merge(api::routes())
         .merge(pages::routes())
+        .merge(runners::routes())
         .merge(schema::routes())
         .merge(stream::routes())
 }

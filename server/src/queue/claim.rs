@@ -11,8 +11,10 @@ use super::{
     fence::ReportError,
     give_back::{Subject, subject},
     hand_out::hand_out,
+    heartbeat::MOST_LEASES,
     lifecycle::note,
     limits,
+    unheard::handed_out_unheard,
 };
 use crate::{
     builds::{self, BuildEvent},
@@ -20,7 +22,7 @@ use crate::{
     releases::{self, ReleaseEvent},
     store::{
         self, StoreError, Tx,
-        claims::{self, Claimant},
+        claims::{self, Asker, Claimant},
         jobs::Job,
     },
 };
@@ -34,10 +36,18 @@ const UNUSABLE: usize = 8;
 ///
 /// The bell is taken before the look: what is committed after the look rings it.
 pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) -> Result<ClaimReply, ReportError> {
+    if request.holding.len() > MOST_LEASES {
+        return Err(ReportError::Refused(format!("a claim names at most {MOST_LEASES} leases")));
+    }
     let deadline = Instant::now() + Duration::from_millis(request.wait_ms).min(LONGEST_WAIT);
     let mut bell = server.store.bells().queue();
+    let over = server.begin_claim(&request.runner);
+    note_draining(server, request).await?;
     loop {
         bell.borrow_and_update();
+        if let Some(lease) = handed_out_unheard(server, request).await? {
+            return Ok(ClaimReply::Work { lease: Box::new(lease) });
+        }
         let orders = orders(server, request).await?;
         let orders = server.fresh_orders(request, orders);
         if !orders.is_empty() {
@@ -50,11 +60,24 @@ pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) ->
         }
         let sweep = Instant::now() + server.timing.sweep;
         // A sweep's end is no different from a bell: either way the loop looks again.
-        let _ = timeout_at(deadline.min(sweep), bell.changed()).await;
+        tokio::select! {
+            _ = timeout_at(deadline.min(sweep), bell.changed()) => {}
+            () = over.cancelled() => return server.early_end(),
+        }
         if Instant::now() >= deadline {
             return Ok(ClaimReply::Idle);
         }
     }
+}
+
+/// Tells everyone that the runner takes no new work.
+async fn note_draining(server: &ServerCoordinator, request: &ClaimRequest) -> Result<(), ReportError> {
+    if request.draining {
+        let mut tx = server.store.write().await?;
+        store::runners::drains(&mut tx, &request.runner, &request.incarnation).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// The held leases that must stop: their job is to be cancelled, or is theirs no more.
@@ -70,7 +93,10 @@ async fn orders(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Ve
             Err(_) => None,
         };
         let goes_on = job.is_some_and(|job| {
-            job.lease_epoch == lease.epoch && job.state == JobState::Leased && job.cancel_requested_at.is_none()
+            job.lease_epoch == lease.epoch
+                && job.lease_owner.as_ref() == Some(&request.runner)
+                && job.state == JobState::Leased
+                && job.cancel_requested_at.is_none()
         });
         if !goes_on {
             stop.push(lease.clone());
@@ -101,16 +127,21 @@ enum Taken {
 
 async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result<Taken, ReportError> {
     let mut tx = server.store.write().await?;
-    if !store::runners::seen(&mut tx, &request.runner, &request.incarnation).await? {
-        return Err(ReportError::Refused(format!(
-            "the runner {} has not announced this life of it, or has begun another since",
+    let unknown = || {
+        ReportError::Refused(format!(
+            "the runner {} has not announced this life of it, has begun another since, or was revoked",
             request.runner
-        )));
+        ))
+    };
+    if !store::runners::seen(&mut tx, &request.runner, &request.incarnation).await? {
+        return Err(unknown());
     }
-    let until = tx.now() + server.timing.lease_ms();
+    let runner = store::runners::find(&mut tx.conn(), &request.runner).await?.ok_or_else(unknown)?;
+    let until = tx.lease_time().await? + server.timing.lease_ms();
     claims::take_turns(&mut tx).await?;
     let builds_at_once = limits::builds_at_once(&mut tx.conn()).await?;
-    let Some(next) = claims::next(&mut tx, builds_at_once).await? else {
+    let asker = Asker { runner: &runner.id, labels: &runner.labels, takes: runner.takes };
+    let Some(next) = claims::next(&mut tx, asker, builds_at_once).await? else {
         tx.commit().await?;
         return Ok(Taken::Nothing);
     };
@@ -120,6 +151,9 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
     if !begin(&mut tx, &mut job).await? {
         tx.commit().await?;
         return Ok(Taken::Unusable);
+    }
+    if let Some(release) = &job.release_id {
+        store::placement::settle(&mut tx, release, &runner.id).await?;
     }
     let handed = hand_out(&mut tx, server, &job).await?;
     tx.commit().await?;

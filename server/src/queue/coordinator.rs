@@ -12,11 +12,13 @@ use slipway_runner::coordinator::{
     LogChunk, Resumption, StepDeclaration, StepResult, Verdict,
 };
 
-use super::{claim, finish, heartbeat, kept_images, log, register, resume, step_reports};
+use tokio_util::sync::CancellationToken;
+
+use super::{claim, fence::ReportError, finish, heartbeat, kept_images, log, register, resume, step_reports};
 use crate::{
     retention::Limits,
     secrets::{Place, Sealer},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Opens what is sealed: the passwords of registries, and secrets.
@@ -74,7 +76,11 @@ pub struct ServerCoordinator {
     pub(super) timing: Timing,
     /// How many releases of each environment a rollback offers.
     releases_kept: u32,
+    /// The one runner that it serves, proved by its token; none for those of this process, which are believed.
+    pub(super) runner: Option<Arc<str>>,
+    ending: CancellationToken,
     orders: Arc<Mutex<HashMap<String, HashSet<LeaseKey>>>>,
+    claims: Arc<Mutex<HashMap<String, CancellationToken>>>,
 }
 
 impl std::fmt::Debug for ServerCoordinator {
@@ -87,14 +93,60 @@ impl ServerCoordinator {
     /// Coordinates runners over this store.
     #[must_use]
     pub fn new(store: Store, credentials: Arc<dyn CredentialSource>, timing: Timing) -> Self {
-        let releases_kept = Limits::default().releases_keep;
-        ServerCoordinator { store, credentials, timing, releases_kept, orders: Arc::default() }
+        ServerCoordinator {
+            store,
+            credentials,
+            timing,
+            releases_kept: Limits::default().releases_keep,
+            runner: None,
+            ending: CancellationToken::new(),
+            orders: Arc::default(),
+            claims: Arc::default(),
+        }
     }
 
     /// The same, but so many releases of each environment are offered to be rolled back to.
     #[must_use]
     pub fn keeping_releases(self, releases_kept: u32) -> Self {
         ServerCoordinator { releases_kept, ..self }
+    }
+
+    /// The same, whose waiting claims end with `ending`, so that a server's end waits for none of them.
+    #[must_use]
+    pub fn ending_with(mut self, ending: CancellationToken) -> Self {
+        self.ending = ending;
+        self
+    }
+
+    /// The same for one runner on another machine. It is who its token says, whatever it claims to be, and reports on
+    /// what is leased to it alone. Answers to it may be lost on their way.
+    #[must_use]
+    pub fn for_runner(&self, id: &str) -> Self {
+        ServerCoordinator { runner: Some(id.into()), ..self.clone() }
+    }
+
+    /// Who a runner is that calls itself `claimed`.
+    fn proved(&self, claimed: String) -> String {
+        self.runner.as_deref().map_or(claimed, str::to_owned)
+    }
+
+    /// Begins a claim of a runner: resolves when it is to end early, because the server ends or, for one on another
+    /// machine, a newer claim shows that nobody waits for this one's answer any more.
+    pub(super) fn begin_claim(&self, runner: &str) -> CancellationToken {
+        let claim = self.ending.child_token();
+        if self.runner.is_some() {
+            let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(earlier) = claims.insert(runner.to_owned(), claim.clone()) {
+                earlier.cancel();
+            }
+        }
+        claim
+    }
+
+    /// What a claim is told that ends early.
+    pub(super) fn early_end(&self) -> Result<ClaimReply, ReportError> {
+        // A runner that is told so asks the next server, or this one's next life.
+        if self.ending.is_cancelled() { Err(StoreError::Closed.into()) } else { Ok(ClaimReply::Idle) }
     }
 
     /// Forgets which orders an earlier life of a runner was given.
@@ -114,7 +166,8 @@ impl ServerCoordinator {
 
 #[async_trait]
 impl Coordinator for ServerCoordinator {
-    async fn register(&self, hello: Hello) -> Result<(), CoordinatorError> {
+    async fn register(&self, mut hello: Hello) -> Result<(), CoordinatorError> {
+        hello.runner = self.proved(hello.runner);
         Ok(register::register(self, &hello).await?)
     }
 
@@ -122,35 +175,38 @@ impl Coordinator for ServerCoordinator {
         Ok(resume::resume(self, lease).await?)
     }
 
-    async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
+    async fn claim(&self, mut request: ClaimRequest) -> Result<ClaimReply, CoordinatorError> {
+        request.runner = self.proved(request.runner);
         Ok(claim::claim(self, &request).await?)
     }
 
-    async fn heartbeat(&self, beat: Heartbeat) -> Result<Vec<(LeaseKey, Verdict)>, CoordinatorError> {
+    async fn heartbeat(&self, mut beat: Heartbeat) -> Result<Vec<(LeaseKey, Verdict)>, CoordinatorError> {
+        beat.runner = self.proved(beat.runner);
         Ok(heartbeat::heartbeat(self, &beat).await?)
     }
 
     async fn declare_steps(&self, lease: &LeaseKey, steps: Vec<StepDeclaration>) -> Result<(), CoordinatorError> {
-        Ok(step_reports::declare(&self.store, lease, &steps).await?)
+        Ok(step_reports::declare(self, lease, &steps).await?)
     }
 
     async fn start_step(&self, lease: &LeaseKey, index: u32) -> Result<(), CoordinatorError> {
-        Ok(step_reports::start(&self.store, lease, index).await?)
+        Ok(step_reports::start(self, lease, index).await?)
     }
 
     async fn append_log(&self, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
-        Ok(log::append(&self.store, lease, index, chunk).await?)
+        Ok(log::append(self, lease, index, chunk).await?)
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {
-        Ok(step_reports::finish(&self.store, lease, index, &result).await?)
+        Ok(step_reports::finish(self, lease, index, &result).await?)
     }
 
     async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
-        Ok(finish::finish(&self.store, lease, &result).await?)
+        Ok(finish::finish(self, lease, &result).await?)
     }
 
-    async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+    async fn kept_images(&self, mut question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
+        question.runner = self.proved(question.runner);
         Ok(kept_images::kept_images(&self.store, question, self.releases_kept).await?)
     }
 }

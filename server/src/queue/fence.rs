@@ -2,7 +2,7 @@
 
 use slipway_runner::coordinator::{CoordinatorError, LeaseKey};
 
-use super::JobState;
+use super::{JobState, ServerCoordinator};
 use crate::{
     ids::JobId,
     store::{self, StoreError, Tx, jobs::Job},
@@ -43,17 +43,19 @@ impl From<ReportError> for CoordinatorError {
     }
 }
 
-/// The job of a lease, locked until the transaction ends, whatever its state. The epoch is the lease's.
-pub(super) async fn of_epoch(tx: &mut Tx, lease: &LeaseKey) -> Result<Job, ReportError> {
+/// The job of a lease, locked until the transaction ends, whatever its state. The epoch is the lease's, and a runner
+/// that is known by its token is the lease's owner: to know another one's job and epoch opens nothing.
+pub(super) async fn of_epoch(tx: &mut Tx, server: &ServerCoordinator, lease: &LeaseKey) -> Result<Job, ReportError> {
     let lost = || ReportError::Lost(lease.job.clone());
     let id: JobId = lease.job.parse().map_err(|_| lost())?;
     let job = store::jobs::lock(tx, &id).await?.ok_or_else(lost)?;
-    if job.lease_epoch == lease.epoch { Ok(job) } else { Err(lost()) }
+    let own = server.runner.as_deref().is_none_or(|runner| job.lease_owner.as_deref() == Some(runner));
+    if own && job.lease_epoch == lease.epoch { Ok(job) } else { Err(lost()) }
 }
 
 /// The job of a lease that still holds, locked until the transaction ends. It is the proof that what follows is
 /// reported by the one who may.
-pub(super) async fn held(tx: &mut Tx, lease: &LeaseKey) -> Result<Job, ReportError> {
-    let job = of_epoch(tx, lease).await?;
+pub(super) async fn held(tx: &mut Tx, server: &ServerCoordinator, lease: &LeaseKey) -> Result<Job, ReportError> {
+    let job = of_epoch(tx, server, lease).await?;
     if job.state == JobState::Leased { Ok(job) } else { Err(ReportError::Lost(lease.job.clone())) }
 }

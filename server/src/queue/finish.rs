@@ -6,14 +6,14 @@ use slipway_pipelines::plan::ReleasePlan;
 use slipway_runner::coordinator::{Artifact, JobResult, LeaseKey};
 
 use super::{
-    JobEvent, JobState, StepEvent, StepState, apply,
+    JobEvent, JobState, ServerCoordinator, StepEvent, StepState, apply,
     fence::{ReportError, of_epoch},
     give_back::{Subject, cancelled, end_steps, failed, hand_back, subject},
 };
 use crate::{
     builds::{self, BuildEvent},
     releases,
-    store::{self, Store, Tx, builds::Build, jobs::Job},
+    store::{self, Tx, builds::Build, jobs::Job},
 };
 
 /// The most apps of one build, and the longest reason, in characters.
@@ -21,9 +21,13 @@ const MOST_ARTIFACTS: usize = 500;
 const REASON_LIMIT: usize = 10_000;
 
 /// Ends a job. The same result again changes nothing; any other from a lease that is over is refused as lost.
-pub(super) async fn finish(store: &Store, lease: &LeaseKey, result: &JobResult) -> Result<(), ReportError> {
-    let mut tx = store.write().await?;
-    let job = of_epoch(&mut tx, lease).await?;
+pub(super) async fn finish(
+    server: &ServerCoordinator,
+    lease: &LeaseKey,
+    result: &JobResult,
+) -> Result<(), ReportError> {
+    let mut tx = server.store.write().await?;
+    let job = of_epoch(&mut tx, server, lease).await?;
     if job.state != JobState::Leased {
         let same = job.state == ends_in(result) && job.state.is_final();
         return if same { Ok(()) } else { Err(ReportError::Lost(lease.job.clone())) };

@@ -1,6 +1,6 @@
 //! A job whose runner is gone: its steps are lost, and it waits for the next runner, or is given up.
 
-use super::{JobEvent, StepEvent, apply, apply_to_step};
+use super::{JobEvent, JobState, StepEvent, apply, apply_to_step};
 use crate::{
     builds::{self, BuildEvent},
     releases::{self, ReleaseEvent},
@@ -71,6 +71,18 @@ pub(super) async fn hand_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result
         Subject::Build(mut build) => builds::apply(tx, &mut build, BuildEvent::Requeue, Some(reason)).await,
         Subject::Release(mut release) => releases::apply(tx, &mut release, ReleaseEvent::Requeue, Some(reason)).await,
     }
+}
+
+/// Takes every job that it works on from a runner.
+pub(crate) async fn give_back_all(tx: &mut Tx, runner: &str, reason: &str) -> Result<(), StoreError> {
+    for held in store::jobs::held_by(&mut tx.conn(), runner).await? {
+        // The rescuer may have taken it between our look and now.
+        let Some(held) = store::jobs::lock(tx, &held.id).await? else { continue };
+        if held.state == JobState::Leased && held.lease_owner.as_deref() == Some(runner) {
+            give_back(tx, held, reason).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends a leased job as failed.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::store::{self, Tx};
 
-/// The most leases that one heartbeat may name.
-const MOST_LEASES: usize = 1_000;
+/// The most leases that one heartbeat or claim may name.
+pub(super) const MOST_LEASES: usize = 1_000;
 
 /// Extends the leases named and says of each what to do. A life that is over has lost them all.
 pub(super) async fn heartbeat(
@@ -23,21 +23,27 @@ pub(super) async fn heartbeat(
     if !store::runners::seen(&mut tx, &beat.runner, &beat.incarnation).await? {
         return Ok(beat.holding.iter().map(|lease| (lease.clone(), Verdict::Lost)).collect());
     }
-    let until = tx.now() + server.timing.lease_ms();
+    let until = tx.lease_time().await? + server.timing.lease_ms();
     // In one order for everyone, so that two heartbeats never wait for each other's rows.
     let mut holding = beat.holding.clone();
     holding.sort();
     let mut verdicts = Vec::with_capacity(holding.len());
     for lease in holding {
-        let verdict = verdict(&mut tx, beat, &lease, until).await?;
+        let verdict = verdict(&mut tx, server, beat, &lease, until).await?;
         verdicts.push((lease, verdict));
     }
     tx.commit().await?;
     Ok(verdicts)
 }
 
-async fn verdict(tx: &mut Tx, beat: &Heartbeat, lease: &LeaseKey, until: i64) -> Result<Verdict, ReportError> {
-    let job = match of_epoch(tx, lease).await {
+async fn verdict(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    beat: &Heartbeat,
+    lease: &LeaseKey,
+    until: i64,
+) -> Result<Verdict, ReportError> {
+    let job = match of_epoch(tx, server, lease).await {
         Ok(job) if job.state == JobState::Leased => job,
         Ok(_) | Err(ReportError::Lost(_)) => return Ok(Verdict::Lost),
         Err(error) => return Err(error),

@@ -3,11 +3,12 @@
 use slipway_runner::coordinator::{LeaseKey, LogChunk};
 
 use super::{
+    ServerCoordinator,
     fence::{ReportError, held},
     step_reports::step_at,
 };
 use crate::store::{
-    Store, StoreError,
+    StoreError,
     logs::{self, insert, pack},
 };
 
@@ -17,14 +18,19 @@ const MOST_BYTES: usize = 16 * 1_024 * 1_024;
 
 /// Stores a chunk. One that is stored already is dropped; one that leaves a gap is refused, so that a log that was
 /// acknowledged is complete.
-pub(super) async fn append(store: &Store, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), ReportError> {
+pub(super) async fn append(
+    server: &ServerCoordinator,
+    lease: &LeaseKey,
+    index: u32,
+    chunk: LogChunk,
+) -> Result<(), ReportError> {
     let bytes: usize = chunk.lines.iter().map(|line| line.text.len()).sum();
     if chunk.lines.len() > MOST_LINES || bytes > MOST_BYTES {
         return Err(ReportError::Refused(format!("a log chunk has at most {MOST_LINES} lines and {MOST_BYTES} bytes")));
     }
     let (chunk, packed) = pack_aside(chunk, bytes).await?;
-    let mut tx = store.write().await?;
-    let job = held(&mut tx, lease).await?;
+    let mut tx = server.store.write().await?;
+    let job = held(&mut tx, server, lease).await?;
     let step = step_at(&mut tx, &job, index).await?;
     let end = logs::end(&mut tx.conn(), &step.id).await?;
     if chunk.seq < end.next_seq {

@@ -17,7 +17,7 @@ use crate::{
 /// # Errors
 /// When the database cannot even be asked.
 pub async fn rescue(store: &Store) -> Result<usize, StoreError> {
-    let now = store.clock().now();
+    let now = store.lease_time().await?;
     let expired = {
         let mut reader = store.read().await?;
         store::jobs::expired(&mut reader.conn(), now).await?
@@ -50,12 +50,17 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
     let mut pause = timing.lease;
     let mut round = 0;
     loop {
-        let slept = Sleep::begin(&store);
+        let slept = Sleep::begin(&store).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        if slept.ran_ahead(&store) > timing.lease / 2 {
+        let Some(ahead) = slept.ran_ahead(&store).await else {
+            tracing::warn!("the time cannot be told, and no runner judged by it");
+            pause = timing.sweep;
+            continue;
+        };
+        if ahead > timing.lease / 2 {
             tracing::warn!("the clock was set forward; runners are given the time to be heard of again");
             pause = timing.lease;
             continue;
@@ -78,18 +83,20 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
 /// A pause, by two clocks.
 struct Sleep {
     steady: Instant,
-    clock: i64,
+    /// None when the database could not tell.
+    clock: Option<i64>,
 }
 
 impl Sleep {
-    fn begin(store: &Store) -> Self {
-        Sleep { steady: Instant::now(), clock: store.clock().now() }
+    async fn begin(store: &Store) -> Self {
+        Sleep { steady: Instant::now(), clock: store.lease_time().await.ok() }
     }
 
-    /// How much more the store's clock, which leases end by, has gone on than the steady one.
-    fn ran_ahead(&self, store: &Store) -> Duration {
-        let by_clock = u64::try_from(store.clock().now() - self.clock).unwrap_or(0);
-        Duration::from_millis(by_clock).saturating_sub(self.steady.elapsed())
+    /// How much more the clock that leases end by has gone on than the steady one; none when that cannot be told.
+    async fn ran_ahead(&self, store: &Store) -> Option<Duration> {
+        let now = store.lease_time().await.ok()?;
+        let by_clock = u64::try_from(now - self.clock?).unwrap_or(0);
+        Some(Duration::from_millis(by_clock).saturating_sub(self.steady.elapsed()))
     }
 }
 

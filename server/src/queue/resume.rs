@@ -16,9 +16,9 @@ use crate::store::{self, StoreError, jobs::Job, logs, steps::Step};
 pub(super) async fn resume(server: &ServerCoordinator, lease: &LeaseKey) -> Result<Resumption, ReportError> {
     let lost = || ReportError::Lost(lease.job.clone());
     let mut tx = server.store.write().await?;
-    let job = held(&mut tx, lease).await?;
+    let job = held(&mut tx, server, lease).await?;
     let (Some(owner), Some(life)) = (&job.lease_owner, &job.lease_incarnation) else { return Err(lost()) };
-    let until = tx.now() + server.timing.lease_ms();
+    let until = tx.lease_time().await? + server.timing.lease_ms();
     if !store::jobs::extend(&mut tx, &job.id, job.lease_epoch, owner, life, until).await? {
         return Err(lost());
     }

@@ -3,14 +3,14 @@
 use slipway_runner::coordinator::{LeaseKey, StepDeclaration, StepOutcome, StepResult};
 
 use super::{
-    StepEvent, StepState, apply_to_step,
+    ServerCoordinator, StepEvent, StepState, apply_to_step,
     fence::{ReportError, held},
     lifecycle::note_step,
 };
 use crate::{
     ids::StepId,
     store::{
-        self, JsonText, Store, Tx,
+        self, JsonText, Tx,
         jobs::Job,
         steps::{Ending, Kind, Step},
     },
@@ -23,9 +23,16 @@ const TEXT_LIMIT: usize = 10_000;
 const MOST_OUTPUTS: usize = 100;
 
 /// Makes steps known; one whose place is taken is left as it is.
-pub(super) async fn declare(store: &Store, lease: &LeaseKey, steps: &[StepDeclaration]) -> Result<(), ReportError> {
-    let mut tx = store.write().await?;
-    let job = held(&mut tx, lease).await?;
+pub(super) async fn declare(
+    server: &ServerCoordinator,
+    lease: &LeaseKey,
+    steps: &[StepDeclaration],
+) -> Result<(), ReportError> {
+    if steps.len() > MOST_STEPS {
+        return Err(too_many());
+    }
+    let mut tx = server.store.write().await?;
+    let job = held(&mut tx, server, lease).await?;
     for declared in steps {
         check(declared)?;
         let skipped = declared.skipped.as_deref().map(bounded);
@@ -35,7 +42,7 @@ pub(super) async fn declare(store: &Store, lease: &LeaseKey, steps: &[StepDeclar
             job_id: job.id.clone(),
             attempt: job.attempt,
             position: i64::from(declared.index),
-            app: declared.app.clone(),
+            app: declared.app.as_deref().map(bounded),
             kind: Kind(declared.kind),
             name: bounded(&declared.name),
             needs: JsonText(declared.needs.clone()),
@@ -56,12 +63,16 @@ pub(super) async fn declare(store: &Store, lease: &LeaseKey, steps: &[StepDeclar
 
 fn check(declared: &StepDeclaration) -> Result<(), ReportError> {
     if usize::try_from(declared.index).unwrap_or(usize::MAX) >= MOST_STEPS {
-        return Err(ReportError::Refused(format!("a job has at most {MOST_STEPS} steps")));
+        return Err(too_many());
     }
-    if declared.needs.iter().any(|needed| *needed >= declared.index) {
+    if declared.needs.len() > MOST_STEPS || declared.needs.iter().any(|needed| *needed >= declared.index) {
         return Err(ReportError::Refused(format!("step {} needs a step that is not before it", declared.index)));
     }
     Ok(())
+}
+
+fn too_many() -> ReportError {
+    ReportError::Refused(format!("a job has at most {MOST_STEPS} steps"))
 }
 
 fn bounded(text: &str) -> String {
@@ -75,9 +86,9 @@ pub(super) async fn step_at(tx: &mut Tx, job: &Job, index: u32) -> Result<Step, 
 }
 
 /// Marks a step as running.
-pub(super) async fn start(store: &Store, lease: &LeaseKey, index: u32) -> Result<(), ReportError> {
-    let mut tx = store.write().await?;
-    let job = held(&mut tx, lease).await?;
+pub(super) async fn start(server: &ServerCoordinator, lease: &LeaseKey, index: u32) -> Result<(), ReportError> {
+    let mut tx = server.store.write().await?;
+    let job = held(&mut tx, server, lease).await?;
     let mut step = step_at(&mut tx, &job, index).await?;
     if step.state == StepState::Running {
         return Ok(());
@@ -89,7 +100,7 @@ pub(super) async fn start(store: &Store, lease: &LeaseKey, index: u32) -> Result
 
 /// Ends a step. Its log is complete by then: the runner sends this only after the last chunk was acknowledged.
 pub(super) async fn finish(
-    store: &Store,
+    server: &ServerCoordinator,
     lease: &LeaseKey,
     index: u32,
     result: &StepResult,
@@ -106,8 +117,8 @@ pub(super) async fn finish(
             "a step leaves at most {MOST_OUTPUTS} facts of {TEXT_LIMIT} characters in all"
         )));
     }
-    let mut tx = store.write().await?;
-    let job = held(&mut tx, lease).await?;
+    let mut tx = server.store.write().await?;
+    let job = held(&mut tx, server, lease).await?;
     let mut step = step_at(&mut tx, &job, index).await?;
     if step.state == wanted {
         return Ok(());

@@ -1,6 +1,6 @@
 //! Why a job waits, in words.
 
-use super::{JobKind, JobState, Timing, limits};
+use super::{JobKind, JobState, Timing, limits, placement::nobody_may};
 use crate::store::{self, Conn, StoreError, jobs::Job, runners::Runner};
 
 /// The most builds that a sentence names.
@@ -19,6 +19,9 @@ pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Optio
         return Ok(Some(reason));
     }
     if let Some(reason) = nobody(&store::runners::list(conn).await?, now) {
+        return Ok(Some(reason));
+    }
+    if let Some(reason) = nobody_may(conn, job, now).await? {
         return Ok(Some(reason));
     }
     before_it(conn, job).await.map(Some)
@@ -60,7 +63,9 @@ fn under_way(numbers: &[i64]) -> String {
 
 /// Where no runner is online: since when.
 fn nobody(runners: &[Runner], now: i64) -> Option<String> {
-    let Some(last) = runners.iter().max_by_key(|runner| runner.last_seen_at) else {
+    let Some(last) =
+        runners.iter().filter(|runner| !runner.incarnation.is_empty()).max_by_key(|runner| runner.last_seen_at)
+    else {
         return Some("waiting for a runner: none has announced itself yet".to_owned());
     };
     let silent = now - last.last_seen_at;
@@ -102,6 +107,7 @@ async fn before_it(conn: &mut Conn<'_>, job: &Job) -> Result<String, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{runners::Takes, store::JsonText};
 
     #[test]
     fn what_runs_is_named() {
@@ -119,6 +125,10 @@ mod tests {
             capacity: 2,
             version: "0.1.0".to_owned(),
             last_seen_at,
+            labels: JsonText::default(),
+            takes: Takes::Everything,
+            draining_at: None,
+            revoked_at: None,
         };
         assert_eq!(nobody(&[runner("a", 0), runner("b", 3_590_000)], 3_600_000), None, "b is online");
         let hours = nobody(&[runner("a", 0)], 7_300_000);

@@ -18,22 +18,32 @@ pub struct AccessToken {
     pub created_at: i64,
     /// When it was revoked.
     pub revoked_at: Option<i64>,
+    /// The runner whose token it is.
+    pub runner_id: Option<String>,
 }
 
 /// Stores a token by the SHA-256 of its value.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(tx: &mut Tx, id: &TokenId, name: &str, role: &str, token_hash: &[u8]) -> Result<(), StoreError> {
+pub async fn insert(
+    tx: &mut Tx,
+    id: &TokenId,
+    name: &str,
+    role: &str,
+    token_hash: &[u8],
+    runner: Option<&str>,
+) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(
         &mut tx.conn(),
-        "INSERT INTO access_token (id, name, role, token_hash, created_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO access_token (id, name, role, token_hash, created_at, runner_id) VALUES ($1, $2, $3, $4, $5, $6)",
         id,
         name,
         role,
         token_hash,
-        now
+        now,
+        runner
     )?;
     Ok(())
 }
@@ -45,7 +55,8 @@ pub async fn insert(tx: &mut Tx, id: &TokenId, name: &str, role: &str, token_has
 pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Option<AccessToken>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
+        "SELECT id, name, role, created_at, revoked_at, runner_id
+         FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
         token_hash
     )?)
 }
@@ -55,7 +66,7 @@ pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Opt
 /// # Errors
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
-    Ok(rows!(conn, "SELECT id, name, role, created_at, revoked_at FROM access_token ORDER BY id")?)
+    Ok(rows!(conn, "SELECT id, name, role, created_at, revoked_at, runner_id FROM access_token ORDER BY id")?)
 }
 
 /// Revokes a token and ends its sessions.
@@ -74,5 +85,17 @@ pub async fn revoke(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
         return Err(StoreError::missing("access token", id));
     }
     execute!(&mut tx.conn(), "DELETE FROM session WHERE token_id = $1", id)?;
+    Ok(())
+}
+
+/// Revokes the tokens of a runner.
+pub(crate) async fn revoke_of_runner(tx: &mut Tx, runner: &str) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "UPDATE access_token SET revoked_at = $2 WHERE runner_id = $1 AND revoked_at IS NULL",
+        runner,
+        now
+    )?;
     Ok(())
 }

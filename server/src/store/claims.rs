@@ -1,7 +1,10 @@
 //! Which job is next: the rule of `crate::queue::order` in SQL.
 
-use super::{Conn, StoreError, Tx, jobs::Job, row};
-use crate::ids::JobId;
+use super::{Conn, JsonText, StoreError, Tx, jobs::Job, row};
+use crate::{
+    ids::JobId,
+    runners::{Labels, Takes},
+};
 
 /// Any constant: the lock that lets PostgreSQL's claims choose one after the other, as SQLite's do anyway. Two that
 /// chose at once would both find room for one more build of a repository.
@@ -26,16 +29,22 @@ pub(crate) async fn take_turns(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The job whose turn it is; `builds_at_once` is the limit of the repositories that have none of their own.
-///
-/// It looks at each repository that waits once, by index, and not at each job: what it costs grows with the
-/// repositories that have something in the queue. Both kinds are named where jobs that run are counted, so that SQLite
-/// takes the index of these, and not one that holds all jobs that ever were.
-pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobId>, StoreError> {
-    let now = tx.now();
-    let found: Option<(JobId,)> = row!(
-        &mut tx.conn(),
-        "WITH RECURSIVE waiting (repository_id) AS (
+/// Who asks for a job, and what may be given to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    /// The runner's id.
+    pub(crate) runner: &'a str,
+    /// Its labels.
+    pub(crate) labels: &'a Labels,
+    /// What it takes.
+    pub(crate) takes: Takes,
+}
+
+/// The text of [`next`]: only whether a runner's labels hold all that a repository needs is said in either dialect.
+macro_rules! whose_turn {
+    ($has_the_labels:literal) => {
+        concat!(
+            "WITH RECURSIVE waiting (repository_id) AS (
              SELECT (SELECT j.repository_id FROM job j WHERE j.state = 'queued' ORDER BY j.repository_id LIMIT 1)
              UNION ALL
              SELECT (SELECT j.repository_id FROM job j WHERE j.state = 'queued' AND j.repository_id > w.repository_id
@@ -45,12 +54,17 @@ pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobI
              SELECT (SELECT COUNT(*) FROM job o
                      WHERE o.state = 'leased' AND o.repository_id = r.id AND o.kind IN ('build', 'rollout')) AS running,
                     (SELECT o.turn FROM job o WHERE o.repository_id = r.id ORDER BY o.turn DESC LIMIT 1) AS turn,
+                    CASE WHEN $5 = 'everything' THEN
                     (SELECT q.id FROM job q
                      WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'rollout' AND q.not_before <= $1
                        AND NOT EXISTS (SELECT 1 FROM job o
                                        WHERE o.state = 'leased' AND o.concurrency_key = q.concurrency_key)
-                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) AS rollout,
-                    CASE WHEN (SELECT COUNT(*) FROM job o
+                       AND NOT EXISTS (SELECT 1 FROM release x JOIN environment e ON e.id = x.environment_id
+                                       WHERE x.id = q.release_id AND e.runner_id <> $3)
+                     ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS rollout,
+                    CASE WHEN (r.runner_labels = '{}' OR ",
+            $has_the_labels,
+            ") AND (SELECT COUNT(*) FROM job o
                                WHERE o.state = 'leased' AND o.repository_id = r.id AND o.kind = 'build')
                               < COALESCE(r.builds_at_once, $2) THEN
                         (SELECT q.id FROM job q
@@ -59,9 +73,33 @@ pub(crate) async fn next(tx: &mut Tx, builds_at_once: i64) -> Result<Option<JobI
              FROM waiting w JOIN repository r ON r.id = w.repository_id
          )
          SELECT COALESCE(l.rollout, l.build) FROM line l WHERE COALESCE(l.rollout, l.build) IS NOT NULL
-         ORDER BY l.rollout IS NULL, l.running, l.turn, COALESCE(l.rollout, l.build) LIMIT 1",
+         ORDER BY l.rollout IS NULL, l.running, l.turn, COALESCE(l.rollout, l.build) LIMIT 1"
+        )
+    };
+}
+
+/// The job whose turn it is among those that the asker may have; `builds_at_once` is the limit of the repositories that
+/// have none of their own.
+///
+/// It looks at each repository that waits once, by index, and not at each job: what it costs grows with the
+/// repositories that have something in the queue. Only rollouts of environments that another runner hosts are looked at
+/// one by one. Both kinds are named where jobs that run are counted, so that SQLite takes the index of these, and not one
+/// that holds all jobs that ever were.
+pub(crate) async fn next(tx: &mut Tx, asker: Asker<'_>, builds_at_once: i64) -> Result<Option<JobId>, StoreError> {
+    let now = tx.now();
+    let found: Option<(JobId,)> = row!(
+        &mut tx.conn(),
+        sqlite: whose_turn!(
+            "NOT EXISTS (SELECT 1 FROM json_each(r.runner_labels) need
+                         WHERE NOT EXISTS (SELECT 1 FROM json_each($4) has
+                                           WHERE has.key = need.key AND has.value = need.value))"
+        ),
+        postgres: whose_turn!("CAST(r.runner_labels AS jsonb) <@ CAST($4 AS jsonb)"),
         now,
-        builds_at_once
+        builds_at_once,
+        asker.runner,
+        JsonText(asker.labels),
+        asker.takes
     )?;
     Ok(found.map(|(id,)| id))
 }

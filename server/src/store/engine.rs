@@ -281,6 +281,12 @@ macro_rules! execute {
 
 pub(crate) use {dispatch, execute, row, rows};
 
+/// What a PostgreSQL server's clock shows, in unix milliseconds.
+pub(super) async fn time_of(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let time = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    Ok(sqlx::query_scalar(time).fetch_one(connection).await?)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {

@@ -21,6 +21,7 @@ pub mod environments;
 pub mod events;
 pub mod jobs;
 pub mod logs;
+pub mod placement;
 pub mod registry_credentials;
 pub mod releases;
 pub mod repositories;
@@ -40,6 +41,7 @@ pub(crate) use engine::{execute, row, rows};
 pub use error::StoreError;
 pub use text::JsonText;
 pub use transaction::Tx;
+use transaction::TxClock;
 
 use crate::{clock::Clock, events::Bells};
 
@@ -91,7 +93,22 @@ impl Store {
     /// When no connection becomes free in time.
     pub async fn write(&self) -> Result<Tx, StoreError> {
         let open = self.db.begin().await?;
-        Ok(Tx::new(open, self.clock.now(), Arc::clone(&self.bells), Arc::clone(&self.server)))
+        let clock = TxClock { now: self.clock.now(), gives_way: self.clock.gives_way(), shared: None };
+        Ok(Tx::new(open, clock, Arc::clone(&self.bells), Arc::clone(&self.server)))
+    }
+
+    /// The time by which leases end, in unix milliseconds: that of the database where several servers may share it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lease_time(&self) -> Result<i64, StoreError> {
+        match &self.db {
+            Db::Postgres(pool) if self.clock.gives_way() => {
+                let mut connection = pool.acquire().await?;
+                engine::time_of(&mut connection).await
+            }
+            _ => Ok(self.clock.now()),
+        }
     }
 
     /// The bells that ring after commits.

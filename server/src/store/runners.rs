@@ -1,8 +1,9 @@
-//! Runners as they announced themselves.
+//! Runners: as they were admitted, and as they announced themselves.
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows};
+use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
+use crate::runners::{Labels, Takes};
 
 /// A runner.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -11,22 +12,53 @@ pub struct Runner {
     pub id: String,
     /// A name for people.
     pub name: String,
-    /// Its present life.
+    /// Its present life; empty before the first.
     pub incarnation: String,
     /// How many jobs it takes at once.
     pub capacity: i64,
     /// Its Slipway version.
     pub version: String,
-    /// When it was last heard of, in unix milliseconds.
+    /// When it was last heard of, in unix milliseconds; 0 when it never was.
     pub last_seen_at: i64,
+    /// What is said of it, by itself and by those who admitted it.
+    pub labels: JsonText<Labels>,
+    /// What it takes.
+    pub takes: Takes,
+    /// Since when it finishes what it has and takes no new work.
+    pub draining_at: Option<i64>,
+    /// When its token was revoked.
+    pub revoked_at: Option<i64>,
 }
 
-/// Every runner, by name.
+/// What a runner says of a new life.
+#[derive(Debug, Clone, Copy)]
+pub struct Announced<'a> {
+    /// Its identity.
+    pub id: &'a str,
+    /// Its name, where it was not given one when it was admitted.
+    pub name: &'a str,
+    /// The life.
+    pub incarnation: &'a str,
+    /// How many jobs it takes at once.
+    pub capacity: i64,
+    /// Its Slipway version.
+    pub version: &'a str,
+    /// All of its labels.
+    pub labels: &'a Labels,
+    /// What it takes.
+    pub takes: Takes,
+}
+
+/// Every runner that may work, by name.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
-    Ok(rows!(conn, "SELECT id, name, incarnation, capacity, version, last_seen_at FROM runner ORDER BY name, id")?)
+    Ok(rows!(
+        conn,
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+         FROM runner WHERE revoked_at IS NULL ORDER BY name, id"
+    )?)
 }
 
 /// The runner with this id.
@@ -34,33 +66,95 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, StoreError> {
-    Ok(row!(conn, "SELECT id, name, incarnation, capacity, version, last_seen_at FROM runner WHERE id = $1", id)?)
+    Ok(row!(
+        conn,
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+         FROM runner WHERE id = $1",
+        id
+    )?)
 }
 
-pub(crate) async fn upsert(tx: &mut Tx, runner: &Runner) -> Result<(), StoreError> {
+/// The runner with this name, unless it was revoked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+         FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
+        name
+    )?)
+}
+
+/// A runner of which nothing was heard yet.
+pub(crate) async fn admit(tx: &mut Tx, id: &str, name: &str, labels: &Labels) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),
-        "INSERT INTO runner (id, name, incarnation, capacity, version, last_seen_at) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, incarnation = excluded.incarnation,
-             capacity = excluded.capacity, version = excluded.version, last_seen_at = excluded.last_seen_at",
-        &runner.id,
-        &runner.name,
-        &runner.incarnation,
-        runner.capacity,
-        &runner.version,
-        runner.last_seen_at
+        "INSERT INTO runner (id, name, incarnation, capacity, version, last_seen_at, given_labels, labels)
+         VALUES ($1, $2, '', 0, '', 0, $3, $3)",
+        id,
+        name,
+        JsonText(labels)
     )?;
     Ok(())
 }
 
-/// Notes that this life of the runner was heard of; false when another life has taken over, or none was announced.
+/// The labels that the runner was admitted with; none where it was not admitted, as the embedded one.
+pub(crate) async fn given_labels(conn: &mut Conn<'_>, id: &str) -> Result<Option<Labels>, StoreError> {
+    let found: Option<(JsonText<Labels>,)> = row!(conn, "SELECT given_labels FROM runner WHERE id = $1", id)?;
+    Ok(found.map(|(labels,)| labels.0))
+}
+
+pub(crate) async fn announce(tx: &mut Tx, runner: Announced<'_>) -> Result<(), StoreError> {
+    let now = tx.lease_time().await?;
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO runner (id, name, incarnation, capacity, version, last_seen_at, labels, takes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, incarnation = excluded.incarnation,
+             capacity = excluded.capacity, version = excluded.version, last_seen_at = excluded.last_seen_at,
+             labels = excluded.labels, takes = excluded.takes, draining_at = NULL",
+        runner.id,
+        runner.name,
+        runner.incarnation,
+        runner.capacity,
+        runner.version,
+        now,
+        JsonText(runner.labels),
+        runner.takes
+    )?;
+    Ok(())
+}
+
+/// Notes that this life of the runner was heard of; false when another life has taken over, none was announced, or the
+/// runner was revoked.
 pub(crate) async fn seen(tx: &mut Tx, id: &str, incarnation: &str) -> Result<bool, StoreError> {
-    let now = tx.now();
+    let now = tx.lease_time().await?;
     Ok(execute!(
         &mut tx.conn(),
-        "UPDATE runner SET last_seen_at = $3 WHERE id = $1 AND incarnation = $2",
+        "UPDATE runner SET last_seen_at = $3 WHERE id = $1 AND incarnation = $2 AND revoked_at IS NULL",
         id,
         incarnation,
         now
     )? == 1)
+}
+
+/// Notes that the runner takes no new work from now on.
+pub(crate) async fn drains(tx: &mut Tx, id: &str, incarnation: &str) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET draining_at = COALESCE(draining_at, $3) WHERE id = $1 AND incarnation = $2",
+        id,
+        incarnation,
+        now
+    )?;
+    Ok(())
+}
+
+pub(crate) async fn revoke(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(&mut tx.conn(), "UPDATE runner SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now)?;
+    Ok(())
 }

@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{Conn, StoreError, engine::Open, events, execute, listen::Rung};
+use super::{
+    Conn, StoreError,
+    engine::{Open, time_of},
+    events, execute,
+    listen::Rung,
+};
 use crate::{
     events::{Bells, NewEvent},
     ids::StepId,
@@ -11,7 +16,7 @@ use crate::{
 /// A transaction that may write. Dropped without [`Tx::commit`], it never happened.
 pub struct Tx {
     open: Open,
-    now: i64,
+    clock: TxClock,
     events: Vec<NewEvent>,
     rung: Rung,
     bells: Arc<Bells>,
@@ -20,8 +25,18 @@ pub struct Tx {
 
 impl std::fmt::Debug for Tx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tx").field("now", &self.now).field("events", &self.events.len()).finish_non_exhaustive()
+        f.debug_struct("Tx").field("now", &self.clock.now).field("events", &self.events.len()).finish_non_exhaustive()
     }
+}
+
+/// The time of a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TxClock {
+    pub(super) now: i64,
+    /// Whether leases go by the clock of a database that is shared.
+    pub(super) gives_way: bool,
+    /// What that clock showed when it was looked at.
+    pub(super) shared: Option<i64>,
 }
 
 /// A point within a transaction to return to.
@@ -33,8 +48,8 @@ pub(crate) struct Savepoint {
 }
 
 impl Tx {
-    pub(super) fn new(open: Open, now: i64, bells: Arc<Bells>, server: Arc<str>) -> Self {
-        Tx { open, now, events: Vec::new(), rung: Rung::default(), bells, server }
+    pub(super) fn new(open: Open, clock: TxClock, bells: Arc<Bells>, server: Arc<str>) -> Self {
+        Tx { open, clock, events: Vec::new(), rung: Rung::default(), bells, server }
     }
 
     /// The connection, as the functions of the nouns want it.
@@ -45,7 +60,21 @@ impl Tx {
     /// The time that everything of this transaction bears, in unix milliseconds.
     #[must_use]
     pub fn now(&self) -> i64 {
-        self.now
+        self.clock.now
+    }
+
+    /// The time by which leases end, in unix milliseconds: that of the database where several servers may share it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn lease_time(&mut self) -> Result<i64, StoreError> {
+        if self.clock.shared.is_none()
+            && self.clock.gives_way
+            && let Conn::Postgres(connection) = self.open.conn()
+        {
+            self.clock.shared = Some(time_of(connection).await?);
+        }
+        Ok(self.clock.shared.unwrap_or(self.clock.now))
     }
 
     /// Notes what this transaction makes happen; stored when it commits.
@@ -74,7 +103,7 @@ impl Tx {
     pub async fn commit(mut self) -> Result<(), StoreError> {
         if !self.events.is_empty() {
             self.rung.events = true;
-            events::append(&mut self.open.conn(), self.now, &self.events).await?;
+            events::append(&mut self.open.conn(), self.clock.now, &self.events).await?;
         }
         self.rung.notify(&mut self.open.conn(), &self.server).await?;
         self.open.commit().await?;

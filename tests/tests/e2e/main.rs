@@ -20,6 +20,7 @@ mod pushes;
 mod queue;
 mod registry;
 mod releasing;
+mod remote;
 mod restarts;
 mod resume;
 mod retention;

@@ -1,6 +1,6 @@
 //! The runner's own life, apart from what it builds: heartbeats and its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerError, RunnerLimits,
@@ -21,6 +21,8 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
         name: name.to_owned(),
         data_dir: data.path().to_owned(),
         capacity: 1_000,
+        labels: BTreeMap::new(),
+        builds_only: false,
         docker_host: Some(format!("unix://{}", data.path().join("nowhere.sock").display())),
         proxy: None,
         at_shutdown: AtShutdown::HandBack,

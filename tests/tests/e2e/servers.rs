@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Coordinator};
 use slipway_server::{
+    clock::{Clock, SystemClock},
     intake::{Intake, Received, Verdict},
-    queue::{NoCredentials, ServerCoordinator, Timing},
+    queue::{NoCredentials, ServerCoordinator, Timing, rescue},
     store::Store,
 };
 use slipway_tests::{databases::TestDatabase, pipeline::Pipeline};
@@ -94,4 +95,37 @@ async fn broken_connections_are_made_again() {
     assert!(matches!(reply, ClaimReply::Work { .. }), "{reply:?}");
     let reply = woken(&coordinator, here.request(30_000), here.queue(&here.push("topic", "b"))).await;
     assert!(matches!(reply, ClaimReply::Work { .. }), "{reply:?}");
+}
+
+/// The clock of a machine that is wrong by so many milliseconds.
+struct Wrong(i64);
+
+impl Clock for Wrong {
+    fn now(&self) -> i64 {
+        SystemClock.now() + self.0
+    }
+
+    fn gives_way(&self) -> bool {
+        SystemClock.gives_way()
+    }
+}
+
+/// One server's clock is an hour behind, another's an hour ahead: no runner loses a job by that.
+#[tokio::test]
+async fn leases_end_by_the_clock_that_servers_share() {
+    const HOUR: i64 = 3_600_000;
+    let database = TestDatabase::postgres().await;
+    let url = database.url().to_owned();
+    let pipeline = Pipeline::without_runner(database).await;
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    let behind = Store::open(&url, Arc::new(Wrong(-HOUR))).await.unwrap();
+    let ahead = Store::open(&url, Arc::new(Wrong(HOUR))).await.unwrap();
+    let coordinator = ServerCoordinator::new(behind.clone(), Arc::new(NoCredentials), Timing::default());
+    coordinator.register(pipeline.hello("one", "first life", &[])).await.unwrap();
+    let reply = coordinator.claim(pipeline.request(0)).await.unwrap();
+    assert!(matches!(reply, ClaimReply::Work { .. }), "{reply:?}");
+    assert_eq!(rescue(&ahead).await.unwrap(), 0);
+    assert!((SystemClock.now() - ahead.lease_time().await.unwrap()).abs() < HOUR / 2);
+    behind.close().await;
+    ahead.close().await;
 }

@@ -321,7 +321,7 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     let pipeline = Pipeline::new(database).await;
     let token = TokenId::new();
     let mut tx = pipeline.store.write().await.unwrap();
-    access_tokens::insert(&mut tx, &token, "first", "administrator", b"hash").await.unwrap();
+    access_tokens::insert(&mut tx, &token, "first", "administrator", b"hash", None).await.unwrap();
     sessions::insert(&mut tx, b"cookie", &token).await.unwrap();
     sessions::insert(&mut tx, b"old cookie", &token).await.unwrap();
     registry_credentials::set(&mut tx, "registry.example", "ada", b"sealed").await.unwrap();

@@ -19,14 +19,20 @@ pub struct RunnersPage {
 pub struct RunnerRow {
     /// Its name.
     pub name: String,
-    /// Its Slipway version.
+    /// Its labels, as they are written.
+    pub labels: Vec<String>,
+    /// Whether it leaves rollouts to others.
+    pub builds_only: bool,
+    /// Its Slipway version; empty before it came.
     pub version: String,
     /// How many jobs it takes at once.
     pub capacity: i64,
     /// The jobs that it holds: text and page.
     pub jobs: Vec<(String, String)>,
-    /// When it was last heard of.
-    pub seen: When,
-    /// Whether it was heard of within a lease's length.
-    pub present: bool,
+    /// When it was last heard of; none when it never was.
+    pub seen: Option<When>,
+    /// Where it stands, in a word, and what that means.
+    pub state: (&'static str, &'static str),
+    /// Whether that is as it should be; none where it is neither good nor bad.
+    pub good: Option<bool>,
 }

@@ -8,6 +8,7 @@ mod events;
 mod logs;
 pub(super) mod lookup;
 mod page;
+mod placement;
 mod promotions;
 mod registries;
 mod releases;
@@ -35,6 +36,7 @@ pub fn routes() -> Routes {
         .merge(environments::routes())
         .merge(events::routes())
         .merge(logs::routes())
+        .merge(placement::routes())
         .merge(promotions::routes())
         .merge(registries::routes())
         .merge(releases::routes())

@@ -13,6 +13,7 @@ use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::errors::Problem,
+    runners::{Presence, Takes},
     store::{
         Conn, builds, environments, events,
         jobs::{self, Job},
@@ -20,15 +21,12 @@ use crate::{
     },
 };
 
-/// A runner that was not heard of for longer than a lease holds has lost its jobs, in milliseconds.
-const SILENT_MS: i64 = 60_000;
-
 pub(super) fn routes() -> Routes {
     Routes::new().get("/runners", Permission::Read, show)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<RunnersPage>, Problem> {
-    let now = state.store.clock().now();
+    let now = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
@@ -39,13 +37,17 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
         for job in leased.iter().filter(|job| job.lease_owner.as_ref() == Some(&runner.id)) {
             held.extend(named(conn, job).await?);
         }
+        let presence = Presence::of(&runner, now);
         rows.push(RunnerRow {
             name: runner.name,
+            labels: runner.labels.0.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            builds_only: runner.takes == Takes::Builds,
             version: runner.version,
             capacity: runner.capacity,
             jobs: held,
-            seen: When { at: runner.last_seen_at, now },
-            present: now - runner.last_seen_at <= SILENT_MS,
+            seen: (presence != Presence::Expected).then_some(When { at: runner.last_seen_at, now }),
+            state: (presence.as_str(), presence.meaning()),
+            good: presence.is_good(),
         });
     }
     Ok(Html::ok(RunnersPage {

@@ -8,6 +8,7 @@ use crate::access::{Permission, Principal};
 pub(super) fn viewer(principal: &Principal) -> Viewer {
     match principal {
         Principal::Anonymous => Viewer::Anonymous,
+        Principal::Runner { name, .. } => Viewer::Known { name: name.clone(), may_change: false },
         Principal::Bearer { name, .. } => {
             Viewer::Known { name: name.clone(), may_change: principal.has(Permission::Change, false) }
         }

@@ -13,7 +13,7 @@ const IN_ALL: usize = 250;
 /// A command that waits for a gate. They are opened in this order, so that the gate of the first command is the last:
 /// whoever passes it finds the others open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(crate) enum Gate {
     /// The tests of the image.
     Test,
     /// A `RUN` of the Dockerfile.
@@ -47,7 +47,7 @@ const SAY: &str = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho $1 >> begun\nseq 1 
                    for command in plain container test; do echo \"begun $command $(grep -c $command begun)\"; done\n";
 
 /// Pushes the pipeline. Its release is healthy at once, or when [`cure`] is called.
-pub(super) async fn push(house: &House, branch: &str, version: &str, healthy: bool) -> i64 {
+pub(crate) async fn push(house: &House, branch: &str, version: &str, healthy: bool) -> i64 {
     let image = house.image();
     let captain = format!(
         "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {image}\n  pre:\n    \
@@ -73,7 +73,7 @@ pub(super) async fn push(house: &House, branch: &str, version: &str, healthy: bo
 }
 
 /// Opens every gate of every checkout but one.
-pub(super) fn open_all_but(house: &House, closed: Option<Gate>) {
+pub(crate) fn open_all_but(house: &House, closed: Option<Gate>) {
     for checkout in house.checkouts() {
         for gate in Gate::ALL.into_iter().filter(|gate| Some(*gate) != closed) {
             // A checkout may be removed meanwhile.
@@ -83,7 +83,7 @@ pub(super) fn open_all_but(house: &House, closed: Option<Gate>) {
 }
 
 /// Makes the running containers of releases healthy.
-pub(super) fn cure(house: &House) {
+pub(crate) fn cure(house: &House) {
     for container in house.released_containers() {
         // It may be stopped meanwhile.
         let touch = ["exec", &container, "touch", "/src/www/health"];
@@ -92,7 +92,7 @@ pub(super) fn cure(house: &House) {
 }
 
 /// Waits until a command has said all that it says before its gate, and everything before is acknowledged.
-pub(super) async fn waits_at(house: &House, number: i64, gate: Gate) {
+pub(crate) async fn waits_at(house: &House, number: i64, gate: Gate) {
     let (kind, name) = match gate {
         Gate::Plain => ("pre", "say.sh plain"),
         Gate::Container => ("pre", "say.sh container"),
@@ -113,7 +113,7 @@ pub(super) async fn waits_at(house: &House, number: i64, gate: Gate) {
 }
 
 /// Waits for something, and opens gates meanwhile.
-pub(super) async fn opened<T>(house: &House, closed: Option<Gate>, waiting: impl Future<Output = T>) -> T {
+pub(crate) async fn opened<T>(house: &House, closed: Option<Gate>, waiting: impl Future<Output = T>) -> T {
     let opening = async {
         loop {
             open_all_but(house, closed);
@@ -127,12 +127,12 @@ pub(super) async fn opened<T>(house: &House, closed: Option<Gate>, waiting: impl
 }
 
 /// How often the build was begun.
-pub(super) async fn attempts(house: &House, number: i64) -> i64 {
+pub(crate) async fn attempts(house: &House, number: i64) -> i64 {
     i64::try_from(house.build(number).await["attempts"].as_array().unwrap().len()).unwrap()
 }
 
 /// The logs of every step of every attempt of a build or release.
-pub(super) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<String>)> {
+pub(crate) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<String>)> {
     let answer = house.ask(path).await;
     let mut logs = Vec::new();
     if answer.status != 200 {
@@ -150,7 +150,7 @@ pub(super) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<Stri
 
 /// Every step of every attempt is over; of each run of a command the lines are there once and in order: all of them in the
 /// last one, and some of them from the beginning on in those that were cut off. A step was run as often as it says.
-pub(super) async fn expect_whole_logs(house: &House, number: i64) {
+pub(crate) async fn expect_whole_logs(house: &House, number: i64) {
     let build = house.build(number).await;
     assert!(is_over(&build));
     let last = attempts(house, number).await;

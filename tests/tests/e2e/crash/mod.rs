@@ -3,6 +3,6 @@
 
 mod at_random;
 mod campaign;
-mod gates;
+pub(crate) mod gates;
 mod in_each_phase;
 mod late;

@@ -10,7 +10,7 @@ use slipway_pipelines::{
 };
 use slipway_runner::coordinator::{
     Artifact, ClaimReply, ClaimRequest, Coordinator as _, Hello, JobResult, LeaseKey, LogChunk, LogLine, LogStream,
-    StepDeclaration, StepKind, StepOutcome, StepResult,
+    PROTOCOL, StepDeclaration, StepKind, StepOutcome, StepResult,
 };
 use slipway_server::{
     app::App,
@@ -70,6 +70,9 @@ impl Scene {
             capacity: 2,
             version: "0.1.0".to_owned(),
             resuming: vec![],
+            protocol: PROTOCOL,
+            labels: BTreeMap::new(),
+            builds_only: false,
         };
         runner.register(hello).await.unwrap();
         Scene { app, store, runner, shop, _data: data }
@@ -150,6 +153,7 @@ impl Scene {
             free: 1,
             holding: vec![],
             wait_ms: 0,
+            draining: false,
         };
         match self.runner.claim(request).await.unwrap() {
             ClaimReply::Work { lease } => lease.key,

@@ -1,0 +1,57 @@
+//! Runners come with a token of their own, and go with it.
+
+use serde_json::json;
+
+use super::{Labels, RunnerError, check_labels};
+use crate::{
+    access::token::{hash, mint_runner_token},
+    ids::{RunnerId, TokenId},
+    queue,
+    secrets::Secret,
+    store::{
+        Tx, access_tokens, audit,
+        runners::{self, Runner},
+    },
+};
+
+const LONGEST_NAME: usize = 100;
+/// How its token stands in the list of tokens.
+const ROLE: &str = "runner";
+
+/// Admits a runner on another machine: it has a name, the labels that it is given here, and a token, whose value is in
+/// the answer and nowhere else.
+///
+/// # Errors
+/// When the name is taken or the labels are none.
+pub async fn admit(tx: &mut Tx, name: &str, labels: &Labels, actor: &str) -> Result<(RunnerId, Secret), RunnerError> {
+    if !(1..=LONGEST_NAME).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        return Err(RunnerError::BadName);
+    }
+    check_labels(labels).map_err(RunnerError::BadLabels)?;
+    if runners::named(&mut tx.conn(), name).await?.is_some() {
+        return Err(RunnerError::NameTaken(name.to_owned()));
+    }
+    let id = RunnerId::new();
+    let token = mint_runner_token(&id);
+    runners::admit(tx, id.as_str(), name, labels).await?;
+    access_tokens::insert(tx, &TokenId::new(), name, ROLE, &hash(token.reveal()), Some(id.as_str())).await?;
+    audit::append(tx, actor, "runner.create", name, json!({"runner": id, "labels": labels})).await?;
+    Ok((id, token))
+}
+
+/// Dismisses a runner by its name or id: its token opens nothing any more, and what it works on goes back to the queue.
+///
+/// # Errors
+/// When there is no such runner.
+pub async fn revoke(tx: &mut Tx, name: &str, actor: &str) -> Result<Runner, RunnerError> {
+    let found = match runners::named(&mut tx.conn(), name).await? {
+        Some(found) => Some(found),
+        None => runners::find(&mut tx.conn(), name).await?.filter(|found| found.revoked_at.is_none()),
+    };
+    let found = found.ok_or_else(|| RunnerError::Unknown(name.to_owned()))?;
+    runners::revoke(tx, &found.id).await?;
+    access_tokens::revoke_of_runner(tx, &found.id).await?;
+    queue::give_back_all(tx, &found.id, "its runner was revoked").await?;
+    audit::append(tx, actor, "runner.revoke", &found.name, json!({"runner": found.id})).await?;
+    Ok(found)
+}
