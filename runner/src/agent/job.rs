@@ -132,7 +132,7 @@ impl Agent {
                 let _in_use = self.repositories.begin(&work.repository, "");
                 let mut page = Page::new(self.journal.clone(), entry);
                 let build = builds::execute(&work, &context, &self.workshop, &mut page);
-                within(work.time_limit, &context.cancel, build).await
+                Box::pin(within(work.time_limit, &context.cancel, build)).await
             }
             Work::Rollout(work) => {
                 let _in_use = self.note_images(&work, &context.engine).await;
