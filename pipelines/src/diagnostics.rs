@@ -56,6 +56,24 @@ pub struct Diagnostic {
     pub link: Option<String>,
 }
 
+impl Diagnostic {
+    /// One of a file as a whole.
+    #[must_use]
+    pub fn of_whole(file: &str, severity: Severity, message: String) -> Self {
+        Diagnostic {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            message,
+            expected: None,
+            nearest: None,
+            excerpt: String::new(),
+            severity,
+            link: None,
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.file.as_str(), self.line) {
@@ -224,18 +242,7 @@ fn sorted(mut found: Vec<Diagnostic>) -> Diagnostics {
     found.sort_by_key(|found| (found.line, found.column));
     if let Some(last) = rest {
         let message = format!("there are more problems; these are the first {MAX_FOUND} found");
-        let Diagnostic { file, severity, .. } = last;
-        found.push(Diagnostic {
-            file,
-            line: 0,
-            column: 0,
-            message,
-            expected: None,
-            nearest: None,
-            excerpt: String::new(),
-            severity,
-            link: None,
-        });
+        found.push(Diagnostic::of_whole(&last.file, last.severity, message));
     }
     Diagnostics(found)
 }

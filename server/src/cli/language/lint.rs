@@ -113,7 +113,7 @@ fn of_tree(tree: &WorkingTree) -> Vec<Diagnostic> {
         Some(text) => of_text(FILE_NAME, text, &tree.facts(), Some(tree)),
         None => match tree.detected() {
             Ok(config) => of_plan(tree, &config),
-            Err(failure) => vec![whole(Severity::Error, failure.text)],
+            Err(failure) => vec![Diagnostic::of_whole(FILE_NAME, Severity::Error, failure.text)],
         },
     }
 }
@@ -134,21 +134,9 @@ fn of_text(name: &str, text: &str, facts: &RepositoryFacts<'_>, tree: Option<&Wo
 fn of_plan(tree: &WorkingTree, config: &Config) -> Vec<Diagnostic> {
     let trigger = tree.trigger(Assumptions::default());
     match plan(config, &tree.situation(config, trigger, Scope::default())) {
-        Ok(plan) => plan.warnings.into_iter().map(|text| whole(Severity::Warning, text)).collect(),
-        Err(error) => vec![whole(Severity::Error, error.to_string())],
-    }
-}
-
-fn whole(severity: Severity, message: String) -> Diagnostic {
-    Diagnostic {
-        file: FILE_NAME.to_owned(),
-        line: 0,
-        column: 0,
-        message,
-        expected: None,
-        nearest: None,
-        excerpt: String::new(),
-        severity,
-        link: None,
+        Ok(plan) => {
+            plan.warnings.into_iter().map(|text| Diagnostic::of_whole(FILE_NAME, Severity::Warning, text)).collect()
+        }
+        Err(error) => vec![Diagnostic::of_whole(FILE_NAME, Severity::Error, error.to_string())],
     }
 }

@@ -68,8 +68,16 @@ fn kept(tree: &WorkingTree, naming: &Naming<'_>, config: &Config, app: &str) -> 
     kept.extend(naming.commit(config, app));
     for (branch, tips) in &git.branches {
         kept.extend(naming.label(Reference::Branch(branch.clone())));
-        kept.extend(tips.iter().flat_map(|tip| [tip.clone(), tip.chars().take(7).collect()]));
+        kept.extend(tips.iter().flat_map(|tip| forms(tip)));
     }
-    kept.extend(git.tags.iter().filter_map(|tag| naming.label(Reference::Tag(tag.clone()))));
+    for (tag, stands_at) in &git.tags {
+        kept.extend(naming.label(Reference::Tag(tag.clone())));
+        kept.extend(stands_at.iter().flat_map(|commit| forms(commit)));
+    }
     kept
+}
+
+/// The tags that an image of a commit may bear.
+fn forms(commit: &str) -> [String; 2] {
+    [commit.to_owned(), commit.chars().take(7).collect()]
 }

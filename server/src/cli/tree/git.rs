@@ -20,8 +20,8 @@ pub(in crate::cli) struct Git {
     pub(in crate::cli) tags_here: Vec<String>,
     /// Every branch, local or of `origin`, with the commits that it stands at.
     pub(in crate::cli) branches: BTreeMap<String, Vec<String>>,
-    /// Every tag.
-    pub(in crate::cli) tags: Vec<String>,
+    /// Every tag, with the commit that it stands at; none where it marks something else.
+    pub(in crate::cli) tags: BTreeMap<String, Option<String>>,
     /// The branch that builds are measured by: that of `origin`, else `main`, else `master`, else the one checked out.
     pub(in crate::cli) default_branch: String,
     /// The repository's name by the address of `origin`, `owner/name`.
@@ -130,18 +130,17 @@ fn branches(repository: &Repository, commit: &str) -> Result<(Branches, Vec<Stri
     Ok((all, here))
 }
 
-fn tags(repository: &Repository, commit: &str) -> Result<(Vec<String>, Vec<String>), git2::Error> {
-    let (mut all, mut here) = (Vec::new(), Vec::new());
+type Tags = BTreeMap<String, Option<String>>;
+
+fn tags(repository: &Repository, commit: &str) -> Result<(Tags, Vec<String>), git2::Error> {
+    let mut all = Tags::new();
     for reference in repository.references_glob("refs/tags/*")? {
         let reference = reference?;
         let Ok(name) = reference.shorthand() else { continue };
-        if reference.peel(ObjectType::Commit).is_ok_and(|found| found.id().to_string() == commit) {
-            here.push(name.to_owned());
-        }
-        all.push(name.to_owned());
+        let stands_at = reference.peel(ObjectType::Commit).ok().map(|found| found.id().to_string());
+        all.insert(name.to_owned(), stands_at);
     }
-    all.sort_unstable();
-    here.sort_unstable();
+    let here = all.iter().filter(|(_, at)| at.as_deref() == Some(commit)).map(|(name, _)| name.clone()).collect();
     Ok((all, here))
 }
 

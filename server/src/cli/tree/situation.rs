@@ -57,7 +57,10 @@ impl WorkingTree {
 
     /// The other branches and tags.
     pub(in crate::cli) fn refs(&self) -> Refs {
-        let of = |git: &super::Git| Refs { branches: git.branches.keys().cloned().collect(), tags: git.tags.clone() };
+        let of = |git: &super::Git| Refs {
+            branches: git.branches.keys().cloned().collect(),
+            tags: git.tags.keys().cloned().collect(),
+        };
         self.git.as_ref().map(of).unwrap_or_default()
     }
 

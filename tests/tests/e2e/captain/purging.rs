@@ -14,11 +14,14 @@ async fn stale_names_go() {
     let _ = tree.slipway(&["build", "-B"]).await.well();
     let second = tree.commit();
     let _ = tree.slipway(&["build"]).await.well();
-    let third = tree.commit();
+    let tagged = tree.commit();
+    tree.git(&["tag", "-a", "v1.0.0", "-m", "first"]);
+    let _ = tree.slipway(&["build"]).await.well();
+    let last = tree.commit();
     let _ = tree.slipway(&["build"]).await.well();
 
     let said = tree.slipway(&["purge"]).await.well().out;
-    let mut kept = [&first[..7], &third[..7], "latest", "main", "other"];
+    let mut kept = [&first[..7], &tagged[..7], &last[..7], "latest", "main", "other"];
     kept.sort_unstable();
     assert_eq!(tree.tags(&image), kept, "{said}");
     let mut deleted =
