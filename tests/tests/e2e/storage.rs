@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use slipway_runner::{RunnerConfig, RunnerLimits, StorageLimits, engine::Engine, registry::pinned};
+use slipway_runner::{AtShutdown, RunnerConfig, RunnerLimits, StorageLimits, engine::Engine, registry::pinned};
 use slipway_tests::{
     engine::docker,
     images::{forget, publish},
@@ -96,6 +96,7 @@ fn config(data: &TempDir, id: &str, storage: StorageLimits) -> RunnerConfig {
         capacity: 1,
         docker_host: None,
         proxy: None,
+        at_shutdown: AtShutdown::HandBack,
         limits: RunnerLimits { storage, ..RunnerLimits::default() },
     }
 }
