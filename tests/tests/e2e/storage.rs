@@ -97,6 +97,8 @@ fn config(data: &TempDir, id: &str, storage: StorageLimits) -> RunnerConfig {
         docker_host: None,
         proxy: None,
         at_shutdown: AtShutdown::HandBack,
+        labels: std::collections::BTreeMap::new(),
+        builds_only: true,
         limits: RunnerLimits { storage, ..RunnerLimits::default() },
     }
 }
