@@ -3,10 +3,15 @@
 //! The engine finds what it mounts by its path, and follows links on the way. Between the check that a path holds none
 //! and the mount, a process of the build could put one there that leads to the host; so none may run meanwhile.
 
+use std::time::Duration;
+
 use tokio::sync::RwLockReadGuard;
 
 use super::{Site, StepError, container::ContainerGuard};
 use crate::engine::scoped_socket::freeze;
+
+/// How long a step that is broken off waits for its container's end.
+const END_LIMIT: Duration = Duration::from_secs(15);
 
 impl Site {
     /// Does something while no process of the build runs: commands are waited for, and what they left running in the
@@ -35,7 +40,8 @@ impl Site {
 
     /// Ends a container whose step was broken off, before anything else may happen to the workspace.
     pub(super) async fn end_at_once(&self, container: &ContainerGuard) {
-        self.leftovers.remove_container(&self.engine, container.id()).await;
+        // The container's guard goes on trying where the engine is away.
+        let _ = tokio::time::timeout(END_LIMIT, self.leftovers.remove_container(&self.engine, container.id())).await;
     }
 
     pub(super) async fn thaw(&self, id: &str) -> Result<(), StepError> {

@@ -79,15 +79,15 @@ struct KnownRow {
 pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
         conn,
-        "SELECT a.app, a.image, a.digest, a.size, b.number, s.output
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, s.output
          FROM (SELECT id, number FROM build
                WHERE repository_id = $1 AND state = 'succeeded' AND event <> 'pull_request'
-               ORDER BY number DESC LIMIT 10) b
-         JOIN artifact a ON a.build_id = b.id
-         JOIN job j ON j.build_id = b.id
+               ORDER BY number DESC LIMIT 10) newest
+         JOIN artifact a ON a.build_id = newest.id
+         JOIN job j ON j.build_id = newest.id
          JOIN step s ON s.job_id = j.id AND s.attempt = j.attempt AND s.app = a.app AND s.kind = 'build'
               AND s.state = 'succeeded'
-         ORDER BY b.number DESC, a.position LIMIT 2000",
+         ORDER BY newest.number DESC, a.position LIMIT 2000",
         repository
     )?;
     let mut of_app: HashMap<String, usize> = HashMap::new();

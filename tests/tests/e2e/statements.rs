@@ -17,7 +17,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
 /// Tables that a whole read of costs nothing: they grow with what people set up, not with what happens.
 const SMALL: &[&str] = &["registry_credential", "runner", "access_token", "session"];
 /// What a statement itself has limited to a few rows before it reads all of them.
-const LIMITED: &[&str] = &["counted", "offered"];
+const LIMITED: &[&str] = &["counted", "offered", "newest"];
+/// Indexes of which a statement reads one end alone.
+const ENDS: &[&str] = &["job_turn"];
 /// Indexes over what waits or is under way alone.
 const PARTIAL: &[&str] = &["job_waiting", "job_leased", "job_line"];
 
@@ -79,7 +81,7 @@ async fn every_statement_can_be_prepared_on_sqlite_and_none_reads_a_whole_table(
             let is_newest = statement.ends_with("ORDER BY id DESC LIMIT 1");
             let is_scan = detail.starts_with("SCAN ") && !detail.starts_with("SCAN CONSTANT");
             let is_small = SMALL.iter().chain(LIMITED).any(|table| detail.starts_with(&format!("SCAN {table}")))
-                || PARTIAL.iter().any(|index| detail.ends_with(&format!(" INDEX {index}")));
+                || PARTIAL.iter().chain(ENDS).any(|index| detail.ends_with(&format!(" INDEX {index}")));
             assert!(!is_scan || is_small || is_newest, "{detail}: {statement}");
         }
     }

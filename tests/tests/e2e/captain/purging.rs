@@ -21,7 +21,7 @@ async fn stale_names_go() {
     let _ = tree.slipway(&["build"]).await.well();
 
     let said = tree.slipway(&["purge"]).await.well().out;
-    let mut kept = [&first[..7], &tagged[..7], &last[..7], "latest", "main", "other"];
+    let mut kept = [&first[..7], &tagged[..7], &last[..7], "latest", "main", "other", "v1.0.0"];
     kept.sort_unstable();
     assert_eq!(tree.tags(&image), kept, "{said}");
     let mut deleted =

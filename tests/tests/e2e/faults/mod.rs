@@ -1,5 +1,4 @@
 //! What others break while a build needs them: each ends in words, nothing is lost, nothing stays, and it works again.
 
-mod disk;
 mod git;
 mod registry;
