@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn names() -> Names {
-        Names::new("slipway-abc-1", "slipway-abc-1", "/data/work/slipway-abc-1")
+        Names::new("slipway-abc-1", "slipway-abc-1", "/data/checkouts/slipway-abc-1")
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn answers_hold_the_steps_names_only() {
-        let text = r#"{"Name":"/slipway-abc-1.web","Networks":{"slipway-abc-1":{},"slipway-abc-1.n":{}},"Source":"/data/work/slipway-abc-1/app","Image":"slipway-abc-1:r.i-s1"}"#;
+        let text = r#"{"Name":"/slipway-abc-1.web","Networks":{"slipway-abc-1":{},"slipway-abc-1.n":{}},"Source":"/data/checkouts/slipway-abc-1/app","Image":"slipway-abc-1:r.i-s1"}"#;
         let images = [("slipway-abc-1:r.i-s1".to_owned(), "web:latest".to_owned())];
         assert_eq!(
             names().disguise(text, &images),
