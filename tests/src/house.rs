@@ -23,7 +23,7 @@ use crate::{
 pub const LONG: Duration = Duration::from_secs(120);
 
 /// How long it may take until what is not needed any more is gone.
-const TIDY: Duration = Duration::from_secs(40);
+const TIDY: Duration = Duration::from_secs(90);
 
 /// Everything that a release passes through. What it made is swept away when it is dropped.
 pub struct House {

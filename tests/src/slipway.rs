@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{api::Api, forge::Webhook, wait::until};
+use crate::{api::Api, forge::Webhook, ports, wait::until};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
@@ -52,14 +52,14 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// A server with an empty data directory, SQLite, a free port and no runner.
+    /// A server with an empty data directory, SQLite, a port of its own and no runner.
     ///
     /// # Panics
     /// When there is no temporary directory.
     #[must_use]
     pub fn new() -> Self {
         Setup { data: tempfile::tempdir().expect("a temporary directory"), variables: BTreeMap::new() }
-            .with("SLIPWAY_LISTEN", "127.0.0.1:0")
+            .with("SLIPWAY_LISTEN", &format!("127.0.0.1:{}", ports::free()))
             .with("SLIPWAY_RUNNER_ENABLED", "false")
     }
 
@@ -90,9 +90,7 @@ impl Setup {
         let output = Transcript::default();
         let (child, url) = self.spawn(&output).await.unwrap_or_else(|text| panic!("it did not start: {text}"));
         let token = output.token();
-        // Started again, it is found where it was.
-        let setup = self.with("SLIPWAY_LISTEN", url.trim_start_matches("http://"));
-        Slipway { setup, child, url, token, output }
+        Slipway { setup: self, child, url, token, output }
     }
 
     /// Starts it and expects that it ends by itself; tells what it wrote.

@@ -102,7 +102,7 @@ pub(crate) async fn waits_at(house: &House, number: i64, gate: Gate) {
     let step = opened(house, Some(gate), house.step_runs(number, kind, name)).await;
     until(&format!("the lines before the gate {gate:?}"), LONG, async || {
         open_all_but(house, Some(gate));
-        let log = house.log(&format!("builds/{number}"), attempts(house, number).await, step).await;
+        let log = house.log(&format!("builds/{number}"), last_attempt(&house.build(number).await), step).await;
         let said = match gate {
             Gate::Image => log.iter().any(|line| line.contains("until test -e")),
             _ => log.len() >= BEFORE,
@@ -127,8 +127,13 @@ pub(crate) async fn opened<T>(house: &House, closed: Option<Gate>, waiting: impl
 }
 
 /// How often the build was begun.
-pub(crate) async fn attempts(house: &House, number: i64) -> i64 {
-    i64::try_from(house.build(number).await["attempts"].as_array().unwrap().len()).unwrap()
+pub(crate) async fn attempts(house: &House, number: i64) -> usize {
+    house.build(number).await["attempts"].as_array().unwrap().len()
+}
+
+/// The number of the build's last attempt. One that was killed before it had declared a step is not among them.
+fn last_attempt(build: &Value) -> i64 {
+    build["attempts"].as_array().unwrap().last().unwrap()["attempt"].as_i64().unwrap()
 }
 
 /// The logs of every step of every attempt of a build or release.
@@ -153,7 +158,7 @@ pub(crate) async fn logs(house: &House, path: &str) -> Vec<(i64, Value, Vec<Stri
 pub(crate) async fn expect_whole_logs(house: &House, number: i64) {
     let build = house.build(number).await;
     assert!(is_over(&build));
-    let last = attempts(house, number).await;
+    let last = last_attempt(&build);
     for (attempt, step, log) in logs(house, &format!("builds/{number}")).await {
         let name = step["name"].as_str().unwrap();
         let state = step["state"].as_str().unwrap();
