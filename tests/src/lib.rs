@@ -12,6 +12,7 @@ pub mod databases;
 pub mod dice;
 pub mod docker_cli;
 pub mod engine;
+pub mod engine_events;
 pub mod environments;
 pub mod forge;
 pub mod fuse;

@@ -1,5 +1,7 @@
 //! A build from its first step to its last.
 
+use std::{convert::Infallible, future::pending};
+
 use super::{
     Workshop,
     carry_out::carry_out,
@@ -15,7 +17,7 @@ use crate::{
     job::JobContext,
     journal::Page,
     reporter::ReportError,
-    steps::{BuildNetwork, Grounds, Site, StepError},
+    steps::{BuildNetwork, Grounds, Leftovers, Site, StepError},
 };
 
 /// Executes a build, or goes on with one that an earlier life of the runner began. Its containers and its workspace are
@@ -69,7 +71,7 @@ pub(crate) async fn execute(
     //    out of scope.
     let site = Site::new(Grounds {
         engine: context.engine.clone(),
-        origin,
+        origin: origin.clone(),
         workspace,
         limits: workshop.limits,
         registries: context.registries.clone(),
@@ -85,7 +87,17 @@ pub(crate) async fn execute(
     if let Err(gone) = resumed::take_up(&bench, &plan, &context.steps).await {
         return Ok(gone.begins_again(context));
     }
-    carry_out(plan, bench, &context.steps, &context.reporter).await
+    tokio::select! {
+        result = carry_out(plan, bench, &context.steps, &context.reporter) => result,
+        never = kill_when_stopped(context, &workshop.leftovers, &origin) => match never {},
+    }
+}
+
+/// Kills the build's containers all at once when it is to stop. Its steps then end one by one, each with its report.
+async fn kill_when_stopped(context: &JobContext, leftovers: &Leftovers, origin: &Origin) -> Infallible {
+    context.cancel.cancelled().await;
+    leftovers.kill_containers(&context.engine, origin).await;
+    pending().await
 }
 
 /// The build's checkout, removed in the background.

@@ -11,9 +11,10 @@ use std::{
 };
 
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptions, ListNetworksOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions,
 };
+use futures_util::{StreamExt as _, stream};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// restarted is there again when it is.
 const ENGINE_AWAY: Duration = Duration::from_secs(300);
 const ENGINE_PAUSE: Duration = Duration::from_millis(500);
+/// How many containers of a build are ended at once.
+const AT_ONCE: usize = 8;
 
 /// The removals under way in this process. Clones share their state.
 #[derive(Debug, Clone, Default)]
@@ -95,13 +98,24 @@ impl Leftovers {
         remove_network(engine, name).await;
     }
 
+    /// Kills whatever of a build's containers runs: those of its steps, its services, and what steps started through
+    /// their engine's socket. Removing them takes longer, and is done when the build has ended.
+    pub(crate) async fn kill_containers(&self, engine: &Engine, origin: &Origin) {
+        let found = containers(engine, &of_build(origin), false).await;
+        let killing = found.iter().map(|id| async move {
+            let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
+            if let Err(error) = engine.kill_container(id, Some(options)).await {
+                tracing::debug!(%error, %id, "a container was not killed; it has ended, or its removal ends it");
+            }
+        });
+        stream::iter(killing).for_each_concurrent(AT_ONCE, |killed| killed).await;
+    }
+
     /// Kills and removes the containers of a build's steps now.
     async fn remove_containers(&self, engine: &Engine, origin: &Origin) {
-        let attempt = origin.attempt.to_string();
-        let of_build = [(labels::KIND, labels::KIND_STEP), (labels::JOB, &*origin.job), (labels::ATTEMPT, &*attempt)];
-        for name in containers(engine, &labels::filter(&of_build)).await {
-            self.remove_container(engine, &name).await;
-        }
+        let found = containers(engine, &of_build(origin), true).await;
+        let removing = found.iter().map(|id| self.remove_container(engine, id));
+        stream::iter(removing).for_each_concurrent(AT_ONCE, |removed| removed).await;
     }
 
     /// Removes in the background every container of a build, and then its network and the names of its images.
@@ -237,9 +251,16 @@ impl Whose<'_> {
     }
 }
 
-async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>) -> Vec<String> {
+/// Finds the containers of a build.
+fn of_build(origin: &Origin) -> HashMap<String, Vec<String>> {
+    let attempt = origin.attempt.to_string();
+    labels::filter(&[(labels::KIND, labels::KIND_STEP), (labels::JOB, &origin.job), (labels::ATTEMPT, &attempt)])
+}
+
+/// The ids of the containers that run, or of `all`.
+async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>, all: bool) -> Vec<String> {
     let list = || async {
-        let options = ListContainersOptionsBuilder::default().all(true).filters(filter).build();
+        let options = ListContainersOptionsBuilder::default().all(all).filters(filter).build();
         let found = engine.list_containers(Some(options)).await;
         found.map_err(|error| engine.error("list the build's containers", &error))
     };

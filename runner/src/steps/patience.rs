@@ -86,8 +86,10 @@ impl Patience {
     /// Does something unless the step must end before it is done.
     pub(crate) async fn bear<T>(&self, doing: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
         tokio::select! {
-            done = doing => done,
+            // What ends because it was killed has not ended by itself.
+            biased;
             error = self.over() => Err(error),
+            done = doing => done,
         }
     }
 }

@@ -295,7 +295,7 @@ async fn a_dead_engine_is_named_and_the_runner_lives_on() {
 
 /// Waits until none of the containers runs any more: far less than the ten minutes that their commands take.
 async fn nothing_runs(house: &BuildHouse) {
-    until_none("the containers to end", Duration::from_secs(15), async || engine::running(&house.config.id)).await;
+    until_none("the containers to end", Duration::from_secs(60), async || engine::running(&house.config.id)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

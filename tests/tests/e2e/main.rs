@@ -4,6 +4,7 @@
 mod access;
 mod adoption;
 mod builds;
+mod cancelling;
 mod captain;
 mod checkout;
 mod containment;
