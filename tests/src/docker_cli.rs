@@ -1,6 +1,7 @@
 //! An image with a real docker client in it, made of the one on this machine.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -8,6 +9,15 @@ use std::{
 use tempfile::TempDir;
 
 use crate::engine::docker;
+
+/// Debian's docker-compose, and what it runs on.
+const COMPOSE: [&str; 5] = [
+    "/usr/bin/docker-compose",
+    "/usr/bin/python3",
+    "/usr/bin/python3.11",
+    "/usr/lib/python3.11",
+    "/usr/lib/python3/dist-packages",
+];
 
 /// The image, removed when this is dropped.
 #[derive(Debug)]
@@ -22,20 +32,33 @@ impl DockerCli {
     /// When there is no docker client, or the engine does not build the image.
     #[must_use]
     pub fn build() -> Self {
+        Self::of(&[])
+    }
+
+    /// Builds the image with docker-compose in it, too, and the Python that it runs on.
+    ///
+    /// # Panics
+    /// When there is no docker-compose of Debian's, or the engine does not build the image.
+    #[must_use]
+    pub fn with_compose() -> Self {
+        Self::of(&COMPOSE)
+    }
+
+    fn of(parts: &[&str]) -> Self {
         let id = ulid::Ulid::generate().to_string().to_lowercase();
         let name = format!("docker-cli-test-{id}:latest");
         let folder = TempDir::new().expect("a temporary directory");
         let client = found("docker").expect("a docker client on the PATH");
-        let mut dockerfile = format!("FROM busybox:latest\nLABEL slipway.test={id}\n");
-        let mut add = |path: &Path, target: &str| {
-            let file = path.file_name().expect("a file").to_string_lossy().into_owned();
-            std::fs::copy(path, folder.path().join(&file)).expect("the file is readable");
-            dockerfile.push_str(&format!("COPY {file} {target}\n"));
-        };
-        add(&client, "/bin/docker");
-        for library in libraries(&client) {
-            add(&library, &library.display().to_string());
-        }
+        let mut programs: Vec<_> = parts.iter().flat_map(|part| loadable(Path::new(part))).collect();
+        programs.push(client.clone());
+        let libraries: BTreeSet<_> = programs.iter().flat_map(|program| libraries(program)).collect();
+        let packed = folder.path().join("parts.tar");
+        pack(&packed, &["--create"], parts.iter().map(Path::new));
+        pack(&packed, &["--append", "--dereference"], libraries.iter().map(PathBuf::as_path));
+        std::fs::copy(client, folder.path().join("docker")).expect("the client is readable");
+        let dockerfile = format!(
+            "FROM busybox:latest\nLABEL slipway.test={id}\nENV PATH=/bin:/usr/bin\nADD parts.tar /\nCOPY docker /bin/docker\n"
+        );
         std::fs::write(folder.path().join("Dockerfile"), dockerfile).expect("the context is written");
         let _ = docker(&["build", "--quiet", "--tag", &name, &folder.path().display().to_string()]);
         DockerCli { name }
@@ -58,6 +81,25 @@ impl Drop for DockerCli {
 fn found(program: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH")?;
     std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// Puts files and folders into an archive, below its root.
+fn pack<'a>(archive: &Path, how: &[&str], files: impl Iterator<Item = &'a Path>) {
+    let below_root = files.map(|file| file.strip_prefix("/").expect("an absolute path"));
+    let mut tar = Command::new("tar");
+    tar.args(how).arg("--file").arg(archive).args(["--directory", "/", "--files-from", "/dev/null"]).args(below_root);
+    let done = tar.status().expect("tar is installed");
+    assert!(done.success(), "{tar:?} packs what is in the image; is docker-compose installed (scripts/setup test)?");
+}
+
+/// The programs and the extensions of programs in a file or a folder.
+fn loadable(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(path) else { return vec![path.to_owned()] };
+    let below = entries.flatten().map(|entry| entry.path());
+    below
+        .filter(|path| path.is_dir() || path.extension().is_some_and(|end| end == "so"))
+        .flat_map(|path| loadable(&path))
+        .collect()
 }
 
 /// The files that ldd names; none for a program that is linked statically.

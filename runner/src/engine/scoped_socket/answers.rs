@@ -43,6 +43,10 @@ impl Scope {
     async fn whole(&self, answer: Response<Incoming>) -> Result<Response<Body>, Refusal> {
         let (head, body) = answer.into_parts();
         let text = self.disguise(&read_answer(body).await?);
+        let text = match serde_json::from_str(&text) {
+            Ok(told) => without_our_labels(told).to_string(),
+            Err(_) => text,
+        };
         Ok(with_head(&head, full(text.into())))
     }
 
@@ -56,15 +60,21 @@ impl Scope {
         Ok(with_head(&head, passed(body)))
     }
 
-    /// Asks, and answers with a stream of JSON texts, each on a line of its own, in the step's names.
-    pub(super) async fn lines(&self, call: Call) -> Result<Response<Body>, Refusal> {
+    /// Asks, and answers with a stream of JSON texts, each on a line of its own, in the step's names. `more` says what else
+    /// is called differently there, with the step's name for it.
+    pub(super) async fn lines(
+        &self,
+        call: Call,
+        more: impl Fn() -> Vec<(String, String)> + Send + 'static,
+    ) -> Result<Response<Body>, Refusal> {
         let answer = self.upstream.ask(call).await?;
         if !answer.status().is_success() {
             return self.whole(answer).await;
         }
         let (head, body) = answer.into_parts();
         let (names, images) = (self.names.clone(), self.images.clone());
-        let disguise = move |text: &[u8]| names.disguise(&String::from_utf8_lossy(text), &images.pairs());
+        let disguise =
+            move |text: &[u8]| names.disguise(&String::from_utf8_lossy(text), &[images.pairs(), more()].concat());
         let lines = futures_util::stream::unfold(
             (body.into_data_stream(), BytesMut::new(), disguise, false),
             |(mut pieces, mut waiting, disguise, ended)| async move {
@@ -116,7 +126,7 @@ impl Scope {
         if let Some(Value::Array(list)) = list {
             list.retain(|item| names_of(item).any(|name| is_wanted(name.trim_start_matches('/'), wanted)));
         }
-        Ok(json_response(status, told.to_string().into()))
+        Ok(json_response(status, without_our_labels(told).to_string().into()))
     }
 
     /// The filters of a list in the engine's terms, and with the label of what is the build's own.
@@ -192,6 +202,22 @@ pub(super) fn with_head(head: &hyper::http::response::Parts, body: Body) -> Resp
     response
 }
 
+/// Takes out the labels that are Slipway's: clients compare what they find with what they asked for, and docker-compose
+/// warns of each label that it did not set.
+pub(super) fn without_our_labels(mut told: Value) -> Value {
+    match &mut told {
+        Value::Object(fields) => {
+            if let Some(Value::Object(labels)) = fields.get_mut("Labels") {
+                labels.retain(|name, _| !labels::is_ours(name));
+            }
+            fields.values_mut().for_each(|value| *value = without_our_labels(value.take()));
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_our_labels(value.take())),
+        _ => {}
+    }
+    told
+}
+
 /// A name that nothing has, for a filter that shall find nothing.
 fn nobodys() -> String {
     "slipway-nobody".to_owned()
@@ -228,7 +254,16 @@ fn names_of(item: &Value) -> impl Iterator<Item = &str> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn our_labels_are_not_shown() {
+        let told = json!([{"Labels": {"a": "b", "slipway.job": "x"}, "Config": {"Labels": {"slipway": "step"}, "Env": ["slipway"]}}]);
+        let left = json!([{"Labels": {"a": "b"}, "Config": {"Labels": {}, "Env": ["slipway"]}}]);
+        assert_eq!(without_our_labels(told), left);
+    }
 
     #[test]
     fn filters_come_in_two_forms() {

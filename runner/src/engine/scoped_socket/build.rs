@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use super::{
     context::{self, PieceReader, PieceWriter},
-    dockerfile::Rewriting,
+    dockerfile::{Rewriting, trigger},
     images::normal,
     refusal::Refusal,
     scope::Scope,
@@ -51,6 +51,34 @@ const OPTIONS: [&str; 16] = [
 /// How many pieces of the context wait on either side of the rewriting.
 const PIECES_WAITING: usize = 4;
 
+/// A build as it goes to the engine.
+struct Judged {
+    query: Query,
+    /// The Dockerfile's name in the context.
+    dockerfile: String,
+    arguments: BTreeMap<String, String>,
+    /// Whether public images are fetched anew.
+    pull: bool,
+}
+
+/// The images that a build's Dockerfile names.
+#[derive(Clone)]
+struct Bases {
+    pull: bool,
+    /// Their ids, with what they are called there.
+    names: Arc<Mutex<Vec<(String, String)>>>,
+}
+
+impl Bases {
+    fn note(&self, id: &str, asked: &str) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).push((id.to_owned(), asked.to_owned()));
+    }
+
+    fn names(&self) -> Vec<(String, String)> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 impl Scope {
     /// `POST /build`.
     pub(super) async fn build(
@@ -59,7 +87,7 @@ impl Scope {
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Refusal> {
         let version = target.version.clone();
-        let (query, dockerfile, arguments) = match self.judged(target).await {
+        let Judged { query, dockerfile, arguments, pull } = match self.judged(target).await {
             Ok(judged) => judged,
             Err(refusal) => {
                 drain(request.into_body()).await;
@@ -67,13 +95,14 @@ impl Scope {
             }
         };
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
-        let body = self.rewritten(request.into_body(), dockerfile, arguments, failure.clone());
+        let bases = Bases { pull, names: Arc::default() };
+        let body = self.rewritten(request.into_body(), dockerfile, arguments, bases.clone(), failure.clone());
         let path = format!("{version}/build?{}", query.encode());
         let mut call = Call::new(Method::POST, path).stream(body, "application/x-tar");
         if let Some(logins) = self.logins() {
             call.headers.push((HeaderName::from_static("x-registry-config"), logins));
         }
-        let answer = self.lines(call).await;
+        let answer = self.lines(call, move || bases.names()).await;
         let ours = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         match ours {
             Some(ours) if answer.as_ref().map_or(true, |answer| !answer.status().is_success()) => {
@@ -83,8 +112,8 @@ impl Scope {
         }
     }
 
-    /// The options for the engine, the Dockerfile's name, and the build arguments.
-    async fn judged(&self, target: Target) -> Result<(Query, String, BTreeMap<String, String>), Refusal> {
+    /// What a build asks for, in the engine's terms.
+    async fn judged(&self, target: Target) -> Result<Judged, Refusal> {
         let mut query = target.query;
         if query.take("version").iter().any(|version| !matches!(version.as_str(), "" | "1")) {
             return Err(Refusal::forbidden(
@@ -93,16 +122,13 @@ impl Scope {
         }
         let tags = query.take("t");
         let hosts = query.take("extrahosts");
-        let pull = query.is_true("pull") && self.images.pairs().is_empty();
+        let pull = query.is_true("pull");
         // What is decided here, or what the classic builder has no use for.
         for name in ["memory", "memswap", "ulimits", "cachefrom", "pull", "shmsize"] {
             query.take(name);
         }
         let mut query = query.only(&OPTIONS)?;
         self.bound(&mut query).await?;
-        if pull {
-            query.set("pull", "1");
-        }
         for host in hosts {
             query.add("extrahosts", host);
         }
@@ -117,7 +143,7 @@ impl Scope {
         labels.retain(|name, _| !labels::is_ours(name));
         query.set("labels", Value::Object(labels).to_string());
         let dockerfile = query.get("dockerfile").filter(|name| !name.is_empty()).unwrap_or("Dockerfile").to_owned();
-        Ok((query, dockerfile, arguments))
+        Ok(Judged { query, dockerfile, arguments, pull })
     }
 
     /// Sets what contains the commands of the build.
@@ -149,12 +175,34 @@ impl Scope {
         asked.iter().map(|tag| self.images.give(&normal(tag)?, &self.origin)).collect()
     }
 
+    /// The id of an image that a Dockerfile names, which is fetched where the engine does not have it. By its id, it is
+    /// the one that was looked at, whatever happens to its name meanwhile.
+    async fn base(&self, asked: &str, bases: &Bases) -> Result<String, Refusal> {
+        let real = self.image(asked).await?;
+        let is_public = normal(asked).is_ok_and(|public| public == real);
+        if (is_public && bases.pull) || !self.engine.has_image(&real).await.map_err(Refusal::from)? {
+            self.engine.pull(&real, engine_login(&real, &self.registries)).await.map_err(Refusal::from)?;
+        }
+        let found = self.engine.inspect_image(&real).await;
+        let found = found.map_err(|error| Refusal::from(self.engine.error("look at the base image", &error)))?;
+        for text in found.config.and_then(|config| config.on_build).unwrap_or_default() {
+            trigger(&text).map_err(|why| Refusal::forbidden(format!("building on {asked}, which says {why}")))?;
+        }
+        let id = found.id.ok_or_else(|| Refusal::missing("image", asked))?;
+        if is_public {
+            self.images.used(&real);
+        }
+        bases.note(&id, asked);
+        Ok(id)
+    }
+
     /// The context with its Dockerfile rewritten, made while it is read.
     fn rewritten(
         self: &Arc<Self>,
         body: Incoming,
         dockerfile: String,
         arguments: BTreeMap<String, String>,
+        bases: Bases,
         failure: Arc<Mutex<Option<String>>>,
     ) -> Body {
         let (given, taken) = mpsc::channel::<io::Result<Bytes>>(PIECES_WAITING);
@@ -174,15 +222,7 @@ impl Scope {
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
             let label = format!("{}={}", labels::SOCKET, this.origin.socket_mark());
-            let image = |name: &str| match runtime.block_on(this.image(name)) {
-                Ok(real) => {
-                    if normal(name).is_ok_and(|public| public == real) {
-                        this.images.used(&real);
-                    }
-                    Ok(real)
-                }
-                Err(refusal) => Err(refusal.message),
-            };
+            let image = |name: &str| runtime.block_on(this.base(name, &bases)).map_err(|refusal| refusal.message);
             let rewriting = Rewriting { label: &label, arguments: &arguments, image: &image };
             let reader = PieceReader { pieces: taken, piece: Bytes::new() };
             let mut writer = PieceWriter { pieces: written.clone(), piece: Vec::new() };

@@ -11,7 +11,7 @@ pub(super) struct Rewriting<'a> {
     pub(super) label: &'a str,
     /// Build arguments, over the file's own defaults.
     pub(super) arguments: &'a BTreeMap<String, String>,
-    /// The engine's name for an image, or why it may not be named.
+    /// What the engine knows an image by, or why it may not be named.
     pub(super) image: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
@@ -64,8 +64,10 @@ impl Rewriting<'_> {
                     push(&mut out, &whole);
                     push(&mut out, &format!("LABEL {}", self.label));
                 }
-                "ONBUILD" if whole.to_lowercase().contains("from") => {
-                    return Err("ONBUILD with an image of its own".to_owned());
+                "ONBUILD" => {
+                    plain_flags(&words)?;
+                    trigger(&words[1..].join(" "))?;
+                    push(&mut out, &whole);
                 }
                 "ARG" if !in_stage => {
                     for word in &words[1..] {
@@ -170,6 +172,26 @@ fn instructions(text: &str, escape: char) -> Result<Vec<String>, String> {
     Ok(found)
 }
 
+/// Refuses what an image may not do when another one begins with it: taking files out of an image that nobody judged. The
+/// engine reads a trigger as a Dockerfile of its own.
+///
+/// # Errors
+/// With what is refused.
+pub(super) fn trigger(text: &str) -> Result<(), String> {
+    let text = text.trim();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    plain_flags(&words)?;
+    let instruction = words.first().map(|word| word.to_uppercase()).unwrap_or_default();
+    let is_known = INSTRUCTIONS.contains(&instruction.as_str()) && !matches!(instruction.as_str(), "FROM" | "ONBUILD");
+    let mut flags = words.iter().skip(1).take_while(|word| word.starts_with("--"));
+    if !is_known || text.contains('\n') || flags.any(|flag| flag.to_lowercase().starts_with("--from")) {
+        return Err(format!(
+            "`ONBUILD {text}`: what an image does when another begins with it takes nothing from a third"
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses flags with quotes or escapes, which end elsewhere for the engine than they do here.
 fn plain_flags(words: &[&str]) -> Result<(), String> {
     let mut flags = words.iter().skip(1).take_while(|word| word.starts_with("--"));
@@ -222,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn a_trigger_is_what_a_dockerfile_may_say_without_another_image() {
+        for fine in ["COPY . /app", "copy --chown=1:1 . /app", "RUN echo from here", "ADD x /", "ENV A=--from=b"] {
+            assert_eq!(trigger(fine), Ok(()), "{fine}");
+            assert!(
+                rewritten(&format!("FROM web\nONBUILD {fine}\n")).unwrap().contains(&format!("\nONBUILD {fine}\n"))
+            );
+        }
+        for refused in ["", "COPY --from=x / /", "COPY --FROM=x / /", "COPY --fr\\om=x / /", "RUN a\nCOPY --from=x / /"]
+        {
+            assert!(trigger(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_name_is_found_however_it_is_written() {
         for text in
             ["FROM \\\n # comment\n\n web\n", "FROM web", "fRoM \"web\"\n", "ARG X=web\nFROM $X\n", "FROM ${Y:-web}\n"]
@@ -252,6 +288,13 @@ mod tests {
         for text in [
             "FROM web\nENV X=a\\\\\nFROM foreign\n",
             "FROM web\nONBUILD COPY --from=foreign / /x\n",
+            "FROM web\nONBUILD COPY --fr\\om=foreign / /x\n",
+            "FROM web\nONBUILD COPY --\"from\"=foreign / /x\n",
+            "FROM web\nONBUILD COPY --chown=1 --from=foreign / /x\n",
+            "FROM web\nONBUILD --x COPY --from=foreign / /x\n",
+            "FROM web\nONBUILD ONBUILD COPY --from=foreign / /x\n",
+            "FROM web\nONBUILD FROM foreign\n",
+            "FROM web\nONBUILD\n",
             "FROM web\nCOPY --chown=\"${A:+ b}\" --from=abcde / /x\n",
             "FROM web foreign\n",
             "FROM web\nFRÖM foreign\n",

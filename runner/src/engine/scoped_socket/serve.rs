@@ -123,7 +123,7 @@ impl Scope {
         filters.insert("type".to_owned(), vec!["container".to_owned()]);
         filters.entry("label".to_owned()).or_default().push(format!("{}={}", labels::KIND, labels::KIND_STEP));
         query.set("filters", json!(filters).to_string());
-        self.lines(Call::new(Method::GET, format!("{}/events?{}", target.version, query.encode()))).await
+        self.lines(Call::new(Method::GET, format!("{}/events?{}", target.version, query.encode())), Vec::new).await
     }
 }
 

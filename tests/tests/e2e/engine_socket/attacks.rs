@@ -59,6 +59,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("docker build --security-opt seccomp=unconfined .", "securityopt"),
     ("docker build http://127.0.0.1:1/context.tar", "127.0.0.1"),
     ("DOCKER_BUILDKIT=1 docker build .", "buildx"),
+    ("docker build onbuild/image", "takes nothing from a third"),
+    ("docker build onbuild/flag", "takes nothing from a third"),
+    ("docker build onbuild/escaped", "with quotes"),
+    ("docker build onbuild/base", "with quotes"),
     ("docker exec --privileged mine true", "--privileged"),
 ];
 
@@ -68,6 +72,7 @@ async fn a_step_reaches_neither_the_host_nor_others() {
     let foreign = format!("foreign-{}", house.config.id);
     let id = docker(&["run", "-d", "--name", &foreign, "busybox:latest", "sleep", "600"]).remove(0);
     let _removed = Foreign(foreign.clone());
+    let trap = Trap::lay(&house.image("trap"));
     let mut script = String::from("docker run -d --name mine busybox sleep 600 >/dev/null\nln -s /etc link\n");
     for (number, (line, _)) in REFUSED.iter().enumerate() {
         let line = line.replace("FOREIGNID", &id).replace("FOREIGN", &foreign);
@@ -75,7 +80,14 @@ async fn a_step_reaches_neither_the_host_nor_others() {
     }
     script.push_str("echo ps: $(docker ps -a --format '{{.Names}}')\necho networks: $(docker network ls -q)\necho volumes: $(docker volume ls -q)\necho images: $(docker images --format '{{.Repository}}')\n");
     let steps = "  pre:\n    - {run: \"sh attacks.sh\", engine: true}\n    - {run: \"ls /var/run/docker.sock\", name: without}\n";
-    let commit = house.commit(&captain(&cli, steps), &[("attacks.sh", &script)]);
+    let files = [
+        ("attacks.sh", script.as_str()),
+        ("onbuild/image/Dockerfile", "FROM busybox\nONBUILD FROM busybox\n"),
+        ("onbuild/flag/Dockerfile", "FROM busybox\nONBUILD COPY --from=busybox / /x\n"),
+        ("onbuild/escaped/Dockerfile", "FROM busybox\nONBUILD COPY --fr\\om=busybox / /x\n"),
+        ("onbuild/base/Dockerfile", &format!("FROM {}\n", trap.0)),
+    ];
+    let commit = house.commit(&captain(&cli, steps), &files);
     let build = house.build(&commit).await;
 
     let text = build.step("attacks.sh").text();
@@ -114,6 +126,27 @@ async fn a_folder_cannot_be_swapped_for_a_link_to_the_host_while_it_is_mounted()
     assert!(text.contains("done") && !text.contains("passwd"), "{text}");
     assert!(text.contains("inside"), "before the race, the folder is mounted: {text}");
     house.leaves_nothing().await;
+}
+
+/// An image in the registry that takes files out of another when one begins with it.
+struct Trap(String);
+
+impl Trap {
+    fn lay(image: &str) -> Self {
+        let context = tempfile::tempdir().expect("a temporary directory");
+        let dockerfile = "FROM busybox:latest\nONBUILD COPY --fr\\om=busybox:latest / /x\n";
+        std::fs::write(context.path().join("Dockerfile"), dockerfile).expect("the context is written");
+        docker(&["build", "--quiet", "--tag", image, &context.path().display().to_string()]);
+        docker(&["push", "--quiet", image]);
+        docker(&["rmi", image]);
+        Trap(image.to_owned())
+    }
+}
+
+impl Drop for Trap {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("docker").args(["rmi", "-f", &self.0]).output();
+    }
 }
 
 struct Foreign(String);

@@ -1,6 +1,7 @@
 //! Steps with an engine of their own: what real files do with it works, and it leads nowhere else.
 
 mod attacks;
+mod compose;
 mod remains;
 mod requests;
 
@@ -22,6 +23,7 @@ set -eu
 docker build -t base -f tests/Dockerfile.base tests
 docker build -t app:test --build-arg WORD=spoken --build-arg BASE=base tests
 docker run --rm app:test | grep 'spoken on a base'
+docker run --rm app:test cat /triggered | grep 'a word'
 docker tag app:test app:other
 docker images app | grep other
 docker image inspect -f '{{.Config.Cmd}}' app:other
@@ -65,7 +67,7 @@ async fn lines_and_scripts_of_real_files_work_and_leave_nothing() {
     let (mut house, cli) = house().await;
     let steps = "  pre:\n    - docker run --rm busybox echo hello | grep hello\n    - {run: \"sh tests/test.sh\", engine: true}\n  \
                  test:\n    - docker run --rm IMAGE cat /app/tests/word | grep 'a word'\n";
-    let base = "FROM busybox\nRUN echo on a base > /base\n";
+    let base = "FROM busybox\nRUN echo on a base > /base\nONBUILD COPY word /triggered\n";
     let app = "ARG BASE\nFROM busybox AS tools\nRUN echo > /tool\nFROM ${BASE}\nARG WORD\nCOPY --from=tools /tool /tool\nRUN echo \"$WORD $(cat /base)\" > /said\nCMD [\"cat\", \"/said\"]\n";
     let commit = house.commit(
         &captain(&cli, steps),
