@@ -137,5 +137,6 @@ fn trigger(event: Event, reference: Reference, changed: Option<Vec<String>>, mes
         changed,
         author: "Ada <ada@example.com>".to_owned(),
         message: message.to_owned(),
+        pull_request: None,
     }
 }

@@ -86,6 +86,7 @@ fn situation(config: &slipway_pipelines::config::Config) -> Situation {
         changed: Some((0..100).map(|file| format!("app{file}/index.js")).collect()),
         author: "Ada <ada@example.com>".to_owned(),
         message: "Add a shop".to_owned(),
+        pull_request: None,
     };
     let base = |app: usize| app - app % 10;
     let dockerfile = |path: String| {

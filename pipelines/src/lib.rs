@@ -22,6 +22,7 @@ mod paths;
 pub mod plan;
 mod reference;
 pub mod release;
+pub mod schedule;
 pub mod schema;
 pub mod skip;
 pub mod tags;

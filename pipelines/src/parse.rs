@@ -138,3 +138,9 @@ fn defaults(node: &Node, report: &mut Report<'_>) -> Defaults {
 
 #[cfg(test)]
 mod tests;
+
+/// A line of cron in the form in which a schedule keeps it; none where it is no such line.
+#[cfg(test)]
+pub(crate) fn cron_line(text: &str) -> Option<String> {
+    cron::check(text).ok()
+}

@@ -11,6 +11,7 @@ mod matrix;
 mod needs;
 mod order;
 mod pushes;
+mod recipe;
 pub mod render;
 mod scope;
 mod services;
@@ -23,7 +24,7 @@ pub use instances::dockerfiles;
 pub use order::plan;
 
 use crate::{
-    config::{ContainerRun, Environment, Event, Mount, Pairs, Ready},
+    config::{ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
     release::ReleaseSettings,
 };
 
@@ -93,6 +94,19 @@ pub struct Trigger {
     pub author: String,
     /// The commit's message.
     pub message: String,
+    /// The pull request that is built, where it is one.
+    pub pull_request: Option<PullRequest>,
+}
+
+/// A wish to merge one branch into another. What is built of it is what the merge would give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullRequest {
+    /// Its number at the forge.
+    pub number: i64,
+    /// The branch that it comes from: any text, by whoever asks for the merge.
+    pub head: String,
+    /// The branch that it is to be merged into.
+    pub base: String,
 }
 
 /// The branch or tag that is built.
@@ -259,6 +273,9 @@ pub struct ReleasePlan {
     pub apps: BTreeMap<String, ReleaseSettings>,
     /// The environments in file order.
     pub environments: Vec<Environment>,
+    /// The schedules in file order.
+    #[serde(default)]
+    pub schedules: Vec<Schedule>,
     /// The apps among `apps` that this build did not push, as a condition or their rule says, with the reason: a release
     /// goes on with what is live of them.
     #[serde(default)]

@@ -22,7 +22,8 @@ pub const NAMES: [&str; 8] = [
 ];
 
 /// The names that every step finds in its environment besides [`NAMES`], and that no template may use.
-pub const ENVIRONMENT_ONLY: [&str; 2] = ["SLIPWAY_AUTHOR", "SLIPWAY_MESSAGE"];
+pub const ENVIRONMENT_ONLY: [&str; 5] =
+    ["SLIPWAY_AUTHOR", "SLIPWAY_MESSAGE", "SLIPWAY_PULL_REQUEST", "SLIPWAY_HEAD_BRANCH", "SLIPWAY_BASE_BRANCH"];
 
 /// The longest value of [`ENVIRONMENT_ONLY`], in bytes; what is longer is cut. Linux refuses to start a program with a
 /// variable of 128 KiB.
@@ -31,12 +32,14 @@ const MAX_TEXT: usize = 16 * 1024;
 /// How many digits a short commit has.
 pub(crate) const SHORT_COMMIT: usize = 7;
 
-/// The variables' values for one trigger, in the order of [`NAMES`]. The branch is empty for a tag, and the reverse.
+/// The variables' values for one trigger, in the order of [`NAMES`]. The branch is empty for a tag, and the reverse; for
+/// a pull request it is the target.
 #[must_use]
 pub fn values(trigger: &Trigger) -> Vec<(String, String)> {
-    let (branch, tag, reference) = match &trigger.reference {
-        Reference::Branch(name) => (name.as_str(), "", format!("refs/heads/{name}")),
-        Reference::Tag(name) => ("", name.as_str(), format!("refs/tags/{name}")),
+    let (branch, tag, reference) = match (&trigger.reference, &trigger.pull_request) {
+        (Reference::Branch(name), Some(pull)) => (name.as_str(), "", format!("refs/pull/{}/merge", pull.number)),
+        (Reference::Branch(name), None) => (name.as_str(), "", format!("refs/heads/{name}")),
+        (Reference::Tag(name), _) => ("", name.as_str(), format!("refs/tags/{name}")),
     };
     let values = [
         trigger.commit.clone(),
@@ -55,7 +58,11 @@ pub fn values(trigger: &Trigger) -> Vec<(String, String)> {
 #[must_use]
 pub fn environment(trigger: &Trigger) -> Vec<(String, String)> {
     let mut environment = values(trigger);
-    let texts = [&trigger.author, &trigger.message].map(|text| environment_text(text));
+    let (number, head, base) = match &trigger.pull_request {
+        Some(pull) => (pull.number.to_string(), pull.head.as_str(), pull.base.as_str()),
+        None => (String::new(), "", ""),
+    };
+    let texts = [trigger.author.as_str(), &trigger.message, &number, head, base].map(environment_text);
     environment.extend(ENVIRONMENT_ONLY.iter().map(|name| (*name).to_owned()).zip(texts));
     environment.push(("CI".to_owned(), "true".to_owned()));
     environment

@@ -62,6 +62,7 @@ fn situation(reference: Reference, event: Event) -> Situation {
         changed: Some(vec!["web/index.html".to_owned()]),
         author: "Ada <ada@example.com>".to_owned(),
         message: "Add a shop".to_owned(),
+        pull_request: None,
     };
     Situation { trigger, refs: Refs::default(), tree: Tree::default(), scope: Scope::default() }
 }

@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::{plan::ReleasePlan, release::RunSpec};
+use slipway_pipelines::{
+    plan::{PullRequest, ReleasePlan},
+    release::RunSpec,
+};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
@@ -233,21 +236,24 @@ pub struct BuildWork {
     pub default_branch: String,
     /// The full ref, such as `refs/heads/main`.
     pub git_ref: String,
-    /// The exact commit, 40 hexadecimal digits.
+    /// The exact commit, 40 hexadecimal digits; empty for whatever the ref stands at.
     pub commit: String,
-    /// What caused the build: `push`, `tag`, `manual`.
+    /// What caused the build: `push`, `tag`, `pull_request`, `schedule`, `manual`.
     pub event: String,
     /// The commit from which it is measured what changed: the newest one of the ref that was built successfully; where
     /// none was yet, where the ref stood before the first push that the server heard of. None where nobody knows, and for
     /// the default branch until a build of it succeeded: its first one builds everything.
     #[serde(default)]
     pub before: Option<String>,
-    /// Who wrote the commit.
+    /// Who wrote the commit; empty where only the commit itself tells.
     #[serde(default)]
     pub author: String,
-    /// The commit's message.
+    /// The commit's message; empty where only the commit itself tells.
     #[serde(default)]
     pub message: String,
+    /// The pull request whose merge result is built, where it is one; `commit` is the tip of its branch then.
+    #[serde(default)]
+    pub pull_request: Option<PullRequest>,
     /// The newest images that builds of the repository pushed, the newest first; none for pull requests, which take over
     /// nothing.
     #[serde(default)]
@@ -290,8 +296,13 @@ pub struct KnownImage {
     pub digest: String,
     /// Its size in bytes.
     pub size: i64,
-    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step.
-    pub key: String,
+    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step. None where it had none.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// What the commit makes it by: the fact [`RECIPE`] of its build step. Told for the build of a tag alone, which takes
+    /// over what was built of its commit before.
+    #[serde(default)]
+    pub recipe: Option<String>,
     /// The number of the build that pushed it.
     pub build: i64,
 }
@@ -486,10 +497,18 @@ pub struct StepResult {
 
 /// The fact of a checkout step's output that counts what is legal in captain.yml and surely not meant.
 pub const WARNINGS: &str = "warnings";
+/// The fact of a checkout step's output that names the commit whose files are built.
+pub const COMMIT: &str = "commit";
+/// The facts that tell of that commit, where the build was queued without knowing it.
+pub const AUTHOR: &str = "author";
+/// See [`AUTHOR`].
+pub const MESSAGE: &str = "message";
 
 /// The fact of an image build's output that names everything that the image is made of: two images with the same key are
 /// the same.
 pub const INPUT_KEY: &str = "input_key";
+/// The fact of an image build's output that names the commit and all that captain.yml says of making the image.
+pub const RECIPE: &str = "recipe";
 
 /// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
 pub const UNCHANGED_SINCE: &str = "unchanged_since";

@@ -11,7 +11,7 @@ use crate::{
     engine::{Engine, EngineError, labels::Origin},
     logs::{LogLimits, Masks},
     reporter::{ReportError, Reporter},
-    steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits},
+    steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits, caches_of},
     workspace::Workspace,
 };
 
@@ -107,6 +107,7 @@ pub async fn run(
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));
     let grounds = Grounds {
         engine,
+        caches: caches_of(&origin.repository, false),
         origin,
         workspace,
         limits,

@@ -100,6 +100,10 @@ id!(
     StepId
 );
 id!(
+    /// A schedule.
+    ScheduleId
+);
+id!(
     /// An environment.
     EnvironmentId
 );

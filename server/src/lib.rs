@@ -17,6 +17,7 @@ pub mod queue;
 pub mod releases;
 pub mod retention;
 pub mod runners;
+pub mod schedules;
 pub mod secrets;
 pub mod store;
 mod transitions;

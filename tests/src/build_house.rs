@@ -161,6 +161,7 @@ impl BuildHouse {
             message: "A change".to_owned(),
             known: Vec::new(),
             time_limit: self.time_limit,
+            pull_request: None,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -9,6 +9,9 @@ use crate::api::{Answer, http_client};
 /// The commit that stands for "none": a ref's before when it is new, its after when it is gone.
 const NONE: &str = "0000000000000000000000000000000000000000";
 
+/// The repository's number at the forge.
+const REPOSITORY_ID: i64 = 186_853_002;
+
 /// A webhook as it is set up at the forge.
 #[derive(Debug, Clone)]
 pub struct Webhook {
@@ -147,6 +150,88 @@ impl Push {
     }
 }
 
+/// A pull request to describe, from one branch of a repository to another.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    repository: String,
+    number: i64,
+    head: String,
+    base: String,
+    head_repository: Option<i64>,
+}
+
+impl PullRequest {
+    /// A pull request within a repository.
+    #[must_use]
+    pub fn new(repository: &str, number: i64, head: &str, base: &str) -> Self {
+        PullRequest {
+            repository: repository.to_owned(),
+            number,
+            head: head.to_owned(),
+            base: base.to_owned(),
+            head_repository: Some(REPOSITORY_ID),
+        }
+    }
+
+    /// The same from a fork, which has a number of its own.
+    #[must_use]
+    pub fn from_fork(mut self) -> Self {
+        self.head_repository = Some(REPOSITORY_ID + 1);
+        self
+    }
+
+    /// The delivery of an action on it, with the tip of its branch.
+    #[must_use]
+    pub fn delivery(&self, action: &str, tip: &str) -> Delivery {
+        Delivery::new("pull_request", &self.payload(action, tip))
+    }
+
+    /// The delivery of a push to its branch.
+    #[must_use]
+    pub fn pushed(&self, before: &str, tip: &str) -> Delivery {
+        let mut payload = self.payload("synchronize", tip);
+        payload["before"] = json!(before);
+        payload["after"] = json!(tip);
+        Delivery::new("pull_request", &payload)
+    }
+
+    /// The payload, as GitHub has it: what it says of the merge is not known yet.
+    fn payload(&self, action: &str, tip: &str) -> Value {
+        let (owner, _) = self.repository.split_once('/').unwrap_or(("", ""));
+        let user = json!({"login": "ada", "id": 21_031_067, "type": "User"});
+        let end = |branch: &str, sha: &str, id: Option<i64>| {
+            let mut home = repository(&self.repository);
+            home["id"] = json!(id);
+            json!({"label": format!("{owner}:{branch}"), "ref": branch, "sha": sha, "user": user, "repo": home})
+        };
+        json!({
+            "action": action,
+            "number": self.number,
+            "pull_request": {
+                "id": 279_147_437,
+                "number": self.number,
+                "state": if action == "closed" { "closed" } else { "open" },
+                "locked": false,
+                "title": "Say more",
+                "body": "A pretty simple change.",
+                "user": user,
+                "head": end(&self.head, tip, self.head_repository),
+                "base": end(&self.base, &commit("base"), Some(REPOSITORY_ID)),
+                "merge_commit_sha": null,
+                "merged": false,
+                "mergeable": null,
+                "rebaseable": null,
+                "mergeable_state": "unknown",
+                "draft": false,
+                "commits": 1,
+                "changed_files": 1,
+            },
+            "repository": repository(&self.repository),
+            "sender": user,
+        })
+    }
+}
+
 impl Delivery {
     /// A delivery of an event with a payload, under a new delivery id.
     #[must_use]
@@ -235,7 +320,7 @@ pub fn commit(word: &str) -> String {
 fn repository(full_name: &str) -> Value {
     let (owner, name) = full_name.split_once('/').unwrap_or(("", full_name));
     json!({
-        "id": 186_853_002,
+        "id": REPOSITORY_ID,
         "node_id": "MDEwOlJlcG9zaXRvcnkxODY4NTMwMDI=",
         "name": name,
         "full_name": full_name,

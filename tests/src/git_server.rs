@@ -120,17 +120,42 @@ impl GitRepository {
 
     /// Removes a branch.
     pub fn delete_branch(&self, branch: &str) {
-        let repository = self.open();
-        repository
-            .find_reference(&branch_ref(branch))
-            .and_then(|mut reference| reference.delete())
-            .expect("the branch is deleted");
+        self.remove_ref(&branch_ref(branch));
     }
 
     /// Sets a tag.
     pub fn tag(&self, name: &str, commit: &str) {
+        self.set_ref(&format!("refs/tags/{name}"), commit);
+    }
+
+    /// Lets a full ref stand at a commit.
+    pub fn set_ref(&self, name: &str, commit: &str) {
         let commit = Oid::from_str(commit).expect("a commit's name");
-        self.open().reference(&format!("refs/tags/{name}"), commit, true, "tag").expect("the tag is set");
+        self.open().reference(name, commit, true, "set").expect("the ref is set");
+    }
+
+    /// Removes a full ref.
+    pub fn remove_ref(&self, name: &str) {
+        let repository = self.open();
+        repository.find_reference(name).and_then(|mut reference| reference.delete()).expect("the ref is removed");
+    }
+
+    /// Merges a branch into another one and keeps the result as a forge does for a pull request; no branch moves. Returns
+    /// the merge's name.
+    pub fn merge_pull_request(&self, number: i64, head: &str, base: &str) -> String {
+        let repository = self.open();
+        let tip = |branch: &str| {
+            let id = repository.refname_to_id(&branch_ref(branch)).expect("the branch");
+            repository.find_commit(id).expect("its commit")
+        };
+        let (head, base) = (tip(head), tip(base));
+        let mut index = repository.merge_commits(&base, &head, None).expect("a merge");
+        assert!(!index.has_conflicts(), "the branches conflict");
+        let tree = index.write_tree_to(&repository).and_then(|id| repository.find_tree(id)).expect("the tree");
+        let author = Signature::new("Forge", "noreply@forge.example", &Time::new(1_700_000_000, 0)).expect("a person");
+        let merge = repository.commit(None, &author, &author, "Merge", &tree, &[&base, &head]).expect("a commit");
+        repository.reference(&format!("refs/pull/{number}/merge"), merge, true, "merge").expect("the ref is set");
+        merge.to_string()
     }
 
     fn write(&self, branch: &str, parent: Option<Oid>, files: &[(&str, &str)]) -> String {

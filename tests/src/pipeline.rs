@@ -107,6 +107,7 @@ impl Pipeline {
             message: format!("change {commit}"),
             author: "Ada".to_owned(),
             before: None,
+            pull_request: None,
             supersede: true,
             asked_for: false,
         }

@@ -60,10 +60,12 @@ impl Digest {
     }
 }
 
-/// A git reference as people name it.
+/// A git reference as people name it: a branch and a tag by their name, a pull request as `pull/7`.
 #[must_use]
 pub fn reference(git_ref: &str) -> &str {
-    git_ref.strip_prefix("refs/heads/").or_else(|| git_ref.strip_prefix("refs/tags/")).unwrap_or(git_ref)
+    let of_pull = || git_ref.strip_prefix("refs/").and_then(|name| name.strip_suffix("/merge"));
+    let name = git_ref.strip_prefix("refs/heads/").or_else(|| git_ref.strip_prefix("refs/tags/"));
+    name.or_else(of_pull).unwrap_or(git_ref)
 }
 
 /// A size in bytes as `12.3 MB` (powers of ten, as registries count).
@@ -159,5 +161,7 @@ mod tests {
         assert_eq!(size(74_250_000), "74.2 MB");
         assert_eq!(reference("refs/heads/release/1"), "release/1");
         assert_eq!(reference("refs/tags/v1"), "v1");
+        assert_eq!(reference("refs/pull/7/merge"), "pull/7");
+        assert_eq!(reference("refs/heads/topic/merge"), "topic/merge");
     }
 }

@@ -31,12 +31,16 @@ impl When {
         moment(self.at).format("%-d %B %Y, %H:%M:%S UTC").to_string()
     }
 
-    /// How long ago it was, coarsely; a date once it is two weeks past.
+    /// How long ago it was, or how soon it comes, coarsely; a date once that is two weeks. Clocks that differ a little make
+    /// nothing come.
     #[must_use]
     pub fn age(&self) -> String {
-        let seconds = (self.now - self.at).max(0) / 1000;
+        let seconds = (self.now - self.at) / 1000;
         match seconds {
-            0..5 => "just now".to_owned(),
+            -1_209_600..=-86_400 => format!("in {} d", -seconds / 86_400),
+            -86_399..=-3_600 => format!("in {} h", -seconds / 3_600),
+            -3_599..=-60 => format!("in {} min", -seconds / 60),
+            -59..5 => "just now".to_owned(),
             5..60 => format!("{seconds} s ago"),
             60..3_600 => format!("{} min ago", seconds / 60),
             3_600..86_400 => format!("{} h ago", seconds / 3_600),
@@ -108,7 +112,7 @@ mod tests {
     use super::{Took, When, duration, offset};
 
     #[test]
-    fn ages_are_coarse_and_never_negative() {
+    fn ages_are_coarse_before_and_after() {
         let age = |seconds: i64| When { at: 1_000_000_000_000, now: 1_000_000_000_000 + seconds * 1000 }.age();
         assert_eq!(age(-5), "just now");
         assert_eq!(age(59), "59 s ago");
@@ -116,6 +120,8 @@ mod tests {
         assert_eq!(age(7_300), "2 h ago");
         assert_eq!(age(90_000), "1 d ago");
         assert_eq!(age(2_000_000), "9 Sep 2001");
+        assert_eq!((age(-60), age(-7_300)), ("in 1 min".to_owned(), "in 2 h".to_owned()));
+        assert_eq!((age(-90_000), age(-2_000_000)), ("in 1 d".to_owned(), "9 Sep 2001".to_owned()));
     }
 
     #[test]

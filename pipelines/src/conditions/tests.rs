@@ -13,6 +13,7 @@ fn trigger(event: Event, reference: Reference, changed: Option<&[&str]>) -> Trig
         changed: changed.map(|paths| paths.iter().map(|path| (*path).to_owned()).collect()),
         author: "Ada <ada@example.com>".to_owned(),
         message: "Add a shop".to_owned(),
+        pull_request: None,
     }
 }
 

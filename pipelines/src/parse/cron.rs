@@ -31,7 +31,8 @@ const NICKNAMES: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@d
 /// The longest month's days by month, as the 29th of February comes at last.
 const DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/// Checks a line and brings it to its plain form: single spaces, nicknames in lower case.
+/// Checks a line and brings it to its plain form: single spaces, nicknames in lower case, and the end of a span that is
+/// given by its beginning and a step.
 pub(super) fn check(text: &str) -> Result<String, Problem> {
     if text.starts_with('@') {
         let lower = text.trim_end().to_ascii_lowercase();
@@ -57,7 +58,8 @@ pub(super) fn check(text: &str) -> Result<String, Problem> {
     if !comes && parts[4].starts_with('*') {
         return Err(Problem::new(format!("\"{}\" never comes: no such month has such a day", shown(text))));
     }
-    Ok(parts.join(" "))
+    let plain: Vec<String> = FIELDS.iter().zip(&parts).map(|(field, part)| field.plain(part)).collect();
+    Ok(plain.join(" "))
 }
 
 impl Field {
@@ -88,6 +90,15 @@ impl Field {
             values.extend((from..=to).step_by(usize::from(step)));
         }
         Ok(values)
+    }
+
+    /// The field with `5-59/10` for `5/10`.
+    fn plain(&self, text: &str) -> String {
+        let plain = |item: &str| match item.split_once('/') {
+            Some((from, step)) if from != "*" && !from.contains('-') => format!("{from}-{}/{step}", self.to),
+            _ => item.to_owned(),
+        };
+        text.split(',').map(plain).collect::<Vec<_>>().join(",")
     }
 
     fn value(&self, written: &str, text: &str) -> Result<u8, Problem> {
@@ -130,6 +141,7 @@ mod tests {
         }
         assert_eq!(check(" 0   2 * *\t* ").unwrap(), "0 2 * * *");
         assert_eq!(check("@Midnight").unwrap(), "@midnight");
+        assert_eq!(check("5/10,7 * * * sun/2").unwrap(), "5-59/10,7 * * * sun-7/2");
     }
 
     #[test]

@@ -18,10 +18,6 @@ pub(super) fn find(config: &Config, entries: &[Entry], report: &mut Report<'_>) 
         of_environment(environment, config, &mut at);
         not_acted_on(environment, &mut at);
     }
-    if !config.schedules.is_empty() {
-        let problem = Problem::new("\"schedules\" are read and checked, but not acted on yet in this version");
-        report.warn(place(entries, &["schedules"]), problem.see(reference::SCHEDULE.anchor));
-    }
 }
 
 fn of_app(app: &App, config: &Config, entries: &[Entry], report: &mut Report<'_>) {

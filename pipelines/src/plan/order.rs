@@ -428,5 +428,5 @@ fn release(config: &Config, left_out: BTreeMap<String, String>) -> ReleasePlan {
     let apps: BTreeMap<_, _> =
         config.apps.iter().filter_map(|app| Some((app.name.clone(), app.release.clone()?))).collect();
     let left_out = left_out.into_iter().filter(|(app, _)| apps.contains_key(app)).collect();
-    ReleasePlan { apps, environments: config.environments.clone(), left_out }
+    ReleasePlan { apps, environments: config.environments.clone(), schedules: config.schedules.clone(), left_out }
 }

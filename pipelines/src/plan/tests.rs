@@ -5,6 +5,7 @@ mod conditions;
 mod matrix;
 mod needs;
 mod order;
+mod recipe;
 mod scope;
 mod services;
 mod steps;
@@ -27,6 +28,7 @@ fn trigger(event: Event, reference: Reference) -> Trigger {
         changed: None,
         author: "Ada <ada@example.com>".to_owned(),
         message: "Add a shop".to_owned(),
+        pull_request: None,
     }
 }
 

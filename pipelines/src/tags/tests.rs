@@ -18,6 +18,7 @@ fn trigger(reference: Reference) -> Trigger {
         changed: None,
         author: "Ada <ada@example.com>".to_owned(),
         message: "Add a shop".to_owned(),
+        pull_request: None,
     }
 }
 

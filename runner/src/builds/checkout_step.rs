@@ -4,14 +4,15 @@ use std::path::Path;
 
 use slipway_pipelines::{
     config::Event,
-    plan::{Plan, Reference, Refs, Scope, Situation, Trigger, plan},
+    plan::{Plan, Reference, Scope, Situation, Trigger, plan},
+    skip,
 };
 use tokio::sync::mpsc;
 
 use super::{Workshop, configuration, configuration::Read, declare, resumed::RESTARTED};
 use crate::{
-    checkout::{Checkout, CheckoutError, CheckoutRequest, Contents, Since},
-    coordinator::{BuildWork, LogStream, StepResult, WARNINGS},
+    checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Since},
+    coordinator::{AUTHOR, BuildWork, COMMIT, LogStream, MESSAGE, StepResult, WARNINGS},
     job::JobContext,
     journal::Page,
     reporter::{ReportError, StepLog},
@@ -19,19 +20,31 @@ use crate::{
     workspace::Workspace,
 };
 
+/// Why a pull request's steps do not run whose newest commit wants it so.
+const UNWANTED: &str = "the message of its newest commit asks not to be built (such as [skip ci])";
+
+/// How much of a commit's author and message the server is told, in characters.
+const AUTHOR_CHARS: usize = 200;
+const MESSAGE_CHARS: usize = 2_000;
+
 /// A commit on disk, and what to do with it.
 pub(super) struct CheckedOut {
     pub(super) workspace: Workspace,
     pub(super) plan: Plan,
-    /// How much of its captain.yml is surely not meant.
-    warnings: usize,
+    /// The commit that people know: of a pull request the tip of its branch.
+    pub(super) commit: String,
 }
 
-impl CheckedOut {
-    /// What an earlier life checked out, and told of.
-    pub(super) fn again(workspace: Workspace, plan: Plan) -> Self {
-        CheckedOut { workspace, plan, warnings: 0 }
+/// What is worth keeping of the step. The server learns from it what it did not know when it queued the build.
+fn facts(work: &BuildWork, checkout: &Checkout, warnings: usize) -> StepResult {
+    let result = StepResult::succeeded().with(COMMIT, &checkout.written).with(WARNINGS, warnings.to_string());
+    if !work.commit.is_empty() {
+        return result;
     }
+    let first = |text: &str, chars: usize| text.chars().take(chars).collect::<String>();
+    result
+        .with(AUTHOR, first(&checkout.commit.author, AUTHOR_CHARS))
+        .with(MESSAGE, first(&checkout.commit.message, MESSAGE_CHARS))
 }
 
 /// Runs the checkout and ends its step. The inner error is the step's, already reported.
@@ -51,12 +64,11 @@ pub(super) async fn run(
     }
     let done = check_out(work, context, workshop, into, &log).await;
     match done {
-        Ok(mut done) => {
+        Ok((mut done, facts)) => {
             done.plan = page.settle(done.plan).await;
             // Declared before this step ends, so that nobody ever sees a build that looks finished in between.
             context.reporter.declare(declare::steps(&done.plan, &[declare::CHECKOUT])).await?;
-            let warnings = done.warnings.to_string();
-            log.finish(StepResult::succeeded().with("commit", &work.commit).with(WARNINGS, warnings)).await?;
+            log.finish(facts).await?;
             Ok(Ok(done))
         }
         Err(error) => {
@@ -75,19 +87,30 @@ async fn check_out(
     workshop: &Workshop,
     into: &Path,
     log: &StepLog,
-) -> Result<CheckedOut, StepError> {
-    let reference = reference(&work.git_ref)?;
-    log.say(format!("fetching {} at {}", work.git_ref, work.commit)).await;
+) -> Result<(CheckedOut, StepResult), StepError> {
+    let reference = reference(work)?;
+    match work.commit.as_str() {
+        "" => log.say(format!("fetching {}", work.git_ref)).await,
+        commit => log.say(format!("fetching {} at {commit}", work.git_ref)).await,
+    }
     let desk = Desk { work, context, workshop, log };
     let checkout = desk.fetch(into).await?;
     log.say(if checkout.from_mirror { "the commit was fetched before" } else { "fetched" }).await;
-    log.say(format!("{} {}", &work.commit[..work.commit.len().min(12)], checkout.subject)).await;
+    log.say(format!("{} {}", short(&checkout.commit.name), checkout.commit.subject())).await;
+    if let (Some(pull), Some(base)) = (&work.pull_request, &checkout.merged_into) {
+        log.say(format!("merged into {} at {} as {}", pull.base, short(base), short(&checkout.written))).await;
+    }
     let workspace = Workspace::open(into.to_owned())?;
     if matches!(workspace.mountable(".gitmodules"), Ok(Some(_))) {
         log.say("this commit has submodules: they are not fetched, their folders stay empty").await;
     }
-    let (plan, warnings) = desk.read_plan(reference, &workspace, checkout.refs).await?;
-    Ok(CheckedOut { workspace, plan, warnings })
+    let (plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
+    let facts = facts(work, &checkout, warnings);
+    Ok((CheckedOut { workspace, plan, commit: checkout.commit.name }, facts))
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
 }
 
 /// What the parts of a checkout work with.
@@ -110,7 +133,7 @@ impl Desk<'_> {
             repository: self.work.repository.clone(),
             clone_url: self.work.clone_url.clone(),
             git_ref: self.work.git_ref.clone(),
-            commit: self.work.commit.clone(),
+            aim: aim(self.work),
         }
     }
 
@@ -136,20 +159,25 @@ impl Desk<'_> {
         self,
         reference: Reference,
         workspace: &Workspace,
-        refs: Refs,
+        checkout: &Checkout,
     ) -> Result<(Plan, usize), StepError> {
         let work = self.work;
+        let told = |by_server: &str, by_commit: &str| {
+            if by_server.is_empty() { by_commit.to_owned() } else { by_server.to_owned() }
+        };
         let mut trigger = Trigger {
             repository: work.repository_name.clone(),
             number: work.number,
             event: Event::named(&work.event).unwrap_or(Event::Push),
             reference,
-            commit: work.commit.clone(),
+            commit: checkout.commit.name.clone(),
             default_branch: work.default_branch.clone(),
             changed: None,
-            author: work.author.clone(),
-            message: work.message.clone(),
+            author: told(&work.author, &checkout.commit.author),
+            message: told(&work.message, &checkout.commit.message),
+            pull_request: work.pull_request.clone(),
         };
+        let is_unwanted = work.pull_request.is_some() && skip::asks_to_skip(&checkout.commit.message);
         let (of, name, asked) = (workspace.clone(), work.repository_name.clone(), trigger.clone());
         let read = tokio::task::spawn_blocking(move || {
             let read = configuration::read(&of, &name)?;
@@ -169,12 +197,18 @@ impl Desk<'_> {
             self.log.say(format!("no {} in this commit; its Dockerfiles are: {apps}", configuration::FILE)).await;
         }
         if configuration::asks_for_paths(&config) {
-            let contents = self.contents().await?;
+            let contents = self.contents(checkout).await?;
             tree.files = contents.files;
             trigger.changed = self.changed(contents.changed).await;
         }
-        let plan = plan(&config, &Situation { trigger, refs, tree, scope: Scope::default() })
+        let refs = checkout.refs.clone();
+        let mut plan = plan(&config, &Situation { trigger, refs, tree, scope: Scope::default() })
             .map_err(|error| StepError::Other(error.to_string()))?;
+        if is_unwanted {
+            // The payload of a pull request does not tell what its commits say, so that it is known only now.
+            self.log.say(UNWANTED).await;
+            plan.steps.iter_mut().for_each(|step| step.skipped = Some(UNWANTED.to_owned()));
+        }
         for warning in &plan.warnings {
             self.log.say(format!("warning: {warning}")).await;
         }
@@ -183,10 +217,14 @@ impl Desk<'_> {
         Ok((plan, count))
     }
 
-    async fn contents(self) -> Result<Contents, StepError> {
-        let since = Since { before: self.work.before.clone(), default_branch: self.work.default_branch.clone() };
+    async fn contents(self, checkout: &Checkout) -> Result<Contents, StepError> {
+        let since = Since {
+            before: checkout.merged_into.clone().or_else(|| self.work.before.clone()),
+            default_branch: self.work.default_branch.clone(),
+        };
         let (progress, told) = mpsc::unbounded_channel();
-        let looking = self.workshop.mirrors.contents(self.request(), since, &self.context.cancel, progress);
+        let (commit, cancel) = (checkout.written.clone(), &self.context.cancel);
+        let looking = self.workshop.mirrors.contents(self.request(), commit, since, cancel, progress);
         self.telling(looking, told).await
     }
 
@@ -205,8 +243,23 @@ impl Desk<'_> {
     }
 }
 
-fn reference(git_ref: &str) -> Result<Reference, StepError> {
-    if let Some(branch) = git_ref.strip_prefix("refs/heads/") {
+/// What the forge said is taken as it was signed; what a person named must be where they said.
+fn aim(work: &BuildWork) -> Aim {
+    let commit = work.commit.clone();
+    match Event::named(&work.event) {
+        _ if work.pull_request.is_some() => Aim::Merge(commit),
+        _ if commit.is_empty() => Aim::Head,
+        Some(Event::Manual) => Aim::On(commit),
+        _ => Aim::Commit(commit),
+    }
+}
+
+/// Conditions of a pull request are about the branch that it is to be merged into.
+fn reference(work: &BuildWork) -> Result<Reference, StepError> {
+    let git_ref = work.git_ref.as_str();
+    if let Some(pull) = &work.pull_request {
+        Ok(Reference::Branch(pull.base.clone()))
+    } else if let Some(branch) = git_ref.strip_prefix("refs/heads/") {
         Ok(Reference::Branch(branch.to_owned()))
     } else if let Some(tag) = git_ref.strip_prefix("refs/tags/") {
         Ok(Reference::Tag(tag.to_owned()))

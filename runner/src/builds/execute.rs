@@ -17,7 +17,7 @@ use crate::{
     job::JobContext,
     journal::Page,
     reporter::ReportError,
-    steps::{BuildNetwork, Grounds, Leftovers, Site, StepError},
+    steps::{BuildNetwork, Grounds, Leftovers, Site, StepError, caches_of},
 };
 
 /// Executes a build, or goes on with one that an earlier life of the runner began. Its containers and its workspace are
@@ -44,7 +44,7 @@ pub(crate) async fn execute(
     // 1. The commit and its plan.
     let checked_out = match context.ended(declare::CHECKOUT) {
         None => checkout_step::run(work, context, workshop, &folder.path, page).await?,
-        Some(result) => match resumed::checked_out(result, page, &folder.path) {
+        Some(result) => match resumed::checked_out(work, result, page, &folder.path) {
             Ok(checked_out) => checked_out,
             Err(gone) => {
                 let (leftovers, engine) = (workshop.leftovers.clone(), context.engine.clone());
@@ -57,7 +57,7 @@ pub(crate) async fn execute(
             }
         },
     };
-    let CheckedOut { workspace, plan, .. } = match checked_out {
+    let CheckedOut { workspace, plan, commit } = match checked_out {
         Ok(done) => done,
         Err(error) => {
             network.settled().await;
@@ -71,6 +71,7 @@ pub(crate) async fn execute(
     //    out of scope.
     let site = Site::new(Grounds {
         engine: context.engine.clone(),
+        caches: caches_of(&work.repository, work.pull_request.is_some()),
         origin: origin.clone(),
         workspace,
         limits: workshop.limits,
@@ -81,8 +82,8 @@ pub(crate) async fn execute(
         socket_folder,
     });
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
-    let subject = Subject { repository: work.repository_name.clone(), commit: work.commit.clone() };
-    let earlier = Earlier::new(work.known.clone(), &context.registries, &plan);
+    let subject = Subject { repository: work.repository_name.clone(), commit };
+    let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
     let bench = Bench::new(subject, context.secrets.clone(), &site, &builder, &context.cancel).knowing(earlier);
     if let Err(gone) = resumed::take_up(&bench, &plan, &context.steps).await {
         return Ok(gone.begins_again(context));

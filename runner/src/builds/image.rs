@@ -4,14 +4,15 @@ use slipway_pipelines::plan::PlannedStep;
 
 use super::step::Bench;
 use crate::{
-    coordinator::{INPUT_KEY, StepResult, UNCHANGED_SINCE},
+    coordinator::{INPUT_KEY, KnownImage, RECIPE, StepResult, UNCHANGED_SINCE},
     images::{Base, ImageRequest, input_key},
     reporter::StepLog,
     steps::{Patience, StepError},
 };
 
 impl Bench<'_> {
-    /// Builds an app's image, unless an earlier build pushed one from exactly the same inputs.
+    /// Builds an app's image, unless an earlier build pushed one from exactly the same inputs, or this is a tag on a commit
+    /// of which it was made before.
     pub(super) async fn image_step(
         &self,
         step: &PlannedStep,
@@ -24,21 +25,24 @@ impl Bench<'_> {
             let id = patience.bear(self.told(self.builder.build(request, log))).await?;
             return self.made_image(step, image, id, log).await;
         };
-        let key = patience.bear(async { Ok(input_key(self.site.engine(), &request).await) }).await?;
-        if let Some(known) = key.as_deref().and_then(|key| earlier.find(&step.app, image, key))
-            && self.take_over(step, known, log, patience).await?
+        let recipe = earlier.recipe(step);
+        if let Some(known) = earlier.of_commit(step, image)
+            && self
+                .take_over(step, known, &format!("build {} made it of the same commit", known.build), log, patience)
+                .await?
         {
-            return Ok(StepResult::succeeded()
-                .with(INPUT_KEY, &known.key)
-                .with(UNCHANGED_SINCE, known.build.to_string())
-                .with("digest", &known.digest));
+            return Ok(taken(known, known.key.as_deref(), recipe));
+        }
+        let key = patience.bear(async { Ok(input_key(self.site.engine(), &request).await) }).await?;
+        if let Some(known) = key.as_deref().and_then(|key| earlier.find(&step.app, image, key)) {
+            let why = format!("nothing that the image is made of has changed since build {}", known.build);
+            if self.take_over(step, known, &why, log, patience).await? {
+                return Ok(taken(known, key.as_deref(), recipe));
+            }
         }
         let id = patience.bear(self.told(self.builder.build(request, log))).await?;
         let result = self.made_image(step, image, id, log).await?;
-        Ok(match key {
-            Some(key) => result.with(INPUT_KEY, key),
-            None => result,
-        })
+        Ok(made_by(result, key.as_deref(), recipe))
     }
 
     async fn made_image(
@@ -62,4 +66,19 @@ impl Bench<'_> {
         self.made().bases.push(Base { image: image.to_owned(), local });
         Ok(())
     }
+}
+
+/// An image that was taken over from an earlier build.
+fn taken(known: &KnownImage, key: Option<&str>, recipe: Option<&str>) -> StepResult {
+    let result = StepResult::succeeded().with(UNCHANGED_SINCE, known.build.to_string()).with("digest", &known.digest);
+    made_by(result, key, recipe)
+}
+
+/// A result with what later builds know the image by.
+fn made_by(result: StepResult, key: Option<&str>, recipe: Option<&str>) -> StepResult {
+    let facts = [(INPUT_KEY, key), (RECIPE, recipe)];
+    facts.into_iter().fold(result, |result, (name, value)| match value {
+        Some(value) => result.with(name, value),
+        None => result,
+    })
 }

@@ -6,7 +6,7 @@ use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 
 use super::{checkout_step::CheckedOut, step::Bench};
 use crate::{
-    coordinator::{Artifact, JobResult, KnownStep, StepOutcome, StepResult},
+    coordinator::{Artifact, BuildWork, COMMIT, JobResult, KnownStep, StepOutcome, StepResult},
     job::JobContext,
     journal::Page,
     steps::StepError,
@@ -30,6 +30,7 @@ impl Gone {
 
 /// What a checkout left that has ended. The inner error is the step's.
 pub(super) fn checked_out(
+    work: &BuildWork,
     result: &StepResult,
     page: &Page,
     folder: &Path,
@@ -43,7 +44,9 @@ pub(super) fn checked_out(
     }
     let workspace = Workspace::open(folder.to_owned()).map_err(|error| Gone(error.to_string()))?;
     let plan = page.entry().plan.clone().ok_or_else(|| Gone("the journal has no plan".to_owned()))?;
-    Ok(Ok(CheckedOut::again(workspace, plan)))
+    // Where the server did not know the commit when it handed out the job, the step has told it.
+    let found = result.output.get(COMMIT).filter(|_| work.commit.is_empty());
+    Ok(Ok(CheckedOut { workspace, plan, commit: found.unwrap_or(&work.commit).clone() }))
 }
 
 /// Takes up the images and artifacts of the steps that have succeeded.

@@ -210,6 +210,7 @@ impl<'a> Bench<'a> {
             labels: vec![label("revision", &self.subject.commit), label("source", &self.subject.repository)],
             registries: self.site.registries().to_vec(),
             is_fresh: self.is_fresh,
+            caches: self.site.caches().to_owned(),
             ..ImageRequest::of(self.site.workspace().clone())
         }
     }

@@ -1,10 +1,12 @@
-//! Images of earlier builds that are taken as they are, because nothing that they are made of has changed.
+//! Images of earlier builds that are taken as they are, because nothing that they are made of has changed; or because they
+//! were made of the very commit that a tag is on now.
 //!
 //! Such an image is not built, and its push is a matter of its manifest. What runs in a build runs all the same: a test
 //! has inputs of its own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::{Digest, Sha256};
 use slipway_pipelines::plan::{Action, Plan, PlannedStep, StepRun};
 
 use super::step::Bench;
@@ -23,17 +25,42 @@ pub(super) struct Earlier {
     registry: Registry,
     /// The apps whose images something in the build uses, so that the engine must have them.
     used: BTreeSet<String>,
+    /// By build step: what the commit makes its image by.
+    recipes: BTreeMap<u32, String>,
 }
 
 impl Earlier {
-    pub(super) fn new(known: Vec<KnownImage>, registries: &[RegistryCredential], plan: &Plan) -> Self {
-        Earlier { known, registry: Registry::new(registries), used: used(plan) }
+    pub(super) fn new(known: Vec<KnownImage>, registries: &[RegistryCredential], plan: &Plan, commit: &str) -> Self {
+        Earlier { known, registry: Registry::new(registries), used: used(plan), recipes: recipes(plan, commit) }
     }
 
     /// The newest image of an app that was made of what this key names.
     pub(super) fn find(&self, app: &str, image: &str, key: &str) -> Option<&KnownImage> {
-        self.known.iter().find(|known| known.app == app && known.image == image && known.key == key)
+        let is_same = |known: &&KnownImage| known.key.as_deref() == Some(key);
+        self.known.iter().filter(|known| known.app == app && known.image == image).find(is_same)
     }
+
+    /// What the commit makes the image of a build step by; none where that depends on more than the commit.
+    pub(super) fn recipe(&self, step: &PlannedStep) -> Option<&str> {
+        self.recipes.get(&step.index).map(String::as_str)
+    }
+
+    /// The newest image that the commit was made to before, for the build of a tag.
+    pub(super) fn of_commit(&self, step: &PlannedStep, image: &str) -> Option<&KnownImage> {
+        let recipe = self.recipe(step)?;
+        let is_same = |known: &&KnownImage| known.recipe.as_deref() == Some(recipe);
+        self.known.iter().filter(|known| known.app == step.app && known.image == image).find(is_same)
+    }
+}
+
+/// By build step: one name for the commit and all that captain.yml says of making the image.
+fn recipes(plan: &Plan, commit: &str) -> BTreeMap<u32, String> {
+    let builds = plan.steps.iter().filter(|step| matches!(step.action, Action::Build { .. }));
+    let named = |step: &PlannedStep| {
+        let digest = Sha256::new().chain_update(commit).chain_update("\n").chain_update(plan.recipe(step.index)?);
+        Some((step.index, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
+    };
+    builds.filter_map(named).collect()
 }
 
 /// The apps whose images are run, built upon, or can be asked for from within a step.
@@ -57,22 +84,22 @@ fn used(plan: &Plan) -> BTreeSet<String> {
 }
 
 impl Bench<'_> {
-    /// Takes an earlier build's image for the one that this step would make; false, and nothing is changed, when it cannot
-    /// be had any more.
+    /// Takes an earlier build's image for the one that this step would make, and says `why`; false, and nothing is changed,
+    /// when it cannot be had any more.
     pub(super) async fn take_over(
         &self,
         step: &PlannedStep,
         known: &KnownImage,
+        why: &str,
         log: &StepLog,
         patience: &Patience,
     ) -> Result<bool, StepError> {
         let Some(earlier) = &self.earlier else { return Ok(false) };
-        let KnownImage { image, digest, build, .. } = known;
+        let KnownImage { image, digest, .. } = known;
         let reference = pinned(image, digest);
         let there = patience.bear(async { Ok(earlier.registry.exists(image, digest).await) }).await?;
         if !matches!(there, Ok(true)) {
-            log.say(format!("nothing has changed since build {build}, but the registry does not hold {reference}"))
-                .await;
+            log.say(format!("{why}, but the registry does not hold {reference}")).await;
             return Ok(false);
         }
         if earlier.used.contains(&step.app) {
@@ -80,9 +107,8 @@ impl Bench<'_> {
             let fetched = images::ensure(engine, &reference, registries, log, patience.cancel());
             match patience.bear(fetched).await {
                 Ok(()) => {}
-                Err(StepError::Other(why)) => {
-                    log.say(format!("nothing has changed since build {build}, but its image is not to be had: {why}"))
-                        .await;
+                Err(StepError::Other(problem)) => {
+                    log.say(format!("{why}, but its image is not to be had: {problem}")).await;
                     return Ok(false);
                 }
                 Err(error) => return Err(error),
@@ -91,7 +117,7 @@ impl Bench<'_> {
             let found = found.map_err(|error| engine.error(format!("inspect the image {reference}"), &error))?;
             self.has_image(step, image, &found.id.unwrap_or(reference)).await?;
         }
-        log.say(format!("not built: nothing that the image is made of has changed since build {build}")).await;
+        log.say(format!("not built: {why}")).await;
         log.say(format!("taking {image}@{digest}")).await;
         self.made().taken.insert(step.app.clone(), known.clone());
         Ok(true)

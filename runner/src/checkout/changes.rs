@@ -1,7 +1,8 @@
 //! What a commit holds, and what it changes: for the paths that conditions name.
 //!
 //! Measured is what differs between two trees, wherever their histories parted: after a force push, that is what whoever
-//! last saw the branch sees changed. A new branch is measured from where it left the default branch.
+//! last saw the branch sees changed. A new branch is measured from where it left the default branch, and a pull request
+//! from what it is merged into.
 
 use git2::{DiffOptions, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 
@@ -38,12 +39,13 @@ pub(super) fn contents(
     mirror: &Mirror,
     address: &CloneAddress,
     request: &CheckoutRequest,
+    commit: &str,
     since: &Since,
     watch: &Watch,
 ) -> Result<Contents, CheckoutError> {
     let repository = mirror.open()?;
-    let commit = Oid::from_str(&request.commit).ok().and_then(|commit| commit_of(&repository, commit));
-    let commit = commit.ok_or_else(|| CheckoutError::Gone { commit: request.commit.clone() })?;
+    let found = Oid::from_str(commit).ok().and_then(|commit| commit_of(&repository, commit));
+    let commit = found.ok_or_else(|| CheckoutError::Gone { commit: commit.to_owned() })?;
     let changed = match base(&repository, commit, address, request, since, watch)? {
         Ok(base) => changed(&repository, base, commit, watch)?,
         Err(why) => Err(why),
@@ -60,9 +62,9 @@ fn base(
     since: &Since,
     watch: &Watch,
 ) -> Result<Result<Oid, String>, CheckoutError> {
-    let Some(branch) = request.git_ref.strip_prefix("refs/heads/") else {
+    if request.git_ref.starts_with("refs/tags/") {
         return Ok(Err("a tag is not measured from anything".to_owned()));
-    };
+    }
     let before = since.before.as_deref().filter(|before| before.bytes().any(|digit| digit != b'0'));
     if let Some(before) = before {
         let Ok(wanted) = Oid::from_str(before) else { return Ok(Err(format!("`{before}` is not a commit's name"))) };
@@ -74,7 +76,7 @@ fn base(
         let gone = || format!("the commit before, {}, is no longer on the server", &before[..before.len().min(12)]);
         return Ok(commit_of(repository, wanted).ok_or_else(gone));
     }
-    if branch == since.default_branch {
+    if request.git_ref.strip_prefix("refs/heads/") == Some(&since.default_branch) {
         return Ok(Err("this is the first that is built of the default branch".to_owned()));
     }
     let default = format!("refs/heads/{}", since.default_branch);

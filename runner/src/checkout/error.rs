@@ -37,6 +37,25 @@ pub enum CheckoutError {
         /// The commit.
         commit: String,
     },
+    /// The commit that was asked for is not part of the ref's history.
+    #[error("commit {commit} is not on {name}")]
+    NotOn {
+        /// The commit.
+        commit: String,
+        /// The branch or tag in words.
+        name: String,
+    },
+    /// The forge has no merge of a pull request's tip.
+    #[error(
+        "{name} holds no merge of {tip}: it conflicts with its target, or the forge has not merged it yet. Resolve the \
+         conflict and push, or build it again"
+    )]
+    NotMerged {
+        /// The ref, `refs/pull/7/merge`.
+        name: String,
+        /// The tip of the pull request's branch.
+        tip: String,
+    },
     /// More was sent than a checkout may receive.
     #[error("the repository sent more than {limit} bytes, which is more than this runner takes")]
     TooLarge {

@@ -15,7 +15,7 @@ use git2::{
 use slipway_pipelines::plan::Refs;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{CheckoutError, CheckoutRequest, CloneAddress, Watch};
+use super::{Aim, CheckoutError, CheckoutRequest, CloneAddress, Described, Watch, merge};
 
 /// How long a git server may stay silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
@@ -120,28 +120,68 @@ impl Mirror {
         request: &CheckoutRequest,
         watch: &Watch,
     ) -> Result<Found, CheckoutError> {
-        let wanted = Oid::from_str(&request.commit)
+        let Some(name) = request.aim.name() else { return self.bring_head(address, request, watch) };
+        let wanted = Oid::from_str(name)
             .ok()
-            .filter(|_| request.commit.len() == 40)
-            .ok_or_else(|| CheckoutError::Malformed(format!("`{}` is not a commit's full name", request.commit)))?;
+            .filter(|_| name.len() == 40)
+            .ok_or_else(|| CheckoutError::Malformed(format!("`{name}` is not a commit's full name")))?;
         let repository = self.open()?;
         set_server_timeouts();
+        if let Aim::Merge(_) = request.aim {
+            return merge::bring(&repository, address, request, wanted, watch);
+        }
+        if let Aim::On(_) = request.aim {
+            let found = self.bring_head(address, request, watch)?;
+            let is_on = wanted == found.commit || repository.graph_descendant_of(found.commit, wanted).unwrap_or(false);
+            if !is_on {
+                return Err(CheckoutError::NotOn { commit: name.to_owned(), name: in_words(&request.git_ref) });
+            }
+            return Ok(Found { commit: wanted, named: wanted, ..found });
+        }
         if let Some(commit) = commit_of(&repository, wanted) {
             let refs = list_refs(&repository, address, watch).unwrap_or_else(|error| {
                 let _ = watch.progress.send(format!("{error}; going on with what was fetched before"));
                 Refs::default()
             });
-            return Ok(Found { commit, from_mirror: true, refs });
+            return Ok(Found { commit, named: commit, merged_into: None, from_mirror: true, refs });
         }
         let (named, refs) = fetch_ref(&repository, address, &request.git_ref, watch)?;
         if commit_of(&repository, wanted).is_none() {
             fetch_commit(&repository, address, wanted, watch)?;
         }
         match commit_of(&repository, wanted) {
-            Some(commit) => Ok(Found { commit, from_mirror: false, refs }),
-            None if named => Err(CheckoutError::Gone { commit: request.commit.clone() }),
+            Some(commit) => Ok(Found { commit, named: commit, merged_into: None, from_mirror: false, refs }),
+            None if named => Err(CheckoutError::Gone { commit: name.to_owned() }),
             None => Err(CheckoutError::UnknownRef { name: in_words(&request.git_ref) }),
         }
+    }
+
+    /// Fetches the ref, and finds what it stands at.
+    fn bring_head(
+        &self,
+        address: &CloneAddress,
+        request: &CheckoutRequest,
+        watch: &Watch,
+    ) -> Result<Found, CheckoutError> {
+        let repository = self.open()?;
+        set_server_timeouts();
+        let (is_there, refs) = fetch_ref(&repository, address, &request.git_ref, watch)?;
+        let name = request.git_ref.strip_prefix("refs/").unwrap_or(&request.git_ref);
+        let held = repository.refname_to_id(&format!("refs/slipway/{name}")).ok().filter(|_| is_there);
+        let commit = held.and_then(|held| commit_of(&repository, held));
+        let commit = commit.ok_or_else(|| CheckoutError::UnknownRef { name: in_words(&request.git_ref) })?;
+        Ok(Found { commit, named: commit, merged_into: None, from_mirror: false, refs })
+    }
+
+    /// What a commit tells of itself.
+    pub(super) fn described(&self, commit: Oid) -> Result<Described, CheckoutError> {
+        let repository = self.open()?;
+        let commit = repository.find_commit(commit)?;
+        Ok(Described {
+            name: commit.id().to_string(),
+            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
+            author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+        })
     }
 }
 
@@ -149,6 +189,10 @@ impl Mirror {
 pub(super) struct Found {
     /// The commit, also where an annotated tag was asked for.
     pub(super) commit: Oid,
+    /// The commit that was asked for by its name: that of a pull request is merged in `commit`.
+    pub(super) named: Oid,
+    /// What a pull request is merged into.
+    pub(super) merged_into: Option<Oid>,
     /// Whether it was here before.
     pub(super) from_mirror: bool,
     /// The server's branches and tags.

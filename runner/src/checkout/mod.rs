@@ -5,6 +5,7 @@ mod address;
 mod changes;
 mod error;
 mod measure;
+mod merge;
 mod mirror;
 mod tree;
 
@@ -36,19 +37,67 @@ pub struct CheckoutRequest {
     pub clone_url: String,
     /// The full ref, such as `refs/heads/main`.
     pub git_ref: String,
-    /// The exact commit, 40 hexadecimal digits.
-    pub commit: String,
+    /// Which commit of it.
+    pub aim: Aim,
+}
+
+/// Which commit is checked out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Aim {
+    /// The one of this name, 40 hexadecimal digits.
+    Commit(String),
+    /// The one that the ref stands at.
+    Head,
+    /// The one of this name, which must be part of the ref's history: whoever asked for it may have copied it from
+    /// anywhere, and a forge gives out also the commits of forks.
+    On(String),
+    /// The one that merges the tip of this name into the target of a pull request; the ref is `refs/pull/…/merge`.
+    Merge(String),
+}
+
+impl Aim {
+    /// The name of the commit that was asked for, where it is known beforehand.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Aim::Commit(name) | Aim::On(name) | Aim::Merge(name) => Some(name),
+            Aim::Head => None,
+        }
+    }
 }
 
 /// What was checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkout {
-    /// The first line of the commit's message.
-    pub subject: String,
+    /// The commit that was asked for: of a pull request the tip of its branch.
+    pub commit: Described,
+    /// The commit whose files are on disk; for a pull request that is the merge.
+    pub written: String,
+    /// What a pull request is merged into.
+    pub merged_into: Option<String>,
     /// Whether the commit was in the mirror already.
     pub from_mirror: bool,
     /// The server's branches and tags; empty when it could not be asked.
     pub refs: Refs,
+}
+
+/// A commit as it tells of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name, 40 hexadecimal digits.
+    pub name: String,
+    /// Its whole message.
+    pub message: String,
+    /// Who wrote it, by name.
+    pub author: String,
+}
+
+impl Described {
+    /// The first line of its message.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.message.lines().next().unwrap_or_default()
+    }
 }
 
 /// The bounds of one checkout.
@@ -64,6 +113,8 @@ pub struct CheckoutLimits {
     pub written_bytes: u64,
     /// How many bytes one file may have; git reads each of them as a whole.
     pub file_bytes: u64,
+    /// How long the forge may take to merge a pull request.
+    pub merge: Duration,
 }
 
 impl Default for CheckoutLimits {
@@ -75,6 +126,7 @@ impl Default for CheckoutLimits {
             files: 1_000_000,
             written_bytes: 16 * GIB,
             file_bytes: GIB,
+            merge: Duration::from_secs(90),
         }
     }
 }
@@ -143,14 +195,39 @@ impl Mirrors {
         cancel: &CancellationToken,
         progress: UnboundedSender<String>,
     ) -> Result<Checkout, CheckoutError> {
+        let mut waiting = merge::Waiting::new(self.limits.merge);
+        loop {
+            let brought = self.bring(&request, into, cancel, progress.clone()).await;
+            match brought {
+                Err(CheckoutError::NotMerged { .. }) if waiting.goes_on(cancel).await => {
+                    let _ = progress.send("the forge has not merged it yet; looking again".to_owned());
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn bring(
+        &self,
+        request: &CheckoutRequest,
+        into: &Path,
+        cancel: &CancellationToken,
+        progress: UnboundedSender<String>,
+    ) -> Result<Checkout, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
         let address = CloneAddress::parse(&request.clone_url)?;
         let into = into.to_owned();
-        let repository = request.repository.clone();
+        let (repository, request) = (request.repository.clone(), request.clone());
         let bring = move |watch: &Watch| {
             let written = mirror.bring(&address, &request, watch).and_then(|found| {
-                let subject = tree::write(&mirror, found.commit, &into, watch)?;
-                Ok(Checkout { subject, from_mirror: found.from_mirror, refs: found.refs })
+                tree::write(&mirror, found.commit, &into, watch)?;
+                Ok(Checkout {
+                    commit: mirror.described(found.named)?,
+                    written: found.commit.to_string(),
+                    merged_into: found.merged_into.map(|base| base.to_string()),
+                    from_mirror: found.from_mirror,
+                    refs: found.refs,
+                })
             });
             // Whoever would have removed the files may be gone by now.
             if written.is_err() || watch.stopped.load(Ordering::Relaxed) {
@@ -161,13 +238,14 @@ impl Mirrors {
         self.at_work(&repository, cancel, progress, bring).await
     }
 
-    /// Says what a commit holds that was checked out, and what it changes. That nobody knows what it changes is an answer.
+    /// Says what the commit of this name holds, which was checked out, and what it changes. That nobody knows what it changes is an answer.
     ///
     /// # Errors
     /// When the mirror cannot be read, the time is over, or `cancel` is cancelled.
     pub async fn contents(
         &self,
         request: CheckoutRequest,
+        commit: String,
         since: Since,
         cancel: &CancellationToken,
         progress: UnboundedSender<String>,
@@ -175,7 +253,7 @@ impl Mirrors {
         let mirror = Mirror::at(&self.folder, &request.repository);
         let address = CloneAddress::parse(&request.clone_url)?;
         let repository = request.repository.clone();
-        let look = move |watch: &Watch| changes::contents(&mirror, &address, &request, &since, watch);
+        let look = move |watch: &Watch| changes::contents(&mirror, &address, &request, &commit, &since, watch);
         self.at_work(&repository, cancel, progress, look).await
     }
 

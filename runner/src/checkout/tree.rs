@@ -10,10 +10,10 @@ use git2::{Oid, build::CheckoutBuilder};
 
 use super::{CheckoutError, Watch, measure, mirror::Mirror};
 
-/// Writes the commit's files into a new folder, and returns the first line of its message.
+/// Writes the commit's files into a new folder.
 ///
 /// They are written beside it and renamed at the end, so that a folder under that name is always complete.
-pub(super) fn write(mirror: &Mirror, commit: Oid, into: &Path, watch: &Watch) -> Result<String, CheckoutError> {
+pub(super) fn write(mirror: &Mirror, commit: Oid, into: &Path, watch: &Watch) -> Result<(), CheckoutError> {
     let repository = mirror.open()?;
     let commit = repository.find_commit(commit)?;
     measure::check(&repository, commit.tree_id(), watch)?;
@@ -26,7 +26,7 @@ pub(super) fn write(mirror: &Mirror, commit: Oid, into: &Path, watch: &Watch) ->
     options.force().target_dir(&partial).update_index(false).recreate_missing(true);
     repository.checkout_tree(commit.tree()?.as_object(), Some(&mut options))?;
     std::fs::rename(&partial, into)?;
-    Ok(commit.summary().ok().flatten().unwrap_or_default().to_owned())
+    Ok(())
 }
 
 /// Removes whatever [`write`] has made, complete or not.

@@ -45,6 +45,8 @@ pub(crate) struct ImageRequest {
     pub(crate) bases: Vec<Base>,
     /// Labels of the image.
     pub(crate) labels: Vec<(String, String)>,
+    /// Whose `RUN --mount=type=cache` it may read and write; empty for the engine's own.
+    pub(crate) caches: String,
     /// Logins for the registries of base images.
     pub(crate) registries: Vec<RegistryCredential>,
     /// Whether it is built without the layers that earlier builds left.
@@ -64,6 +66,7 @@ impl ImageRequest {
             secrets: Vec::new(),
             bases: Vec::new(),
             labels: Vec::new(),
+            caches: String::new(),
             registries: Vec::new(),
             is_fresh: false,
         }

@@ -33,6 +33,7 @@ pub(crate) use container::ContainerCommand;
 pub(crate) use error::StepError;
 pub(crate) use leftovers::Leftovers;
 pub use limits::StepLimits;
+pub(crate) use mounts::caches_of;
 pub(crate) use network::BuildNetwork;
 pub(crate) use patience::Patience;
 pub(crate) use provisions::Provisions;
@@ -57,6 +58,7 @@ use crate::{
 pub(crate) struct Site {
     engine: Engine,
     origin: Origin,
+    caches: String,
     workspace: Workspace,
     limits: StepLimits,
     registries: Vec<RegistryCredential>,
@@ -86,6 +88,8 @@ pub(crate) struct Grounds {
     pub(crate) engine: Engine,
     /// Whose the containers are.
     pub(crate) origin: Origin,
+    /// Whose caches its steps and images use: see [`caches_of`].
+    pub(crate) caches: String,
     /// The checked-out tree.
     pub(crate) workspace: Workspace,
     /// The bounds of each step.
@@ -107,6 +111,7 @@ impl Site {
         Site {
             engine: grounds.engine,
             origin: grounds.origin,
+            caches: grounds.caches,
             workspace: grounds.workspace,
             limits: grounds.limits,
             registries: grounds.registries,
@@ -137,6 +142,11 @@ impl Site {
     /// The logins that the build was given.
     pub(crate) fn registries(&self) -> &[RegistryCredential] {
         &self.registries
+    }
+
+    /// Whose caches the build uses.
+    pub(crate) fn caches(&self) -> &str {
+        &self.caches
     }
 
     /// The bounds of a step.

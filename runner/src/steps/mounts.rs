@@ -46,7 +46,7 @@ impl Site {
 
     /// The name of the repository's cache volume, which exists afterwards.
     async fn cache(&self, name: &str) -> Result<String, StepError> {
-        let volume = volume_name(&self.origin.repository, name);
+        let volume = volume_name(&self.caches, name);
         let request = VolumeCreateRequest {
             name: Some(volume.clone()),
             labels: Some(self.origin.cache()),
@@ -73,10 +73,16 @@ fn bind(source: String, target: &str, read_only: bool) -> Mount {
     }
 }
 
-/// A name that people recognise in `docker volume ls` and that no two caches share: the repository's id and the cache's
+/// Whose caches a build uses. A pull request's commands are anybody's who may propose them: what they leave in a cache
+/// never reaches a build of a branch or tag.
+pub(crate) fn caches_of(repository: &str, is_pull_request: bool) -> String {
+    if is_pull_request { format!("{repository} pull requests") } else { repository.to_owned() }
+}
+
+/// A name that people recognise in `docker volume ls` and that no two caches share: whose they are and the cache's
 /// name are hashed, as both may hold characters that a volume's name may not. The hash is one for which nobody finds a
 /// name that leads to another repository's cache.
-fn volume_name(repository: &str, cache: &str) -> String {
+fn volume_name(owner: &str, cache: &str) -> String {
     let slug: String = cache
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
@@ -85,7 +91,7 @@ fn volume_name(repository: &str, cache: &str) -> String {
         .chars()
         .take(24)
         .collect();
-    let hash = digest(&[repository, cache], HASH_BYTES);
+    let hash = digest(&[owner, cache], HASH_BYTES);
     format!("slipway-cache-{slug}-{hash}").replace("--", "-")
 }
 
@@ -99,6 +105,9 @@ mod tests {
         assert!(name.starts_with("slipway-cache-m2-"), "{name}");
         assert_ne!(name, volume_name("01JREPO", "~/m2"), "two caches");
         assert_ne!(name, volume_name("01JOTHER", "~/.m2"), "two repositories");
+        let pull_requests = volume_name(&caches_of("01JREPO", true), "~/.m2");
+        assert_ne!(name, pull_requests, "what a pull request leaves reaches no branch");
+        assert_eq!(name, volume_name(&caches_of("01JREPO", false), "~/.m2"));
         assert_eq!(name.rsplit_once('-').map(|(_, hash)| hash.len()), Some(32), "nobody finds two that are the same");
     }
 }

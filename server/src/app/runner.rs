@@ -12,14 +12,15 @@ use super::{AppState, StartError};
 use crate::{
     config::{Config, ProxySettings},
     queue::{Timing, run_rescuer},
-    retention::run_keeper,
+    retention, schedules,
 };
 
-/// Starts the rescuer, the keeper of what is stored and, where it is enabled, the embedded runner, whose id it returns.
-/// All of them end at the server's shutdown.
+/// Starts the rescuer, the keepers of what is stored and of schedules and, where it is enabled, the embedded runner, whose
+/// id it returns. All of them end at the server's shutdown.
 pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> Result<Option<String>, StartError> {
     loops.spawn(run_rescuer(state.store.clone(), Timing::default(), state.shutdown.clone()));
-    loops.spawn(run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
+    loops.spawn(retention::run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
+    loops.spawn(schedules::run_keeper(state.store.clone(), state.shutdown.clone()));
     if !state.config.runner.enabled {
         return Ok(None);
     }

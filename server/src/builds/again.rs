@@ -17,7 +17,7 @@ pub enum Again {
 }
 
 /// Queues a build of the same commit under a new number, for one that failed or was cancelled and is still the newest
-/// of its branch or tag: an older commit would take a newer one's place in the environments.
+/// of its branch, tag or pull request: an older commit would take a newer one's place in the environments.
 ///
 /// # Errors
 /// When the database fails.
@@ -34,6 +34,7 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
         message: build.message.clone(),
         author: build.author.clone(),
         before: None,
+        pull_request: store::pull_requests::of_build(&mut tx.conn(), &build.id).await?,
         supersede: false,
         asked_for: true,
     };
@@ -85,7 +86,7 @@ async fn refusal(tx: &mut Tx, build: &Build) -> Result<Option<String>, StoreErro
     let head = store::repositories::head(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
     match head {
         Some(head) if head.deleted_at.is_some() => return Ok(Some(format!("{} was deleted", build.ref_name()))),
-        Some(head) if head.commit_sha != build.commit_sha => {
+        Some(head) if !build.commit_sha.is_empty() && head.commit_sha != build.commit_sha => {
             return Ok(Some(format!("{} has moved on to another commit", build.ref_name())));
         }
         _ => {}

@@ -53,15 +53,16 @@ pub async fn cancel(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<Cancellat
     }
 }
 
-/// Notes that a branch or tag is gone, and cancels what is still being built of it; tells how many builds that were.
+/// Notes that a branch, a tag or a pull request is gone, and cancels what is still being built of it, for the reason
+/// `why`; tells how many builds that were.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn branch_deleted(tx: &mut Tx, repository: &RepositoryId, git_ref: &str) -> Result<usize, StoreError> {
+pub async fn ref_gone(tx: &mut Tx, repository: &RepositoryId, git_ref: &str, why: &str) -> Result<usize, StoreError> {
     store::repositories::delete_head(tx, repository, git_ref).await?;
     let unfinished = store::builds::unfinished(&mut tx.conn(), repository, git_ref).await?;
     for build in &unfinished {
-        cancel(tx, &build.id, "its branch was deleted").await?;
+        cancel(tx, &build.id, why).await?;
     }
     Ok(unfinished.len())
 }

@@ -1,5 +1,7 @@
 //! From a commit to a queued build: numbered, not built twice, taking the place of its branch's older builds.
 
+use slipway_pipelines::plan::PullRequest;
+
 use super::{BuildState, cancel::cancel};
 use crate::{
     events::NewEvent,
@@ -9,19 +11,19 @@ use crate::{
 };
 
 /// The longest message and author that are kept, in characters.
-const MESSAGE_LIMIT: usize = 4_000;
-const AUTHOR_LIMIT: usize = 200;
+pub(super) const MESSAGE_LIMIT: usize = 4_000;
+pub(super) const AUTHOR_LIMIT: usize = 200;
 
 /// A commit to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewBuild {
     /// The repository.
     pub repository: RepositoryId,
-    /// What caused it: `push`, `tag`, `manual`.
+    /// What caused it: `push`, `tag`, `pull_request`, `manual`.
     pub event: String,
     /// The full ref, such as `refs/heads/main`.
     pub git_ref: String,
-    /// The exact commit, 40 hexadecimal digits.
+    /// The exact commit, 40 hexadecimal digits; empty for whatever the ref stands at when it is checked out.
     pub commit_sha: String,
     /// The commit's message.
     pub message: String,
@@ -29,9 +31,11 @@ pub struct NewBuild {
     pub author: String,
     /// Where the ref stood before, as far as the forge says.
     pub before: Option<String>,
-    /// Whether it cancels the older builds of its branch.
+    /// The pull request, where its merge is built; `commit_sha` is the tip of its branch then.
+    pub pull_request: Option<PullRequest>,
+    /// Whether it cancels the older builds of its branch or pull request.
     pub supersede: bool,
-    /// Whether a person asked for it: such a build is never taken for a repetition.
+    /// Whether it was asked for by something else than a push: such a build is never taken for a repetition.
     pub asked_for: bool,
 }
 
@@ -49,7 +53,8 @@ pub enum Created {
 /// Queues a build, unless the same commit was built for the same ref and trigger.
 ///
 /// 1. A build of the same repository, ref, commit and trigger stands for this one, unless the ref has been elsewhere
-///    since: a branch that was forced back, or deleted and pushed again, is built again.
+///    since: a branch that was forced back, or deleted and pushed again, is built again; and so is a pull request that
+///    was opened again, or was to be merged elsewhere meanwhile.
 /// 2. A push that the next one was delivered before is not built: it would take the newer one's place.
 /// 3. The build gets the repository's next number, and its ref's head.
 /// 4. Where it supersedes, the older builds of its branch are cancelled.
@@ -60,6 +65,9 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
     let number = store::repositories::next_build_number(tx, &new.repository).await?;
     let id = BuildId::new();
     let mut dedup_key = format!("{} {} {} {}", new.repository, new.git_ref, new.commit_sha, new.event);
+    if let Some(pull) = &new.pull_request {
+        dedup_key = format!("{dedup_key} into {}", pull.base);
+    }
     if new.asked_for {
         dedup_key = format!("{dedup_key} {id}");
     } else if let Some(earlier) = store::builds::by_dedup_key(&mut tx.conn(), &dedup_key).await? {
@@ -90,14 +98,20 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
         started_at: None,
         finished_at: None,
     };
-    if new.supersede && build.branch().is_some() {
+    if new.supersede && (build.branch().is_some() || new.pull_request.is_some()) {
         supersede_older(tx, &build).await?;
     }
     if !store::builds::insert(tx, &build, &dedup_key).await? {
         return Err(StoreError::Conflict { what: "build", which: dedup_key });
     }
-    store::repositories::move_head(tx, &build.repository_id, &build.git_ref, &build.id, number, &build.commit_sha)
-        .await?;
+    if let Some(pull) = &new.pull_request {
+        store::pull_requests::insert(tx, &build.id, pull).await?;
+    }
+    if new.asked_for {
+        store::repositories::build_head(tx, &build).await?;
+    } else {
+        store::repositories::move_head(tx, &build).await?;
+    }
     tx.emit(
         NewEvent::new("build.queued")
             .repository(&build.repository_id)
@@ -132,13 +146,19 @@ pub async fn skip(
 }
 
 /// Whether the ref has been elsewhere since its commit was built: it was deleted, or the forge says that it stood,
-/// before this push, where we last saw it, and that is another commit.
+/// before this push, where we last saw it, and that is another commit; or its pull request was last built for another
+/// target.
 async fn returned(tx: &mut Tx, new: &NewBuild) -> Result<bool, StoreError> {
     let head = store::repositories::head(&mut tx.conn(), &new.repository, &new.git_ref).await?;
-    Ok(head.is_some_and(|head| {
-        head.deleted_at.is_some()
-            || (head.stands_at() != new.commit_sha && new.before.as_deref() == Some(head.stands_at()))
-    }))
+    let Some(head) = head else { return Ok(false) };
+    if let Some(pull) = &new.pull_request {
+        let last = store::pull_requests::of_build(&mut tx.conn(), &head.build_id).await?;
+        if head.commit_sha == new.commit_sha && last.is_some_and(|last| last.base != pull.base) {
+            return Ok(true);
+        }
+    }
+    Ok(head.deleted_at.is_some()
+        || (head.stands_at() != new.commit_sha && new.before.as_deref() == Some(head.stands_at())))
 }
 
 /// The build of a push that followed upon this commit and was delivered before it. One that goes on from where we last
@@ -161,7 +181,9 @@ async fn overtaken_by(
 
 async fn supersede_older(tx: &mut Tx, build: &Build) -> Result<(), StoreError> {
     let reason = format!("build {} of a newer push took its place", build.number);
-    for older in store::builds::unfinished(&mut tx.conn(), &build.repository_id, &build.git_ref).await? {
+    let unfinished = store::builds::unfinished(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
+    // What a schedule or a person asked for is not what the push replaces.
+    for older in unfinished.into_iter().filter(|older| older.event == build.event) {
         cancel(tx, &older.id, &reason).await?;
     }
     Ok(())

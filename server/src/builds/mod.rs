@@ -4,12 +4,16 @@ mod again;
 mod cancel;
 mod create;
 mod detail;
+mod found;
 mod lifecycle;
+mod request;
 mod state;
 
 pub use again::{Again, again, retry};
-pub use cancel::{Cancellation, branch_deleted, cancel};
+pub use cancel::{Cancellation, cancel, ref_gone};
 pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};
+pub(crate) use found::found;
 pub(crate) use lifecycle::apply;
+pub use request::{BuildRequest, Requested, request};
 pub use state::{BuildEvent, BuildState, next};

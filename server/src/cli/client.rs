@@ -19,6 +19,9 @@ pub struct Client {
     /// The token to show.
     #[arg(long, env = "SLIPWAY_TOKEN", hide_env_values = true, hide = true)]
     token: Option<Secret>,
+    /// By which the server knows again what is sent twice.
+    #[arg(skip)]
+    key: Option<String>,
 }
 
 /// Why the server did not do what was asked.
@@ -64,7 +67,13 @@ impl Client {
     /// A client of the server at `url`.
     #[must_use]
     pub fn new(url: Url, token: Secret) -> Self {
-        Client { url, token: Some(token) }
+        Client { url, token: Some(token), key: None }
+    }
+
+    /// The same, naming what it sends by a key, so that the server does it once.
+    #[must_use]
+    pub fn with_key(&self, key: &str) -> Self {
+        Client { key: Some(key.to_owned()), ..self.clone() }
     }
 
     /// Sends a request to `path` below `/api/v1/` and reads the answer.
@@ -86,6 +95,9 @@ impl Client {
             |error: reqwest::Error| ClientError::Unreachable { url: self.url.clone(), reason: innermost(&error) };
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().map_err(unreachable)?;
         let mut request = client.request(method, url).bearer_auth(token.reveal());
+        if let Some(key) = &self.key {
+            request = request.header("idempotency-key", key);
+        }
         if let Some(body) = body {
             request = request.json(body);
         }

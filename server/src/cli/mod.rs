@@ -14,10 +14,12 @@ mod registry;
 mod repository;
 mod retry;
 mod runner;
+mod schedule;
 mod secret;
 mod server;
 mod token;
 mod tree;
+mod trigger;
 
 use std::{
     io::{self, Write as _},
@@ -79,6 +81,11 @@ enum Command {
     Secret(secret::SecretCommand),
     /// Removes what the limits of retention no longer keep, at once instead of within the hour.
     Gc(gc::Gc),
+    /// Builds at set times.
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
+    /// Has the server build a branch or a tag.
+    Trigger(trigger::Trigger),
     /// Builds the images of the working tree.
     Build(WithCommon<local::Build>),
     /// Builds the images of the working tree and runs their tests.
@@ -200,6 +207,8 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Environment(command) => placement::run(command).await,
         Command::Secret(command) => secret::run(command).await,
         Command::Gc(gc) => gc.run().await,
+        Command::Schedule(command) => schedule::run(command).await,
+        Command::Trigger(trigger) => trigger::run(trigger).await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,
         Command::Test(of) => of.command.run(of.common.or(before)).await,
         Command::Push(of) => of.command.run(of.common.or(before)).await,
@@ -232,6 +241,12 @@ pub fn say(line: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+/// The two parts of a repository's name, as the API's paths have them.
+fn repository_path(repository: &str) -> Result<(&str, &str), Failure> {
+    let parts = repository.split_once('/').filter(|(owner, name)| !owner.is_empty() && !name.is_empty());
+    parts.ok_or_else(|| Failure::new(format!("“{repository}” is no repository's name: owner/name was expected")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say, secret::parts};
+use super::{Client, Failure, repository_path, say};
 use crate::runners::{Label, Labels};
 
 #[derive(Debug, Subcommand)]
@@ -42,7 +42,7 @@ pub(super) struct BuiltBy {
 
 pub(super) async fn run(command: EnvironmentCommand) -> Result<(), Failure> {
     let EnvironmentCommand::Set(set) = command;
-    let (owner, name) = parts(&set.repository)?;
+    let (owner, name) = repository_path(&set.repository)?;
     let path = ["repositories", owner, name, "environments", &set.environment, "runner"];
     set.client.call::<Value>(Method::PUT, &path, Some(&json!({"runner": set.runner}))).await?;
     let runner = set.runner.as_deref().unwrap_or("the runner that takes the next rollout");
@@ -54,7 +54,7 @@ pub(super) async fn set_builders(client: &Client, repository: &str, built_by: Bu
     if built_by.runner_labels.is_empty() && !built_by.any_runner {
         return Ok(());
     }
-    let (owner, name) = parts(repository)?;
+    let (owner, name) = repository_path(repository)?;
     let labels: Labels = built_by.runner_labels.into_iter().map(|Label(key, value)| (key, value)).collect();
     let path = ["repositories", owner, name, "runner-labels"];
     client.call::<Value>(Method::PUT, &path, Some(&json!({"labels": labels}))).await?;

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Client, Failure,
     placement::{BuiltBy, set_builders},
-    say,
-    secret::parts,
+    repository_path, say,
 };
 
 #[derive(Debug, Subcommand)]
@@ -66,14 +65,17 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
             let body = json!({"name": add.name, "clone_url": add.clone_url, "default_branch": add.default_branch});
             let made: Value = add.client.call(Method::POST, &["repositories"], Some(&body)).await?;
             let text = |field: &str| made[field].as_str().unwrap_or_default().to_owned();
-            say(format_args!("Connected {}. At the forge, add a webhook for pushes with", text("name")))?;
+            say(format_args!(
+                "Connected {}. At the forge, add a webhook for pushes and pull requests with",
+                text("name")
+            ))?;
             say(format_args!("  Payload URL   {}", text("hook_url")))?;
             say("  Content type  application/json")?;
             say(format_args!("  Secret        {}", text("hook_secret")))?;
             say("The secret is shown this once.")?;
         }
         RepositoryCommand::Set(set) => {
-            let (owner, name) = parts(&set.name)?;
+            let (owner, name) = repository_path(&set.name)?;
             if let Some(AtOnce(limit)) = set.builds_at_once {
                 let body = json!({"builds_at_once": limit});
                 let path = ["repositories", owner, name, "limits"];

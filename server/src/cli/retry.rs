@@ -4,7 +4,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Client, Failure, say, secret::parts};
+use super::{Client, Failure, repository_path, say};
 
 #[derive(Debug, Args)]
 pub(super) struct Retry {
@@ -17,7 +17,7 @@ pub(super) struct Retry {
 }
 
 pub(super) async fn run(retry: Retry) -> Result<(), Failure> {
-    let ((owner, name), number) = (parts(&retry.repository)?, retry.number.to_string());
+    let ((owner, name), number) = (repository_path(&retry.repository)?, retry.number.to_string());
     let path = ["repositories", owner, name, "builds", &number, "retry"];
     let _: Value = retry.client.call(Method::POST, &path, None::<&Value>).await?;
     Ok(say(format_args!("Build {number} of {owner}/{name} waits for its next attempt."))?)

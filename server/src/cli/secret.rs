@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, repository_path, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretCommand {
@@ -72,7 +72,7 @@ pub(super) async fn run(command: SecretCommand) -> Result<(), Failure> {
             }
         }
         SecretCommand::List(list) => {
-            let (owner, name) = parts(&list.repository)?;
+            let (owner, name) = repository_path(&list.repository)?;
             let path = ["repositories", owner, name, "secrets"];
             let page: Value = list.client.call(Method::GET, &path, None::<&Value>).await?;
             for secret in page["items"].as_array().into_iter().flatten() {
@@ -92,7 +92,7 @@ pub(super) async fn run(command: SecretCommand) -> Result<(), Failure> {
 impl Which {
     /// Where the API has it.
     fn path(&self) -> Result<Vec<&str>, Failure> {
-        let (owner, name) = parts(&self.repository)?;
+        let (owner, name) = repository_path(&self.repository)?;
         let mut path = vec!["repositories", owner, name];
         path.extend(self.environment.iter().flat_map(|environment| ["environments", environment]));
         path.extend(["secrets", &self.name]);
@@ -106,10 +106,4 @@ impl Which {
             None => self.repository.clone(),
         }
     }
-}
-
-/// The two parts of a repository's name.
-pub(super) fn parts(repository: &str) -> Result<(&str, &str), Failure> {
-    let parts = repository.split_once('/').filter(|(owner, name)| !owner.is_empty() && !name.is_empty());
-    parts.ok_or_else(|| Failure::new(format!("“{repository}” is no repository's name: owner/name was expected")))
 }

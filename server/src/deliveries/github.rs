@@ -3,18 +3,17 @@
 //!
 //! Source: GitHub's documentation, "Webhook events and payloads".
 
+mod pull_request;
+
 use serde::Deserialize;
 use slipway_pipelines::skip::asks_to_skip;
 
-use super::{AUTHOR_CHARS, MESSAGE_CHARS, Push, Said};
+use super::{AUTHOR_CHARS, MESSAGE_CHARS, Push, Said, is_commit, is_ref};
 
 /// The header that names the event.
 pub const EVENT_HEADER: &str = "x-github-event";
 /// The header that identifies the delivery; a redelivery carries the same.
 pub const DELIVERY_HEADER: &str = "x-github-delivery";
-
-/// The longest ref that git hosts allow is shorter than this.
-const REF_BYTES: usize = 512;
 
 /// Why a signed delivery cannot be used. Answered with 422.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,13 +106,16 @@ struct Author {
 pub fn read(event: &str, json: &[u8], registered: &str) -> Result<Said, PayloadError> {
     match event {
         "push" => read_push(json, registered),
+        "pull_request" => pull_request::read(json, registered),
         "ping" => {
             read_envelope(event, json, registered)?;
             Ok(Said::Nothing { reason: "ping: the hook works".to_owned() })
         }
         other => {
             read_envelope(other, json, registered)?;
-            Ok(Said::Nothing { reason: format!("the event {} starts nothing; pushes and tags do", cut(other, 64)) })
+            Ok(Said::Nothing {
+                reason: format!("the event {} starts nothing; pushes, tags and pull requests do", cut(other, 64)),
+            })
         }
     }
 }
@@ -186,22 +188,6 @@ fn same_repository(named: &str, registered: &str) -> Result<(), PayloadError> {
         return Ok(());
     }
     Err(PayloadError::OtherRepository { named: cut(named, 200), registered: registered.to_owned() })
-}
-
-fn is_commit(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// The rules of git-check-ref-format that keep a ref from meaning something else to git or to a terminal.
-fn is_ref(text: &str) -> bool {
-    text.len() <= REF_BYTES
-        && text.starts_with("refs/")
-        && !text.ends_with(['/', '.'])
-        && !text.contains("..")
-        && !text.contains("//")
-        && !text.contains("@{")
-        && !text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c))
-        && text.split('/').all(|part| !part.starts_with('.') && !part.ends_with(".lock"))
 }
 
 fn cut(text: &str, chars: usize) -> String {
@@ -339,7 +325,7 @@ mod tests {
         let ping = read("ping", br#"{"zen": "Design for failure.", "hook_id": 1}"#, "shop/web").unwrap();
         assert_eq!(ping, Said::Nothing { reason: "ping: the hook works".to_owned() });
         let issues = read("issues", br#"{"repository": {"full_name": "shop/web"}}"#, "shop/web").unwrap();
-        let reason = "the event issues starts nothing; pushes and tags do".to_owned();
+        let reason = "the event issues starts nothing; pushes, tags and pull requests do".to_owned();
         assert_eq!(issues, Said::Nothing { reason });
     }
 

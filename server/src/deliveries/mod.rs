@@ -4,7 +4,7 @@ mod decoy;
 pub mod github;
 pub mod signature;
 
-use slipway_pipelines::{config::Event, skip};
+use slipway_pipelines::{config::Event, plan::PullRequest, skip};
 
 pub use decoy::Decoy;
 
@@ -17,6 +17,13 @@ pub enum Said {
     Deleted {
         /// The full ref.
         git_ref: String,
+    },
+    /// A pull request is there to be built.
+    Proposed(Proposal),
+    /// A pull request is merged, or given up.
+    Closed {
+        /// Its number.
+        number: i64,
     },
     /// Something that starts nothing.
     Nothing {
@@ -42,6 +49,29 @@ pub struct Push {
     pub author: String,
 }
 
+/// A pull request at one of its commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Which one, and of which branches.
+    pub pull: PullRequest,
+    /// The tip of its branch, 40 hexadecimal digits in lower case.
+    pub commit: String,
+    /// The tip before it, where commits were pushed to it.
+    pub before: Option<String>,
+    /// Its title, cut to [`MESSAGE_CHARS`].
+    pub title: String,
+    /// Who opened it, by the name at the forge, cut to [`AUTHOR_CHARS`]; shown, never trusted.
+    pub author: String,
+    /// Whether its branch is in another repository, by the forge's ids of both.
+    pub is_from_fork: bool,
+}
+
+/// The ref under which the forge keeps what merging a pull request would give.
+#[must_use]
+pub fn merge_ref(pull_request: i64) -> String {
+    format!("refs/pull/{pull_request}/merge")
+}
+
 impl Push {
     /// What the build is caused by: `tag` or `push`.
     #[must_use]
@@ -60,3 +90,23 @@ impl Push {
 pub const MESSAGE_CHARS: usize = 2_000;
 /// The longest author's name that is kept, in characters.
 pub const AUTHOR_CHARS: usize = 200;
+
+/// The longest ref that git hosts allow is shorter than this.
+const REF_BYTES: usize = 512;
+
+/// Whether a text is the whole name of a commit.
+pub(crate) fn is_commit(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// The rules of git-check-ref-format that keep a ref from meaning something else to git or to a terminal.
+pub(crate) fn is_ref(text: &str) -> bool {
+    text.len() <= REF_BYTES
+        && text.starts_with("refs/")
+        && !text.ends_with(['/', '.'])
+        && !text.contains("..")
+        && !text.contains("//")
+        && !text.contains("@{")
+        && !text.chars().any(|c| c.is_control() || " ~^:?*[\\".contains(c))
+        && text.split('/').all(|part| !part.starts_with('.') && !part.ends_with(".lock"))
+}

@@ -14,12 +14,18 @@ use crate::ids::StepId;
 pub struct Bells {
     events: watch::Sender<u64>,
     queue: watch::Sender<u64>,
+    schedules: watch::Sender<u64>,
     logs: Mutex<HashMap<StepId, watch::Sender<u64>>>,
 }
 
 impl Default for Bells {
     fn default() -> Self {
-        Bells { events: watch::Sender::new(0), queue: watch::Sender::new(0), logs: Mutex::default() }
+        Bells {
+            events: watch::Sender::new(0),
+            queue: watch::Sender::new(0),
+            schedules: watch::Sender::new(0),
+            logs: Mutex::default(),
+        }
     }
 }
 
@@ -34,6 +40,12 @@ impl Bells {
     #[must_use]
     pub fn queue(&self) -> watch::Receiver<u64> {
         self.queue.subscribe()
+    }
+
+    /// Rings whenever schedules were changed.
+    #[must_use]
+    pub fn schedules(&self) -> watch::Receiver<u64> {
+        self.schedules.subscribe()
     }
 
     /// Rings whenever lines were added to the step's log, and when it ended.
@@ -53,10 +65,15 @@ impl Bells {
         self.queue.send_modify(|count| *count += 1);
     }
 
+    pub(crate) fn ring_schedules(&self) {
+        self.schedules.send_modify(|count| *count += 1);
+    }
+
     /// Rings them all: something may have been missed.
     pub(crate) fn ring_all(&self) {
         self.ring_events();
         self.ring_queue();
+        self.ring_schedules();
         for bell in self.logs.lock().unwrap_or_else(PoisonError::into_inner).values() {
             bell.send_modify(|count| *count += 1);
         }

@@ -8,6 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use slipway_pipelines::config::Event;
 
 use super::{
     errors::{Problem, sentence},
@@ -20,7 +21,7 @@ use crate::{
     deliveries::{
         Said,
         github::{self, PayloadError},
-        signature,
+        merge_ref, signature,
     },
     ids::DeliveryId,
     intake::{NewDelivery, Received, Verdict},
@@ -121,6 +122,26 @@ fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
     match said {
         Said::Nothing { reason } => Verdict::Ignored { reason },
         Said::Deleted { git_ref } => Verdict::RefDeleted { git_ref },
+        Said::Closed { number } => Verdict::PullRequestClosed { number },
+        Said::Proposed(proposal) if proposal.is_from_fork => Verdict::Ignored {
+            reason: format!(
+                "pull request {} comes from another repository: nothing of it runs before it is approved, and this \
+                 version cannot take an approval yet",
+                proposal.pull.number
+            ),
+        },
+        Said::Proposed(proposal) => Verdict::Build(NewBuild {
+            repository: repository.id.clone(),
+            event: Event::PullRequest.name().to_owned(),
+            git_ref: merge_ref(proposal.pull.number),
+            commit_sha: proposal.commit,
+            message: proposal.title,
+            author: proposal.author,
+            before: proposal.before,
+            pull_request: Some(proposal.pull),
+            supersede,
+            asked_for: false,
+        }),
         Said::Pushed(push) if push.is_skipped() => {
             Verdict::Skipped { git_ref: push.git_ref, commit: push.commit, before: push.before }
         }
@@ -132,6 +153,7 @@ fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
             message: push.message,
             author: push.author,
             before: push.before,
+            pull_request: None,
             supersede,
             asked_for: false,
         }),

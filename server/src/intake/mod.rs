@@ -44,6 +44,11 @@ pub enum Verdict {
         /// The full ref, such as `refs/heads/topic`.
         git_ref: String,
     },
+    /// The end of what is built of a pull request that is merged or given up.
+    PullRequestClosed {
+        /// Its number.
+        number: i64,
+    },
     /// Nothing.
     Ignored {
         /// Why, in a sentence.

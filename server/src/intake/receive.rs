@@ -3,6 +3,7 @@
 use super::{NewDelivery, Received, Verdict};
 use crate::{
     builds::{self, Created},
+    deliveries::merge_ref,
     events::NewEvent,
     ids::{BuildId, DeliveryId},
     store::{
@@ -62,13 +63,14 @@ async fn act(tx: &mut Tx, verdict: &Verdict, new: &NewDelivery) -> Result<Effect
             Effect { state: DeliveryState::Ignored, reason: Some(reason), build: None }
         }
         Verdict::RefDeleted { git_ref } => {
-            let cancelled = builds::branch_deleted(tx, &new.repository, git_ref).await?;
-            let reason = match cancelled {
-                0 => format!("{git_ref} was deleted; nothing of it was being built"),
-                1 => format!("{git_ref} was deleted; 1 build of it was cancelled"),
-                many => format!("{git_ref} was deleted; {many} builds of it were cancelled"),
-            };
-            Effect { state: DeliveryState::Accepted, reason: Some(reason), build: None }
+            let why = if git_ref.starts_with("refs/tags/") { "its tag was deleted" } else { "its branch was deleted" };
+            let cancelled = builds::ref_gone(tx, &new.repository, git_ref, why).await?;
+            ended(&format!("{git_ref} was deleted"), cancelled)
+        }
+        Verdict::PullRequestClosed { number } => {
+            let why = "its pull request was closed";
+            let cancelled = builds::ref_gone(tx, &new.repository, &merge_ref(*number), why).await?;
+            ended(&format!("pull request {number} was closed"), cancelled)
         }
         Verdict::Build(build) => match builds::create(tx, build).await? {
             Created::Queued(build) => {
@@ -86,4 +88,14 @@ async fn act(tx: &mut Tx, verdict: &Verdict, new: &NewDelivery) -> Result<Effect
             },
         },
     })
+}
+
+/// The end of a ref, with what was being built of it.
+fn ended(what: &str, cancelled: usize) -> Effect {
+    let reason = match cancelled {
+        0 => format!("{what}; nothing of it was being built"),
+        1 => format!("{what}; 1 build of it was cancelled"),
+        many => format!("{what}; {many} builds of it were cancelled"),
+    };
+    Effect { state: DeliveryState::Accepted, reason: Some(reason), build: None }
 }

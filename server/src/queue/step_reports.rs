@@ -1,6 +1,6 @@
 //! What runners report of steps.
 
-use slipway_runner::coordinator::{LeaseKey, StepDeclaration, StepOutcome, StepResult};
+use slipway_runner::coordinator::{LeaseKey, StepDeclaration, StepKind, StepOutcome, StepResult};
 
 use super::{
     ServerCoordinator, StepEvent, StepState, apply_to_step,
@@ -8,6 +8,7 @@ use super::{
     lifecycle::note_step,
 };
 use crate::{
+    builds,
     ids::StepId,
     store::{
         self, JsonText, Tx,
@@ -126,6 +127,9 @@ pub(super) async fn finish(
     let reason = result.reason.as_deref().map(bounded);
     let ending = Ending { reason: reason.as_deref(), exit_code: result.exit_code, output: Some(&result.output) };
     apply_to_step(&mut tx, &job, &mut step, event, ending).await?;
+    if let (StepKind::Checkout, StepState::Succeeded, Some(build)) = (step.kind.0, wanted, &job.build_id) {
+        builds::found(&mut tx, build, &result.output).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

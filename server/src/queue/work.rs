@@ -22,7 +22,8 @@ pub(super) struct Described {
     pub(super) secrets: Vec<SecretValue>,
 }
 
-/// The job's work, with the logins and the secrets that it may need.
+/// The job's work, with the logins and the secrets that it may need. A pull request, which may be anybody's, gets neither:
+/// its base images are those that everybody can pull.
 pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job) -> Result<Described, StoreError> {
     let (work, secrets) = match subject(tx, job).await? {
         Subject::Build(build) => {
@@ -38,7 +39,9 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
             (Work::Rollout(work), secrets)
         }
     };
-    Ok(Described { work, registries: registries(tx, server).await?, secrets })
+    let is_anybodys = matches!(&work, Work::Build(build) if is_anybodys(&build.event));
+    let registries = if is_anybodys { Vec::new() } else { registries(tx, server).await? };
+    Ok(Described { work, registries, secrets })
 }
 
 /// Refuses a release that waited while its environment got a setting that this version cannot keep. One that has begun
@@ -51,13 +54,18 @@ async fn refuse_what_cannot_be_kept(tx: &mut Tx, release: &Release) -> Result<()
     }
 }
 
-/// All of the repository's. A pull request may come from anyone, and gets none.
+/// Whether what caused a build may be anybody's doing: a pull request, or something that this version does not know.
+fn is_anybodys(event: &str) -> bool {
+    Event::named(event).is_none_or(|event| event == Event::PullRequest)
+}
+
+/// All of the repository's, unless what caused the build may be anybody's doing.
 async fn secrets_of_build(
     tx: &mut Tx,
     server: &ServerCoordinator,
     build: &Build,
 ) -> Result<Vec<SecretValue>, StoreError> {
-    if Event::named(&build.event).is_none_or(|event| event == Event::PullRequest) {
+    if is_anybodys(&build.event) {
         return Ok(Vec::new());
     }
     secrets::opened(&mut tx.conn(), server.credentials.as_ref(), &build.repository_id, None).await
@@ -86,11 +94,21 @@ async fn secrets_of_rollout(
 async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
-    let known = match Event::named(&build.event) {
+    let mut known = match Event::named(&build.event) {
         None | Some(Event::PullRequest) => Vec::new(),
         Some(_) => store::artifacts::known(&mut tx.conn(), &repository.id).await?,
     };
-    let before = store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?;
+    if build.event == Event::Tag.name() {
+        known.extend(store::artifacts::known_of_commit(&mut tx.conn(), &build).await?);
+    }
+    let pull_request = store::pull_requests::of_build(&mut tx.conn(), &build.id).await?;
+    let before = match pull_request {
+        // It is measured from what it is merged into.
+        Some(_) => None,
+        None => store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?,
+    };
+    // What is kept of a pull request is its title and who opened it; what its commit says, the commit tells.
+    let said = |text: String| if pull_request.is_some() { String::new() } else { text };
     Ok(BuildWork {
         build: build.id.to_string(),
         number: build.number,
@@ -102,10 +120,11 @@ async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, S
         commit: build.commit_sha,
         event: build.event,
         before,
-        author: build.author,
-        message: build.message,
+        author: said(build.author),
+        message: said(build.message),
         known,
         time_limit: time_limit(tx, job).await?,
+        pull_request,
     })
 }
 

@@ -11,13 +11,14 @@ use super::{
 use crate::{
     environments,
     events::NewEvent,
+    schedules,
     store::{self, StoreError, Tx, builds::Build},
 };
 
 /// Lets a build that just succeeded have its effects.
 ///
 /// 1. An older build than one that succeeded before on the same ref has none: it would turn the clock back.
-/// 2. A build of the default branch defines the environments; others leave them as they are.
+/// 2. A build of the default branch defines the environments and the schedules; others leave them as they are.
 /// 3. Every environment that takes the build's branch gets a release of its artifacts, unless a newer build succeeded
 ///    while this waited for the environment, or something stands against it. The build says what that was.
 ///
@@ -37,6 +38,7 @@ pub(crate) async fn follow_build(
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
     if branch == repository.default_branch {
         environments::define(tx, &repository.id, &plan.environments).await?;
+        schedules::define(tx, &repository, &plan.schedules).await?;
     }
     let mut withheld = Vec::new();
     for environment in store::environments::of_repository(&mut tx.conn(), &repository.id).await? {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use slipway_runner::coordinator::{Artifact, INPUT_KEY, KnownImage};
+use slipway_runner::coordinator::{Artifact, INPUT_KEY, KnownImage, RECIPE};
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, builds::Build, execute, row, rows};
@@ -74,6 +74,20 @@ struct KnownRow {
     output: JsonText<BTreeMap<String, String>>,
 }
 
+impl KnownRow {
+    fn image(mut self) -> KnownImage {
+        KnownImage {
+            key: self.output.0.remove(INPUT_KEY),
+            recipe: self.output.0.remove(RECIPE),
+            app: self.app,
+            image: self.image,
+            digest: self.digest,
+            size: self.size,
+            build: self.number,
+        }
+    }
+}
+
 /// What the newest builds of a repository pushed, with the keys of what it was made of, the newest first. Pull requests
 /// leave nothing that others take over.
 pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
@@ -91,20 +105,33 @@ pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Res
         repository
     )?;
     let mut of_app: HashMap<String, usize> = HashMap::new();
-    let known = found.into_iter().filter_map(|mut row| {
-        let key = row.output.0.remove(INPUT_KEY)?;
-        let count = of_app.entry(row.app.clone()).or_default();
+    let known = found.into_iter().map(KnownRow::image).filter(|known| known.key.is_some()).filter(|known| {
+        let count = of_app.entry(known.app.clone()).or_default();
         *count += 1;
-        (*count <= KNOWN_OF_EACH).then_some(KnownImage {
-            app: row.app,
-            image: row.image,
-            digest: row.digest,
-            size: row.size,
-            key,
-            build: row.number,
-        })
+        *count <= KNOWN_OF_EACH
     });
-    Ok(known.collect())
+    Ok(known.map(|known| KnownImage { recipe: None, ..known }).collect())
+}
+
+/// What the newest builds of the same commit pushed, with what the commit makes it by, the newest first.
+pub(crate) async fn known_of_commit(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<KnownImage>, StoreError> {
+    let found: Vec<KnownRow> = rows!(
+        conn,
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, s.output
+         FROM (SELECT id, number FROM build
+               WHERE repository_id = $1 AND commit_sha = $2 AND number < $3 AND state = 'succeeded'
+                     AND event <> 'pull_request'
+               ORDER BY number DESC LIMIT 10) newest
+         JOIN artifact a ON a.build_id = newest.id
+         JOIN job j ON j.build_id = newest.id
+         JOIN step s ON s.job_id = j.id AND s.attempt = j.attempt AND s.app = a.app AND s.kind = 'build'
+              AND s.state = 'succeeded'
+         ORDER BY newest.number DESC, a.position LIMIT 2000",
+        &build.repository_id,
+        &build.commit_sha,
+        build.number
+    )?;
+    Ok(found.into_iter().map(KnownRow::image).filter(|known| known.recipe.is_some()).collect())
 }
 
 pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, artifacts: &[Artifact]) -> Result<(), StoreError> {

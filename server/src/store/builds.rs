@@ -18,11 +18,11 @@ pub struct Build {
     pub repository_id: RepositoryId,
     /// Its number within the repository, from 1.
     pub number: i64,
-    /// What caused it: `push`, `tag`, `manual`.
+    /// What caused it: `push`, `tag`, `pull_request`, `manual`.
     pub event: String,
     /// The full ref, such as `refs/heads/main`.
     pub git_ref: String,
-    /// The exact commit, 40 hexadecimal digits.
+    /// The exact commit, 40 hexadecimal digits; empty as long as only its checkout can tell.
     pub commit_sha: String,
     /// Where the ref stood before, as far as the forge said.
     pub before_sha: Option<String>,
@@ -43,14 +43,13 @@ pub struct Build {
 }
 
 impl Build {
-    /// The ref without `refs/heads/` or `refs/tags/`.
+    /// The ref without `refs/heads/` or `refs/tags/`; of a pull request, `pull/7`.
     #[must_use]
     pub fn ref_name(&self) -> &str {
-        let name = self.git_ref.strip_prefix("refs/heads/").or_else(|| self.git_ref.strip_prefix("refs/tags/"));
-        name.unwrap_or(&self.git_ref)
+        slipway_web::parts::reference(&self.git_ref)
     }
 
-    /// The branch, unless it is the build of a tag.
+    /// The branch, unless it is the build of a tag or a pull request.
     #[must_use]
     pub fn branch(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/heads/")
@@ -239,6 +238,27 @@ pub(crate) async fn condemn(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<(
     let now = tx.now();
     let sql = "UPDATE build SET state = 'failed', reason = $2, finished_at = $3 WHERE id = $1";
     execute!(&mut tx.conn(), sql, id, reason, now)?;
+    Ok(())
+}
+
+/// Notes the commit of a build that was queued without one, and what the commit says where nothing else was said.
+pub(crate) async fn set_commit(
+    tx: &mut Tx,
+    id: &BuildId,
+    commit: &str,
+    author: &str,
+    message: &str,
+) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "UPDATE build SET commit_sha = $2, author = CASE WHEN author = '' THEN $3 ELSE author END,
+                          message = CASE WHEN message = '' THEN $4 ELSE message END
+         WHERE id = $1 AND commit_sha = ''",
+        id,
+        commit,
+        author,
+        message
+    )?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Rung {
     pub(super) events: bool,
     pub(super) queue: bool,
+    pub(super) schedules: bool,
     pub(super) logs: Vec<StepId>,
 }
 
@@ -29,6 +30,9 @@ impl Rung {
         if self.queue {
             bells.ring_queue();
         }
+        if self.schedules {
+            bells.ring_schedules();
+        }
         for step in &self.logs {
             bells.ring_log(step);
         }
@@ -38,7 +42,7 @@ impl Rung {
     pub(super) async fn notify(&self, conn: &mut Conn<'_>, sender: &str) -> Result<(), StoreError> {
         let Conn::Postgres(connection) = conn else { return Ok(()) };
         let logs = self.logs.iter().map(|step| format!("{sender} log {step}"));
-        let topics = [(self.events, "events"), (self.queue, "queue")];
+        let topics = [(self.events, "events"), (self.queue, "queue"), (self.schedules, "schedules")];
         let topics = topics.into_iter().filter(|(rung, _)| *rung).map(|(_, topic)| format!("{sender} {topic}"));
         for message in topics.chain(logs) {
             sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message).execute(&mut **connection).await?;
@@ -85,6 +89,7 @@ async fn hear(pool: &PgPool, own: &str, bells: &Bells) -> Result<Infallible, sql
         match (words.next(), words.next().map(str::parse)) {
             (Some("events"), _) => bells.ring_events(),
             (Some("queue"), _) => bells.ring_queue(),
+            (Some("schedules"), _) => bells.ring_schedules(),
             (Some("log"), Some(Ok(step))) => bells.ring_log(&step),
             _ => tracing::debug!(payload = message.payload(), "another server said something unknown"),
         }

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows};
+use super::{Conn, StoreError, Tx, builds::Build, execute, row, rows};
 use crate::{
     events::NewEvent,
     ids::{BuildId, RepositoryId},
@@ -223,6 +223,8 @@ pub async fn heads(
 pub(crate) struct RefHead {
     /// The number of its newest build.
     pub(crate) number: i64,
+    /// The newest build.
+    pub(crate) build_id: BuildId,
     /// The commit that was built last.
     pub(crate) commit_sha: String,
     /// The commit after it, where that one asked not to be built.
@@ -244,30 +246,67 @@ pub(crate) async fn head(
 ) -> Result<Option<RefHead>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT number, commit_sha, skipped_sha, deleted_at FROM ref_head WHERE repository_id = $1 AND git_ref = $2",
+        "SELECT number, build_id, commit_sha, skipped_sha, deleted_at FROM ref_head WHERE repository_id = $1 AND git_ref = $2",
         repository,
         git_ref
     )?)
 }
 
-pub(crate) async fn move_head(
-    tx: &mut Tx,
-    repository: &RepositoryId,
-    git_ref: &str,
-    build: &BuildId,
-    number: i64,
-    commit: &str,
-) -> Result<(), StoreError> {
+/// Makes a build that a push led to the newest of its ref.
+pub(crate) async fn move_head(tx: &mut Tx, build: &Build) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),
         "INSERT INTO ref_head (repository_id, git_ref, build_id, number, commit_sha) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (repository_id, git_ref) DO UPDATE
          SET build_id = excluded.build_id, number = excluded.number, commit_sha = excluded.commit_sha,
              skipped_sha = NULL, deleted_at = NULL",
-        repository,
-        git_ref,
-        build,
-        number,
+        &build.repository_id,
+        &build.git_ref,
+        &build.id,
+        build.number,
+        &build.commit_sha
+    )?;
+    Ok(())
+}
+
+/// Makes a build that was asked for the newest of its ref, which stays where it was last seen. Nobody knows yet whether a
+/// ref is there that was never pushed.
+pub(crate) async fn build_head(tx: &mut Tx, build: &Build) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "UPDATE ref_head SET build_id = $3, number = $4 WHERE repository_id = $1 AND git_ref = $2",
+        &build.repository_id,
+        &build.git_ref,
+        &build.id,
+        build.number
+    )?;
+    Ok(())
+}
+
+/// Notes that the ref of a build is there, which its checkout has found, if that was not known.
+pub(crate) async fn find_head(tx: &mut Tx, build: &Build, commit: &str) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO ref_head (repository_id, git_ref, build_id, number, commit_sha) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (repository_id, git_ref) DO NOTHING",
+        &build.repository_id,
+        &build.git_ref,
+        &build.id,
+        build.number,
+        commit
+    )?;
+    Ok(())
+}
+
+/// Notes where the ref of a build stands, which only its checkout could tell.
+pub(crate) async fn place_head(tx: &mut Tx, build: &Build, commit: &str) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "UPDATE ref_head SET commit_sha = $4, skipped_sha = NULL, deleted_at = NULL
+         WHERE repository_id = $1 AND git_ref = $2 AND build_id = $3",
+        &build.repository_id,
+        &build.git_ref,
+        &build.id,
         commit
     )?;
     Ok(())
@@ -299,6 +338,12 @@ pub(crate) async fn delete_head(tx: &mut Tx, repository: &RepositoryId, git_ref:
         git_ref,
         now
     )?;
+    Ok(())
+}
+
+/// Lets no other transaction queue builds of a repository until this one is over.
+pub(crate) async fn hold(tx: &mut Tx, id: &RepositoryId) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "UPDATE repository SET last_build_number = last_build_number WHERE id = $1", id)?;
     Ok(())
 }
 

@@ -44,6 +44,7 @@ pub(super) struct TxClock {
 pub(crate) struct Savepoint {
     events: usize,
     queue: bool,
+    schedules: bool,
     logs: usize,
 }
 
@@ -87,6 +88,11 @@ impl Tx {
         self.rung.queue = true;
     }
 
+    /// Wakes whoever waits for the next schedule, once this is committed.
+    pub(crate) fn ring_schedules(&mut self) {
+        self.rung.schedules = true;
+    }
+
     /// Wakes whoever follows the step's log, once this is committed.
     pub(crate) fn ring_log(&mut self, step: StepId) {
         self.rung.logs.push(step);
@@ -114,7 +120,12 @@ impl Tx {
     /// Marks a point to return to; one at a time.
     pub(crate) async fn savepoint(&mut self) -> Result<Savepoint, StoreError> {
         execute!(&mut self.conn(), "SAVEPOINT one")?;
-        Ok(Savepoint { events: self.events.len(), queue: self.rung.queue, logs: self.rung.logs.len() })
+        Ok(Savepoint {
+            events: self.events.len(),
+            queue: self.rung.queue,
+            schedules: self.rung.schedules,
+            logs: self.rung.logs.len(),
+        })
     }
 
     /// Keeps what was done since the savepoint.
@@ -130,6 +141,7 @@ impl Tx {
         self.events.truncate(savepoint.events);
         self.rung.logs.truncate(savepoint.logs);
         self.rung.queue = savepoint.queue;
+        self.rung.schedules = savepoint.schedules;
         Ok(())
     }
 }

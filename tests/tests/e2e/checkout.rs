@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use slipway_runner::checkout::{CheckoutError, CheckoutLimits, CheckoutRequest, Mirrors};
+use slipway_runner::checkout::{Aim, CheckoutError, CheckoutLimits, CheckoutRequest, Mirrors};
 use slipway_tests::{git_server::GitServer, wait};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ async fn a_checkout_that_is_cancelled_while_its_files_are_written_leaves_nothing
         repository: "large".to_owned(),
         clone_url: repository.url().to_owned(),
         git_ref: "refs/heads/main".to_owned(),
-        commit: repository.commit("main", &files),
+        aim: Aim::Commit(repository.commit("main", &files)),
     };
     let folder = tempfile::tempdir().unwrap();
     let mirrors = Mirrors::new(folder.path().join("mirrors"), CheckoutLimits::default());

@@ -35,6 +35,7 @@ mod statements;
 mod storage;
 mod store;
 mod storm;
+mod triggers;
 mod turns;
 mod unchanged;
 mod webhooks;

@@ -46,6 +46,7 @@ pub(super) fn some_build() -> Work {
         message: "A change".to_owned(),
         known: Vec::new(),
         time_limit: None,
+        pull_request: None,
     })
 }
 

@@ -21,5 +21,5 @@ pub use home::{Activity, Home, RepositoryCard};
 pub use log::LogPage;
 pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;
-pub use repository::{RepositoryHead, RepositoryPage, Tab};
+pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};
 pub use runners::{RunnerRow, RunnersPage};

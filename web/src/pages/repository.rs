@@ -4,6 +4,7 @@ use crate::{
     frame::Frame,
     links,
     parts::{BuildRow, Stage},
+    time::When,
 };
 
 /// The head that all pages of a repository share.
@@ -53,6 +54,10 @@ pub struct RepositoryPage {
     pub frame: Frame,
     /// The shared head.
     pub head: RepositoryHead,
+    /// The builds at set times.
+    pub schedules: Vec<ScheduleRow>,
+    /// The branch that the form to build one begins with; none for those who may not change things.
+    pub may_build: Option<String>,
     /// Where it is fetched from.
     pub clone_url: String,
     /// Where webhooks go; shown to those who may change things.
@@ -69,4 +74,27 @@ pub struct RepositoryPage {
     pub older: Option<String>,
     /// The first page, where this is not it.
     pub newest: Option<String>,
+}
+
+/// A schedule as its repository's page shows it.
+#[derive(Debug, Clone)]
+pub struct ScheduleRow {
+    /// Its name.
+    pub name: String,
+    /// When, as cron has it.
+    pub cron: String,
+    /// The time zone that this is read in.
+    pub timezone: String,
+    /// The branch.
+    pub branch: String,
+    /// When it comes next; none while it is paused, and when it never comes again.
+    pub next: Option<When>,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// The newest time at which it was kept, with the number and the address of its build.
+    pub last: Option<(When, i64, String)>,
+    /// How many times before that passed while no server ran.
+    pub missed: i64,
+    /// Where its forms are sent.
+    pub address: String,
 }

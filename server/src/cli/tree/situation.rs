@@ -44,6 +44,7 @@ impl WorkingTree {
             changed: assumed.changed,
             author: text(|git| &git.author),
             message: text(|git| &git.message),
+            pull_request: None,
         }
     }
 

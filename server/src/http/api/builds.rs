@@ -1,8 +1,13 @@
-//! Builds: listing, looking at one, cancelling, building and trying again.
+//! Builds: asking for one, listing, looking at one, cancelling, building and trying again.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use slipway_pipelines::plan::PullRequest;
 use slipway_runner::coordinator::Artifact;
 
 use super::{
@@ -14,22 +19,24 @@ use super::{
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    builds::{self as domain, Again, BuildState, Cancellation},
+    builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Requested},
+    deliveries::{is_commit, is_ref},
     http::{
         errors::Problem,
-        extract::{Asked, Named},
+        extract::{Asked, Body, Named},
     },
     queue,
     store::{
         artifacts, audit,
         builds::{self, Build},
-        jobs,
+        jobs, pull_requests,
     },
 };
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/repositories/{owner}/{name}/builds", Permission::Read, list)
+        .post("/api/v1/repositories/{owner}/{name}/builds", Permission::Change, ask)
         .get("/api/v1/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
         .post("/api/v1/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, cancel)
         .post("/api/v1/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, build_again)
@@ -46,13 +53,14 @@ struct Wanted {
 }
 
 #[derive(Serialize)]
-struct BuildView {
+pub(super) struct BuildView {
     number: i64,
     state: BuildState,
     reason: Option<String>,
     event: String,
     r#ref: String,
-    commit: String,
+    /// None as long as only the checkout can tell.
+    commit: Option<String>,
     message: String,
     author: String,
     created_at: Time,
@@ -64,6 +72,8 @@ struct BuildView {
 struct BuildInFull {
     #[serde(flatten)]
     build: BuildView,
+    /// The pull request whose merge it is of.
+    pull_request: Option<PullRequest>,
     artifacts: Vec<Artifact>,
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
@@ -80,7 +90,7 @@ impl From<Build> for BuildView {
             reason: build.reason,
             event: build.event,
             r#ref: build.git_ref,
-            commit: build.commit_sha,
+            commit: Some(build.commit_sha).filter(|commit| !commit.is_empty()),
             message: build.message,
             author: build.author,
             created_at: Time(build.created_at),
@@ -119,6 +129,7 @@ async fn show(
         waits_for,
         artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
         attempts: attempts(&mut reader.conn(), job.as_ref()).await?,
+        pull_request: pull_requests::of_build(&mut reader.conn(), &build.id).await?,
         attempt_reason: job.and_then(|job| job.attempt_reason),
         build: build.into(),
     }))
@@ -154,6 +165,86 @@ async fn build_again(
     Named((owner, name, number)): Named<(String, String, i64)>,
 ) -> Result<(StatusCode, Json<BuildView>), Problem> {
     Ok((StatusCode::CREATED, Json(queue_again(&state, &principal, &owner, &name, number).await?.into())))
+}
+
+/// What somebody wants built.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Wish {
+    /// The full ref of a branch or a tag.
+    pub(in crate::http) r#ref: Option<String>,
+    /// A branch; the default branch where nothing is named.
+    pub(in crate::http) branch: Option<String>,
+    /// A tag.
+    pub(in crate::http) tag: Option<String>,
+    /// A commit of its history; none for its newest.
+    pub(in crate::http) commit: Option<String>,
+}
+
+/// The header by which a request is known again when it is sent twice, as the IETF's draft
+/// "The Idempotency-Key HTTP Header Field" has it.
+const KEY_HEADER: &str = "idempotency-key";
+/// The longest key that is taken, in bytes.
+const KEY_BYTES: usize = 200;
+
+/// 201 for a new build, 200 for the one that the same request led to before.
+async fn ask(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    headers: HeaderMap,
+    Body(wish): Body<Wish>,
+) -> Result<(StatusCode, Json<BuildView>), Problem> {
+    let key = match headers.get(KEY_HEADER).map(|value| value.to_str().map(str::to_owned)) {
+        None => None,
+        Some(Ok(key)) if (1..=KEY_BYTES).contains(&key.len()) => Some(key),
+        Some(_) => {
+            let message = format!("The header Idempotency-Key is not a text of 1 to {KEY_BYTES} characters.");
+            return Err(Problem::unprocessable(message));
+        }
+    };
+    match request_build(&state, &principal, &owner, &name, wish, key).await? {
+        Requested::Queued(build) => Ok((StatusCode::CREATED, Json((*build).into()))),
+        Requested::Before(build) => Ok((StatusCode::OK, Json((*build).into()))),
+        Requested::Reused => {
+            Err(Problem::unprocessable("This Idempotency-Key was used for another request before: take a new one."))
+        }
+    }
+}
+
+/// Queues a build that somebody wants, for the API and for the page.
+pub(in crate::http) async fn request_build(
+    state: &AppState,
+    principal: &Principal,
+    owner: &str,
+    name: &str,
+    wish: Wish,
+    key: Option<String>,
+) -> Result<Requested, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let git_ref = match (wish.r#ref, wish.branch, wish.tag) {
+        (Some(full), None, None) => full,
+        (None, Some(branch), None) => format!("refs/heads/{branch}"),
+        (None, None, Some(tag)) => format!("refs/tags/{tag}"),
+        (None, None, None) => format!("refs/heads/{}", repository.default_branch),
+        _ => return Err(Problem::unprocessable("Name a ref, a branch or a tag, and not several of them.")),
+    };
+    if !is_ref(&git_ref) || !(git_ref.starts_with("refs/heads/") || git_ref.starts_with("refs/tags/")) {
+        return Err(Problem::unprocessable(format!("{git_ref} cannot be a branch or a tag.")));
+    }
+    let commit = wish.commit.map(|commit| commit.to_ascii_lowercase());
+    if commit.as_ref().is_some_and(|commit| !is_commit(commit)) {
+        return Err(Problem::unprocessable("Write the commit with all of its 40 hexadecimal digits."));
+    }
+    let wanted = BuildRequest { repository: repository.id, git_ref, commit, key };
+    let requested = domain::request(&mut tx, &wanted).await?;
+    if let Requested::Queued(build) = &requested {
+        let detail = json!({"ref": wanted.git_ref, "commit": wanted.commit, "build": build.number});
+        audit::append(&mut tx, principal.actor(), "build.request", &repository.name, detail).await?;
+    }
+    tx.commit().await?;
+    Ok(requested)
 }
 
 /// Queues a commit once more, for the API and for the page.

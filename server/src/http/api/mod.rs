@@ -15,6 +15,7 @@ mod releases;
 mod repositories;
 mod retention;
 mod runners;
+mod schedules;
 mod secrets;
 mod steps;
 mod time;
@@ -22,9 +23,10 @@ mod tokens;
 
 use crate::access::Routes;
 
-pub(in crate::http) use builds::{queue_again, try_again};
+pub(in crate::http) use builds::{Wish, queue_again, request_build, try_again};
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};
+pub(in crate::http) use schedules::{run_schedule, set_paused};
 
 /// Every route of the API.
 #[must_use]
@@ -43,6 +45,7 @@ pub fn routes() -> Routes {
         .merge(repositories::routes())
         .merge(retention::routes())
         .merge(runners::routes())
+        .merge(schedules::routes())
         .merge(secrets::routes())
         .merge(tokens::routes())
 }

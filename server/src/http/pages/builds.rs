@@ -21,7 +21,10 @@ use crate::{
         errors::Problem,
         extract::Named,
     },
-    store::{Conn, artifacts, audit, builds::Build, environments, events, jobs, releases, repositories::Repository},
+    store::{
+        Conn, artifacts, audit, builds::Build, environments, events, jobs, pull_requests, releases,
+        repositories::Repository,
+    },
 };
 
 /// The releases of a build that are listed.
@@ -97,7 +100,10 @@ async fn page(
         head: RepositoryHead { name: repository.name.clone(), tab: Tab::Builds },
         number,
         state: shown,
-        reference: build.ref_name().to_owned(),
+        reference: match pull_requests::of_build(conn, &build.id).await? {
+            Some(pull) => format!("pull request {}: {} into {}", pull.number, pull.head, pull.base),
+            None => build.ref_name().to_owned(),
+        },
         reference_address: ref_address(&repository.name, &build.git_ref),
         commit: rows::commit(&build),
         when: When { at: build.created_at, now },

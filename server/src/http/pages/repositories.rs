@@ -1,24 +1,30 @@
 //! `/repositories/{owner}/{name}`: the builds of a repository.
 
-use axum::extract::State;
+use axum::{Form, extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{RepositoryHead, RepositoryPage, Tab},
+    pages::{RepositoryHead, RepositoryPage, ScheduleRow, Tab},
     parts::reference,
+    time::When,
 };
 
 use super::{Html, rows, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
+    builds::Requested,
     http::{
-        api::lookup,
+        api::{Wish, lookup, request_build, run_schedule, set_paused},
         errors::Problem,
         extract::{Asked, Named},
     },
-    store::{builds, events, repositories},
+    store::{
+        Conn, builds, events,
+        repositories::{self, Repository},
+        schedules,
+    },
 };
 
 /// The builds on a page.
@@ -27,7 +33,12 @@ const BUILDS: i64 = 30;
 const BRANCHES: i64 = 12;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/repositories/{owner}/{name}", Permission::Read, show)
+    Routes::new()
+        .get("/repositories/{owner}/{name}", Permission::Read, show)
+        .post("/repositories/{owner}/{name}/builds", Permission::Change, build)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/run", Permission::Change, run)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/pause", Permission::Change, pause)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/resume", Permission::Change, resume)
 }
 
 /// Which builds are asked for.
@@ -70,7 +81,8 @@ async fn show(
     let heads = repositories::heads(conn, &repository.id, None, BRANCHES).await?;
     let branches = heads.iter().map(|head| choice(&repository.name, &head.git_ref)).collect();
     let viewer = viewer(&principal);
-    let hook_url = viewer.may_change().then(|| state.url(&format!("/webhooks/github/{}", repository.hook_id)));
+    let may_change = viewer.may_change();
+    let hook_url = may_change.then(|| state.url(&format!("/webhooks/github/{}", repository.hook_id)));
     let mut frame = Frame::new(repository.name.as_str(), Section::Repositories, viewer);
     if wanted.before.is_none() {
         frame = frame.live(format!("/stream{}?from={since}", links::repository(&repository.name)));
@@ -84,6 +96,8 @@ async fn show(
         builds: build_rows,
         older,
         newest: wanted.before.map(|_| page_of(None)),
+        schedules: schedule_rows(conn, &repository, now).await?,
+        may_build: may_change.then(|| repository.default_branch.clone()),
         hook_url,
         clone_url: repository.clone_url,
     }))
@@ -102,4 +116,92 @@ fn choice(repository: &str, git_ref: &str) -> (String, String) {
 /// The builds of a ref.
 pub(super) fn ref_address(repository: &str, git_ref: &str) -> String {
     links::branch(repository, git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref))
+}
+
+async fn schedule_rows(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<Vec<ScheduleRow>, Problem> {
+    let mut rows = Vec::new();
+    for schedule in schedules::of_repository(conn, &repository.id).await? {
+        let last = schedules::last_fire(conn, &schedule.id).await?;
+        rows.push(ScheduleRow {
+            next: schedule.next_at.map(|at| When { at, now }),
+            is_paused: schedule.paused_at.is_some(),
+            missed: last.as_ref().map_or(0, |last| last.missed),
+            last: last.and_then(|last| {
+                let number = last.build?;
+                Some((When { at: last.fired_at, now }, number, links::build(&repository.name, number)))
+            }),
+            address: format!("{}/schedules/{}", links::repository(&repository.name), schedule.name),
+            name: schedule.name,
+            cron: schedule.cron,
+            timezone: schedule.timezone,
+            branch: schedule.branch,
+        });
+    }
+    Ok(rows)
+}
+
+/// The form to build something.
+#[derive(Debug, Deserialize)]
+struct BuildForm {
+    kind: RefKind,
+    reference: String,
+    #[serde(default)]
+    commit: String,
+}
+
+/// What is named in the form.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RefKind {
+    Branch,
+    Tag,
+}
+
+async fn build(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    Form(asked): Form<BuildForm>,
+) -> Result<Redirect, Problem> {
+    let reference = Some(asked.reference.trim().to_owned());
+    let (branch, tag) = match asked.kind {
+        RefKind::Branch => (reference, None),
+        RefKind::Tag => (None, reference),
+    };
+    let commit = Some(asked.commit.trim().to_owned()).filter(|commit| !commit.is_empty());
+    let wish = Wish { r#ref: None, branch, tag, commit };
+    let address = links::repository(&format!("{owner}/{name}"));
+    match request_build(&state, &principal, &owner, &name, wish, None).await? {
+        Requested::Queued(build) | Requested::Before(build) => {
+            Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), build.number)))
+        }
+        Requested::Reused => Ok(Redirect::to(&address)),
+    }
+}
+
+async fn run(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, schedule)): Named<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    let build = run_schedule(&state, &principal, &owner, &name, &schedule).await?;
+    Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), build.number)))
+}
+
+async fn pause(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, schedule)): Named<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    set_paused(&state, &principal, (&owner, &name, &schedule), true).await?;
+    Ok(Redirect::to(&links::repository(&format!("{owner}/{name}"))))
+}
+
+async fn resume(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, schedule)): Named<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    set_paused(&state, &principal, (&owner, &name, &schedule), false).await?;
+    Ok(Redirect::to(&links::repository(&format!("{owner}/{name}"))))
 }

@@ -73,7 +73,11 @@ impl From<DeliveryState> for State {
 
 /// A build's commit.
 pub(super) fn commit(build: &Build) -> Commit {
-    Commit { sha: build.commit_sha.clone(), message: build.message.clone(), author: build.author.clone() }
+    let message = match build.commit_sha.as_str() {
+        "" if build.message.is_empty() => format!("the newest commit of {}", build.ref_name()),
+        _ => build.message.clone(),
+    };
+    Commit { sha: build.commit_sha.clone(), message, author: build.author.clone() }
 }
 
 /// How long a build takes.

@@ -133,6 +133,7 @@ impl Scene {
             message: message.to_owned(),
             author: "Ana Pereira".to_owned(),
             before: None,
+            pull_request: None,
             supersede: false,
             asked_for: false,
         };

@@ -46,6 +46,7 @@ impl Desk {
             changed: None,
             author: String::new(),
             message: String::new(),
+            pull_request: None,
         };
         let scope = Scope { goal: Goal::Test, app: None };
         plan(&config, &Situation { trigger, refs: Refs::default(), tree: Tree::default(), scope }).unwrap()

@@ -186,9 +186,9 @@ async fn other_events_are_answered_and_listed_as_ignored() {
     let ping = Delivery::ping(REPOSITORY).send(&webhook).await.expect(202);
     assert_eq!(ping.json()["ignored"], "ping: the hook works");
     let issues = Delivery::issue_opened(REPOSITORY).send(&webhook).await.expect(202);
-    assert_eq!(issues.json()["ignored"], "the event issues starts nothing; pushes and tags do");
+    assert_eq!(issues.json()["ignored"], "the event issues starts nothing; pushes, tags and pull requests do");
     let unheard = Delivery::new("unheard_of", &json!({"something": 1})).send(&webhook).await.expect(202);
-    assert_eq!(unheard.json()["ignored"], "the event unheard_of starts nothing; pushes and tags do");
+    assert_eq!(unheard.json()["ignored"], "the event unheard_of starts nothing; pushes, tags and pull requests do");
 
     let delivery = stored(&slipway, &issues).await;
     assert_eq!((&delivery["state"], &delivery["event"]), (&json!("ignored"), &json!("issues")));

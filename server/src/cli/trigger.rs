@@ -1,0 +1,45 @@
+//! `slipway trigger`: a build of a branch or a tag that nobody pushed just now.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Client, Failure, repository_path, say};
+
+#[derive(Debug, Args)]
+pub(super) struct Trigger {
+    /// The repository, owner/name.
+    repository: String,
+    /// The branch to build; the default branch unless one is named.
+    #[arg(long, value_name = "BRANCH", conflicts_with = "tag")]
+    branch: Option<String>,
+    /// The tag to build.
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// A commit of its history, with all of its digits; the newest unless one is named.
+    #[arg(long, value_name = "COMMIT")]
+    commit: Option<String>,
+    /// A word of your own: the same request with the same word, within a day, is built once.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Print the build as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: Client,
+}
+
+pub(super) async fn run(trigger: Trigger) -> Result<(), Failure> {
+    let (owner, name) = repository_path(&trigger.repository)?;
+    let body = json!({"branch": trigger.branch, "tag": trigger.tag, "commit": trigger.commit});
+    let client = match &trigger.key {
+        Some(key) => trigger.client.with_key(key),
+        None => trigger.client,
+    };
+    let build: Value = client.call(Method::POST, &["repositories", owner, name, "builds"], Some(&body)).await?;
+    if trigger.json {
+        return Ok(say(build)?);
+    }
+    let text = |field: &str| build[field].as_str().unwrap_or_default().to_owned();
+    Ok(say(format_args!("Build {} of {} is {}.", build["number"], text("ref"), text("state")))?)
+}

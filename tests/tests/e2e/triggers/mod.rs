@@ -1,0 +1,9 @@
+//! What starts a build besides a push to a branch.
+
+mod grants;
+mod merges;
+mod pull_requests;
+mod refs;
+mod requests;
+mod schedules;
+mod tags;
