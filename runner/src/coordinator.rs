@@ -138,6 +138,9 @@ pub struct ClaimRequest {
     /// Whether the runner finishes what it holds and then ends.
     #[serde(default)]
     pub draining: bool,
+    /// Why it takes no job although it has room for one, such as that its disk is full; none while it takes some.
+    #[serde(default)]
+    pub hindrance: Option<String>,
 }
 
 /// What a waiting runner gets. A reply of an unknown kind is no reply.

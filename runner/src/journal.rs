@@ -79,6 +79,11 @@ impl Page {
         &self.entry
     }
 
+    /// The entry, for whoever goes on with the job.
+    pub(crate) fn into_entry(self) -> Entry {
+        self.entry
+    }
+
     /// The plan that the build goes by: the one that is kept already, whose steps the server knows; or else this one,
     /// which is kept before any of its steps is told of.
     pub(crate) async fn settle(&mut self, plan: Plan) -> Plan {

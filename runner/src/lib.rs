@@ -28,4 +28,4 @@ mod workspace;
 
 pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run, run_until_drained};
 pub use steps::StepLimits;
-pub use storage::StorageLimits;
+pub use storage::{Space, StorageLimits};

@@ -31,6 +31,12 @@ impl TestDatabase {
         TestDatabase { url, _folder: Some(folder) }
     }
 
+    /// A SQLite file in this folder.
+    #[must_use]
+    pub fn sqlite_in(folder: &Path) -> Self {
+        TestDatabase { url: format!("sqlite:{}", folder.join("slipway.db").display()), _folder: None }
+    }
+
     /// An empty database on the process's PostgreSQL server.
     pub async fn postgres() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);

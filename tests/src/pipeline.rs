@@ -197,6 +197,7 @@ impl Pipeline {
             holding: vec![],
             wait_ms,
             draining: false,
+            hindrance: None,
         }
     }
 

@@ -76,6 +76,7 @@ impl Recorder {
         let known = |step: RecordedStep| KnownStep {
             index: step.declaration.index,
             started: step.started,
+            run_ms: 0,
             result: step.result,
             log: step.position,
         };

@@ -50,6 +50,12 @@ impl RegistryFixture {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The port of 127.0.0.1 that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The name of an image in this registry, without a tag.
     #[must_use]
     pub fn image(&self, name: &str) -> String {

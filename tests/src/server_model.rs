@@ -34,6 +34,8 @@ struct State {
     hellos: Vec<Hello>,
     /// The digests that releases hold.
     kept_images: Vec<String>,
+    /// How long it says that steps have been run which it is asked for.
+    run_ms: u64,
     down: bool,
     /// How many reports met the server down.
     turned_away: usize,
@@ -95,6 +97,11 @@ impl ServerModel {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// From now on it says of every step that has not ended that it has been run for this long.
+    pub fn has_run(&self, time: Duration) {
+        self.state().run_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     }
 
     /// Queues a job.
@@ -254,6 +261,7 @@ impl Coordinator for ServerModel {
     }
 
     async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+        let run_ms = self.state().run_ms;
         self.report(lease, |job| {
             let known = |(&index, step): (&u32, &StepRecord)| {
                 let skipped = step.declaration.skipped.as_ref();
@@ -261,7 +269,7 @@ impl Coordinator for ServerModel {
                     skipped.map(|why| StepResult { reason: Some(why.clone()), ..StepResult::of(StepOutcome::Skipped) });
                 let result = step.result.clone().or(skipped);
                 let log = if result.is_none() { step.position.clone() } else { LogPosition::default() };
-                KnownStep { index, started: step.started, result, log }
+                KnownStep { index, started: step.started, run_ms, result, log }
             };
             let steps = job.record.steps.iter().map(known).collect();
             Ok(over_the_wire(&Resumption { lease: job.lease.clone(), cancelled: job.cancelled, steps }))

@@ -17,6 +17,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// How long after the time asked for an answer may come before it counts as lost.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// How soon it is looked again whether what hinders the runner is over.
+const HINDERED_WAIT: Duration = Duration::from_secs(3);
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asking {
@@ -45,7 +48,8 @@ impl Agent {
             };
             let room = self.config.capacity.saturating_sub(self.leases.count());
             // On a full disk a job would fail for reasons that nobody understands.
-            let free = if self.space.shortage().is_some() { 0 } else { room };
+            let hindrance = self.space.shortage();
+            let free = if hindrance.is_some() { 0 } else { room };
             let reply = tokio::select! {
                 () = shutdown.cancelled() => break,
                 // The next request, which asks for none, is answered with the job that this one's answer may have been.
@@ -53,7 +57,7 @@ impl Agent {
                 // With room for work, a request is never given up on: its answer may be a job. Without, a job that
                 // ends makes room, and the request is made again.
                 () = self.leases.given_back.notified(), if free == 0 || asking == Asking::Orders => continue,
-                reply = self.claim(free, asking) => reply,
+                reply = self.claim(free, asking, hindrance) => reply,
             };
             match reply {
                 Ok(reply) => {
@@ -82,8 +86,17 @@ impl Agent {
         Asking::LastJob
     }
 
-    async fn claim(&self, free: u32, asking: Asking) -> Result<ClaimReply, CoordinatorError> {
-        let wait = if asking == Asking::LastJob { Duration::ZERO } else { self.config.limits.claim_wait };
+    async fn claim(
+        &self,
+        free: u32,
+        asking: Asking,
+        hindrance: Option<String>,
+    ) -> Result<ClaimReply, CoordinatorError> {
+        let wait = match asking {
+            Asking::LastJob => Duration::ZERO,
+            _ if hindrance.is_some() => self.config.limits.claim_wait.min(HINDERED_WAIT),
+            _ => self.config.limits.claim_wait,
+        };
         let request = ClaimRequest {
             runner: self.config.id.clone(),
             incarnation: self.incarnation.clone(),
@@ -92,6 +105,7 @@ impl Agent {
             holding: self.leases.going_on(),
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             draining: asking != Asking::Jobs,
+            hindrance,
         };
         let answer = tokio::time::timeout(wait + GRACE, self.coordinator.claim(request)).await;
         answer.unwrap_or_else(|_| Err(CoordinatorError::Unavailable { reason: "no answer".to_owned() }))

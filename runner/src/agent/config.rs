@@ -63,8 +63,10 @@ pub struct RunnerLimits {
     pub storage: StorageLimits,
     /// How long one request for work may wait at the server.
     pub claim_wait: Duration,
-    /// How long the engine is waited for at the start, and by a job that meets it down, before it fails.
+    /// How long the engine is waited for at the start.
     pub engine_patience: Duration,
+    /// How long a job waits for an engine that is away, such as while its machine starts, before it fails.
+    pub engine_return: Duration,
     /// How long jobs, and then removals, may take to end at a shutdown.
     pub shutdown: Duration,
 }
@@ -78,6 +80,7 @@ impl Default for RunnerLimits {
             storage: StorageLimits::default(),
             claim_wait: Duration::from_secs(25),
             engine_patience: Duration::from_secs(5),
+            engine_return: Duration::from_secs(300),
             shutdown: Duration::from_secs(15),
         }
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Agent, time_limit::within};
 use crate::{
-    builds,
+    builds::{self, BrokenOff},
     coordinator::{JobResult, KnownStep, Lease, LeaseKey, Work},
     engine::{Engine, EngineError},
     job::JobContext,
@@ -19,6 +19,8 @@ use crate::{
 
 /// How long the server may take to hear that a job is handed back.
 const HAND_BACK_LIMIT: Duration = Duration::from_secs(2);
+/// How often the engine may go away under one job. After that it fails by it.
+const ENGINE_LOSSES: u32 = 5;
 /// How often an engine that is down is tried again.
 const ENGINE_RETRY: Duration = Duration::from_millis(250);
 
@@ -103,17 +105,50 @@ impl Agent {
         }
     }
 
-    async fn perform(&self, job: Assignment, reporter: Reporter) -> Result<JobResult, ReportError> {
-        let Assignment { lease, entry, steps } = job;
-        self.journal.keep(&entry).await;
+    /// Does the work. When the engine goes away under a build, the build goes on as in the runner's next life: under the
+    /// same lease and in the same attempt, from what is left when the engine is back.
+    async fn perform(self: &Arc<Self>, mut job: Assignment, mut reporter: Reporter) -> Result<JobResult, ReportError> {
+        self.journal.keep(&job.entry).await;
+        let mut losses = 0;
+        loop {
+            match self.perform_once(&mut job, reporter.clone(), losses < ENGINE_LOSSES).await {
+                Ok(result) => return Ok(result),
+                Err(BrokenOff::Report(error)) => return Err(error),
+                Err(BrokenOff::EngineLost) => losses += 1,
+            }
+            let lease = reporter.lease().clone();
+            tracing::warn!(job = %lease.key().job, "the engine went away under a build, which goes on when it is back");
+            // What the server says of its logs must not change any more.
+            reporter.settled().await;
+            let asked = lease.lost().run_until_cancelled(self.ask_for(lease.key())).await;
+            let Some(Ok(resumption)) = asked else {
+                self.leave_nothing_of(job.entry);
+                return Err(ReportError::LeaseLost);
+            };
+            reporter = reporter.resuming(&resumption.steps);
+            job = Assignment { lease: resumption.lease, steps: resumption.steps, entry: job.entry };
+        }
+    }
+
+    /// Does the work until it is done, or the engine goes away under a build that can go on with what it left.
+    async fn perform_once(
+        self: &Arc<Self>,
+        job: &mut Assignment,
+        reporter: Reporter,
+        can_go_on: bool,
+    ) -> Result<JobResult, BrokenOff> {
+        let lease = job.lease.clone();
         let cancel = reporter.lease().stop().clone();
         let engine = tokio::select! {
-            engine = self.engine() => engine,
-            () = cancel.cancelled() => return Ok(JobResult::Cancelled),
+            engine = self.engine(&lease.key) => engine.map_err(|error| JobResult::Failed { reason: error.to_string() }),
+            () = cancel.cancelled() => Err(JobResult::Cancelled),
         };
         let engine = match engine {
             Ok(engine) => engine,
-            Err(error) => return Ok(JobResult::Failed { reason: error.to_string() }),
+            Err(result) => {
+                self.leave_nothing_of(job.entry.clone());
+                return Ok(result);
+            }
         };
         let context = JobContext {
             engine,
@@ -122,17 +157,23 @@ impl Agent {
             secrets: lease.secrets,
             proxy: self.proxy.clone(),
             runner_id: self.config.id.clone(),
-            incarnation: entry.life.clone(),
+            incarnation: job.entry.life.clone(),
             attempt: lease.attempt,
-            steps,
+            steps: std::mem::take(&mut job.steps),
             cancel,
         };
         match lease.work {
             Work::Build(work) => {
                 let _in_use = self.repositories.begin(&work.repository, "");
-                let mut page = Page::new(self.journal.clone(), entry);
-                let build = builds::execute(&work, &context, &self.workshop, &mut page);
-                Box::pin(within(work.time_limit, &context.cancel, build)).await
+                let mut page = Page::new(self.journal.clone(), job.entry.clone());
+                let mut workshop = self.workshop.clone();
+                if can_go_on {
+                    workshop.leftovers = workshop.leftovers.of_job();
+                }
+                let build = builds::execute(&work, &context, &workshop, &mut page);
+                let ended = Box::pin(within(work.time_limit, &context.cancel, build)).await;
+                job.entry = page.into_entry();
+                ended
             }
             Work::Rollout(work) => {
                 let _in_use = self.note_images(&work, &context.engine).await;
@@ -141,14 +182,26 @@ impl Agent {
         }
     }
 
-    /// Connects to the engine, and has a little patience with one that is just restarting.
-    async fn engine(&self) -> Result<Engine, EngineError> {
-        let give_up = Instant::now() + self.config.limits.engine_patience;
+    /// Removes, when the engine is back, what is left of a build that does not go on.
+    fn leave_nothing_of(self: &Arc<Self>, entry: Entry) {
+        let agent = self.clone();
+        self.workshop.leftovers.spawn(async move { agent.clear_away(&entry).await });
+    }
+
+    /// Connects to the engine, and waits for one that is away: it may be restarting, or its machine may just have started.
+    async fn engine(&self, lease: &LeaseKey) -> Result<Engine, EngineError> {
+        let give_up = Instant::now() + self.config.limits.engine_return;
+        let mut is_said = false;
         loop {
             match Engine::connect(self.config.docker_host.as_deref()).await {
                 Ok(engine) => return Ok(engine),
                 Err(error) if Instant::now() >= give_up => return Err(error),
-                Err(_) => tokio::time::sleep(ENGINE_RETRY).await,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_said, true) {
+                        tracing::warn!(job = %lease.job, %error, "a job waits for the Docker engine");
+                    }
+                    tokio::time::sleep(ENGINE_RETRY).await;
+                }
             }
         }
     }

@@ -116,7 +116,7 @@ pub async fn run_until_drained(
     let unusable =
         |error: io::Error| RunnerError::DataFolder { path: config.data_dir.join("records"), cause: error.to_string() };
     let (repositories, images) = (records("repositories").map_err(unusable)?, records("images").map_err(unusable)?);
-    let space = Arc::new(Space::new(&config.data_dir, config.limits.storage.free_bytes));
+    let space = Arc::new(Space::new("the runner's disk", &config.data_dir, config.limits.storage.free_bytes));
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
     let agent = Arc::new(Agent {
         config,

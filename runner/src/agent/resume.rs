@@ -51,7 +51,7 @@ impl Agent {
     }
 
     /// Asks until there is an answer.
-    async fn ask_for(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
+    pub(super) async fn ask_for(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError> {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.coordinator.resume(lease).await {
@@ -80,7 +80,7 @@ impl Agent {
     }
 
     /// Removes what a build left that does not go on. A rollout leaves nothing but its environment.
-    async fn clear_away(&self, entry: &Entry) {
+    pub(super) async fn clear_away(&self, entry: &Entry) {
         let Some(origin) = entry.origin(&self.config.id) else { return };
         let mut pause = FIRST_PAUSE;
         while let Err(error) = self.remove_build(&origin).await {

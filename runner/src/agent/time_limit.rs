@@ -5,16 +5,16 @@ use std::{pin::pin, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    builds::BrokenOff,
     coordinator::{JobResult, TimeLimit},
-    reporter::ReportError,
 };
 
 /// Lets a build run within its limit; at the limit it is stopped as if somebody had cancelled it, and has failed.
 pub(super) async fn within(
     limit: Option<TimeLimit>,
     stop: &CancellationToken,
-    build: impl Future<Output = Result<JobResult, ReportError>>,
-) -> Result<JobResult, ReportError> {
+    build: impl Future<Output = Result<JobResult, BrokenOff>>,
+) -> Result<JobResult, BrokenOff> {
     let Some(limit) = limit else { return build.await };
     let mut build = pin!(build);
     if let Ok(ended) = tokio::time::timeout(Duration::from_millis(limit.left_ms), &mut build).await {

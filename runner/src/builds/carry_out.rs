@@ -4,10 +4,11 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use slipway_pipelines::plan::{Plan, PlannedStep};
 use tokio_util::sync::CancellationToken;
 
-use super::{graph::Graph, step::Bench};
+use super::{BrokenOff, graph::Graph, step::Bench};
 use crate::{
     coordinator::{JobResult, KnownStep, StepOutcome, StepResult},
     reporter::{ReportError, Reporter},
+    steps::StepError,
 };
 
 const CANCELLED: &str = "the build was cancelled";
@@ -16,13 +17,13 @@ const CANCELLED: &str = "the build was cancelled";
 /// where they ended, and go on first where they had begun.
 ///
 /// # Errors
-/// When the lease is gone or the server refuses a report; then there is nothing more to report.
+/// When the lease is gone or the server refuses a report, or the engine went away; then there is nothing more to report.
 pub(super) async fn carry_out(
     plan: Plan,
     bench: Bench<'_>,
     known: &[KnownStep],
     reporter: &Reporter,
-) -> Result<JobResult, ReportError> {
+) -> Result<JobResult, BrokenOff> {
     let run = Run { bench: &bench, reporter, cancel: bench.cancel };
     let failure = run.all(&plan, known).await?;
     Ok(if bench.cancel.is_cancelled() {
@@ -42,7 +43,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs all of them, and returns the first failure in words.
-    async fn all(&self, plan: &Plan, known: &[KnownStep]) -> Result<Option<String>, ReportError> {
+    async fn all(&self, plan: &Plan, known: &[KnownStep]) -> Result<Option<String>, BrokenOff> {
         let mut graph = Graph::new(&plan.steps);
         let mut running = FuturesUnordered::new();
         let mut failure = None;
@@ -91,14 +92,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn one(&self, step: &PlannedStep) -> Result<(u32, StepResult), ReportError> {
+    async fn one(&self, step: &PlannedStep) -> Result<(u32, StepResult), BrokenOff> {
         let log = self.reporter.start(step.index).await?;
         let result = match Box::pin(self.bench.run(step, &log)).await {
             Ok(result) => result,
-            Err(error) => {
-                log.say(error.to_string()).await;
-                error.result()
-            }
+            Err(error) => match self.bench.site.judged(error).await {
+                StepError::EngineLost => return Err(BrokenOff::EngineLost),
+                error => {
+                    log.say(error.to_string()).await;
+                    error.result()
+                }
+            },
         };
         log.finish(result.clone()).await?;
         self.bench.site.let_go(step.index);

@@ -43,7 +43,7 @@ impl Bench<'_> {
                 }
             }
         };
-        if ended.as_ref().is_err_and(|error| *error != StepError::Cancelled) {
+        if ended.as_ref().is_err_and(|error| !matches!(error, StepError::Cancelled | StepError::EngineLost)) {
             self.site.tell_last_lines(&services, log).await;
         }
         ended

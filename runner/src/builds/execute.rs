@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::pending};
 
 use super::{
-    Workshop,
+    BrokenOff, Workshop,
     carry_out::carry_out,
     checkout_step::{self, CheckedOut},
     declare, resumed,
@@ -16,7 +16,6 @@ use crate::{
     images::{BuildKit, ContextLimits},
     job::JobContext,
     journal::Page,
-    reporter::ReportError,
     steps::{BuildNetwork, Grounds, Leftovers, Site, StepError, caches_of},
 };
 
@@ -24,13 +23,14 @@ use crate::{
 /// removed in the background when it ends.
 ///
 /// # Errors
-/// When the lease is gone or the server refuses a report; then there is nothing more to report.
+/// When the lease is gone or the server refuses a report; then there is nothing more to report. When the engine went away,
+/// nothing is removed.
 pub(crate) async fn execute(
     work: &BuildWork,
     context: &JobContext,
     workshop: &Workshop,
     page: &mut Page,
-) -> Result<JobResult, ReportError> {
+) -> Result<JobResult, BrokenOff> {
     let origin = Origin {
         runner: context.runner_id.clone(),
         incarnation: context.incarnation.clone(),

@@ -70,7 +70,10 @@ impl Bench<'_> {
 
 /// An image that was taken over from an earlier build.
 fn taken(known: &KnownImage, key: Option<&str>, recipe: Option<&str>) -> StepResult {
-    let result = StepResult::succeeded().with(UNCHANGED_SINCE, known.build.to_string()).with("digest", &known.digest);
+    let result = StepResult::succeeded()
+        .with(UNCHANGED_SINCE, known.build.to_string())
+        .with("digest", &known.digest)
+        .with("size", known.size.to_string());
     made_by(result, key, recipe)
 }
 

@@ -1,5 +1,6 @@
 //! One commit from its checkout to its images in a registry.
 
+mod broken_off;
 mod carry_out;
 mod checkout_step;
 mod command;
@@ -15,6 +16,7 @@ mod unchanged;
 
 use std::path::PathBuf;
 
+pub(crate) use broken_off::BrokenOff;
 pub(crate) use execute::execute;
 pub(crate) use on_tree::{Given, on_tree};
 pub(crate) use step::Subject;

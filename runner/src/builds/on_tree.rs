@@ -6,6 +6,7 @@ use slipway_pipelines::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    BrokenOff,
     carry_out::carry_out,
     declare,
     step::{Bench, Subject},
@@ -52,5 +53,9 @@ pub(crate) async fn on_tree(
             return Ok(JobResult::Failed { reason: error.to_string() });
         }
     }
-    carry_out(plan, bench, &[], reporter).await
+    carry_out(plan, bench, &[], reporter).await.map_err(|broken| match broken {
+        BrokenOff::Report(error) => error,
+        // Not met: nobody goes on with such a build, so that its steps fail by an engine that is away.
+        BrokenOff::EngineLost => ReportError::Refused { reason: broken.to_string() },
+    })
 }

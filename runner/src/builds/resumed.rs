@@ -6,7 +6,10 @@ use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 
 use super::{checkout_step::CheckedOut, step::Bench};
 use crate::{
-    coordinator::{Artifact, BuildWork, COMMIT, JobResult, KnownStep, StepOutcome, StepResult},
+    coordinator::{
+        Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, RECIPE, StepOutcome, StepResult,
+        UNCHANGED_SINCE,
+    },
     job::JobContext,
     journal::Page,
     steps::StepError,
@@ -14,7 +17,7 @@ use crate::{
 };
 
 /// What the log of a step says that is run once more.
-pub(super) const RESTARTED: &str = "the runner was restarted";
+pub(super) const RESTARTED: &str = "the runner or its engine was restarted";
 
 /// Something that an earlier life had made is not there any more: the build cannot go on from where it was.
 #[derive(Debug)]
@@ -60,6 +63,11 @@ pub(super) async fn take_up(bench: &Bench<'_>, plan: &Plan, known: &[KnownStep])
         };
         match &step.action {
             Action::Run { .. } => {}
+            Action::Build { image, .. } if result.output.contains_key(UNCHANGED_SINCE) => {
+                let known = taken(step, image, fact)?;
+                let again = bench.take_again(step, &known).await;
+                again.map_err(|error| Gone(format!("the image of {} cannot be taken up: {error}", step.app)))?;
+            }
             Action::Build { .. } => {
                 let id = fact("image_id")?;
                 let adopted = bench.adopt(plan, &step.app, &id).await;
@@ -69,6 +77,23 @@ pub(super) async fn take_up(bench: &Bench<'_>, plan: &Plan, known: &[KnownStep])
         }
     }
     Ok(())
+}
+
+/// What a step has noted that took over the image of an earlier build.
+fn taken(step: &PlannedStep, image: &str, fact: impl Fn(&str) -> Result<String, Gone>) -> Result<KnownImage, Gone> {
+    let number = |name: &str| {
+        let text = fact(name)?;
+        text.parse().map_err(|_| Gone(format!("step {} left the {name} {text}", step.index)))
+    };
+    Ok(KnownImage {
+        app: step.app.clone(),
+        image: image.to_owned(),
+        digest: fact("digest")?,
+        size: number("size")?,
+        key: fact(INPUT_KEY).ok(),
+        recipe: fact(RECIPE).ok(),
+        build: number(UNCHANGED_SINCE)?,
+    })
 }
 
 /// What a push has noted in its facts.

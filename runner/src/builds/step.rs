@@ -123,7 +123,7 @@ impl<'a> Bench<'a> {
 
     /// Runs a step to its end.
     pub(super) async fn run(&self, step: &PlannedStep, log: &StepLog) -> Result<StepResult, StepError> {
-        let patience = Patience::begin(self.site.limits(), step.timeout_ms, self.cancel);
+        let patience = Patience::with(log.time(), self.site.limits(), step.timeout_ms, self.cancel);
         match &step.action {
             Action::Run { run, secrets, services, engine, .. } => {
                 let command = Command { app: &step.app, run, secrets, services, engine: *engine };

@@ -113,14 +113,24 @@ impl Bench<'_> {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        self.take_again(step, known).await?;
+        log.say(format!("not built: {why}")).await;
+        log.say(format!("taking {image}@{digest}")).await;
+        Ok(true)
+    }
+
+    /// Takes an earlier build's image that was found good, which the engine has where the build uses it.
+    pub(super) async fn take_again(&self, step: &PlannedStep, known: &KnownImage) -> Result<(), StepError> {
+        let KnownImage { image, digest, .. } = known;
+        if self.earlier.as_ref().is_some_and(|earlier| earlier.used.contains(&step.app)) {
+            let (engine, reference) = (self.site.engine(), pinned(image, digest));
             let found = engine.inspect_image(&reference).await;
             let found = found.map_err(|error| engine.error(format!("inspect the image {reference}"), &error))?;
             self.has_image(step, image, &found.id.unwrap_or(reference)).await?;
         }
-        log.say(format!("not built: {why}")).await;
-        log.say(format!("taking {image}@{digest}")).await;
         self.made().taken.insert(step.app.clone(), known.clone());
-        Ok(true)
+        Ok(())
     }
 
     /// Gives an image that was taken over its new tags, in the registry and without the engine.

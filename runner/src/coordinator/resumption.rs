@@ -22,6 +22,9 @@ pub struct KnownStep {
     pub index: u32,
     /// Whether it had begun.
     pub started: bool,
+    /// How long it has been run, since it began for the last time, in milliseconds.
+    #[serde(default)]
+    pub run_ms: u64,
     /// How it ended, if it did. One that the plan leaves out has ended as skipped.
     pub result: Option<StepResult>,
     /// Where its log goes on; of a step that ended, nothing.
@@ -45,11 +48,14 @@ pub struct LogPosition {
     pub own: Vec<String>,
     /// How often the step has begun again.
     pub again: u32,
+    /// When it did for the last time, in unix milliseconds by the runner's clock; none where it never did.
+    #[serde(default)]
+    pub again_at: Option<i64>,
 }
 
 impl Default for LogPosition {
     fn default() -> Self {
-        LogPosition { next_seq: 0, next_line: 1, out: 0, err: 0, bytes: 0, own: Vec::new(), again: 0 }
+        LogPosition { next_seq: 0, next_line: 1, out: 0, err: 0, bytes: 0, own: Vec::new(), again: 0, again_at: None }
     }
 }
 
@@ -80,6 +86,7 @@ impl LogPosition {
                 (self.out, self.err) = (0, 0);
                 self.own.clear();
                 self.again += 1;
+                self.again_at = Some(line.at);
             }
             LogStream::Slipway => {
                 if self.own.len() == Self::MOST_OWN {

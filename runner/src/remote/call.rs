@@ -1,7 +1,10 @@
 //! One call to one of the servers.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,6 +21,9 @@ use crate::{
     tls,
 };
 
+/// Says which life of a runner asks: what one that was killed had sent may still be on its way when the next one reports.
+pub const LIFE_HEADER: &str = "slipway-life";
+
 const CONNECT: Duration = Duration::from_secs(4);
 /// Shorter than a server keeps a connection open on which nothing is asked.
 const KEPT_OPEN: Duration = Duration::from_secs(20);
@@ -32,6 +38,8 @@ pub(super) struct Line {
     client: Client,
     servers: Vec<ServerAddress>,
     current: AtomicUsize,
+    /// The life of the runner, once it has announced itself.
+    life: OnceLock<String>,
 }
 
 /// A call to be made.
@@ -102,7 +110,12 @@ impl Line {
             .tcp_keepalive(KEPT_OPEN)
             .build()
             .map_err(|error| no_client(error.to_string()))?;
-        Ok(Line { client, servers, current: AtomicUsize::new(0) })
+        Ok(Line { client, servers, current: AtomicUsize::new(0), life: OnceLock::new() })
+    }
+
+    /// All calls from now on are of this life of the runner, of which there is one in a process.
+    pub(super) fn live(&self, life: &str) {
+        let _ = self.life.set(life.to_owned());
     }
 
     /// The server that is spoken to now.
@@ -114,7 +127,10 @@ impl Line {
     pub(super) async fn make<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, CoordinatorError> {
         let turn = self.current.load(Ordering::Relaxed);
         let server = &self.servers[turn % self.servers.len()];
-        let request = call.put_on(self.client.request(call.method.clone(), server.route(call.path)));
+        let mut request = call.put_on(self.client.request(call.method.clone(), server.route(call.path)));
+        if let Some(life) = self.life.get() {
+            request = request.header(LIFE_HEADER, life);
+        }
         let answered = async { answer::read(request.send().await, call.lease).await };
         let answer = tokio::time::timeout(call.limit, answered).await;
         let answer = answer.unwrap_or_else(|_| Err(CoordinatorError::Unavailable { reason: "no answer".to_owned() }));

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 
 pub use address::{AddressError, ServerAddress};
+pub use call::LIFE_HEADER;
 use call::{Call, Line};
 
 use crate::coordinator::{
@@ -57,6 +58,7 @@ fn of_lease(lease: &LeaseKey, rest: &str) -> String {
 #[async_trait]
 impl Coordinator for RemoteCoordinator {
     async fn register(&self, hello: Hello) -> Result<(), CoordinatorError> {
+        self.line.live(&hello.incarnation);
         self.report(Call::new(Method::POST, "register", REPORT).with(&hello)?).await?;
         tracing::info!(server = %self.line.server(), runner = %hello.name, "the server has taken this runner in");
         Ok(())

@@ -4,19 +4,29 @@
 //! nothing. A step's end is sent only after every chunk of its log is acknowledged (the flush barrier).
 
 mod delivery;
+mod run_time;
 mod step_log;
 
 use std::{collections::HashMap, sync::Arc};
 
 pub use delivery::ReportError;
 use delivery::deliver;
+pub(crate) use run_time::RunTime;
 pub use step_log::StepLog;
+use tokio_util::task::TaskTracker;
 
 use crate::{
     coordinator::{Coordinator, JobResult, KnownStep, LogPosition, StepDeclaration, StepOutcome, StepResult},
     lease::HeldLease,
     logs::{LogLimits, Masks},
 };
+
+/// A step that an earlier life of the runner began.
+#[derive(Debug, Clone)]
+struct Begun {
+    log: LogPosition,
+    time: RunTime,
+}
 
 /// The voice of one leased job. Cheap to clone.
 #[derive(Clone)]
@@ -26,7 +36,9 @@ pub struct Reporter {
     limits: LogLimits,
     masks: Masks,
     /// Where the logs of the steps go on that an earlier life began.
-    begun: Arc<HashMap<u32, LogPosition>>,
+    begun: Arc<HashMap<u32, Begun>>,
+    /// What sends the logs.
+    senders: TaskTracker,
 }
 
 impl std::fmt::Debug for Reporter {
@@ -44,6 +56,7 @@ impl Reporter {
             limits: LogLimits::default(),
             masks: Masks::default(),
             begun: Arc::default(),
+            senders: TaskTracker::new(),
         }
     }
 
@@ -51,8 +64,16 @@ impl Reporter {
     #[must_use]
     pub fn resuming(mut self, steps: &[KnownStep]) -> Self {
         let begun = steps.iter().filter(|step| step.started && step.result.is_none());
-        self.begun = Arc::new(begun.map(|step| (step.index, step.log.clone())).collect());
+        let begun = begun.map(|step| (step.index, Begun { log: step.log.clone(), time: RunTime::after(step.run_ms) }));
+        self.begun = Arc::new(begun.collect());
+        self.senders = TaskTracker::new();
         self
+    }
+
+    /// Waits until nothing more is sent of logs that were dropped. None may be opened any more.
+    pub(crate) async fn settled(&self) {
+        self.senders.close();
+        self.senders.wait().await;
     }
 
     /// The same with other limits for the logs.

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::{sync::Notify, task::JoinHandle};
 
-use super::{ReportError, Reporter, deliver};
+use super::{Begun, ReportError, Reporter, RunTime, deliver};
 use crate::{
     clock::unix_ms,
     coordinator::{LogPosition, LogStream, StepResult},
@@ -30,6 +30,7 @@ pub struct StepLog {
     reporter: Reporter,
     index: u32,
     is_resumed: bool,
+    time: RunTime,
     shared: Arc<Shared>,
     sender: Option<JoinHandle<Result<(), ReportError>>>,
 }
@@ -70,12 +71,14 @@ impl Shared {
 }
 
 impl StepLog {
-    /// Opens a step's log; at this position where an earlier life of the runner began the step.
-    pub(super) fn open(reporter: Reporter, index: u32, position: Option<LogPosition>) -> Self {
-        let is_resumed = position.is_some();
+    /// Opens a step's log; where it stands if an earlier life of the runner began the step.
+    pub(super) fn open(reporter: Reporter, index: u32, begun: Option<Begun>) -> Self {
+        let is_resumed = begun.is_some();
+        let (position, time) =
+            begun.map_or_else(|| (LogPosition::default(), RunTime::after(0)), |Begun { log, time }| (log, time));
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                buffer: LogBuffer::at(position.unwrap_or_default(), reporter.limits, reporter.masks.clone()),
+                buffer: LogBuffer::at(position, reporter.limits, reporter.masks.clone()),
                 in_flight: false,
                 closed: false,
                 deaf: false,
@@ -83,8 +86,8 @@ impl StepLog {
             filled: Notify::new(),
             drained: Notify::new(),
         });
-        let sender = tokio::spawn(send_chunks(reporter.clone(), index, shared.clone()));
-        StepLog { reporter, index, is_resumed, shared, sender: Some(sender) }
+        let sender = reporter.senders.spawn(send_chunks(reporter.clone(), index, shared.clone()));
+        StepLog { reporter, index, is_resumed, time, shared, sender: Some(sender) }
     }
 
     /// Whether an earlier life of the runner began this step.
@@ -97,8 +100,14 @@ impl StepLog {
     /// called before it is run; the line is stored when this returns, so that whoever resumes the step next knows that
     /// what follows is of this run.
     pub async fn begin_again(&self, why: &str) {
+        self.time.begin_again();
         self.write(|buffer| buffer.begin_again(why, unix_ms())).await;
         self.flushed().await;
+    }
+
+    /// How long the step has been run.
+    pub(crate) fn time(&self) -> &RunTime {
+        &self.time
     }
 
     /// The step's index.

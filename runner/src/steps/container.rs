@@ -101,11 +101,13 @@ impl Site {
             let read = if is_again { pump_again(output, log).await } else { pump(output, log).await };
             Ok(read.map_err(|error| self.engine.error("read the output", &error))?)
         };
-        let ended = patience.bear(reading).await;
-        if ended.is_err() {
-            self.end_at_once(&container).await;
+        if let Err(error) = patience.bear(reading).await {
+            let error = self.judged(error).await;
+            if error != StepError::EngineLost {
+                self.end_at_once(&container).await;
+            }
+            return Err(error);
         }
-        ended?;
         // 3. What it said at its end. It stays until the server knows that, too.
         let exit = self.exit_of(container.id(), command.run).await;
         self.keep(log.index(), container);

@@ -28,6 +28,9 @@ pub(crate) enum StepError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The engine went away, and with it what ran on it: the step is to go on when it is back.
+    #[error("the Docker engine went away")]
+    EngineLost,
     /// Something in the checkout cannot be used.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),

@@ -40,6 +40,8 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Leftovers {
     removals: TaskTracker,
     left: Arc<AtomicBool>,
+    /// The same of one job; none where nobody goes on with what is left.
+    job_left: Option<Arc<AtomicBool>>,
 }
 
 impl Leftovers {
@@ -56,9 +58,24 @@ impl Leftovers {
         self.left.store(true, Ordering::SeqCst);
     }
 
+    /// Those of one job, which may be left for it to go on with.
+    pub(crate) fn of_job(&self) -> Self {
+        Leftovers { job_left: Some(Arc::default()), ..self.clone() }
+    }
+
+    /// From now on nothing of this job is removed, not even what was to be removed already; false where it could not go
+    /// on with it.
+    pub(super) fn leave_job(&self) -> bool {
+        self.job_left.as_ref().inspect(|left| left.store(true, Ordering::SeqCst)).is_some()
+    }
+
+    fn is_job_left(&self) -> bool {
+        self.job_left.as_ref().is_some_and(|left| left.load(Ordering::SeqCst))
+    }
+
     /// Runs a removal in the background.
     pub(crate) fn spawn(&self, removal: impl Future<Output = ()> + Send + 'static) {
-        if !self.left.load(Ordering::SeqCst) {
+        if !self.left.load(Ordering::SeqCst) && !self.is_job_left() {
             self.removals.spawn(removal);
         }
     }
@@ -87,6 +104,10 @@ impl Leftovers {
     pub(crate) async fn remove_container(&self, engine: &Engine, name: &str) {
         let options = || Some(RemoveContainerOptionsBuilder::default().force(true).v(true).build());
         retry(|| async {
+            // An engine that was away may be back, and the job go on with the container.
+            if self.is_job_left() {
+                return Ok(());
+            }
             let removed = engine.remove_container(name, options()).await;
             removed.map_err(|error| engine.error(format!("remove the container {name}"), &error))
         })

@@ -46,7 +46,7 @@ use warm::WarmContainers;
 use crate::{
     coordinator::RegistryCredential,
     engine::{
-        Engine,
+        Engine, EngineError,
         labels::Origin,
         scoped_socket::{ImageNames, ScopedSocket, Stillness},
     },
@@ -152,6 +152,18 @@ impl Site {
     /// The bounds of a step.
     pub(crate) fn limits(&self) -> &StepLimits {
         &self.limits
+    }
+
+    /// What broke a step off, where it may be the engine that did: one that goes away ends what runs on it in ways that
+    /// look like the command's own. Then nothing of the build is removed any more.
+    pub(crate) async fn judged(&self, error: StepError) -> StepError {
+        let is_lost = match &error {
+            StepError::Cancelled | StepError::TooSlow(_) => false,
+            StepError::EngineLost | StepError::Engine(EngineError::Unreachable { .. }) => true,
+            // An engine that ends takes no more connections before it ends its containers.
+            _ => Engine::connect(Some(self.engine.address())).await.is_err(),
+        };
+        if is_lost && self.leftovers.leave_job() { StepError::EngineLost } else { error }
     }
 
     /// Keeps the ended container of a step until [`Site::let_go`]: a later life of the runner finds in it how it ended.

@@ -10,12 +10,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{StepError, StepLimits};
+use crate::reporter::RunTime;
 
 /// A step's time, and the signal to stop.
 #[derive(Debug, Clone)]
 pub(crate) struct Patience {
     cancel: CancellationToken,
-    until: Instant,
+    time: RunTime,
     limit: TimeLimit,
     /// Why it ends before its time.
     broken: Arc<OnceLock<StepError>>,
@@ -49,13 +50,17 @@ impl fmt::Display for TimeLimit {
 }
 
 impl Patience {
-    /// Begins now.
-    pub(crate) fn begin(limits: &StepLimits, timeout_ms: Option<u64>, cancel: &CancellationToken) -> Self {
-        let limit = TimeLimit::of(limits, timeout_ms);
+    /// With a step that has been run for this time.
+    pub(crate) fn with(
+        time: &RunTime,
+        limits: &StepLimits,
+        timeout_ms: Option<u64>,
+        cancel: &CancellationToken,
+    ) -> Self {
         Patience {
             cancel: cancel.clone(),
-            until: Instant::now() + limit.time,
-            limit,
+            time: time.clone(),
+            limit: TimeLimit::of(limits, timeout_ms),
             broken: Arc::default(),
             stop: CancellationToken::new(),
         }
@@ -79,7 +84,18 @@ impl Patience {
             biased;
             () = self.cancel.cancelled() => StepError::Cancelled,
             () = self.stop.cancelled() => self.broken.get().cloned().unwrap_or(StepError::Cancelled),
-            () = tokio::time::sleep_until(self.until) => StepError::TooSlow(self.limit),
+            () = self.run_out() => StepError::TooSlow(self.limit),
+        }
+    }
+
+    /// Waits until the step's time is over. It begins anew with a step that begins again.
+    async fn run_out(&self) {
+        loop {
+            let until = self.time.reaches(self.limit.time);
+            if Instant::now() >= until {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
         }
     }
 

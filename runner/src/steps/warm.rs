@@ -176,12 +176,15 @@ impl Site {
         let key = command.key();
         let slot = self.warm.slot(&key);
         let shell = patience.bear(Box::pin(slot.get_or_try_init(|| self.warm_up(command, log, patience)))).await?;
-        let ended = patience.bear(Box::pin(self.tell(shell, command, log))).await;
+        let mut ended = patience.bear(Box::pin(self.tell(shell, command, log))).await;
+        if let Err(error) = ended {
+            ended = Err(self.judged(error).await);
+        }
         if shell.is_ended {
             self.warm.retire(&key);
         }
         // Whatever else than its own end broke the command off, it may still run.
-        if !matches!(ended, Ok(()) | Err(StepError::Exit(_))) {
+        if !matches!(ended, Ok(()) | Err(StepError::Exit(_) | StepError::EngineLost)) {
             self.warm.discard(&key);
             self.end_at_once(&shell.container).await;
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(crate) use collect::Collector;
 pub(crate) use records::{InUse, Records};
-pub(crate) use space::Space;
+pub use space::Space;
 
 /// How long, and how much, a runner keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,40 +1,45 @@
-//! How much of the disk is free, and whether that is enough to begin anything.
+//! How much of a disk is free, and whether that is enough to begin anything.
 
 use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// The disk that a runner's folder is on.
+/// The disk that a folder is on.
 #[derive(Debug)]
-pub(crate) struct Space {
+pub struct Space {
+    disk: &'static str,
     folder: PathBuf,
     least: u64,
     was_full: AtomicBool,
 }
 
 impl Space {
-    pub(crate) fn new(folder: &Path, least: u64) -> Self {
-        Space { folder: folder.to_owned(), least, was_full: AtomicBool::new(false) }
+    /// The disk that people know by this name, such as "the runner's disk", with a folder on it, and how many bytes must
+    /// be free there.
+    #[must_use]
+    pub fn new(disk: &'static str, folder: &Path, least: u64) -> Self {
+        Space { disk, folder: folder.to_owned(), least, was_full: AtomicBool::new(false) }
     }
 
-    /// Why nothing may begin; none while there is room. A disk that cannot be asked has room: builds then say what is
-    /// wrong with it.
-    pub(crate) fn shortage(&self) -> Option<String> {
+    /// Why nothing may begin; none while there is room. A disk that cannot be asked has room: whoever uses it says what
+    /// is wrong with it.
+    pub fn shortage(&self) -> Option<String> {
         let free = self.free()?;
         if free >= self.least {
             if self.was_full.swap(false, Ordering::Relaxed) {
-                tracing::info!("the disk has room again: jobs are taken");
+                tracing::info!("{} has room again", self.disk);
             }
             return None;
         }
         let reason = format!(
-            "the runner's disk is nearly full: {} MiB are free, and {} MiB are needed",
+            "{} is nearly full: {} MiB are free, and {} MiB are needed",
+            self.disk,
             free >> 20,
             self.least >> 20
         );
         if !self.was_full.swap(true, Ordering::Relaxed) {
-            tracing::error!(folder = %self.folder.display(), "{reason}; no job is taken until there is room");
+            tracing::error!(folder = %self.folder.display(), "{reason}; nothing new is taken until there is room");
         }
         Some(reason)
     }
@@ -54,9 +59,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_said_and_another_is_not() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Space::new(folder.path(), 1).shortage(), None);
-        let said = Space::new(folder.path(), u64::MAX).shortage().unwrap();
+        let space = |folder, least| Space::new("the runner's disk", folder, least);
+        assert_eq!(space(folder.path(), 1).shortage(), None);
+        let said = space(folder.path(), u64::MAX).shortage().unwrap();
         assert!(said.starts_with("the runner's disk is nearly full: "), "{said}");
-        assert_eq!(Space::new(&folder.path().join("missing"), u64::MAX).shortage(), None);
+        assert_eq!(space(&folder.path().join("missing"), u64::MAX).shortage(), None);
     }
 }

@@ -161,6 +161,10 @@ impl From<StoreError> for Problem {
                 Problem::conflict(sentence(&error))
             }
             StoreError::Closed => Problem::unavailable(sentence(&error)),
+            full if full.is_disk_full() => {
+                tracing::error!(error = %full, "there is no room on the disk of the database");
+                Problem::unavailable("The disk of the database is full: nothing can be stored until there is room.")
+            }
             transient if transient.is_transient() => {
                 tracing::warn!(error = %transient, "the database could not answer now");
                 Problem::unavailable("The database cannot answer now; try again in a moment.")

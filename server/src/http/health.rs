@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 
-use super::errors::Problem;
+use super::errors::{Problem, sentence};
 use crate::{
     access::{Permission, Routes},
     app::AppState,
@@ -18,10 +18,13 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// The database answers, and the server is not shutting down.
+/// The database answers and has room, and the server is not shutting down.
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, Problem> {
     if state.shutdown.is_cancelled() {
         return Err(Problem::unavailable("The server is shutting down."));
+    }
+    if let Some(shortage) = state.store.shortage() {
+        return Err(Problem::unavailable(sentence(&shortage)));
     }
     let mut reader = state.store.read().await?;
     events::last_id(&mut reader.conn()).await?;

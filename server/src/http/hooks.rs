@@ -74,6 +74,9 @@ async fn receive(
     let encoding = encoding(&headers)?;
     let repository = signed(&state, hook, &headers, &body.bytes)?;
     let delivery = read(&state, &repository, encoding, &headers, body.bytes)?;
+    if let Some(shortage) = state.store.shortage() {
+        return Err(Problem::unavailable(format!("{} Deliver it again then.", sentence(&shortage))));
+    }
     Ok(answer(&state, state.intake.store(delivery).await?))
 }
 

@@ -29,6 +29,8 @@ use crate::{
 
 /// The longest that a request is kept waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
+/// The longest text of what hinders a runner, in characters.
+const HINDRANCE_LIMIT: usize = 500;
 /// How many unusable jobs one look at the queue passes over; the next look goes on.
 const UNUSABLE: usize = 8;
 
@@ -43,6 +45,7 @@ pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) ->
     let mut bell = server.store.bells().queue();
     let over = server.begin_claim(&request.runner);
     note_draining(server, request).await?;
+    note_hindrance(server, request).await?;
     loop {
         bell.borrow_and_update();
         if let Some(lease) = handed_out_unheard(server, request).await? {
@@ -77,6 +80,20 @@ async fn note_draining(server: &ServerCoordinator, request: &ClaimRequest) -> Re
         store::runners::drains(&mut tx, &request.runner, &request.incarnation).await?;
         tx.commit().await?;
     }
+    Ok(())
+}
+
+/// Tells everyone what keeps the runner from taking work. That nothing does any more is noted where it takes some.
+async fn note_hindrance(server: &ServerCoordinator, request: &ClaimRequest) -> Result<(), ReportError> {
+    let Some(hindrance) = &request.hindrance else { return Ok(()) };
+    let hindrance: String = hindrance.chars().take(HINDRANCE_LIMIT).collect();
+    let known = store::runners::find(&mut server.store.read().await?.conn(), &request.runner).await?;
+    if known.is_some_and(|known| known.hindrance.as_ref() == Some(&hindrance)) {
+        return Ok(());
+    }
+    let mut tx = server.store.write().await?;
+    store::runners::hinder(&mut tx, &request.runner, &request.incarnation, Some(&hindrance)).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -137,6 +154,9 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
         return Err(unknown());
     }
     let runner = store::runners::find(&mut tx.conn(), &request.runner).await?.ok_or_else(unknown)?;
+    if runner.hindrance.is_some() {
+        store::runners::hinder(&mut tx, &request.runner, &request.incarnation, None).await?;
+    }
     let until = tx.lease_time().await? + server.timing.lease_ms();
     claims::take_turns(&mut tx).await?;
     let builds_at_once = limits::builds_at_once(&mut tx.conn()).await?;

@@ -78,6 +78,8 @@ pub struct ServerCoordinator {
     releases_kept: u32,
     /// The one runner that it serves, proved by its token; none for those of this process, which are believed.
     pub(super) runner: Option<Arc<str>>,
+    /// The life of it that asks; none of one that does not say.
+    pub(super) life: Option<Arc<str>>,
     ending: CancellationToken,
     orders: Arc<Mutex<HashMap<String, HashSet<LeaseKey>>>>,
     claims: Arc<Mutex<HashMap<String, CancellationToken>>>,
@@ -99,6 +101,7 @@ impl ServerCoordinator {
             timing,
             releases_kept: Limits::default().releases_keep,
             runner: None,
+            life: None,
             ending: CancellationToken::new(),
             orders: Arc::default(),
             claims: Arc::default(),
@@ -123,6 +126,12 @@ impl ServerCoordinator {
     #[must_use]
     pub fn for_runner(&self, id: &str) -> Self {
         ServerCoordinator { runner: Some(id.into()), ..self.clone() }
+    }
+
+    /// The same for one life of a runner, which reports on what is leased to that life alone.
+    #[must_use]
+    pub fn in_life(self, life: Option<&str>) -> Self {
+        ServerCoordinator { life: life.map(Into::into), ..self }
     }
 
     /// Who a runner is that calls itself `claimed`.

@@ -27,9 +27,16 @@ pub(super) async fn finish(
     result: &JobResult,
 ) -> Result<(), ReportError> {
     let mut tx = server.store.write().await?;
-    let job = of_epoch(&mut tx, server, lease).await?;
+    let job = match of_epoch(&mut tx, server, lease).await {
+        Ok(job) => job,
+        Err(error) => {
+            tx.roll_back().await?;
+            return Err(error);
+        }
+    };
     if job.state != JobState::Leased {
         let same = job.state == ends_in(result) && job.state.is_final();
+        tx.roll_back().await?;
         return if same { Ok(()) } else { Err(ReportError::Lost(lease.job.clone())) };
     }
     end(&mut tx, job, result).await?;

@@ -29,8 +29,7 @@ pub(super) async fn append(
         return Err(ReportError::Refused(format!("a log chunk has at most {MOST_LINES} lines and {MOST_BYTES} bytes")));
     }
     let (chunk, packed) = pack_aside(chunk, bytes).await?;
-    let mut tx = server.store.write().await?;
-    let job = held(&mut tx, server, lease).await?;
+    let (mut tx, job) = held(server, lease).await?;
     let step = step_at(&mut tx, &job, index).await?;
     let end = logs::end(&mut tx.conn(), &step.id).await?;
     if chunk.seq < end.next_seq {

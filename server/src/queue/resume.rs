@@ -15,33 +15,32 @@ use crate::store::{self, StoreError, jobs::Job, logs, steps::Step};
 /// after the transaction, which then holds up nobody while a long log is counted.
 pub(super) async fn resume(server: &ServerCoordinator, lease: &LeaseKey) -> Result<Resumption, ReportError> {
     let lost = || ReportError::Lost(lease.job.clone());
-    let mut tx = server.store.write().await?;
-    let job = held(&mut tx, server, lease).await?;
+    let (mut tx, job) = held(server, lease).await?;
     let (Some(owner), Some(life)) = (&job.lease_owner, &job.lease_incarnation) else { return Err(lost()) };
     let until = tx.lease_time().await? + server.timing.lease_ms();
     if !store::jobs::extend(&mut tx, &job.id, job.lease_epoch, owner, life, until).await? {
         return Err(lost());
     }
     let handed = hand_out(&mut tx, server, &job).await?;
+    let now = tx.now();
     tx.commit().await?;
     let lease = handed.ok_or_else(lost)?;
-    let steps = steps(server, &job).await?;
+    let steps = steps(server, &job, now).await?;
     Ok(Resumption { lease, cancelled: job.cancel_requested_at.is_some(), steps })
 }
 
-async fn steps(server: &ServerCoordinator, job: &Job) -> Result<Vec<KnownStep>, StoreError> {
+async fn steps(server: &ServerCoordinator, job: &Job, now: i64) -> Result<Vec<KnownStep>, StoreError> {
     let mut reader = server.store.read().await?;
     let conn = &mut reader.conn();
     let mut known = Vec::new();
     for step in store::steps::of_attempt(conn, &job.id, job.attempt).await? {
-        let log = if step.state == StepState::Running {
-            logs::position(conn, &step.id).await?
-        } else {
-            LogPosition::default()
-        };
+        let is_running = step.state == StepState::Running;
+        let log = if is_running { logs::position(conn, &step.id).await? } else { LogPosition::default() };
+        let began = step.started_at.max(log.again_at).filter(|_| is_running);
         known.push(KnownStep {
             index: u32::try_from(step.position).unwrap_or(u32::MAX),
             started: step.started_at.is_some(),
+            run_ms: began.map_or(0, |began| u64::try_from(now - began).unwrap_or_default()),
             result: result(step),
             log,
         });

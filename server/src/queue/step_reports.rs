@@ -32,8 +32,7 @@ pub(super) async fn declare(
     if steps.len() > MOST_STEPS {
         return Err(too_many());
     }
-    let mut tx = server.store.write().await?;
-    let job = held(&mut tx, server, lease).await?;
+    let (mut tx, job) = held(server, lease).await?;
     for declared in steps {
         check(declared)?;
         let skipped = declared.skipped.as_deref().map(bounded);
@@ -88,8 +87,7 @@ pub(super) async fn step_at(tx: &mut Tx, job: &Job, index: u32) -> Result<Step, 
 
 /// Marks a step as running.
 pub(super) async fn start(server: &ServerCoordinator, lease: &LeaseKey, index: u32) -> Result<(), ReportError> {
-    let mut tx = server.store.write().await?;
-    let job = held(&mut tx, server, lease).await?;
+    let (mut tx, job) = held(server, lease).await?;
     let mut step = step_at(&mut tx, &job, index).await?;
     if step.state == StepState::Running {
         return Ok(());
@@ -118,8 +116,7 @@ pub(super) async fn finish(
             "a step leaves at most {MOST_OUTPUTS} facts of {TEXT_LIMIT} characters in all"
         )));
     }
-    let mut tx = server.store.write().await?;
-    let job = held(&mut tx, server, lease).await?;
+    let (mut tx, job) = held(server, lease).await?;
     let mut step = step_at(&mut tx, &job, index).await?;
     if step.state == wanted {
         return Ok(());

@@ -1,7 +1,10 @@
 //! Why a job waits, in words.
 
 use super::{JobKind, JobState, Timing, limits, placement::nobody_may};
-use crate::store::{self, Conn, StoreError, jobs::Job, runners::Runner};
+use crate::{
+    runners::Presence,
+    store::{self, Conn, StoreError, jobs::Job, runners::Runner},
+};
 
 /// The most builds that a sentence names.
 const NAMED: usize = 5;
@@ -18,10 +21,14 @@ pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Optio
     if let Some(reason) = forbidden(conn, job).await? {
         return Ok(Some(reason));
     }
-    if let Some(reason) = nobody(&store::runners::list(conn).await?, now) {
+    let runners = store::runners::list(conn).await?;
+    if let Some(reason) = nobody(&runners, now) {
         return Ok(Some(reason));
     }
     if let Some(reason) = nobody_may(conn, job, now).await? {
+        return Ok(Some(reason));
+    }
+    if let Some(reason) = hindered(&runners, now) {
         return Ok(Some(reason));
     }
     before_it(conn, job).await.map(Some)
@@ -71,6 +78,20 @@ fn nobody(runners: &[Runner], now: i64) -> Option<String> {
     let silent = now - last.last_seen_at;
     (silent > Timing::default().lease_ms())
         .then(|| format!("waiting for a runner: none is online; {} was last heard of {} ago", last.name, span(silent)))
+}
+
+/// Where everyone who is there is kept from taking work: what hinders the first of them.
+fn hindered(runners: &[Runner], now: i64) -> Option<String> {
+    let mut present = runners.iter().filter(|runner| Presence::of(runner, now) == Presence::Present);
+    let first = present.next()?;
+    let hindrance = first.hindrance.as_deref()?;
+    let others = present.try_fold(0, |count, runner| runner.hindrance.is_some().then_some(count + 1))?;
+    let others = match others {
+        0 => String::new(),
+        1 => "; another one takes none either".to_owned(),
+        many => format!("; {many} others take none either"),
+    };
+    Some(format!("waiting for the runner {}, which takes no job: {hindrance}{others}", first.name))
 }
 
 /// A span of at least a minute, coarsely.
@@ -129,6 +150,7 @@ mod tests {
             takes: Takes::Everything,
             draining_at: None,
             revoked_at: None,
+            hindrance: None,
         };
         assert_eq!(nobody(&[runner("a", 0), runner("b", 3_590_000)], 3_600_000), None, "b is online");
         let hours = nobody(&[runner("a", 0)], 7_300_000);

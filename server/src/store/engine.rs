@@ -194,6 +194,13 @@ impl Open {
         }
     }
 
+    pub(super) async fn roll_back(self) -> Result<(), sqlx::Error> {
+        match self {
+            Open::Sqlite(transaction) => transaction.rollback().await,
+            Open::Postgres(transaction) => transaction.rollback().await,
+        }
+    }
+
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Open::Sqlite(transaction) => transaction.commit().await,

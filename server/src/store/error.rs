@@ -96,10 +96,19 @@ impl StoreError {
         StoreError::Corrupt { what, which: which.to_string(), problem: problem.to_string() }
     }
 
-    /// Whether the same call may succeed when it is repeated (deadlock, lost connection, busy).
+    /// Whether there was no room on the database's disk.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        // SQLite: the database or its disk, a file that cannot grow, the file that its connections share. PostgreSQL.
+        matches!(error.code().as_deref(), Some("13" | "778" | "4874" | "53100"))
+    }
+
+    /// Whether the same call may succeed when it is repeated (deadlock, lost connection, busy, no room).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
+            full if full.is_disk_full() => true,
             StoreError::Conflict { .. } | StoreError::Unavailable(_) | StoreError::Closed => true,
             StoreError::Database(sqlx::Error::Database(error)) => {
                 matches!(error.code().as_deref(), Some("40P01" | "40001" | "5" | "517" | "55P03" | "57P01"))

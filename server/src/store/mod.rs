@@ -35,8 +35,9 @@ pub mod sessions;
 pub mod settings;
 pub mod steps;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use slipway_runner::Space;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use engine::{Conn, Db, Reader, redacted};
@@ -56,6 +57,8 @@ pub struct Store {
     bells: Arc<Bells>,
     /// Names this process among the servers of one database.
     server: Arc<str>,
+    /// The disk under the database, where that is a file.
+    space: Option<Arc<Space>>,
     /// Ends the task that listens for the others with the last clone of the store.
     _listening: Arc<DropGuard>,
 }
@@ -79,7 +82,17 @@ impl Store {
         if let Db::Postgres(pool) = &db {
             tokio::spawn(listen::listen(pool.clone(), server.to_string(), Arc::clone(&bells), stop.clone()));
         }
-        Ok(Store { db, clock, bells, server, _listening: Arc::new(stop.drop_guard()) })
+        let file = url.strip_prefix("sqlite:").map(|path| Path::new(path.trim_start_matches("//")));
+        let folder = file.map(|file| file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")));
+        let space = folder.map(|folder| Arc::new(Space::new("the disk of the database", folder, LEAST_FREE)));
+        Ok(Store { db, clock, bells, server, space, _listening: Arc::new(stop.drop_guard()) })
+    }
+
+    /// Why nothing new is accepted; none while there is room on the database's disk. What is left of it is for the work
+    /// that was accepted already.
+    #[must_use]
+    pub fn shortage(&self) -> Option<String> {
+        self.space.as_ref()?.shortage()
     }
 
     /// A connection to read with.
@@ -137,6 +150,9 @@ impl Store {
         self.db.close().await;
     }
 }
+
+/// With less than this free on the database's disk, nothing new is accepted, in bytes.
+const LEAST_FREE: u64 = 16 * 1_024 * 1_024;
 
 /// Sorts behind every id: where a list by descending id begins.
 const LAST_ID: &str = "ZZZZZZZZZZZZZZZZZZZZZZZZZZ";

@@ -28,6 +28,8 @@ pub struct Runner {
     pub draining_at: Option<i64>,
     /// When its token was revoked.
     pub revoked_at: Option<i64>,
+    /// What keeps it from taking work, in words.
+    pub hindrance: Option<String>,
 }
 
 /// What a runner says of a new life.
@@ -56,7 +58,8 @@ pub struct Announced<'a> {
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
+                hindrance
          FROM runner WHERE revoked_at IS NULL ORDER BY name, id"
     )?)
 }
@@ -68,7 +71,8 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
 pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
+                hindrance
          FROM runner WHERE id = $1",
         id
     )?)
@@ -81,7 +85,8 @@ pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, Store
 pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at
+        "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
+                hindrance
          FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
         name
     )?)
@@ -114,7 +119,7 @@ pub(crate) async fn announce(tx: &mut Tx, runner: Announced<'_>) -> Result<(), S
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, incarnation = excluded.incarnation,
              capacity = excluded.capacity, version = excluded.version, last_seen_at = excluded.last_seen_at,
-             labels = excluded.labels, takes = excluded.takes, draining_at = NULL",
+             labels = excluded.labels, takes = excluded.takes, draining_at = NULL, hindrance = NULL",
         runner.id,
         runner.name,
         runner.incarnation,
@@ -138,6 +143,23 @@ pub(crate) async fn seen(tx: &mut Tx, id: &str, incarnation: &str) -> Result<boo
         incarnation,
         now
     )? == 1)
+}
+
+/// Notes what keeps the runner from taking work, or that nothing does any more.
+pub(crate) async fn hinder(
+    tx: &mut Tx,
+    id: &str,
+    incarnation: &str,
+    hindrance: Option<&str>,
+) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET hindrance = $3 WHERE id = $1 AND incarnation = $2",
+        id,
+        incarnation,
+        hindrance
+    )?;
+    Ok(())
 }
 
 /// Notes that the runner takes no new work from now on.

@@ -117,6 +117,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Undoes everything, and gives back what it has locked before this returns.
+    ///
+    /// # Errors
+    /// When the database fails; then it is undone a little later.
+    pub(crate) async fn roll_back(self) -> Result<(), StoreError> {
+        Ok(self.open.roll_back().await?)
+    }
+
     /// Marks a point to return to; one at a time.
     pub(crate) async fn savepoint(&mut self) -> Result<Savepoint, StoreError> {
         execute!(&mut self.conn(), "SAVEPOINT one")?;

@@ -271,7 +271,7 @@ async fn a_dead_engine_is_named_and_the_runner_lives_on() {
     let mut house = BuildHouse::new().await;
     let mut line = EngineLine::open();
     house.config.docker_host = Some(line.host());
-    house.config.limits.engine_patience = Duration::from_millis(300);
+    house.config.limits.engine_return = Duration::from_millis(300);
     let captain = "defaults: {step_image: \"busybox:latest\"}\n\
                    web: {build: Dockerfile, image: IMAGE, pre: [\"echo started; sleep 600\"]}\n";
     let commit = house.commit(captain, &[]);

@@ -65,6 +65,17 @@ async fn a_build_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_time_that_a_command_took_in_an_earlier_life_counts() {
+    let (mut house, job) = left_waiting().await;
+    house.server.has_run(house.config.limits.steps.time);
+    house.start_runner();
+    let build = house.ended(&job).await;
+    let reason = build.failure();
+    assert!(reason.contains("stopped after") && reason.contains("this runner lets no step take longer"), "{reason}");
+    house.leaves_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_was_cancelled_meanwhile_is_stopped() {
     let (mut house, job) = left_waiting().await;
     house.server.cancel(&job);

@@ -53,6 +53,7 @@ async fn a_new_life_is_told_how_far_each_step_came(database: TestDatabase) {
         log(&pipeline, lease, 1, seq, seq + 3, &[line(LogStream::Out, "more")]).await;
     }
 
+    pipeline.clock.advance(5_000);
     pipeline.announce("one", "second life", std::slice::from_ref(lease)).await;
     let resumed = pipeline.coordinator.resume(lease).await.unwrap();
     assert_eq!(resumed.lease, claimed, "the same attempt, epoch, work and secrets");
@@ -66,8 +67,15 @@ async fn a_new_life_is_told_how_far_each_step_came(database: TestDatabase) {
         bytes: 41 * 16 + 6 + 38 * 4,
         own: vec!["in busybox".to_owned()],
         again: 0,
+        again_at: None,
     };
-    let known = |index, started, result, log| KnownStep { index, started, result, log };
+    let known = |index, started, result, log| KnownStep {
+        index,
+        started,
+        run_ms: if index == 1 { 5_000 } else { 0 },
+        result,
+        log,
+    };
     assert_eq!(
         resumed.steps,
         [

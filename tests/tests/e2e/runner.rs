@@ -26,7 +26,7 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
         docker_host: Some(format!("unix://{}", data.path().join("nowhere.sock").display())),
         proxy: None,
         at_shutdown: AtShutdown::HandBack,
-        limits: RunnerLimits { engine_patience: JOB, ..RunnerLimits::default() },
+        limits: RunnerLimits { engine_return: JOB, ..RunnerLimits::default() },
     }
 }
 

@@ -6,6 +6,8 @@ use serde_json::Value;
 use slipway_runner::registry::Registry;
 use slipway_tests::{engine::docker, house::House};
 
+use crate::crash::gates::opened;
+
 const APPS: usize = 6;
 
 /// Apps beside each other, of which the last builds on the first, and the second is run by a test.
@@ -96,5 +98,28 @@ async fn one_changed_file_builds_one_app_and_what_builds_on_it() {
     let said = log(&house, &four, "build", "app1").await;
     assert!(said.contains("pulling "), "{said}");
     is_tagged(&four).await;
+    house.is_tidy(0).await;
+}
+
+#[tokio::test]
+async fn an_image_that_was_taken_over_is_taken_up_after_a_restart() {
+    let mut house = House::open().await;
+    let image = house.image();
+    let wait = format!("docker run --rm -v \"$PWD\":/w {image} sh -c 'until test -e /w/open-test; do sleep 0.1; done'");
+    let captain = format!("web:\n  build: app/Dockerfile\n  image: {image}\n  test:\n    - {wait}\n");
+    let dockerfile = format!("FROM busybox:latest\nCOPY main /main\n# {image}\n");
+    let files = [("captain.yml", captain.as_str()), ("app/Dockerfile", &dockerfile), ("app/main", "first")];
+    let number = house.push("main", &files).await;
+    let one = opened(&house, None, house.build_in(number, "succeeded")).await;
+
+    let number = house.push("main", &[("README", "second")]).await;
+    house.step_runs(number, "test", "").await;
+    house.slipway.kill().await;
+    house.slipway.restart().await;
+    let two = opened(&house, None, house.build_in(number, "succeeded")).await;
+    assert_eq!(two["attempts"].as_array().unwrap().len(), 1, "{two:#}");
+    assert_eq!(built(&two), BTreeSet::new());
+    assert_eq!(artifact(&two, "web")["digest"], artifact(&one, "web")["digest"]);
+    is_tagged(&two).await;
     house.is_tidy(0).await;
 }

@@ -35,4 +35,6 @@ pub struct RunnerRow {
     pub state: (&'static str, &'static str),
     /// Whether that is as it should be; none where it is neither good nor bad.
     pub good: Option<bool>,
+    /// What keeps it from taking jobs.
+    pub hindrance: Option<String>,
 }

@@ -55,6 +55,8 @@ struct RunnerView {
     capacity: i64,
     jobs: usize,
     version: String,
+    /// What keeps it from taking jobs.
+    hindrance: Option<String>,
     last_seen_at: Option<Time>,
 }
 
@@ -72,6 +74,7 @@ async fn list(State(state): State<AppState>) -> Result<Json<Runners>, Problem> {
         takes: row.takes,
         capacity: row.capacity,
         version: row.version,
+        hindrance: row.hindrance,
         last_seen_at: (row.last_seen_at > 0).then_some(Time(row.last_seen_at)),
     });
     Ok(Json(Runners { items: items.collect() }))

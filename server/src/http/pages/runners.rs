@@ -47,7 +47,8 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
             jobs: held,
             seen: (presence != Presence::Expected).then_some(When { at: runner.last_seen_at, now }),
             state: (presence.as_str(), presence.meaning()),
-            good: presence.is_good(),
+            good: presence.is_good().map(|good| good && runner.hindrance.is_none()),
+            hindrance: runner.hindrance,
         });
     }
     Ok(Html::ok(RunnersPage {

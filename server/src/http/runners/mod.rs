@@ -7,9 +7,12 @@ mod sent;
 
 use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde_json::{Value, json};
-use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
-    LogChunk, PROTOCOL, Resumption, StepDeclaration, StepResult, Verdict,
+use slipway_runner::{
+    coordinator::{
+        ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages,
+        LeaseKey, LogChunk, PROTOCOL, Resumption, StepDeclaration, StepResult, Verdict,
+    },
+    remote::LIFE_HEADER,
 };
 
 use super::{errors::Problem, extract::Named};
@@ -60,7 +63,10 @@ impl FromRequestParts<AppState> for Own {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         match parts.extensions.get::<Principal>() {
-            Some(Principal::Runner { id, .. }) => Ok(Own(state.coordinator.for_runner(id))),
+            Some(Principal::Runner { id, .. }) => {
+                let life = parts.headers.get(LIFE_HEADER).and_then(|life| life.to_str().ok());
+                Ok(Own(state.coordinator.for_runner(id).in_life(life)))
+            }
             _ => Err(Problem::forbidden("This is for runners alone.")),
         }
     }

@@ -155,6 +155,7 @@ impl Scene {
             holding: vec![],
             wait_ms: 0,
             draining: false,
+            hindrance: None,
         };
         match self.runner.claim(request).await.unwrap() {
             ClaimReply::Work { lease } => lease.key,

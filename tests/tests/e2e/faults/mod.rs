@@ -1,4 +1,6 @@
 //! What others break while a build needs them: each ends in words, nothing is lost, nothing stays, and it works again.
 
+mod disk;
+mod engine;
 mod git;
 mod registry;

@@ -16,7 +16,11 @@ use slipway_tests::{
     slipway::{Setup, Slipway},
 };
 
-on_both_databases!(a_runner_reports_on_its_own_leases_alone, what_was_revoked_opens_nothing,);
+on_both_databases!(
+    a_runner_reports_on_its_own_leases_alone,
+    what_a_killed_life_had_sent_comes_too_late,
+    what_was_revoked_opens_nothing,
+);
 
 /// A runner of the test's own.
 struct Puppet {
@@ -29,8 +33,7 @@ impl Puppet {
     async fn of(slipway: &Slipway, name: &str) -> Self {
         let made = slipway.api().post("/api/v1/runners", &json!({"name": name})).await.expect(201).json();
         let (id, token) = (made["id"].as_str().unwrap().to_owned(), made["token"].as_str().unwrap().to_owned());
-        let server = ServerAddress::check(slipway.url(), false).unwrap();
-        let puppet = Puppet { id, coordinator: RemoteCoordinator::new(vec![server], &token).unwrap(), token };
+        let puppet = Puppet { id, coordinator: line(slipway, &token), token };
         puppet.coordinator.register(puppet.hello("one life")).await.unwrap();
         puppet
     }
@@ -57,6 +60,7 @@ impl Puppet {
             holding: vec![],
             wait_ms: 0,
             draining: false,
+            hindrance: None,
         }
     }
 
@@ -66,6 +70,11 @@ impl Puppet {
             other => panic!("no job: {other:?}"),
         }
     }
+}
+
+fn line(slipway: &Slipway, token: &str) -> RemoteCoordinator {
+    let server = ServerAddress::check(slipway.url(), false).unwrap();
+    RemoteCoordinator::new(vec![server], token).unwrap()
 }
 
 async fn server(database: &TestDatabase) -> Slipway {
@@ -137,6 +146,29 @@ async fn a_runner_reports_on_its_own_leases_alone(database: TestDatabase) {
     let runners = slipway.api().get("/api/v1/runners").await.expect(200).json();
     let names: Vec<&Value> = runners["items"].as_array().unwrap().iter().map(|runner| &runner["name"]).collect();
     assert_eq!(names, ["one", "other"], "they are called as they were admitted");
+}
+
+/// The next life was told where the log goes on: nothing may come in between.
+async fn what_a_killed_life_had_sent_comes_too_late(database: TestDatabase) {
+    let slipway = server(&database).await;
+    queue(&slipway).await;
+    let one = Puppet::of(&slipway, "one").await;
+    let key = one.lease().await.key;
+    one.coordinator.declare_steps(&key, vec![step()]).await.unwrap();
+    one.coordinator.start_step(&key, 0).await.unwrap();
+
+    let next = line(&slipway, &one.token);
+    let resuming = Hello { resuming: vec![key.clone()], ..one.hello("the next life") };
+    next.register(resuming).await.unwrap();
+    let known = next.resume(&key).await.unwrap();
+    assert_eq!(known.steps[0].log.next_seq, 0);
+
+    let lost = Err(CoordinatorError::LeaseLost { job: key.job.clone() });
+    assert_eq!(one.coordinator.append_log(&key, 0, chunk()).await, lost);
+    assert_eq!(one.coordinator.finish_step(&key, 0, StepResult::succeeded()).await, lost);
+    assert_eq!(next.resume(&key).await.unwrap().steps[0].log, known.steps[0].log, "nothing has come in between");
+    next.append_log(&key, 0, chunk()).await.unwrap();
+    next.finish_step(&key, 0, StepResult::succeeded()).await.unwrap();
 }
 
 async fn what_was_revoked_opens_nothing(database: TestDatabase) {

@@ -36,6 +36,7 @@ async fn claim(pipeline: &Pipeline, runner: &str) -> Option<(LeaseKey, Work)> {
         holding: vec![],
         wait_ms: 0,
         draining: false,
+        hindrance: None,
     };
     match pipeline.coordinator.claim(request).await.unwrap() {
         ClaimReply::Work { lease } => Some((lease.key, lease.work)),

@@ -1,0 +1,81 @@
+//! Disks that are full: the database's, and a runner's.
+
+use slipway_runner::coordinator::{ClaimRequest, Coordinator as _};
+use slipway_server::{builds, store::runners};
+use slipway_tests::{
+    databases::TestDatabase,
+    forge::Delivery,
+    house::{House, LONG, is_over},
+    on_both_databases,
+    pipeline::Pipeline,
+    registry::RegistryFixture,
+    slipway::Setup,
+    small_disk::SmallDisk,
+    wait::until,
+};
+
+use crate::crash::gates::{Gate, attempts, expect_whole_logs, open_all_but, opened, push, waits_at};
+
+on_both_databases!(a_runner_with_a_full_disk_says_so_to_whom_waits);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_full_disk_under_the_database_nothing_is_accepted_and_nothing_is_lost() {
+    let disk = SmallDisk::mount(48);
+    let database = TestDatabase::sqlite_in(disk.path());
+    let house = House::furnished(database, RegistryFixture::open().await, Setup::new()).await;
+    let number = push(&house, "feature", "one", true).await;
+    waits_at(&house, number, Gate::Plain).await;
+    house.slipway.anonymous().get("/readyz").await.expect(200);
+
+    // 1. It says so, lives, and refuses what it could not keep.
+    disk.fill();
+    let ready = house.slipway.anonymous().get("/readyz").await.expect(503);
+    assert!(ready.detail().starts_with("The disk of the database is nearly full: 0 MiB are free"), "{}", ready.body);
+    house.slipway.anonymous().get("/healthz").await.expect(200);
+    let delivery = Delivery::ping(&house.webhook.repository);
+    let refused = delivery.send(&house.webhook).await.expect(503);
+    assert!(refused.detail().contains("nearly full"), "{}", refused.body);
+    assert!(house.slipway.output().contains("the disk of the database is nearly full"));
+    // What the build says meanwhile is kept by the runner once there is no room for it.
+    until("a report that was not taken, unless there was room for all", LONG, async || {
+        open_all_but(&house, None);
+        let not_taken = house.slipway.output().contains("the server did not take a report");
+        (not_taken || is_over(&house.build(number).await)).then_some(())
+    })
+    .await;
+
+    // 2. There is room again: the build ends as if nothing had happened, and what is delivered again is taken.
+    disk.empty();
+    house.slipway.anonymous().get("/readyz").await.expect(200);
+    delivery.send(&house.webhook).await.expect(202);
+    opened(&house, None, house.build_in(number, "succeeded")).await;
+    assert_eq!(attempts(&house, number).await, 1);
+    expect_whole_logs(&house, number).await;
+    house.is_tidy(0).await;
+}
+
+async fn a_runner_with_a_full_disk_says_so_to_whom_waits(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    let shortage = "the runner's disk is nearly full: 3 MiB are free, and 1024 MiB are needed";
+    let request = ClaimRequest { free: 0, hindrance: Some(shortage.to_owned()), ..pipeline.request(0) };
+    for _ in 0..2 {
+        pipeline.coordinator.claim(request.clone()).await.unwrap();
+        let wanted = format!("waiting for the runner one, which takes no job: {shortage}");
+        assert_eq!(waits_for(&pipeline).await.as_deref(), Some(wanted.as_str()));
+    }
+    pipeline.announce("two", "first life", &[]).await;
+    assert_eq!(waits_for(&pipeline).await.as_deref(), Some("waiting for a free runner"), "the other one may take it");
+
+    pipeline.claim().await;
+    let mut reader = pipeline.store.read().await.unwrap();
+    let one = runners::find(&mut reader.conn(), "one").await.unwrap().unwrap();
+    assert_eq!(one.hindrance, None, "it takes jobs again");
+}
+
+/// Why the first build waits.
+async fn waits_for(pipeline: &Pipeline) -> Option<String> {
+    let mut reader = pipeline.store.read().await.unwrap();
+    let detail = builds::detail(&mut reader.conn(), "acme/shop", 1, pipeline.store.clock().now()).await;
+    detail.unwrap().unwrap().waits_for
+}
