@@ -13,6 +13,7 @@ use async_trait::async_trait;
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{
+    config::Strategy,
     plan::{PullRequest, ReleasePlan},
     release::RunSpec,
 };
@@ -343,6 +344,9 @@ pub struct RolloutWork {
     pub release: ReleaseContent,
     /// What is live now, to return to when the rollout fails; none on the first release.
     pub previous: Option<ReleaseContent>,
+    /// How the new takes the place of the old, as it was settled when the release was made.
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// What a release holds, and all that is needed to run it.
@@ -444,6 +448,10 @@ pub enum StepKind {
     Preflight,
     /// Starting an app's new replicas, waiting for health, moving traffic, draining the old.
     Roll,
+    /// Leading a share of the traffic to new replicas, and judging them.
+    Canary,
+    /// Leading all traffic from the old replicas to the new ones at once.
+    Switch,
     /// Returning to the previous release after a failure.
     Return,
     /// Removing what the rollout replaced.

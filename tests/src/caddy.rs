@@ -108,6 +108,17 @@ impl CaddyFixture {
         self.edge.admin_url()
     }
 
+    /// The names of the servers that know the containers.
+    ///
+    /// # Panics
+    /// When the proxy does not answer.
+    pub async fn servers(&self) -> Vec<String> {
+        let admin = self.switch.as_ref().unwrap_or(&self.edge).admin_url();
+        let asked = http_client().get(format!("{admin}/config/apps/http/servers")).send().await;
+        let told: Value = asked.expect("Caddy's answer").json().await.expect("JSON");
+        told.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+    }
+
     /// Where released apps are asked.
     #[must_use]
     pub fn url(&self) -> String {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use slipway_runner::proxy::{Claim, Proxy, ProxyError, Route};
+use slipway_runner::proxy::{Claim, Proxy, ProxyError, Route, Traffic};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -52,6 +52,17 @@ impl Proxy for FusedProxy {
     async fn remove(&self, id: &str) -> Result<(), ProxyError> {
         self.fuse.pass().await;
         let done = self.inner.remove(id).await;
+        self.fuse.pass().await;
+        done
+    }
+
+    async fn traffic(&self, id: &str) -> Result<Traffic, ProxyError> {
+        self.inner.traffic(id).await
+    }
+
+    async fn close_lanes(&self, id: &str) -> Result<(), ProxyError> {
+        self.fuse.pass().await;
+        let done = self.inner.close_lanes(id).await;
         self.fuse.pass().await;
         done
     }

@@ -64,6 +64,31 @@ pub fn web_app(version: &str, healthy: bool) -> Vec<(&'static str, String)> {
     vec![("Dockerfile", dockerfile), ("index.html", format!("{version}\n")), ("slow", slow)]
 }
 
+/// The same app in a version that starts and is healthy, but answers every visitor with status 500.
+#[must_use]
+pub fn failing_app(version: &str) -> Vec<(&'static str, String)> {
+    let mut files = web_app(version, true);
+    for (path, text) in &mut files {
+        match *path {
+            // The server runs this one for the root where there is no page.
+            "Dockerfile" => {
+                *text = text.replace(
+                    "COPY index.html /www/",
+                    "COPY index.cgi /www/cgi-bin/index.cgi\nRUN chmod +x /www/cgi-bin/index.cgi",
+                );
+            }
+            "index.html" => {
+                *path = "index.cgi";
+                *text = format!(
+                    "#!/bin/sh\nprintf 'Status: 500 Broken\\r\\nContent-Type: text/plain\\r\\n\\r\\n{version}\\n'\n"
+                );
+            }
+            _ => {}
+        }
+    }
+    files
+}
+
 fn archive(files: &[(&str, String)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {

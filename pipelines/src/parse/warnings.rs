@@ -2,7 +2,7 @@
 
 use crate::{
     conditions::Patterns,
-    config::{App, Config, Environment, Event, PushRule, Source, Strategy, TagRule, TargetKind, When},
+    config::{App, Config, Environment, Event, PushRule, Source, TagRule, TargetKind, When},
     diagnostics::{Place, Problem, Report, WHOLE},
     document::{Entry, Value},
     reference, variables,
@@ -147,9 +147,6 @@ fn not_acted_on(environment: &Environment, at: &mut Finder<'_, '_, '_>) {
     }
     if environment.approvals.count > 0 {
         at.warn("approvals", reference::APPROVALS.anchor, refused("\"approvals\""), "");
-    }
-    if environment.strategy != Strategy::Rolling {
-        at.warn("strategy", reference::STRATEGY.anchor, refused("a strategy other than rolling"), "");
     }
     if environment.window.is_some() {
         at.warn("window", reference::WINDOW.anchor, refused("\"window\""), "");

@@ -133,7 +133,7 @@ pub(crate) static STRATEGY: Map = Map {
         Key {
             name: "max_errors",
             shape: Shape::Percent,
-            default: "not judged",
+            default: "5 points more than the stable version's",
             what: "The largest share of answers 5xx.",
             source: Source::Slipway,
         },

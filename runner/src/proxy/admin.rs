@@ -20,7 +20,8 @@ const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
 /// just connecting to the one before.
 const PAUSES: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(400)];
 
-/// Slipway's server among those of a Caddy.
+/// The servers of a Caddy, and Slipway's own among them.
+const SERVERS: &str = "config/apps/http/servers";
 const SERVER: &str = "config/apps/http/servers/slipway";
 /// What Slipway sets of its server, besides the routes.
 const SERVER_KEYS: [&str; 3] = ["automatic_https", "errors", "listen"];
@@ -129,6 +130,44 @@ impl Admin {
         self.change(Method::DELETE, &format!("id/{id}"), None, &format!("remove the route {id}")).await.map(drop)
     }
 
+    /// A server beside Slipway's own; none if there is none of this name.
+    pub(super) async fn server(&self, name: &str) -> Result<Option<Value>, ProxyError> {
+        self.get(&format!("{SERVERS}/{name}"), &format!("show the server {name}")).await
+    }
+
+    /// Makes a server beside Slipway's own be this.
+    pub(super) async fn put_server(&self, name: &str, wanted: &Value) -> Result<(), ProxyError> {
+        // The way to it may be missing, too.
+        self.prepare().await?;
+        let path = format!("{SERVERS}/{name}");
+        let doing = format!("open the server {name}");
+        // Replaces what is there, so that it may be asked again.
+        for pause in PAUSES {
+            match self.set(Method::POST, &path, wanted, &doing).await {
+                Err(ProxyError::Unreachable { .. }) => tokio::time::sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.set(Method::POST, &path, wanted, &doing).await
+    }
+
+    /// Takes a server away, if it is there.
+    pub(super) async fn remove_server(&self, name: &str) -> Result<(), ProxyError> {
+        self.change(Method::DELETE, &format!("{SERVERS}/{name}"), None, &format!("close the server {name}"))
+            .await
+            .map(drop)
+    }
+
+    /// Everything that is counted, as text for Prometheus.
+    pub(super) async fn metrics(&self) -> Result<String, ProxyError> {
+        const DOING: &str = "show its metrics";
+        let answer = self.call(Method::GET, "metrics", None, DOING).await?;
+        if !answer.status.is_success() {
+            return Err(self.refused(DOING, answer.status.to_string()));
+        }
+        Ok(String::from_utf8_lossy(&answer.text).into_owned())
+    }
+
     /// The open requests of each address that the configuration names.
     pub(super) async fn upstreams(&self) -> Result<Value, ProxyError> {
         Ok(self.get("reverse_proxy/upstreams", "count open requests").await?.unwrap_or_default())
@@ -194,7 +233,7 @@ impl Admin {
                 return Err(self.refused(doing, "its answer is too long".to_owned()));
             }
         }
-        Ok(Answer { status, body: serde_json::from_slice(&text).unwrap_or(Value::Null) })
+        Ok(Answer { status, body: serde_json::from_slice(&text).unwrap_or(Value::Null), text })
     }
 
     async fn client(&self) -> Result<&Client, ProxyError> {
@@ -231,5 +270,7 @@ impl Admin {
 
 struct Answer {
     status: StatusCode,
+    /// What was said, where it is JSON.
     body: Value,
+    text: Vec<u8>,
 }

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::{
-    Claim, Proxy, ProxyConfig, ProxyError, Route,
+    Claim, Proxy, ProxyConfig, ProxyError, Route, Traffic,
     admin::Admin,
     document::{self, Clients},
+    lanes::{self, Sockets, Track},
 };
 
 /// Caddys that run as processes of their own, so that Slipway's restarts never touch traffic.
@@ -52,6 +53,25 @@ impl Caddy {
         self.edge.prepare().await?;
         self.edge.remove_route(id).await
     }
+
+    /// Opens the lanes of a divided route, before anything is led there. One that is open keeps its socket.
+    async fn open_lanes(&self, id: &str, route: &Route) -> Result<Sockets, ProxyError> {
+        let mut sockets = Sockets::default();
+        for track in Track::BOTH.into_iter().filter(|track| !track.upstreams(route).is_empty()) {
+            let server = track.server(id);
+            let standing = self.router().server(&server).await?;
+            let socket = standing.as_ref().and_then(lanes::socket_of).unwrap_or_else(lanes::new_socket);
+            let lane = document::lane(&socket, track.upstreams(route));
+            if standing.as_ref() != Some(&lane) {
+                self.router().put_server(&server, &lane).await?;
+            }
+            match track {
+                Track::Stable => sockets.stable = socket,
+                Track::Canary => sockets.canary = socket,
+            }
+        }
+        Ok(sockets)
+    }
 }
 
 #[async_trait]
@@ -77,11 +97,15 @@ impl Proxy for Caddy {
     }
 
     async fn put(&self, id: &str, route: &Route) -> Result<(), ProxyError> {
+        let sockets = match route.canary {
+            Some(_) => self.open_lanes(id, route).await?,
+            None => Sockets::default(),
+        };
         let Some(switch) = &self.switch else {
-            return self.edge.put_route(id, &document::route(id, route, Clients::Direct)).await;
+            return self.edge.put_route(id, &document::route(id, route, Clients::Direct, &sockets)).await;
         };
         // Whenever this is cut off, the edge names no host that the switch does not serve.
-        let at_switch = document::route(id, route, Clients::BehindEdge);
+        let at_switch = document::route(id, route, Clients::BehindEdge, &sockets);
         if route.serves() {
             switch.admin.put_route(id, &at_switch).await?;
             return self.name_at_edge(id, route, switch).await;
@@ -92,10 +116,27 @@ impl Proxy for Caddy {
 
     async fn remove(&self, id: &str) -> Result<(), ProxyError> {
         self.edge.remove_route(id).await?;
-        match &self.switch {
-            Some(switch) => switch.admin.remove_route(id).await,
-            None => Ok(()),
+        if let Some(switch) = &self.switch {
+            switch.admin.remove_route(id).await?;
         }
+        self.close_lanes(id).await
+    }
+
+    async fn traffic(&self, id: &str) -> Result<Traffic, ProxyError> {
+        Ok(Traffic::parse(&self.router().metrics().await?, id))
+    }
+
+    async fn close_lanes(&self, id: &str) -> Result<(), ProxyError> {
+        if self.route(id).await?.is_some_and(|route| route.canary.is_some()) {
+            return Ok(());
+        }
+        for track in Track::BOTH {
+            let server = track.server(id);
+            if self.router().server(&server).await?.is_some() {
+                self.router().remove_server(&server).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn requests_in_flight(&self, upstream: &str) -> Result<u64, ProxyError> {

@@ -1,8 +1,12 @@
 //! Caddy's JSON for Slipway's servers and their routes (<https://caddyserver.com/docs/json/>).
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Claim, ProxyConfig, Route, SwitchConfig};
+use super::{
+    Canary, Claim, ProxyConfig, Route, SwitchConfig,
+    lanes::{self, Sockets},
+};
 
 /// How long Caddy looks for a container that accepts a connection before it gives up on a request.
 const TRY_FOR: &str = "2s";
@@ -11,8 +15,11 @@ const TRY_AGAIN_AFTER: &str = "100ms";
 const TRY_SWITCH_FOR: &str = "5s";
 const TRY_SWITCH_AGAIN_AFTER: &str = "50ms";
 
-/// The key of the variable in which a route tells whose it is. Nothing reads it but [`parse_route`].
+/// The keys of the variables in which a route tells whose it is and, where it is divided, between whom. Nothing reads
+/// them but [`parse_route`].
 const OWNER: &str = "slipway_owner";
+const STABLE: &str = "slipway_stable";
+const CANARY: &str = "slipway_canary";
 
 /// Who asks the Caddy that has a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +104,14 @@ fn never() -> Value {
 ///
 /// Caddy counts the open requests of those addresses only that its configuration names, so that the draining ones
 /// stay in it behind a matcher that nothing matches.
-pub(super) fn route(id: &str, route: &Route, clients: Clients) -> Value {
+pub(super) fn route(id: &str, route: &Route, clients: Clients, sockets: &Sockets) -> Value {
     let mut inner = Vec::new();
     if route.serves() {
-        inner.push(json!({"handle": [reverse_proxy(&route.upstreams, clients)], "terminal": true}));
+        let proxy = match route.canary {
+            Some(_) => between_lanes(&lanes::turns(route, sockets), clients),
+            None => reverse_proxy(&route.upstreams, clients),
+        };
+        inner.push(json!({"handle": [proxy], "terminal": true}));
     }
     if !route.draining.is_empty() {
         inner.push(json!({"match": never(), "handle": [reverse_proxy(&route.draining, clients)]}));
@@ -109,13 +120,35 @@ pub(super) fn route(id: &str, route: &Route, clients: Clients) -> Value {
     json!({
         "@id": id,
         "match": matcher,
-        "handle": [owner(route), {"handler": "subroute", "routes": inner}],
+        "handle": [facts(route), {"handler": "subroute", "routes": inner}],
         "terminal": true,
     })
 }
 
 fn owner(route: &Route) -> Value {
     json!({"handler": "vars", OWNER: route.owner})
+}
+
+fn facts(route: &Route) -> Value {
+    let mut facts = owner(route);
+    if let Some(canary) = &route.canary {
+        facts[STABLE] = json!(route.upstreams);
+        facts[CANARY] = json!(canary);
+    }
+    facts
+}
+
+/// The server of one lane of a divided route: what it is told of the clients is what the route was told.
+pub(super) fn lane(socket: &str, upstreams: &[String]) -> Value {
+    lanes::server(socket, &reverse_proxy(upstreams, Clients::BehindEdge))
+}
+
+/// Hands each request to the lane whose turn it is, on a connection of its own, so that none waits there when the lane
+/// changes.
+fn between_lanes(turns: &[String], clients: Clients) -> Value {
+    let mut handler = reverse_proxy(turns, clients);
+    handler["transport"] = json!({"protocol": "http", "keep_alive": {"enabled": false}});
+    handler
 }
 
 fn reverse_proxy(upstreams: &[String], clients: Clients) -> Value {
@@ -154,6 +187,10 @@ pub(super) fn parse_route(document: &Value) -> Route {
         let dials = texts(&inner["handle"][0]["upstreams"], |upstream| upstream["dial"].as_str());
         if inner.get("match").is_some() { found.draining = dials } else { found.upstreams = dials }
     }
+    found.canary = handler("vars").get(CANARY).and_then(|canary| Canary::deserialize(canary).ok());
+    if found.canary.is_some() {
+        found.upstreams = texts(&handler("vars")[STABLE], Value::as_str);
+    }
     found
 }
 
@@ -173,7 +210,8 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        Clients, ProxyConfig, Route, SwitchConfig, edge_server, entry, parse_claim, parse_route, route, switch_server,
+        Canary, Clients, ProxyConfig, Route, Sockets, SwitchConfig, edge_server, entry, parse_claim, parse_route,
+        route, switch_server,
     };
 
     fn texts(items: &[&str]) -> Vec<String> {
@@ -196,9 +234,13 @@ mod tests {
             (texts(&["a.test"]), texts(&["10.0.0.2:80"]), texts(&["10.0.0.3:80"])),
             (vec![], vec![], texts(&["10.0.0.3:80"])),
         ] {
-            let wanted = Route { owner: "web in dev of acme/shop".to_owned(), hosts, upstreams, draining };
-            for clients in [Clients::Direct, Clients::BehindEdge] {
-                assert_eq!(parse_route(&route("slipway-x-web", &wanted, clients)), wanted);
+            let canary = Canary { share: 10, upstreams: texts(&["10.0.0.9:80"]) };
+            for canary in [None, Some(canary).filter(|_| !upstreams.is_empty())] {
+                let (hosts, upstreams, draining) = (hosts.clone(), upstreams.clone(), draining.clone());
+                let wanted = Route { owner: "web in dev of acme/shop".to_owned(), hosts, upstreams, draining, canary };
+                for clients in [Clients::Direct, Clients::BehindEdge] {
+                    assert_eq!(parse_route(&route("slipway-x-web", &wanted, clients, &Sockets::default())), wanted);
+                }
             }
         }
     }
@@ -212,7 +254,8 @@ mod tests {
 
     #[test]
     fn a_route_without_upstreams_never_takes_a_request() {
-        let document = route("x", &Route { hosts: texts(&["a.test"]), ..Route::default() }, Clients::Direct);
+        let without = Route { hosts: texts(&["a.test"]), ..Route::default() };
+        let document = route("x", &without, Clients::Direct, &Sockets::default());
         assert_eq!(document["match"], json!([{"not": [{}]}]));
         assert_eq!(document["handle"][1]["routes"], json!([]));
     }

@@ -10,12 +10,16 @@
 mod admin;
 mod caddy;
 mod document;
+mod lanes;
 mod settings;
+mod traffic;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 pub use caddy::Caddy;
 pub use settings::{ProxyConfig, SwitchConfig};
+pub use traffic::{Lane, Traffic};
 
 /// What a rollout asks of a proxy. Every call may be repeated; a route changes in one step that no request sees half of.
 #[async_trait]
@@ -35,6 +39,14 @@ pub trait Proxy: Send + Sync + std::fmt::Debug + 'static {
     /// Takes the route away. What was counted of its upstreams is forgotten.
     async fn remove(&self, id: &str) -> Result<(), ProxyError>;
 
+    /// What was counted of a route that is divided, since some moment in the past: the difference of two answers is what
+    /// happened between them.
+    async fn traffic(&self, id: &str) -> Result<Traffic, ProxyError>;
+
+    /// Takes away what a divided route needed, once no request is on its way there. A route that is still divided is left
+    /// alone.
+    async fn close_lanes(&self, id: &str) -> Result<(), ProxyError>;
+
     /// How many requests an upstream of any route (draining ones included) is answering now.
     async fn requests_in_flight(&self, upstream: &str) -> Result<u64, ProxyError>;
 
@@ -53,13 +65,29 @@ pub struct Route {
     pub upstreams: Vec<String>,
     /// Containers that take no new requests but whose open ones are still counted.
     pub draining: Vec<String>,
+    /// The part of the requests that goes to other containers, and is counted apart.
+    pub canary: Option<Canary>,
+}
+
+/// A part of a route's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canary {
+    /// How many of a hundred requests.
+    pub share: u8,
+    /// `address:port` of every container that takes them.
+    pub upstreams: Vec<String>,
 }
 
 impl Route {
     /// Whether requests are sent anywhere by it.
     #[must_use]
     pub fn serves(&self) -> bool {
-        !self.hosts.is_empty() && !self.upstreams.is_empty()
+        !self.hosts.is_empty() && self.all_upstreams().next().is_some()
+    }
+
+    /// Every container that takes new requests.
+    pub fn all_upstreams(&self) -> impl Iterator<Item = &String> {
+        self.upstreams.iter().chain(self.canary.iter().flat_map(|canary| &canary.upstreams))
     }
 }
 

@@ -36,7 +36,8 @@ impl Rollout<'_> {
         if upstreams.is_empty() {
             return Ok(());
         }
-        self.switch(app, &Route { hosts: vec![domain.to_owned()], upstreams, ..Route::default() }, log).await
+        self.switch(app, &Route { hosts: vec![domain.to_owned()], upstreams, ..Route::default() }, log).await?;
+        self.close_lanes(app).await
     }
 
     /// Apps of before that the release does not know any more.
@@ -52,7 +53,8 @@ impl Rollout<'_> {
 
     /// Takes an app out of traffic, lets it finish, and stops it.
     pub(super) async fn retire_app(&self, app: &str, instances: &[Instance], log: &StepLog) -> Result<(), Setback> {
-        let upstreams = self.route_of(app).await?.map(|route| route.upstreams).unwrap_or_default();
+        let standing = self.route_of(app).await?.unwrap_or_default();
+        let upstreams: Vec<String> = standing.all_upstreams().cloned().collect();
         let limit = self.drain_limit(app);
         if !upstreams.is_empty() {
             let route = Route { draining: upstreams.clone(), ..Route::default() };

@@ -63,6 +63,16 @@ impl Prober {
         }
     }
 
+    /// One probe of a container that was ready before: an error tells what the probe met.
+    pub(super) async fn check(
+        &self,
+        target: &DockerTarget,
+        name: &str,
+        check: &HealthCheck,
+    ) -> Result<Result<(), String>, TargetError> {
+        Ok(self.ask(target, name, check, Duration::MAX).await?.map(drop))
+    }
+
     async fn ask_until_ready(
         &self,
         target: &DockerTarget,
@@ -74,7 +84,7 @@ impl Prober {
         let interval = Duration::from_millis(check.interval_ms.max(1));
         let mut pause = FIRST_PAUSE.min(interval);
         loop {
-            let last = match self.ask(target, name, check, since).await? {
+            let last = match self.ask(target, name, check, since.elapsed()).await? {
                 Ok(instance) => return Ok(instance),
                 Err(reason) => reason,
             };
@@ -86,13 +96,14 @@ impl Prober {
         }
     }
 
-    /// One probe: the container as it stands if it is ready, else what the probe met.
+    /// One probe of a container that has run for some time: the container as it stands if it is ready, else what the
+    /// probe met.
     async fn ask(
         &self,
         target: &DockerTarget,
         name: &str,
         check: &HealthCheck,
-        since: Instant,
+        ran: Duration,
     ) -> Result<Result<Instance, String>, TargetError> {
         let Some(instance) = target.find(name).await? else {
             return Ok(Err("its container was removed".to_owned()));
@@ -101,7 +112,7 @@ impl Prober {
         let answer = match &check.probe {
             Probe::Http { path } => self.ask_http(&instance, path, limit).await,
             Probe::Tcp => ask_tcp(&instance, limit).await,
-            Probe::Container => ask_engine(target, name, check, since).await?,
+            Probe::Container => ask_engine(target, name, check, ran).await?,
         };
         Ok(answer.map(|()| instance))
     }
@@ -135,7 +146,7 @@ async fn ask_engine(
     target: &DockerTarget,
     name: &str,
     check: &HealthCheck,
-    since: Instant,
+    ran: Duration,
 ) -> Result<Result<(), String>, TargetError> {
     let Some(state) = target.state(name).await? else { return Ok(Err("its container was removed".to_owned())) };
     if !runs(&state) {
@@ -149,7 +160,7 @@ async fn ask_engine(
         }
         _ => {
             let steady = Duration::from_millis(check.interval_ms.min(check.start_ms / 2));
-            if since.elapsed() >= steady { Ok(()) } else { Err(format!("it has not run for {} yet", in_words(steady))) }
+            if ran >= steady { Ok(()) } else { Err(format!("it has not run for {} yet", in_words(steady))) }
         }
     })
 }

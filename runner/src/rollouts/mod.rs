@@ -4,19 +4,25 @@
 //! Nothing but the ends of its steps is remembered between two runs: each looks at what the engine and the proxy hold and
 //! goes on from there, so that a rollout cut off anywhere is finished by running it again.
 
+mod blue_green;
+mod canary;
 mod cleanup;
 mod domains;
 mod health;
+mod judge;
 mod preflight;
+mod recreate;
 mod restore;
 mod rolling;
 mod setback;
 mod steps;
 mod traffic;
 mod turnover;
+mod watch;
 
 use health::Prober;
 use setback::Setback;
+use steps::Stage;
 
 use crate::{
     coordinator::{JobResult, ReleaseContent, ReleasedApp, RolloutWork, StepOutcome, StepResult},
@@ -75,7 +81,7 @@ impl<'a> Rollout<'a> {
         if setback == Setback::Abandoned {
             return Err(setback);
         }
-        for index in reached + 1..=steps::cleanup(&self.work.release) {
+        for index in reached + 1..steps::returning(self.work) {
             self.ctx.reporter.skip(index, StepOutcome::Skipped, "the rollout stopped before it").await?;
         }
         self.return_step(setback).await
@@ -83,18 +89,31 @@ impl<'a> Rollout<'a> {
 
     /// Everything up to the point where the release serves alone. A setback comes with the step it happened in.
     async fn forward(&self) -> Result<(), (Setback, u32)> {
-        let at = |index: u32| move |setback: Setback| (setback, index);
-        let preflight = async |log: &StepLog| self.preflight(log).await;
-        self.step(steps::PREFLIGHT, preflight).await.map_err(at(steps::PREFLIGHT))?;
-        for (position, app) in self.work.release.apps.iter().enumerate() {
-            let index = steps::roll(position);
-            self.step(index, async |log: &StepLog| self.roll(app, log).await).await.map_err(at(index))?;
+        for (place, stage) in steps::stages(self.work).into_iter().enumerate() {
+            let index = steps::index(place);
+            if stage != Stage::Cleanup {
+                let enact = async |log: &StepLog| self.enact(stage, log).await;
+                self.step(index, enact).await.map_err(|setback| (setback, index))?;
+            }
         }
         Ok(())
     }
 
+    async fn enact(&self, stage: Stage<'_>, log: &StepLog) -> Result<(), Setback> {
+        match stage {
+            Stage::Preflight => self.preflight(log).await,
+            Stage::Canary(share) => self.canary(share, log).await,
+            Stage::Roll(app) => self.roll(app, log).await,
+            Stage::Recreate(app) => self.recreate(app, log).await,
+            Stage::Start(app) => self.start_beside(app, log).await,
+            Stage::Switch => self.switch_all(log).await,
+            Stage::Cleanup => self.cleanup(log).await,
+        }
+    }
+
     async fn cleanup_step(&self) -> Result<(), Setback> {
-        self.step(steps::cleanup(&self.work.release), async |log: &StepLog| self.cleanup(log).await).await
+        let last = steps::index(steps::stages(self.work).len() - 1);
+        self.step(last, async |log: &StepLog| self.enact(Stage::Cleanup, log).await).await
     }
 
     /// Takes a step, and passes on what came of it; also when that was in an earlier life of the runner.
@@ -114,7 +133,7 @@ impl<'a> Rollout<'a> {
         }
         self.ctx.reporter.declare(vec![steps::declare_return(self.work)]).await?;
         let restore = async |log: &StepLog| self.restore(log).await;
-        match (self.step(steps::returning(&self.work.release), restore).await, setback) {
+        match (self.step(steps::returning(self.work), restore).await, setback) {
             (Err(Setback::Abandoned), _) => Err(Setback::Abandoned),
             (Err(Setback::Failed(problem)), Setback::Failed(reason)) => {
                 Err(Setback::Failed(format!("{reason}; returning met a problem, too: {problem}")))

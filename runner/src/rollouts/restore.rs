@@ -46,7 +46,7 @@ impl Rollout<'_> {
             instances.into_iter().partition(|instance| instance.release == previous.release);
         let standing = self.route_of(&app.app).await?.unwrap_or_default();
         let new_serves =
-            failed.iter().any(|new| new.upstream.as_ref().is_some_and(|up| standing.upstreams.contains(up)));
+            failed.iter().any(|new| standing.all_upstreams().any(|serving| new.upstream.as_ref() == Some(serving)));
         match problem {
             // Better the new version than none.
             Some(problem) if new_serves => return Err(Setback::Failed(problem)),
@@ -82,14 +82,16 @@ impl Rollout<'_> {
         log: &StepLog,
     ) -> Result<(), Setback> {
         let upstreams = upstreams_of(&app.app, old);
-        let draining: Vec<String> = standing.upstreams.iter().filter(|up| !upstreams.contains(up)).cloned().collect();
+        let known = standing.all_upstreams().chain(&standing.draining);
+        let draining: Vec<String> = known.filter(|up| !upstreams.contains(up)).cloned().collect();
         self.still_owner()?;
         match app.run.domain.as_deref().filter(|_| !upstreams.is_empty()) {
             Some(domain) => {
                 let hosts = vec![domain.to_owned()];
                 let route = Route { hosts, upstreams, draining: draining.clone(), ..Route::default() };
                 self.switch(&app.app, &route, log).await?;
-                self.while_owner(self.drain(&draining, self.drain_limit(&app.app), log)).await?
+                self.while_owner(self.drain(&draining, self.drain_limit(&app.app), log)).await??;
+                self.close_lanes(&app.app).await
             }
             None => self.unroute(&app.app).await,
         }

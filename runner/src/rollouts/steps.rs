@@ -1,37 +1,83 @@
-//! The steps of a rollout as people see them.
+//! The steps of a rollout, as they are taken and as people see them.
 
-use crate::coordinator::{ReleaseContent, RolloutWork, StepDeclaration, StepKind};
+use slipway_pipelines::config::{Share, Strategy};
 
-/// Checking and pulling is the first step.
-pub(super) const PREFLIGHT: u32 = 0;
+use crate::coordinator::{ReleasedApp, RolloutWork, StepDeclaration, StepKind};
 
-/// The index of the step that rolls the release's app at `position`.
-pub(super) fn roll(position: usize) -> u32 {
-    u32::try_from(position).unwrap_or(u32::MAX - 3) + 1
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Stage<'w> {
+    /// Checking and pulling.
+    Preflight,
+    /// Leading this share of the traffic to new containers, and judging them.
+    Canary(Share),
+    /// Replacing an app's containers one by one.
+    Roll(&'w ReleasedApp),
+    /// Ending an app's old containers, and starting the new ones then.
+    Recreate(&'w ReleasedApp),
+    /// Starting an app's new containers beside the old ones.
+    Start(&'w ReleasedApp),
+    /// Leading all traffic to the new containers at once.
+    Switch,
+    /// Removing what was replaced.
+    Cleanup,
 }
 
-/// The index of the step that removes what was replaced.
-pub(super) fn cleanup(release: &ReleaseContent) -> u32 {
-    roll(release.apps.len())
+/// The steps of a rollout that succeeds, in order; a step's index is its place. The last is the cleanup.
+pub(super) fn stages(work: &RolloutWork) -> Vec<Stage<'_>> {
+    let apps = || work.release.apps.iter();
+    let mut stages = vec![Stage::Preflight];
+    match &work.strategy {
+        Strategy::Rolling => stages.extend(apps().map(Stage::Roll)),
+        Strategy::Recreate => stages.extend(apps().map(Stage::Recreate)),
+        Strategy::BlueGreen => {
+            stages.extend(apps().map(Stage::Start));
+            stages.push(Stage::Switch);
+        }
+        Strategy::Canary { steps, .. } => {
+            // The first release of an environment has nobody to share with.
+            stages.extend(steps.iter().filter(|_| work.previous.is_some()).map(|share| Stage::Canary(*share)));
+            stages.extend(apps().map(Stage::Roll));
+        }
+    }
+    stages.push(Stage::Cleanup);
+    stages
+}
+
+/// The step at this place.
+pub(super) fn index(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX - 1)
 }
 
 /// The index of the step that returns to the release before; it is declared only when it is needed.
-pub(super) fn returning(release: &ReleaseContent) -> u32 {
-    cleanup(release) + 1
+pub(super) fn returning(work: &RolloutWork) -> u32 {
+    index(stages(work).len())
 }
 
 /// The steps of a rollout that succeeds.
 pub(super) fn declare(work: &RolloutWork) -> Vec<StepDeclaration> {
-    let release = &work.release;
-    let mut steps = vec![step(PREFLIGHT, None, StepKind::Preflight, "Check every image and fetch what is missing")];
-    for (position, app) in release.apps.iter().enumerate() {
-        let count = app.run.replicas;
-        let plural = if count == 1 { "" } else { "s" };
-        let name = format!("{}: {count} replica{plural} of release {}", app.app, release.number);
-        steps.push(step(roll(position), Some(&app.app), StepKind::Roll, &name));
-    }
-    steps.push(step(cleanup(release), None, StepKind::Cleanup, "Remove what the release replaced"));
-    steps
+    let number = work.release.number;
+    let declare = |(place, stage): (usize, Stage<'_>)| {
+        let index = index(place);
+        let app = |app: &ReleasedApp, kind: StepKind, how: &str| {
+            let count = app.run.replicas;
+            let plural = if count == 1 { "" } else { "s" };
+            let name = format!("{}: {count} replica{plural} of release {number}{how}", app.app);
+            step(index, Some(&app.app), kind, &name)
+        };
+        match stage {
+            Stage::Preflight => step(index, None, StepKind::Preflight, "Check every image and fetch what is missing"),
+            Stage::Canary(share) => {
+                step(index, None, StepKind::Canary, &format!("Try release {number} with {share} % of the traffic"))
+            }
+            Stage::Roll(released) => app(released, StepKind::Roll, ""),
+            Stage::Recreate(released) => app(released, StepKind::Roll, ", after the old ones have ended"),
+            Stage::Start(released) => app(released, StepKind::Roll, ", beside the old ones"),
+            Stage::Switch => step(index, None, StepKind::Switch, &format!("Lead all traffic to release {number}")),
+            Stage::Cleanup => step(index, None, StepKind::Cleanup, "Remove what the release replaced"),
+        }
+    };
+    stages(work).into_iter().enumerate().map(declare).collect()
 }
 
 /// The step that undoes a rollout that failed.
@@ -40,7 +86,7 @@ pub(super) fn declare_return(work: &RolloutWork) -> StepDeclaration {
         Some(previous) => format!("Return to release {}", previous.number),
         None => "Remove the failed release".to_owned(),
     };
-    let mut declared = step(returning(&work.release), None, StepKind::Return, &name);
+    let mut declared = step(returning(work), None, StepKind::Return, &name);
     declared.needs.clear();
     declared
 }

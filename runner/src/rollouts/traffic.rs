@@ -42,12 +42,14 @@ impl Rollout<'_> {
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
         }
-        if wanted.serves() {
-            log.say(format!("{} now leads to {}", wanted.hosts.join(" and "), wanted.upstreams.join(", "))).await;
-        } else {
-            log.say("no traffic is led to this app any more").await;
-        }
+        log.say(in_words(&wanted)).await;
         Ok(())
+    }
+
+    /// Takes away what a canary of the app needed at the proxy, once none is on the way there.
+    pub(super) async fn close_lanes(&self, app: &str) -> Result<(), Setback> {
+        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        Ok(proxy.close_lanes(&self.target.names().route(app)).await?)
     }
 
     /// Takes the app's route away.
@@ -90,5 +92,20 @@ impl Rollout<'_> {
         let removals = leaving.iter().map(|instance| self.target.remove(&instance.name));
         join_all(removals).await.into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok(())
+    }
+}
+
+/// Where a route leads, in a sentence.
+fn in_words(route: &Route) -> String {
+    let hosts = route.hosts.join(" and ");
+    match &route.canary {
+        _ if !route.serves() => "no traffic is led to this app any more".to_owned(),
+        Some(canary) => format!(
+            "{} % of {hosts} now leads to {}, the rest to {}",
+            canary.share,
+            canary.upstreams.join(", "),
+            route.upstreams.join(", ")
+        ),
+        None => format!("{hosts} now leads to {}", route.upstreams.join(", ")),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Turnover {
 impl Turnover {
     /// From the app's containers, the release that is to run, the domain it is to have, and the route as it stands.
     pub(super) fn new(instances: &[Instance], release: &str, domain: Option<&str>, route: Option<&Route>) -> Self {
-        let before = route.map(|route| route.upstreams.clone()).unwrap_or_default();
+        let before: Vec<String> = route.into_iter().flat_map(|route| route.all_upstreams().cloned()).collect();
         let in_route =
             |instance: &Instance| instance.upstream.as_ref().is_some_and(|upstream| before.contains(upstream));
         let (new, old): (Vec<&Instance>, Vec<&Instance>) =
@@ -32,16 +32,12 @@ impl Turnover {
         let mut staying: Vec<Instance> = old.iter().copied().filter(|old| old.is_running()).cloned().collect();
         // One without traffic leaves first: a run before this one has switched it off already.
         staying.sort_by_key(|old| (in_route(old), old.replica));
-        let mut hosts: Vec<String> = domain.map(str::to_owned).into_iter().collect();
-        hosts.extend(
-            route.into_iter().flat_map(|route| route.hosts.clone()).filter(|host| Some(host.as_str()) != domain),
-        );
         Turnover {
             old_total: old.len(),
             staying,
             fresh: Vec::new(),
             inherited: new.into_iter().filter(|new| in_route(new)).filter_map(|new| new.upstream.clone()).collect(),
-            hosts,
+            hosts: hosts(domain, route),
             routed: domain.is_some(),
             before,
         }
@@ -78,6 +74,12 @@ impl Turnover {
         let draining = leaving.iter().filter_map(|old| old.upstream.clone()).filter(|old| self.before.contains(old));
         Route { hosts: self.hosts.clone(), upstreams, draining: draining.collect(), ..Route::default() }
     }
+}
+
+/// The host names of a route while it changes: the domain that it is to have, and those that it had.
+pub(super) fn hosts(domain: Option<&str>, route: Option<&Route>) -> Vec<String> {
+    let before = route.into_iter().flat_map(|route| &route.hosts).filter(|host| Some(host.as_str()) != domain);
+    domain.map(str::to_owned).into_iter().chain(before.cloned()).collect()
 }
 
 #[cfg(test)]

@@ -51,16 +51,9 @@ impl Settings {
 
     /// The settings that cannot be kept, as captain.yml has them.
     fn unkept(&self) -> Vec<String> {
-        let strategy = match self.strategy {
-            Strategy::Rolling => None,
-            Strategy::BlueGreen => Some("blue-green"),
-            Strategy::Recreate => Some("recreate"),
-            Strategy::Canary { .. } => Some("canary"),
-        };
         [
             (self.approvals.count > 0).then(|| format!("`approvals: {}`", self.approvals.count)),
             self.window.is_some().then(|| "a `window`".to_owned()),
-            strategy.map(|strategy| format!("`strategy: {strategy}`")),
             (self.target == TargetKind::Swarm).then(|| "`target: swarm`".to_owned()),
         ]
         .into_iter()
@@ -98,7 +91,7 @@ mod tests {
         };
         assert_eq!(
             settings.refusal("production").unwrap(),
-            "production takes no releases: it asks for `approvals: 2` and a `window` and `strategy: canary` and `target: swarm`, which \
+            "production takes no releases: it asks for `approvals: 2` and a `window` and `target: swarm`, which \
              this version of Slipway cannot keep yet; take that out of captain.yml of the default branch to release there"
         );
         let stored = serde_json::to_string(&settings).unwrap();

@@ -149,6 +149,7 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
         repository_name: repository.name,
         release: release.content(),
         previous: live.map(|live| live.content()),
+        strategy: release.strategy.0.clone(),
     })
 }
 

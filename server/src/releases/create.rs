@@ -1,5 +1,6 @@
 //! Queueing a release: numbered, never twice for one cause, taking the place of those that still wait.
 
+use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{ReleaseEvent, ReleaseKind, ReleaseState, lifecycle};
@@ -40,6 +41,7 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
         state: ReleaseState::Queued,
         reason: None,
         content: JsonText(new.apps),
+        strategy: JsonText(strategy(new.kind, new.environment)),
         created_at: tx.now(),
         started_at: None,
         finished_at: None,
@@ -49,6 +51,14 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
     lifecycle::note(tx, &release, "release.queued").await?;
     queue::enqueue_rollout(tx, &release).await?;
     Ok(release)
+}
+
+/// A way back is no time for a trial: what is gone back to was live before.
+fn strategy(kind: ReleaseKind, environment: &Environment) -> Strategy {
+    match (kind, &environment.settings.strategy) {
+        (ReleaseKind::Rollback, Strategy::Canary { .. }) => Strategy::Rolling,
+        (_, strategy) => strategy.clone(),
+    }
 }
 
 /// The newest waiting release wins. The job is asked first: one that a runner took meanwhile is left alone.

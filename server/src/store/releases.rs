@@ -1,5 +1,6 @@
 //! Releases.
 
+use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{ReleaseContent, ReleasedApp};
 use sqlx::FromRow;
 
@@ -36,6 +37,8 @@ pub struct Release {
     pub reason: Option<String>,
     /// Its apps by digest, with how each runs; never changed.
     pub content: JsonText<Vec<ReleasedApp>>,
+    /// How it takes the place of the one before.
+    pub strategy: JsonText<Strategy>,
     /// When it was queued, in unix milliseconds.
     pub created_at: i64,
     /// When its rollout first began.
@@ -60,7 +63,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Option<Release>
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.id = $1",
         id
     )?)
@@ -78,7 +81,7 @@ pub async fn by_number(
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number = $2",
         environment,
         number
@@ -93,7 +96,7 @@ pub async fn live(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Op
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.state = 'live'",
         environment
     )?)
@@ -112,7 +115,7 @@ pub async fn list(
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number < $2
          ORDER BY r.number DESC LIMIT $3",
         environment,
@@ -129,7 +132,7 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId, limit: i64) -> Resul
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.build_id = $1 ORDER BY r.id DESC LIMIT $2",
         build,
         limit
@@ -141,7 +144,7 @@ pub(crate) async fn by_dedup_key(conn: &mut Conn<'_>, key: &str) -> Result<Optio
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.dedup_key = $1",
         key
     )?)
@@ -152,7 +155,7 @@ pub(crate) async fn unsettled(conn: &mut Conn<'_>, environment: &EnvironmentId) 
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id
          WHERE r.environment_id = $1 AND r.state IN ('queued', 'rolling') ORDER BY r.number",
         environment
@@ -168,7 +171,7 @@ pub(crate) async fn earlier_live(
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
          FROM release r JOIN build b ON b.id = r.build_id
          WHERE r.environment_id = $1 AND r.number < $2 AND r.state = 'retired' AND r.kind <> 'rollback'
          ORDER BY r.number DESC LIMIT 1",
@@ -215,8 +218,8 @@ pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> R
     execute!(
         &mut tx.conn(),
         "INSERT INTO release (id, environment_id, number, dedup_key, kind, build_id, source_release_id, actor, state,
-                              content, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                              content, strategy, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &release.id,
         &release.environment_id,
         release.number,
@@ -227,6 +230,7 @@ pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> R
         &release.actor,
         release.state,
         JsonText(&release.content.0),
+        JsonText(&release.strategy.0),
         release.created_at
     )?;
     Ok(())

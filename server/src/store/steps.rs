@@ -72,6 +72,8 @@ impl Kind {
             StepKind::Push => "push",
             StepKind::Preflight => "preflight",
             StepKind::Roll => "roll",
+            StepKind::Canary => "canary",
+            StepKind::Switch => "switch",
             StepKind::Return => "return",
             StepKind::Cleanup => "cleanup",
         }

@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use slipway_pipelines::{
-    config::{Environment, Source},
+    config::{Environment, Source, Strategy},
     plan::ReleasePlan,
 };
-use slipway_runner::coordinator::{Coordinator, StepResult};
+use slipway_runner::coordinator::{Coordinator, JobResult, StepResult, Work};
 use slipway_server::{
     builds::NewBuild,
     environments,
@@ -29,6 +29,7 @@ on_both_databases!(
     a_failed_rollout_leaves_what_was_live,
     only_the_default_branch_defines_environments,
     an_older_build_does_not_turn_the_clock_back,
+    a_release_keeps_the_strategy_that_it_was_made_with,
 );
 
 async fn promotion_releases_exactly_what_is_live(database: TestDatabase) {
@@ -198,6 +199,43 @@ async fn an_older_build_does_not_turn_the_clock_back(database: TestDatabase) {
     pipeline.succeed(&older.key, "sha256:a").await;
     assert!(pipeline.try_claim().await.is_none(), "it is built, but not released");
     assert_eq!(pipeline.event_kinds("build.not").await, ["build.not_released"]);
+}
+
+async fn a_release_keeps_the_strategy_that_it_was_made_with(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.live_in_dev("a").await;
+    let canary = Strategy::Canary {
+        steps: vec![10],
+        bake_ms: 1_000,
+        max_cpu: None,
+        max_errors: Some(1.0),
+        max_latency_ms: None,
+    };
+    let with = |strategy: &Strategy| {
+        let dev = Environment::new("dev", Source::Branch { branch: "main".to_owned() });
+        ReleasePlan { environments: vec![Environment { strategy: strategy.clone(), ..dev }], ..usual_plan() }
+    };
+    pipeline.built("b", built("sha256:b", with(&canary))).await;
+    let (lease, work) = pipeline.claim_rollout().await;
+    assert_eq!(work.strategy, canary);
+
+    // captain.yml asks for another one while the rollout is under way.
+    pipeline.queue(&pipeline.push("main", "c")).await;
+    let build = pipeline.claim().await;
+    pipeline.run_step(&build.key, 0, StepResult::succeeded()).await;
+    pipeline.coordinator.finish_job(&build.key, built("sha256:c", with(&Strategy::Recreate))).await.unwrap();
+    let resumed = pipeline.coordinator.resume(&lease).await.unwrap();
+    let Work::Rollout(resumed) = resumed.lease.work else { panic!("a rollout was expected") };
+    assert_eq!(resumed.strategy, canary, "a rollout that is resumed takes the steps that it began with");
+    pipeline.coordinator.finish_job(&lease, JobResult::Live).await.unwrap();
+
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::Recreate);
+    pipeline.roll_back("dev", Some(2)).await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::Recreate, "as the environment has it now");
+    pipeline.built("d", built("sha256:d", with(&canary))).await;
+    pipeline.roll_out().await;
+    pipeline.roll_back("dev", None).await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::Rolling, "a way back is no time for a trial");
 }
 
 /// On SQLite one transaction waits for the other from its beginning.

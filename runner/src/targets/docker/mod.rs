@@ -9,6 +9,7 @@ mod images;
 mod instance;
 mod labels;
 mod names;
+mod vitals;
 
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub use ending::runs;
 pub use instance::{Instance, InstanceState};
 pub use labels::{APP, ENVIRONMENT, PORT, RELEASE, REPLICA};
 pub use names::EnvironmentNames;
+pub use vitals::Vitals;
 
 use crate::{
     coordinator::{RegistryCredential, SecretValue},

@@ -117,7 +117,13 @@ fn kind(step: &StepDeclaration) -> &'static str {
         StepKind::Post => "post",
         StepKind::Test => "test",
         StepKind::Push => "push",
-        StepKind::Checkout | StepKind::Preflight | StepKind::Roll | StepKind::Return | StepKind::Cleanup => "step",
+        StepKind::Checkout
+        | StepKind::Preflight
+        | StepKind::Roll
+        | StepKind::Canary
+        | StepKind::Switch
+        | StepKind::Return
+        | StepKind::Cleanup => "step",
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use slipway_pipelines::config::Strategy;
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, RolloutWork},
     engine::Engine,
@@ -91,6 +92,28 @@ async fn a_rollout_that_was_cut_off_goes_live_when_it_is_run_again() {
 #[tokio::test]
 async fn a_failing_rollout_that_was_cut_off_returns_when_it_is_run_again() {
     return_cut_off(5).await;
+}
+
+#[tokio::test]
+async fn a_canary_that_was_cut_off_goes_live_when_it_is_run_again() {
+    canary_cut_off(12).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: every point instead of every twelfth"]
+async fn a_canary_that_was_cut_off_anywhere_goes_live_when_it_is_run_again() {
+    canary_cut_off(1).await;
+}
+
+async fn canary_cut_off(stride: usize) {
+    let mut stage = Stage::open().await;
+    stage.publish("v1", true).await;
+    let v1 = stage.web("v1");
+    stage.go_live(vec![v1.clone()]).await;
+    stage.strategy =
+        Strategy::Canary { steps: vec![25], bake_ms: 100, max_cpu: None, max_errors: None, max_latency_ms: None };
+    cut_off(&mut stage, &[v1], stride, |result| *result == JobResult::Live).await;
+    assert_eq!(stage.caddy.servers().await, ["slipway"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod crash;
 mod https;
 mod proxy;
 mod stage;
+mod strategies;
 
 use std::time::Duration;
 

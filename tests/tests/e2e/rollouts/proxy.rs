@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap};
-use slipway_runner::proxy::{Proxy, Route};
+use slipway_runner::proxy::{Canary, Proxy, Route};
 use slipway_tests::{
     caddy::CaddyFixture,
     http_line::StrictClient,
@@ -49,6 +49,7 @@ fn route(host: &str, app: &App) -> Route {
         hosts: vec![host.to_owned()],
         upstreams: vec![app.address.clone()],
         draining: vec![],
+        canary: None,
     }
 }
 
@@ -74,6 +75,59 @@ async fn hundreds_of_changes_lose_no_request_of_any_client() {
     assert!(answers.failed.is_empty(), "{} of {} failed: {:?}", answers.failed.len(), answers.total(), answers.failed);
     for expected in ["one got 0 bytes", "one got 20000 bytes", "two got 0 bytes", "two got 20000 bytes"] {
         assert!(answers.good.keys().any(|text| text.starts_with(expected)), "{expected}: {:?}", answers.good);
+    }
+}
+
+#[tokio::test]
+async fn a_divided_route_gives_each_its_share_counts_it_and_loses_no_request() {
+    let caddy = CaddyFixture::launch().await;
+    let proxy = caddy.client();
+    let (stable, canary) = (App::start("stable").await, App::start("canary").await);
+    let divided = |share: u8| Route {
+        canary: Some(Canary { share, upstreams: vec![canary.address.clone()] }),
+        ..route(DOMAIN, &stable)
+    };
+    proxy.put("slipway-a-web", &route(DOMAIN, &stable)).await.unwrap();
+    let mut load = Load::with_posts(&caddy.url(), DOMAIN);
+    load.answers(20).await;
+    proxy.put("slipway-a-web", &divided(25)).await.unwrap();
+    let before = proxy.traffic("slipway-a-web").await.unwrap();
+    load.answers(400).await;
+    let counted = proxy.traffic("slipway-a-web").await.unwrap().since(&before);
+    let all = counted.stable.requests + counted.canary.requests;
+    assert!(all >= 390, "{counted:?}");
+    let share = counted.canary.requests * 100 / all;
+    assert!((20..=30).contains(&share), "{share} % of {all}");
+    assert_eq!((counted.stable.errors, counted.canary.errors), (0, 0));
+    assert!(counted.canary.slowest_twentieth_ms().is_some());
+
+    for change in 0..CHANGES / 2 {
+        proxy.put("slipway-a-web", &divided(if change % 2 == 0 { 10 } else { 60 })).await.unwrap();
+        // The lanes of others come and go meanwhile.
+        match change % 10 {
+            0 => proxy.put("slipway-b-web", &Route { hosts: vec!["b.test".to_owned()], ..divided(50) }).await.unwrap(),
+            5 => proxy.remove("slipway-b-web").await.unwrap(),
+            _ => {}
+        }
+    }
+    proxy.put("slipway-a-web", &route(DOMAIN, &canary)).await.unwrap();
+    load.answers(100).await;
+    proxy.close_lanes("slipway-a-web").await.unwrap();
+    load.answers(100).await;
+    let answers = load.finish().await;
+    assert!(answers.failed.is_empty(), "{} of {} failed: {:?}", answers.failed.len(), answers.total(), answers.failed);
+    assert_eq!(caddy.servers().await, ["slipway"], "nothing of the lanes is left");
+}
+
+#[tokio::test]
+async fn the_app_behind_a_divided_route_is_told_its_clients_address() {
+    let caddy = CaddyFixture::launch().await;
+    let app = App::start("app").await;
+    let canary = Some(Canary { share: 50, upstreams: vec![app.address.clone()] });
+    caddy.client().put("slipway-a-web", &Route { canary, ..route(DOMAIN, &app) }).await.unwrap();
+    for _ in 0..2 {
+        let told = ask(&client(false), &caddy.url(), DOMAIN).await.unwrap();
+        assert_eq!(told, "app got 0 bytes for 127.0.0.1 http shop.test shop.test");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use slipway_pipelines::config::Strategy;
 use slipway_pipelines::release::{HealthCheck, Probe, ReleaseSettings, RunSpec};
 use slipway_runner::{
     coordinator::{JobResult, ReleaseContent, ReleasedApp, RolloutWork, SecretValue},
@@ -30,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) guard: EnvironmentGuard,
     pub(crate) live: Option<ReleaseContent>,
     pub(crate) secrets: Vec<SecretValue>,
+    pub(crate) strategy: Strategy,
     digests: BTreeMap<String, String>,
     number: i64,
 }
@@ -55,6 +57,7 @@ impl Stage {
             guard: EnvironmentGuard::new(),
             live: None,
             secrets: Vec::new(),
+            strategy: Strategy::Rolling,
             digests: BTreeMap::new(),
             number: 0,
         }
@@ -63,6 +66,13 @@ impl Stage {
     /// Builds and pushes a version of the web app, with `/health` or without.
     pub(crate) async fn publish(&mut self, version: &str, healthy: bool) {
         let files = images::web_app(version, healthy);
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        self.publish_files(version, &files).await;
+    }
+
+    /// Builds and pushes a version that is healthy and answers every visitor with status 500.
+    pub(crate) async fn publish_failing(&mut self, version: &str) {
+        let files = images::failing_app(version);
         let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
         self.publish_files(version, &files).await;
     }
@@ -119,6 +129,7 @@ impl Stage {
             repository_name: "acme/shop".to_owned(),
             release: ReleaseContent { release, number: self.number, apps },
             previous: self.live.clone(),
+            strategy: self.strategy.clone(),
         }
     }
 
