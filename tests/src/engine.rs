@@ -45,7 +45,6 @@ pub async fn wait_until_clean(runner: &str, limit: Duration) {
 ///
 /// # Panics
 /// When the engine does not do it.
-#[must_use]
 pub fn docker(arguments: &[&str]) -> Vec<String> {
     let output = Command::new("docker").args(arguments).output().expect("the docker client is installed");
     assert!(output.status.success(), "docker {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

@@ -50,6 +50,7 @@ fn captain(house: &House, client: &str) -> String {
 /// socket, and what it started there.
 const CONTAINERS: usize = 5;
 
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 async fn cancels(house: House, who: &str) {
     let client = DockerCli::build();
     let rounds = std::env::var("SLIPWAY_CANCELS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
@@ -62,6 +63,7 @@ async fn cancels(house: House, who: &str) {
     tell(&format!("{rounds} builds cancelled {who}: all ended after {median} ms (median), {longest} ms (longest)"));
 }
 
+#[expect(clippy::disallowed_methods, reason = "the engine tells when containers ended by the machine's clock")]
 async fn cancel_once(house: &House, client: &DockerCli, round: usize) -> Duration {
     // The comment makes the command known among the machine's processes, and keeps rounds' layers apart.
     let mark = format!("{}-{round}", house.image());
