@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// How long it is remembered that a time was kept, in milliseconds.
-const REMEMBERED: i64 = 90 * 24 * 60 * 60 * 1000;
+/// Of how many times of a schedule it is remembered that they were kept.
+const REMEMBERED: i64 = 1_000;
 /// Up to how many times that passed unkept are counted.
 const MOST_MISSED: i64 = 1_000;
 
@@ -59,8 +59,7 @@ async fn fire(store: &Store, schedule: &Schedule) -> Result<(), StoreError> {
     }
     let build = queue(&mut tx, schedule).await?;
     schedules::note_fire(&mut tx, &schedule.id, slot, missed, &build.id).await?;
-    let long_ago = tx.now() - REMEMBERED;
-    schedules::forget_fires_before(&mut tx, &schedule.id, long_ago).await?;
+    schedules::forget_fires(&mut tx, &schedule.id, REMEMBERED).await?;
     tx.emit(
         NewEvent::new("schedule.fired")
             .repository(&schedule.repository_id)

@@ -4,11 +4,13 @@ mod change;
 mod define;
 mod fire;
 mod keeper;
+mod realign;
 
 pub use change::{pause, resume, run_now};
 pub(crate) use define::define;
 pub use fire::fire_due;
 pub use keeper::run_keeper;
+pub use realign::realign;
 
 use slipway_pipelines::schedule::{Times, TimesError};
 

@@ -97,6 +97,16 @@ pub(crate) async fn due(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Schedule>, 
     )?)
 }
 
+/// The schedules that are not due yet.
+pub(crate) async fn waiting(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Schedule>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, repository_id, name, position, cron, timezone, branch, next_at, paused_at
+         FROM schedule WHERE next_at > $1 ORDER BY next_at LIMIT 10000",
+        now
+    )?)
+}
+
 /// When the next schedule is due.
 pub(crate) async fn next_due(conn: &mut Conn<'_>) -> Result<Option<i64>, StoreError> {
     let found: Option<(i64,)> =
@@ -180,8 +190,15 @@ pub(crate) async fn note_fire(
     Ok(())
 }
 
-pub(crate) async fn forget_fires_before(tx: &mut Tx, id: &ScheduleId, moment: i64) -> Result<(), StoreError> {
-    execute!(&mut tx.conn(), "DELETE FROM schedule_fire WHERE schedule_id = $1 AND slot < $2", id, moment)?;
+/// Forgets the oldest times that were kept, all but the newest `kept`.
+pub(crate) async fn forget_fires(tx: &mut Tx, id: &ScheduleId, kept: i64) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "DELETE FROM schedule_fire WHERE schedule_id = $1 AND slot <= (
+             SELECT slot FROM schedule_fire WHERE schedule_id = $1 ORDER BY slot DESC LIMIT 1 OFFSET $2)",
+        id,
+        kept
+    )?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use slipway_pipelines::{config::Schedule, plan::ReleasePlan};
 use slipway_runner::coordinator::{COMMIT, Coordinator, StepDeclaration, StepKind, StepResult, Work};
 use slipway_server::{
     clock::{Clock, SystemClock},
-    schedules::{fire_due, pause, resume, run_keeper},
+    schedules::{fire_due, pause, realign, resume, run_keeper},
     store::{self, Store, schedules},
 };
 use slipway_tests::{
@@ -29,6 +29,7 @@ on_both_databases!(
     the_clocks_change_and_each_day_s_time_comes_once,
     a_time_whose_keeping_is_cut_off_is_kept_whole_or_not_at_all,
     a_server_that_is_killed_when_a_time_comes_keeps_it_once,
+    a_clock_that_went_ahead_and_came_back_silences_nothing,
 );
 
 const MINUTE: i64 = 60_000;
@@ -238,6 +239,27 @@ async fn a_server_that_is_killed_when_a_time_comes_keeps_it_once(database: TestD
         assert_eq!(last(&pipeline).await.missed, 2, "of three days the newest is made up for");
         slipway.kill().await;
     }
+}
+
+async fn a_clock_that_went_ahead_and_came_back_silences_nothing(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.built("a", built("sha256:a", plan(&[nightly("0 2 * * *")]))).await;
+    let due = the_schedule(&pipeline).await.next_at.unwrap();
+    pipeline.clock.advance(due - pipeline.store.clock().now());
+    fire_due(&pipeline.store).await.unwrap();
+    realign(&pipeline.store).await.unwrap();
+    assert_eq!(the_schedule(&pipeline).await.next_at, Some(due + DAY), "it waits for the right time");
+
+    // A year ahead, and back to an hour before the time that was kept.
+    pipeline.clock.advance(365 * DAY);
+    fire_due(&pipeline.store).await.unwrap();
+    assert_eq!(the_schedule(&pipeline).await.next_at, Some(due + 366 * DAY));
+    pipeline.clock.advance(-365 * DAY - 60 * MINUTE);
+    realign(&pipeline.store).await.unwrap();
+    assert_eq!(the_schedule(&pipeline).await.next_at, Some(due + DAY), "the next one, and not the kept one again");
+    pipeline.clock.advance(DAY + 60 * MINUTE);
+    fire_due(&pipeline.store).await.unwrap();
+    assert_eq!((scheduled(&pipeline).await.len(), the_schedule(&pipeline).await.next_at), (3, Some(due + 2 * DAY)));
 }
 
 /// Two servers, each with its keeper, on one database: both wake for the same times.
