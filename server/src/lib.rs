@@ -13,6 +13,7 @@ pub mod events;
 pub mod http;
 pub mod ids;
 pub mod intake;
+pub mod logs;
 pub mod queue;
 pub mod releases;
 pub mod retention;

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod bucket;
 pub mod build_house;
 pub mod caddy;
 pub mod clock;

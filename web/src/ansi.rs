@@ -4,7 +4,7 @@
 //! sequences are consumed without effect. The 256 colours and 24-bit colours are brought to the nearest of the sixteen that
 //! the style sheet defines, because those are readable on light and on dark, and no style attribute is ever written.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// The longest part of a line that is rendered, in bytes; the plain text of the log has the rest.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -65,10 +65,35 @@ impl Row {
     }
 }
 
+/// A line's text as [`Renderer`] shows it, without colours.
+#[must_use]
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|character| character.is_control() || turns_direction(character)) {
+        return Cow::Borrowed(text);
+    }
+    let (shown, rest) = cut(text);
+    let mut plain: String = Renderer::default().row(shown).cells.iter().map(|(character, _)| character).collect();
+    plain.push_str(&text[text.len() - rest..]);
+    Cow::Owned(plain)
+}
+
+/// Marks that turn the reading direction can make a log say what it does not.
+fn turns_direction(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl Renderer {
     /// Renders the next line.
     pub fn line(&mut self, text: &str) -> LineHtml {
         let (shown, rest) = cut(text);
+        let mut html = write_cells(&self.row(shown).cells);
+        if rest > 0 {
+            html.push_str(&format!("<span class=\"cut\">… {rest} more bytes</span>"));
+        }
+        LineHtml(html)
+    }
+
+    fn row(&mut self, shown: &str) -> Row {
         let mut row = Row::default();
         let mut characters = shown.chars().peekable();
         while let Some(character) = characters.next() {
@@ -78,16 +103,11 @@ impl Renderer {
                 '\u{8}' => row.cursor = row.cursor.saturating_sub(1),
                 '\t' => row.put('\t', self.style),
                 other if other.is_control() => {}
-                // Marks that turn the reading direction can make a log say what it does not; they are shown as replaced.
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => row.put('\u{fffd}', self.style),
+                turning if turns_direction(turning) => row.put('\u{fffd}', self.style),
                 other => row.put(other, self.style),
             }
         }
-        let mut html = write_cells(&row.cells);
-        if rest > 0 {
-            html.push_str(&format!("<span class=\"cut\">… {rest} more bytes</span>"));
-        }
-        LineHtml(html)
+        row
     }
 
     fn escape(&mut self, characters: &mut std::iter::Peekable<std::str::Chars<'_>>, row: &mut Row) {

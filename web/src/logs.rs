@@ -79,6 +79,12 @@ impl LogWriter {
         LogWriter { page: String::new(), prefix: "L".to_owned(), began, renderer: Renderer::default() }
     }
 
+    /// A writer for lines that were found in a log; their numbers lead to `page`, the log's own.
+    #[must_use]
+    pub fn for_found(page: &str, began: i64) -> Self {
+        LogWriter { page: page.to_owned(), ..Self::for_log_page(began) }
+    }
+
     /// A writer for a page with several logs, each with the key of its step; line numbers lead to `page`, the log's own.
     #[must_use]
     pub fn for_step(key: &str, page: &str, began: i64) -> Self {
@@ -144,6 +150,8 @@ mod tests {
             "<p id=\"L7\"><a href=\"#L7\">7</a><time>0.2</time><span>a &lt;b&gt;</span></p>\
              <p id=\"L8\" class=\"err\" title=\"standard error\"><a href=\"#L8\">8</a><time>1:01.0</time><span><span class=\"f1\">bad</span></span></p>"
         );
+        let found = LogWriter::for_found("/x/steps/3", 0).rows([(7, 0, Stream::Out, "hello")]).to_string();
+        assert!(found.contains("id=\"L7\"") && found.contains("href=\"/x/steps/3?line=7#L7\""), "{found}");
         let elsewhere =
             LogWriter::for_step("1-3", "/x/steps/3", 0).rows([(1, 0, Stream::Slipway, "hello")]).to_string();
         assert!(

@@ -23,7 +23,7 @@ use crate::{
     config::Config,
     http, queue,
     secrets::{KeyError, Sealer, Secret, SecretKey},
-    store::{Store, StoreError},
+    store::{Archive, Store, StoreError},
 };
 use data_dir::DataDir;
 use state::Parts;
@@ -84,7 +84,8 @@ impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
         let key = SecretKey::load_or_create(data_dir.path(), config.secret_key.as_ref())?;
-        let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
+        let archive = Archive::open(&config.archive)?;
+        let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?.with_archive(archive);
         let first_token = make_first_token(&store).await?;
         queue::limit_builds(&store, config.builds_per_repository).await?;
         queue::limit_build_time(&store, config.build_timeout_minutes).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::Method;
+use reqwest::{Method, header::HeaderMap};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
@@ -86,6 +86,27 @@ impl Client {
         path: &[&str],
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, ClientError> {
+        let (_, bytes) = self.send(method, path, body).await?;
+        let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
+        serde_json::from_slice(text)
+            .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })
+    }
+
+    /// Asks for the text at `path` below `/api/v1/`; its headers come with it.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn text(&self, path: &[&str]) -> Result<(HeaderMap, String), ClientError> {
+        let (headers, bytes) = self.send(Method::GET, path, None::<&Value>).await?;
+        Ok((headers, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<(HeaderMap, Vec<u8>), ClientError> {
         let token = self.token.as_ref().ok_or_else(|| ClientError::NoToken(self.url.clone()))?;
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -102,14 +123,12 @@ impl Client {
             request = request.json(body);
         }
         let answer = request.send().await.map_err(unreachable)?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await.map_err(unreachable)?;
         if !status.is_success() {
             return Err(ClientError::Refused { status: status.as_u16(), detail: detail_of(&bytes) });
         }
-        let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
-        serde_json::from_slice(text)
-            .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })
+        Ok((headers, bytes.to_vec()))
     }
 }
 

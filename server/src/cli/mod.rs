@@ -8,6 +8,7 @@ mod gc;
 mod language;
 mod local;
 mod logging;
+mod logs;
 mod placement;
 mod progress;
 mod registry;
@@ -70,6 +71,8 @@ enum Command {
     Repository(repository::RepositoryCommand),
     /// Has a build that failed tried again, with the logs of its earlier attempts kept.
     Retry(retry::Retry),
+    /// The log of a build's step, or its lines that hold a text.
+    Logs(logs::Logs),
     /// Logins to image registries.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
@@ -203,6 +206,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Token(command) => token::run(command).await,
         Command::Repository(command) => repository::run(command).await,
         Command::Retry(retry) => retry::run(retry).await,
+        Command::Logs(logs) => logs.run().await,
         Command::Registry(command) => registry::run(command).await,
         Command::Environment(command) => placement::run(command).await,
         Command::Secret(command) => secret::run(command).await,

@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) runner: RunnerSection,
     pub(super) proxy: ProxySection,
     pub(super) retention: Limits,
+    pub(super) archive: ArchiveSection,
 }
 
 /// `[runner]`: the embedded runner.
@@ -51,6 +52,16 @@ pub(super) struct ProxySection {
     pub(super) listen: Option<Vec<String>>,
 }
 
+/// `[archive]`: where finished logs are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ArchiveSection {
+    pub(super) url: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) access_key_id: Option<String>,
+}
+
 /// The keys that may stand in each table; `""` is the top. A test compares them with the structs above.
 const KEYS: &[(&str, &[&str])] = &[
     (
@@ -71,8 +82,10 @@ const KEYS: &[(&str, &[&str])] = &[
             "runner",
             "proxy",
             "retention",
+            "archive",
         ],
     ),
+    ("archive", &["url", "endpoint", "region", "access_key_id"]),
     ("runner", &["enabled", "name", "capacity", "docker_host", "labels", "builds_only"]),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
     (
@@ -173,6 +186,11 @@ mod tests {
             audit_days = 365
             releases_keep = 5
             releases_days = 60
+            [archive]
+            url = "s3://logs/slipway"
+            endpoint = "http://127.0.0.1:9000"
+            region = "eu-west-1"
+            access_key_id = "AKIA"
         "#;
         let file = parse("slipway.toml", text).unwrap();
         assert_eq!(file.runner.capacity, Some(4));

@@ -1,5 +1,6 @@
 //! The server's configuration: one TOML file, `SLIPWAY_*` variables over it, options of the command line over both.
 
+mod archive;
 mod file;
 mod nearest;
 mod proxy;
@@ -10,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use archive::{ArchivePlace, ArchiveSettings};
 use clap::{Args, ValueEnum};
 pub use proxy::{ProxySettings, SwitchSettings};
 use serde::Deserialize;
@@ -66,6 +68,8 @@ pub struct Config {
     pub proxy: ProxySettings,
     /// How long what is stored is kept.
     pub retention: Limits,
+    /// Where finished logs are kept.
+    pub archive: ArchiveSettings,
 }
 
 /// The embedded runner.
@@ -174,6 +178,21 @@ pub struct Overrides {
     /// Where Caddy listens for the releases' traffic; several are divided by commas.
     #[arg(long, env = "SLIPWAY_PROXY_LISTEN", value_name = "ADDRESS:PORT", value_delimiter = ',')]
     pub proxy_listen: Vec<String>,
+    /// Where finished logs are kept outside of the database: file:///FOLDER or s3://BUCKET/PREFIX.
+    #[arg(long, env = "SLIPWAY_ARCHIVE_URL", value_name = "URL")]
+    pub archive_url: Option<String>,
+    /// The address of the bucket's store, where it is not Amazon's.
+    #[arg(long, env = "SLIPWAY_ARCHIVE_ENDPOINT", value_name = "URL")]
+    pub archive_endpoint: Option<String>,
+    /// The bucket's region.
+    #[arg(long, env = "SLIPWAY_ARCHIVE_REGION", value_name = "NAME")]
+    pub archive_region: Option<String>,
+    /// The id of the access key.
+    #[arg(long, env = "SLIPWAY_ARCHIVE_ACCESS_KEY_ID", value_name = "ID")]
+    pub archive_access_key_id: Option<String>,
+    /// The secret of the access key. By variable only, so that no process list shows it.
+    #[arg(skip)]
+    pub archive_secret_access_key: Option<Secret>,
 }
 
 /// Why there is no configuration to start with.
@@ -235,7 +254,9 @@ impl Overrides {
     /// Takes what no option may hold, since options can be read in the list of processes.
     #[expect(clippy::disallowed_methods, reason = "this is the one place, and clap has no options without names")]
     pub fn take_secrets_from_environment(&mut self) {
-        self.secret_key = std::env::var("SLIPWAY_SECRET_KEY").ok().map(Secret::new);
+        let secret = |name| std::env::var(name).ok().map(Secret::new);
+        self.secret_key = secret("SLIPWAY_SECRET_KEY");
+        self.archive_secret_access_key = secret("SLIPWAY_ARCHIVE_SECRET_ACCESS_KEY");
     }
 }
 
@@ -325,6 +346,16 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
     }
     Ok(Config {
         retention: file.retention,
+        archive: archive::resolve(
+            file.archive,
+            archive::Overrides {
+                url: over.archive_url,
+                endpoint: over.archive_endpoint,
+                region: over.archive_region,
+                access_key_id: over.archive_access_key_id,
+                secret_access_key: over.archive_secret_access_key,
+            },
+        )?,
         listen: over.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))),
         public_url: web_address("public_url", over.public_url.or(file.public_url))?,
         database,

@@ -165,6 +165,10 @@ impl From<StoreError> for Problem {
                 tracing::error!(error = %full, "there is no room on the disk of the database");
                 Problem::unavailable("The disk of the database is full: nothing can be stored until there is room.")
             }
+            StoreError::Archive { .. } => {
+                tracing::warn!(%error, "a log could not be read");
+                Problem::unavailable("The archive in which this log is kept does not answer now.")
+            }
             transient if transient.is_transient() => {
                 tracing::warn!(error = %transient, "the database could not answer now");
                 Problem::unavailable("The database cannot answer now; try again in a moment.")

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     compaction::compact,
     limits::Limits,
+    offload::offload,
     round::{Going, Round},
     turn::Turn,
 };
@@ -17,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long after a round the next one is due.
 const ROUND_MS: i64 = 60 * 60 * 1_000;
 
-/// Joins logs and collects until it is told to stop. Killed anywhere, the next one goes on.
+/// Joins logs, moves them to the archive, and collects until it is told to stop. Killed anywhere, the next one goes on.
 pub async fn run_keeper(store: Store, limits: Limits, stop: CancellationToken) {
     let mut round = 0_u64;
     loop {
@@ -37,6 +38,9 @@ pub async fn run_keeper(store: Store, limits: Limits, stop: CancellationToken) {
 async fn keep(store: &Store, limits: Limits) -> Result<(), StoreError> {
     let Some(mut turn) = Turn::take(store).await? else { return Ok(()) };
     compact(store, &mut turn).await?;
+    if let Err(error) = offload(store, &mut turn).await {
+        tracing::warn!(%error, "finished logs stay in the database for now");
+    }
     let now = store.clock().now();
     let last = collection::finished_at(&mut store.read().await?.conn()).await?;
     if last.is_none_or(|last| now - last >= ROUND_MS || last > now) {
@@ -79,6 +83,18 @@ pub async fn compact_now(store: &Store) -> Result<usize, StoreError> {
     let saved = compact(store, &mut turn).await?;
     turn.give_back().await?;
     Ok(saved)
+}
+
+/// Joins the chunks of every finished log and moves it to the archive now, unless somebody else is at it.
+///
+/// # Errors
+/// When the archive does not take one, or the database fails. What has not been moved stays where it is.
+pub async fn archive_now(store: &Store) -> Result<(), StoreError> {
+    let Some(mut turn) = Turn::take(store).await? else { return Ok(()) };
+    compact(store, &mut turn).await?;
+    let moved = offload(store, &mut turn).await;
+    turn.give_back().await?;
+    moved
 }
 
 /// Up to 10 s, different each time: several servers must not look at the same moment for ever.

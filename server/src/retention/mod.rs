@@ -7,10 +7,11 @@ mod choice;
 mod compaction;
 mod keeper;
 mod limits;
+mod offload;
 mod round;
 mod turn;
 
 pub use choice::{BuildFacts, Held, ReleaseFacts, build_goes, releases_that_stay};
-pub use keeper::{Collected, collect_now, compact_now, run_keeper};
+pub use keeper::{Collected, archive_now, collect_now, compact_now, run_keeper};
 pub use limits::Limits;
 pub use round::{Going, Round};

@@ -11,7 +11,7 @@ use crate::{
     access::session,
     ids::{BuildId, ReleaseId, StepId},
     store::{
-        self, Conn, Store, StoreError,
+        self, Conn, Store, StoreError, archived,
         repositories::Repository,
         retention::{self as stored, Amount},
         sessions,
@@ -200,8 +200,15 @@ impl Round {
     /// Removes what was chosen. Ended in the middle, it leaves what is still whole; the next round goes on.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database fails, or the archive of logs does; then all else was removed.
     pub(super) async fn collect(&self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
+        let with_logs = self.collect_with_logs(store, turn).await;
+        self.collect_the_rest(store, turn).await?;
+        with_logs
+    }
+
+    /// What has logs, and logs alone.
+    async fn collect_with_logs(&self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
         for release in &self.releases {
             let steps = stored::steps_of_release(&mut store.read().await?.conn(), release).await?;
             self.remove_logs(store, turn, &steps).await?;
@@ -231,11 +238,28 @@ impl Round {
                 self.remove_logs(store, turn, &steps).await?;
             }
         }
-        self.collect_the_rest(store, turn).await
+        Ok(())
+    }
+
+    /// What is in the archive goes first: the database knows of it until it has.
+    async fn remove_objects(&self, store: &Store, turn: &mut Turn, steps: &[StepId]) -> Result<(), StoreError> {
+        for step in steps {
+            if archived::may_have_object(&mut store.read().await?.conn(), step).await? {
+                turn.step(async {
+                    let mut tx = store.write().await?;
+                    stored::say_log_is_removed(&mut tx, step).await?;
+                    tx.commit().await?;
+                    store.archive().remove(step).await
+                })
+                .await?;
+            }
+        }
+        Ok(())
     }
 
     /// Many short logs go with one commit, a long one with many.
     async fn remove_logs(&self, store: &Store, turn: &mut Turn, steps: &[StepId]) -> Result<(), StoreError> {
+        self.remove_objects(store, turn, steps).await?;
         let mut left = steps.iter().peekable();
         while left.peek().is_some() {
             turn.step(async {

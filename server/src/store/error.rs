@@ -71,6 +71,14 @@ pub enum StoreError {
     /// A request that makes no sense now; the text is for people.
     #[error("{0}")]
     Refused(String),
+    /// The archive of finished logs did not do its part; the same call may succeed later.
+    #[error("the archive of logs cannot {doing}: {cause}")]
+    Archive {
+        /// What it was asked.
+        doing: &'static str,
+        /// What it met.
+        cause: String,
+    },
     /// The database cannot answer now; the same call may succeed later.
     #[error("{0}")]
     Unavailable(String),
@@ -109,7 +117,10 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             full if full.is_disk_full() => true,
-            StoreError::Conflict { .. } | StoreError::Unavailable(_) | StoreError::Closed => true,
+            StoreError::Conflict { .. }
+            | StoreError::Archive { .. }
+            | StoreError::Unavailable(_)
+            | StoreError::Closed => true,
             StoreError::Database(sqlx::Error::Database(error)) => {
                 matches!(error.code().as_deref(), Some("40P01" | "40001" | "5" | "517" | "55P03" | "57P01"))
             }

@@ -1,9 +1,11 @@
 //! The logs of steps: compressed runs of lines.
 
+use std::ops::Range;
+
 use slipway_runner::coordinator::{LogChunk, LogLine, LogPosition};
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows};
+use super::{Archive, Conn, Store, StoreError, Tx, execute, row, rows};
 use crate::ids::StepId;
 
 /// A line with its number.
@@ -22,46 +24,109 @@ const CHUNKS_AT_ONCE: i64 = 16;
 
 #[derive(FromRow)]
 struct ChunkRow {
-    seq: i64,
+    first_line: i64,
+    line_count: i64,
+    data: Vec<u8>,
+    object_at: Option<i64>,
+    object_bytes: Option<i64>,
+}
+
+impl ChunkRow {
+    /// Where it stands in the step's object, if it is there.
+    fn part(&self) -> Option<Range<u64>> {
+        let begin = u64::try_from(self.object_at?).ok()?;
+        Some(begin..begin + u64::try_from(self.object_bytes?).ok()?)
+    }
+}
+
+/// Neighbouring lines of a step's log, packed.
+#[derive(Debug, Clone)]
+pub struct Run {
+    step: StepId,
     first_line: i64,
     line_count: i64,
     data: Vec<u8>,
 }
 
-/// The lines of a step from number `from` on (from 1), at most `limit`. It costs the same anywhere in the log.
+impl Run {
+    /// The number of its first line.
+    #[must_use]
+    pub fn begin(&self) -> i64 {
+        self.first_line
+    }
+
+    /// One more than the number of its last line.
+    #[must_use]
+    pub fn end(&self) -> i64 {
+        self.first_line + self.line_count
+    }
+
+    /// Its lines.
+    ///
+    /// # Errors
+    /// When they cannot be unpacked.
+    pub fn lines(&self) -> Result<impl Iterator<Item = NumberedLine> + use<>, StoreError> {
+        let lines =
+            unpack(&self.data).map_err(|problem| StoreError::corrupt("log chunk of step", &self.step, problem))?;
+        Ok((self.first_line..).zip(lines).map(|(number, line)| NumberedLine { number, line }))
+    }
+}
+
+/// Some runs of a step's lines, from the one on that holds line `from` (from 1), from the database or the archive. It
+/// costs the same anywhere in the log. No connection is held while the archive is asked; the caller's own would be.
 ///
-/// Chunks are found by their lines, and each time by one statement: they may be joined meanwhile.
+/// They are found by their lines, and by one statement: they may be joined or moved meanwhile.
 ///
 /// # Errors
-/// When the database fails, or a chunk cannot be unpacked.
-pub async fn lines(
-    conn: &mut Conn<'_>,
-    step: &StepId,
-    from: i64,
-    limit: usize,
-) -> Result<Vec<NumberedLine>, StoreError> {
+/// When the database or the archive fails.
+pub async fn runs(store: &Store, step: &StepId, from: i64) -> Result<Vec<Run>, StoreError> {
+    let mut reader = store.read().await?;
+    let mut chunks: Vec<ChunkRow> = rows!(
+        &mut reader.conn(),
+        "SELECT first_line, line_count, data, object_at, object_bytes FROM log_chunk
+         WHERE step_id = $1 AND line_count > 0 AND first_line >= COALESCE(
+             (SELECT MAX(first_line) FROM log_chunk WHERE step_id = $1 AND first_line <= $2 AND line_count > 0), 0)
+         ORDER BY first_line LIMIT $3",
+        step,
+        from,
+        CHUNKS_AT_ONCE
+    )?;
+    drop(reader);
+    bring_back(store.archive(), step, &mut chunks).await?;
+    let run = |ChunkRow { first_line, line_count, data, .. }| Run { step: step.clone(), first_line, line_count, data };
+    Ok(chunks.into_iter().map(run).collect())
+}
+
+/// Fills in what the archive holds of the chunks.
+async fn bring_back(archive: &Archive, step: &StepId, chunks: &mut [ChunkRow]) -> Result<(), StoreError> {
+    let parts: Vec<Range<u64>> = chunks.iter().filter_map(ChunkRow::part).collect();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let found = archive.read(step, &parts).await?;
+    for (chunk, data) in chunks.iter_mut().filter(|chunk| chunk.part().is_some()).zip(found) {
+        chunk.data = data.to_vec();
+    }
+    Ok(())
+}
+
+/// The lines of a step from number `from` on (from 1), at most `limit`. As [`runs`], it is no call for whoever holds a
+/// connection.
+///
+/// # Errors
+/// When the database or the archive fails, or lines cannot be unpacked.
+pub async fn lines(store: &Store, step: &StepId, from: i64, limit: usize) -> Result<Vec<NumberedLine>, StoreError> {
     let mut next = from;
     let mut found = Vec::new();
     while found.len() < limit {
-        let chunks: Vec<ChunkRow> = rows!(
-            conn,
-            "SELECT seq, first_line, line_count, data FROM log_chunk
-             WHERE step_id = $1 AND line_count > 0 AND first_line >= COALESCE(
-                 (SELECT MAX(first_line) FROM log_chunk WHERE step_id = $1 AND first_line <= $2 AND line_count > 0), 0)
-             ORDER BY first_line LIMIT $3",
-            step,
-            next,
-            CHUNKS_AT_ONCE
-        )?;
-        let Some(end) = chunks.last().map(|last| last.first_line + last.line_count).filter(|end| *end > next) else {
-            break;
-        };
-        for chunk in &chunks {
-            let unpacked =
-                unpack(&chunk.data).map_err(|problem| StoreError::corrupt("log chunk of step", step, problem))?;
-            let numbered = (chunk.first_line..).zip(unpacked).map(|(number, line)| NumberedLine { number, line });
+        let runs = runs(store, step, next).await?;
+        let Some(end) = runs.last().map(Run::end).filter(|end| *end > next) else { break };
+        for run in &runs {
             let room = limit - found.len();
-            found.extend(numbered.filter(|line| line.number >= next).take(room));
+            if room == 0 {
+                break;
+            }
+            found.extend(run.lines()?.filter(|line| line.number >= next).take(room));
         }
         next = end;
     }
@@ -98,10 +163,10 @@ pub async fn end(conn: &mut Conn<'_>, step: &StepId) -> Result<LogEnd, StoreErro
 pub(crate) async fn position(conn: &mut Conn<'_>, step: &StepId) -> Result<LogPosition, StoreError> {
     let mut position = LogPosition::default();
     loop {
-        let chunks: Vec<ChunkRow> = rows!(
+        // The step has not ended, so that all of them are here.
+        let chunks: Vec<(i64, i64, Vec<u8>)> = rows!(
             conn,
-            "SELECT seq, first_line, line_count, data FROM log_chunk
-             WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
+            "SELECT seq, first_line, data FROM log_chunk WHERE step_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3",
             step,
             position.next_seq,
             CHUNKS_AT_ONCE
@@ -109,7 +174,7 @@ pub(crate) async fn position(conn: &mut Conn<'_>, step: &StepId) -> Result<LogPo
         if chunks.is_empty() {
             return Ok(position);
         }
-        for ChunkRow { seq, first_line, data, .. } in chunks {
+        for (seq, first_line, data) in chunks {
             let lines = unpack(&data).map_err(|problem| StoreError::corrupt("log chunk of step", step, problem))?;
             position.count(&LogChunk { seq, first_line, lines });
         }

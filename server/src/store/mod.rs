@@ -3,6 +3,7 @@
 //! Functions that read take a [`Conn`]; functions that write take a [`Tx`], so that nothing is written outside a
 //! transaction. Events are collected by the transaction and stored by its commit, which then rings the bells.
 
+mod archive;
 mod engine;
 mod error;
 mod listen;
@@ -10,6 +11,7 @@ pub(crate) mod text;
 mod transaction;
 
 pub mod access_tokens;
+pub(crate) mod archived;
 pub mod artifacts;
 pub mod audit;
 pub(crate) mod build_requests;
@@ -40,6 +42,7 @@ use std::{path::Path, sync::Arc};
 use slipway_runner::Space;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub use archive::Archive;
 pub use engine::{Conn, Db, Reader, redacted};
 pub(crate) use engine::{execute, row, rows};
 pub use error::StoreError;
@@ -49,12 +52,13 @@ use transaction::TxClock;
 
 use crate::{clock::Clock, events::Bells};
 
-/// The database with its clock and its bells. Cloning it is cheap.
+/// The database with its clock and its bells, and the archive beside it. Cloning it is cheap.
 #[derive(Clone)]
 pub struct Store {
     db: Db,
     clock: Arc<dyn Clock>,
     bells: Arc<Bells>,
+    archive: Archive,
     /// Names this process among the servers of one database.
     server: Arc<str>,
     /// The disk under the database, where that is a file.
@@ -85,7 +89,15 @@ impl Store {
         let file = url.strip_prefix("sqlite:").map(|path| Path::new(path.trim_start_matches("//")));
         let folder = file.map(|file| file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")));
         let space = folder.map(|folder| Arc::new(Space::new("the disk of the database", folder, LEAST_FREE)));
-        Ok(Store { db, clock, bells, server, space, _listening: Arc::new(stop.drop_guard()) })
+        Ok(Store {
+            db,
+            clock,
+            bells,
+            archive: Archive::default(),
+            server,
+            space,
+            _listening: Arc::new(stop.drop_guard()),
+        })
     }
 
     /// Why nothing new is accepted; none while there is room on the database's disk. What is left of it is for the work
@@ -93,6 +105,18 @@ impl Store {
     #[must_use]
     pub fn shortage(&self) -> Option<String> {
         self.space.as_ref()?.shortage()
+    }
+
+    /// The same, whose finished logs are kept in an archive.
+    #[must_use]
+    pub fn with_archive(self, archive: Archive) -> Self {
+        Store { archive, ..self }
+    }
+
+    /// Where finished logs are kept, if not in the database.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// A connection to read with.

@@ -165,7 +165,7 @@ impl Amount {
 pub(crate) async fn logs_of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Amount, StoreError> {
     let found: Option<Amount> = row!(
         conn,
-        "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(LENGTH(c.data)), 0) AS BIGINT) AS bytes
+        "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(LENGTH(c.data) + COALESCE(c.object_bytes, 0)), 0) AS BIGINT) AS bytes
          FROM job j JOIN step s ON s.job_id = j.id JOIN log_chunk c ON c.step_id = s.id WHERE j.build_id = $1",
         build
     )?;
@@ -176,7 +176,7 @@ pub(crate) async fn logs_of_build(conn: &mut Conn<'_>, build: &BuildId) -> Resul
 pub(crate) async fn logs_of_release(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Amount, StoreError> {
     let found: Option<Amount> = row!(
         conn,
-        "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(LENGTH(c.data)), 0) AS BIGINT) AS bytes
+        "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(LENGTH(c.data) + COALESCE(c.object_bytes, 0)), 0) AS BIGINT) AS bytes
          FROM job j JOIN step s ON s.job_id = j.id JOIN log_chunk c ON c.step_id = s.id WHERE j.release_id = $1",
         release
     )?;
@@ -188,7 +188,7 @@ pub(crate) async fn old_logs(conn: &mut Conn<'_>, before: i64) -> Result<Amount,
     let found: Option<Amount> = row!(
         conn,
         "SELECT COUNT(*) AS count, CAST(COALESCE(SUM(
-                    (SELECT SUM(LENGTH(c.data)) FROM log_chunk c WHERE c.step_id = s.id)), 0) AS BIGINT) AS bytes
+                    (SELECT SUM(LENGTH(c.data) + COALESCE(c.object_bytes, 0)) FROM log_chunk c WHERE c.step_id = s.id)), 0) AS BIGINT) AS bytes
          FROM step s WHERE s.log_state <> 'removed' AND s.finished_at < $1",
         before
     )?;

@@ -6,3 +6,4 @@ mod looks;
 mod pictures;
 mod plain;
 mod scene;
+mod search;

@@ -3,6 +3,7 @@
 
 mod access;
 mod adoption;
+mod archive;
 mod builds;
 mod cancelling;
 mod captain;

@@ -9,6 +9,7 @@ use slipway_runner::coordinator::{
 use slipway_server::{
     ids::StepId,
     intake::Verdict,
+    logs::{Found, Search},
     retention::{Collected, Going, Limits, Round, collect_now, compact_now},
     store::{deliveries, events, jobs, logs, repositories, steps},
 };
@@ -30,6 +31,7 @@ on_both_databases!(
     a_choice_removes_what_it_named_and_nothing_else,
     one_collects_at_a_time,
     joined_chunks_read_as_before,
+    a_search_looks_at_a_part_of_a_long_log_at_a_time,
     a_runner_is_told_what_releases_hold,
 );
 
@@ -176,8 +178,7 @@ async fn end(pipeline: &Pipeline, lease: &Lease) {
 }
 
 async fn texts(pipeline: &Pipeline, step: &StepId, from: i64, limit: usize) -> Vec<(i64, String)> {
-    let mut reader = pipeline.store.read().await.unwrap();
-    let found = logs::lines(&mut reader.conn(), step, from, limit).await.unwrap();
+    let found = logs::lines(&pipeline.store, step, from, limit).await.unwrap();
     found.into_iter().map(|line| (line.number, line.line.text)).collect()
 }
 
@@ -277,6 +278,8 @@ async fn joined_chunks_read_as_before(database: TestDatabase) {
     assert_eq!(compact_now(&pipeline.store).await.unwrap(), 0, "the step runs");
     let before = texts(&pipeline, &step, 1, 10_000).await;
     assert_eq!(before.len(), 600);
+    let found = search(&pipeline, &step, &before[298].1, 1).await;
+    assert_eq!(found.lines[0].number, 299);
     end(&pipeline, &lease).await;
     // A reader who walks through it line by line meanwhile.
     let walk = async {
@@ -296,10 +299,25 @@ async fn joined_chunks_read_as_before(database: TestDatabase) {
         assert_eq!(part[..], before[start..before.len().min(start + 2)]);
     }
     assert_eq!(texts(&pipeline, &step, 601, 10).await, []);
+    assert_eq!(search(&pipeline, &step, &before[298].1, 1).await, found);
     let mut reader = pipeline.store.read().await.unwrap();
     assert_eq!(logs::end(&mut reader.conn(), &step).await.unwrap().next_line, 601);
     drop(reader);
     assert_eq!(compact_now(&pipeline.store).await.unwrap(), 0);
+}
+
+async fn search(pipeline: &Pipeline, step: &StepId, text: &str, from: i64) -> Found {
+    Search::of(text, false).unwrap().run(&pipeline.store, step, from, 100).await.unwrap()
+}
+
+async fn a_search_looks_at_a_part_of_a_long_log_at_a_time(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    let (_lease, step) = talkative(&pipeline, 11, 10_000).await;
+    let first = search(&pipeline, &step, "there is no such line", 1).await;
+    let next = first.next.unwrap();
+    assert!(first.lines.is_empty() && (100_001..110_001).contains(&next), "{next}");
+    let rest = search(&pipeline, &step, "there is no such line", next).await;
+    assert_eq!((rest.lines.len(), rest.next), (0, None));
 }
 
 async fn a_runner_is_told_what_releases_hold(database: TestDatabase) {

@@ -82,7 +82,7 @@ async fn a_failed_build_is_tried_again_with_its_logs_kept(database: TestDatabase
     let steps: Vec<_> = detail.steps.iter().map(|step| (step.attempt, step.position, step.state)).collect();
     let expected = [(1, 0, StepState::Failed), (1, 1, StepState::Skipped), (2, 0, StepState::Succeeded)];
     assert_eq!(steps, expected);
-    let kept = logs::lines(&mut reader.conn(), &detail.steps[0].id, 1, 10).await.unwrap();
+    let kept = logs::lines(&pipeline.store, &detail.steps[0].id, 1, 10).await.unwrap();
     assert_eq!(kept[0].line.text, "the registry is down");
 }
 

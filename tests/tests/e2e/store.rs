@@ -308,12 +308,12 @@ async fn a_log_is_stored_once_and_read_from_any_line(database: TestDatabase) {
 
     let mut reader = pipeline.store.read().await.unwrap();
     let conn = &mut reader.conn();
-    let all = logs::lines(conn, &step, 1, 1_000).await.unwrap();
+    let all = logs::lines(&pipeline.store, &step, 1, 1_000).await.unwrap();
     assert_eq!(all.len(), 400);
     assert!(all.iter().all(|line| line.line.text == format!("line {}", line.number)));
-    let some = logs::lines(conn, &step, 215, 20).await.unwrap();
+    let some = logs::lines(&pipeline.store, &step, 215, 20).await.unwrap();
     assert_eq!((some[0].number, some.len(), some[19].number), (215, 20, 234));
-    assert!(logs::lines(conn, &step, 401, 10).await.unwrap().is_empty());
+    assert!(logs::lines(&pipeline.store, &step, 401, 10).await.unwrap().is_empty());
     assert_eq!(logs::end(conn, &step).await.unwrap().next_line, 401);
 }
 

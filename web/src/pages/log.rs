@@ -46,4 +46,33 @@ pub struct LogPage {
     pub later: Option<String>,
     /// The whole log as plain text.
     pub plain: String,
+    /// The page's own address.
+    pub address: String,
+    /// What was looked for; then the lines are those that hold it.
+    pub search: Option<LogSearch>,
+}
+
+/// A search in a log.
+#[derive(Debug, Clone)]
+pub struct LogSearch {
+    /// The text.
+    pub text: String,
+    /// Whether the case of letters makes no difference.
+    pub any_case: bool,
+    /// Why nothing was looked for.
+    pub refused: Option<String>,
+    /// The page that looks on behind these lines.
+    pub further: Option<String>,
+}
+
+impl LogPage {
+    /// What the search's field holds.
+    fn text(&self) -> &str {
+        self.search.as_ref().map_or("", |search| &search.text)
+    }
+
+    /// Whether the case of letters makes no difference to the search.
+    fn any_case(&self) -> bool {
+        self.search.as_ref().is_none_or(|search| search.any_case)
+    }
 }

@@ -18,7 +18,7 @@ pub use environments::{
     AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, ReleaseRow, Source,
 };
 pub use home::{Activity, Home, RepositoryCard};
-pub use log::LogPage;
+pub use log::{LogPage, LogSearch};
 pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;
 pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};

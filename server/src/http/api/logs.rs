@@ -1,10 +1,12 @@
-//! The log of a step, from any line on.
+//! The log of a step: from any line on, the lines that hold a text, and the whole as plain text.
 
 use axum::{
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use slipway_runner::coordinator::LogStream;
 
@@ -16,24 +18,42 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
+    logs::{Found, Search},
     store::{
-        Conn, StoreError, jobs,
+        Conn, Store, StoreError, jobs,
         jobs::Job,
         logs::{self, NumberedLine},
         steps::{self, Step},
     },
 };
 
-/// How many lines an answer has at most; the header `Slipway-Next-Line` says where the next begins.
+/// How many lines an answer has at most; the header [`NEXT_LINE`] says where the next begins.
 const LINES: usize = 10_000;
+/// How many lines of those that hold a text.
+const FOUND_LINES: usize = 1_000;
+/// The lines that one piece of a whole log is made of.
+const PIECE_LINES: usize = 2_000;
+
+/// Where the next answer begins. Of a search it is left out where the log ends by now.
+pub const NEXT_LINE: &str = "slipway-next-line";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/repositories/{owner}/{name}/builds/{number}/steps/{index}/log", Permission::Read, of_build)
         .get(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}/steps/{index}/log.txt",
+            Permission::Read,
+            whole_of_build,
+        )
+        .get(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/steps/{index}/log",
             Permission::Read,
             of_release,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/steps/{index}/log.txt",
+            Permission::Read,
+            whole_of_release,
         )
 }
 
@@ -43,6 +63,18 @@ struct Part {
     /// The first line wanted, from 1.
     #[serde(default = "first_line")]
     from: i64,
+    /// The attempt wanted; the last unless it is given.
+    attempt: Option<i64>,
+    /// Only lines that hold this text.
+    search: Option<String>,
+    /// In any case of its letters.
+    #[serde(default)]
+    any_case: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
     /// The attempt wanted; the last unless it is given.
     attempt: Option<i64>,
 }
@@ -60,57 +92,122 @@ struct LineView<'a> {
     text: &'a str,
 }
 
+/// Names a step of a build.
+type InBuild = Named<(String, String, i64, i64)>;
+/// Names a step of a release's rollout.
+type InRelease = Named<(String, String, String, i64, i64)>;
+
 async fn of_build(
     State(state): State<AppState>,
-    Named((owner, name, number, index)): Named<(String, String, i64, i64)>,
+    Named(names): InBuild,
     Asked(part): Asked<Part>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut reader = state.store.read().await?;
-    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
-    let build = lookup::build(&mut reader.conn(), &repository, number).await?;
-    let job = jobs::of_build(&mut reader.conn(), &build.id).await?;
-    answer(&mut reader.conn(), job, index, &part, &headers).await
+    let step = step_of_build(&mut state.store.read().await?.conn(), &names, part.attempt).await?;
+    answer(&state.store, step, &part, &headers).await
 }
 
 async fn of_release(
     State(state): State<AppState>,
-    Named((owner, name, environment, number, index)): Named<(String, String, String, i64, i64)>,
+    Named(names): InRelease,
     Asked(part): Asked<Part>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let mut reader = state.store.read().await?;
-    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
-    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
-    let release = lookup::release(&mut reader.conn(), &environment, number).await?;
-    let job = jobs::of_release(&mut reader.conn(), &release.id).await?;
-    answer(&mut reader.conn(), job, index, &part, &headers).await
+    let step = step_of_release(&mut state.store.read().await?.conn(), &names, part.attempt).await?;
+    answer(&state.store, step, &part, &headers).await
 }
 
-async fn answer(
-    conn: &mut Conn<'_>,
-    job: Option<Job>,
-    index: i64,
-    part: &Part,
-    headers: &HeaderMap,
+async fn whole_of_build(
+    State(state): State<AppState>,
+    Named(names): InBuild,
+    Asked(wanted): Asked<Whole>,
 ) -> Result<Response, Problem> {
-    let step = find(conn, job, index, part.attempt).await?;
-    if let Some(at) = step.log_removed_at {
-        let at = Time(at);
-        return Err(Problem::gone(format!(
-            "The log of this step was removed on {at}: logs are kept for a limited time."
-        )));
-    }
-    let lines = logs::lines(conn, &step.id, part.from.max(1), LINES).await?;
-    let next = lines.last().map_or(part.from.max(1), |last| last.number + 1);
+    let step = step_of_build(&mut state.store.read().await?.conn(), &names, wanted.attempt).await?;
+    whole(&state, step)
+}
+
+async fn whole_of_release(
+    State(state): State<AppState>,
+    Named(names): InRelease,
+    Asked(wanted): Asked<Whole>,
+) -> Result<Response, Problem> {
+    let step = step_of_release(&mut state.store.read().await?.conn(), &names, wanted.attempt).await?;
+    whole(&state, step)
+}
+
+async fn step_of_build(
+    conn: &mut Conn<'_>,
+    (owner, name, number, index): &(String, String, i64, i64),
+    attempt: Option<i64>,
+) -> Result<Step, Problem> {
+    let repository = lookup::repository(conn, owner, name).await?;
+    let build = lookup::build(conn, &repository, *number).await?;
+    let job = jobs::of_build(conn, &build.id).await?;
+    find(conn, job, *index, attempt).await
+}
+
+async fn step_of_release(
+    conn: &mut Conn<'_>,
+    (owner, name, environment, number, index): &(String, String, String, i64, i64),
+    attempt: Option<i64>,
+) -> Result<Step, Problem> {
+    let repository = lookup::repository(conn, owner, name).await?;
+    let environment = lookup::environment(conn, &repository, environment).await?;
+    let release = lookup::release(conn, &environment, *number).await?;
+    let job = jobs::of_release(conn, &release.id).await?;
+    find(conn, job, *index, attempt).await
+}
+
+async fn answer(store: &Store, step: Step, part: &Part, headers: &HeaderMap) -> Result<Response, Problem> {
+    is_kept(&step)?;
+    let from = part.from.max(1);
+    let Found { lines, next } = match &part.search {
+        Some(text) => {
+            let search = Search::of(text, part.any_case).map_err(|error| Problem::bad_request(error.to_string()))?;
+            search.run(store, &step.id, from, FOUND_LINES).await?
+        }
+        None => {
+            let lines = logs::lines(store, &step.id, from, LINES).await?;
+            let next = lines.last().map_or(from, |last| last.number + 1);
+            Found { lines, next: Some(next) }
+        }
+    };
     let as_json = headers.get(header::ACCEPT).is_some_and(|accept| accept == "application/x-ndjson");
-    let (content_type, body) =
-        if as_json { ("application/x-ndjson", ndjson(&lines)) } else { ("text/plain; charset=utf-8", plain(&lines)) };
+    let (content_type, body) = match (as_json, &part.search) {
+        (true, _) => ("application/x-ndjson", ndjson(&lines)),
+        (false, Some(_)) => ("text/plain; charset=utf-8", numbered(&lines)),
+        (false, None) => ("text/plain; charset=utf-8", plain(&lines)),
+    };
+    let mut answer = ([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))], body).into_response();
+    if let Some(next) = next {
+        answer.headers_mut().insert(NEXT_LINE, HeaderValue::from(next));
+    }
+    Ok(answer)
+}
+
+fn is_kept(step: &Step) -> Result<(), Problem> {
+    let Some(at) = step.log_removed_at.map(Time) else { return Ok(()) };
+    Err(Problem::gone(format!("The log of this step was removed on {at}: logs are kept for a limited time.")))
+}
+
+/// A step's whole log as plain text, read piece by piece, so that one of any size goes through little memory.
+pub(in crate::http) fn whole(state: &AppState, step: Step) -> Result<Response, Problem> {
+    is_kept(&step)?;
+    let store = state.store.clone();
+    let pieces = stream::try_unfold(1_i64, move |from| {
+        let (store, step) = (store.clone(), step.id.clone());
+        async move {
+            let lines = logs::lines(&store, &step, from, PIECE_LINES).await?;
+            let next = lines.last().map(|last| (Bytes::from(plain(&lines)), last.number + 1));
+            Ok::<_, StoreError>(next)
+        }
+    });
     let headers = [
-        (header::CONTENT_TYPE.as_str(), HeaderValue::from_static(content_type)),
-        ("slipway-next-line", HeaderValue::from(next)),
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
     ];
-    Ok((headers, body).into_response())
+    Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
 async fn find(conn: &mut Conn<'_>, job: Option<Job>, index: i64, attempt: Option<i64>) -> Result<Step, Problem> {
@@ -122,6 +219,11 @@ async fn find(conn: &mut Conn<'_>, job: Option<Job>, index: i64, attempt: Option
 
 fn plain(lines: &[NumberedLine]) -> String {
     lines.iter().flat_map(|line| [line.line.text.as_str(), "\n"]).collect()
+}
+
+/// As `grep -n` writes it.
+fn numbered(lines: &[NumberedLine]) -> String {
+    lines.iter().map(|line| format!("{}:{}\n", line.number, line.line.text)).collect()
 }
 
 fn ndjson(lines: &[NumberedLine]) -> String {

@@ -5,7 +5,7 @@ mod builds;
 mod deliveries;
 mod environments;
 mod events;
-mod logs;
+pub(super) mod logs;
 pub(super) mod lookup;
 mod page;
 mod placement;
@@ -24,6 +24,7 @@ mod tokens;
 use crate::access::Routes;
 
 pub(in crate::http) use builds::{Wish, queue_again, request_build, try_again};
+pub use logs::NEXT_LINE;
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};
 pub(in crate::http) use schedules::{run_schedule, set_paused};

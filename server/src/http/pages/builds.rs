@@ -71,7 +71,10 @@ async fn page(
     let job = jobs::of_build(conn, &build.id).await?;
     let address = links::build(&repository.name, number);
     let listed = attempt.map_or_else(|| address.clone(), |attempt| links::attempt(&address, attempt));
-    let steps = steps::of_job(conn, job.as_ref(), attempt, &listed, event, now).await?;
+    drop(reader);
+    let steps = steps::of_job(&state.store, job.as_ref(), attempt, &listed, event, now).await?;
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
     let waits = rows::why_it_waits(conn, &build, now).await?;
     let shown = Shown::from(build.state);
     let viewer = viewer(principal);

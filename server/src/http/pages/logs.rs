@@ -1,18 +1,12 @@
 //! The log of one step: a window of its lines, and the whole as plain text.
 
-use axum::{
-    body::{Body, Bytes},
-    extract::State,
-    http::header,
-    response::{IntoResponse, Response},
-};
-use futures_util::stream;
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    logs::{LogWriter, PAGE_LINES},
-    pages::{LogPage, RepositoryHead, Tab},
+    logs::{LogRows, LogWriter, PAGE_LINES},
+    pages::{LogPage, LogSearch, RepositoryHead, Tab},
     state::State as Shown,
     time::{Took, When},
 };
@@ -26,14 +20,14 @@ use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{
-        api::lookup,
+        api::{logs::whole, lookup},
         errors::Problem,
         extract::{Asked, Named},
         stream::Cursor,
     },
-    ids::StepId,
+    logs::Search,
     store::{
-        Conn, Store, StoreError, events, jobs,
+        Conn, Store, events, jobs,
         jobs::Job,
         logs,
         repositories::Repository,
@@ -41,8 +35,8 @@ use crate::{
     },
 };
 
-/// The lines that one piece of a plain text is made of.
-const PIECE_LINES: usize = 2_000;
+/// The most lines that one page shows of those that a search finds.
+const FOUND_LINES: usize = 500;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -79,6 +73,14 @@ struct Wanted {
     until: Option<i64>,
     /// As many of the last ones.
     tail: Option<i64>,
+    /// Those that hold this text.
+    search: Option<String>,
+    /// In any case of its letters.
+    #[serde(default)]
+    any_case: bool,
+    /// From this one on.
+    #[serde(default)]
+    from: i64,
 }
 
 /// Names a step of a build.
@@ -110,7 +112,8 @@ async fn of_build(
     let conn = &mut reader.conn();
     let event = events::last_id(conn).await?;
     let found = step_of_build(conn, &names).await?;
-    page(conn, found, event, &wanted, &principal, state.store.clock().now()).await
+    drop(reader);
+    page(&state.store, found, event, &wanted, &principal).await
 }
 
 async fn of_attempt(
@@ -123,7 +126,8 @@ async fn of_attempt(
     let conn = &mut reader.conn();
     let event = events::last_id(conn).await?;
     let found = step_of_attempt(conn, &names).await?;
-    page(conn, found, event, &wanted, &principal, state.store.clock().now()).await
+    drop(reader);
+    page(&state.store, found, event, &wanted, &principal).await
 }
 
 async fn of_release(
@@ -136,22 +140,23 @@ async fn of_release(
     let conn = &mut reader.conn();
     let event = events::last_id(conn).await?;
     let found = step_of_release(conn, &names).await?;
-    page(conn, found, event, &wanted, &principal, state.store.clock().now()).await
+    drop(reader);
+    page(&state.store, found, event, &wanted, &principal).await
 }
 
 async fn text_of_build(State(state): State<AppState>, Named(names): InBuild) -> Result<Response, Problem> {
     let found = step_of_build(&mut state.store.read().await?.conn(), &names).await?;
-    Ok(plain(state.store.clone(), found.step.id))
+    whole(&state, found.step)
 }
 
 async fn text_of_attempt(State(state): State<AppState>, Named(names): InAttempt) -> Result<Response, Problem> {
     let found = step_of_attempt(&mut state.store.read().await?.conn(), &names).await?;
-    Ok(plain(state.store.clone(), found.step.id))
+    whole(&state, found.step)
 }
 
 async fn text_of_release(State(state): State<AppState>, Named(names): InRelease) -> Result<Response, Problem> {
     let found = step_of_release(&mut state.store.read().await?.conn(), &names).await?;
-    Ok(plain(state.store.clone(), found.step.id))
+    whole(&state, found.step)
 }
 
 /// The step at a position of a build's present attempt.
@@ -229,25 +234,33 @@ fn window(wanted: &Wanted, total: i64) -> (i64, i64) {
 }
 
 async fn page(
-    conn: &mut Conn<'_>,
+    store: &Store,
     found: StepOf,
     event: i64,
     wanted: &Wanted,
     principal: &Principal,
-    now: i64,
 ) -> Result<Html<LogPage>, Problem> {
+    let now = store.clock().now();
     let StepOf { repository, step, tab, of, of_address, followed, .. } = found;
-    let total = logs::end(conn, &step.id).await?.next_line - 1;
+    let total = logs::end(&mut store.read().await?.conn(), &step.id).await?.next_line - 1;
     let (first, last) = window(wanted, total);
-    let mut writer = primed(conn, &step, first, LogWriter::for_log_page(began(&step))).await?;
-    let lines = logs::lines(conn, &step.id, first, usize::try_from(last - first + 1).unwrap_or(0)).await?;
-    let rows = draw(&mut writer, &lines);
     let position = u32::try_from(step.position).unwrap_or(0);
     let address = links::step(&of_address, position);
+    let (rows, search) = match &wanted.search {
+        Some(text) => {
+            let (rows, search) = find(store, &step, text, wanted, &address).await?;
+            (rows, Some(search))
+        }
+        None => {
+            let mut writer = primed(store, &step, first, LogWriter::for_log_page(began(&step))).await?;
+            let lines = logs::lines(store, &step.id, first, usize::try_from(last - first + 1).unwrap_or(0)).await?;
+            (draw(&mut writer, &lines), None)
+        }
+    };
     let shown = Shown::from(step.state);
     let title = format!("{} {}", step.kind.as_str(), step.name);
     let mut frame = Frame::new(title, Section::Repositories, viewer(principal)).toned(shown.tone());
-    if shown.is_open() && last == total {
+    if shown.is_open() && last == total && search.is_none() {
         let cursor = Cursor::at(event).with_step(step.attempt, step.position, rows.last().unwrap_or(0) + 1);
         frame = frame.live(format!(
             "/stream{}?from={}",
@@ -271,29 +284,33 @@ async fn page(
         earlier: (first > 1).then(|| format!("{address}?until={}", first - 1)),
         later: (last < total).then(|| format!("{address}?until={}", last + PAGE_LINES)),
         plain: format!("{address}/log.txt"),
+        address,
+        search,
         rows,
         removed: step.log_removed_at.map(|at| When { at, now }),
     }))
 }
 
-/// The stored lines as plain text, read piece by piece, so that a log of any size goes through little memory.
-fn plain(store: Store, step: StepId) -> Response {
-    let pieces = stream::try_unfold(1_i64, move |from| {
-        let (store, step) = (store.clone(), step.clone());
-        async move {
-            let lines = logs::lines(&mut store.read().await?.conn(), &step, from, PIECE_LINES).await?;
-            let Some(last) = lines.last() else { return Ok::<_, StoreError>(None) };
-            let next = last.number + 1;
-            let text: String = lines.iter().flat_map(|line| [line.line.text.as_str(), "\n"]).collect();
-            Ok(Some((Bytes::from(text), next)))
+/// The lines that hold a text, and what is said of the search.
+async fn find(
+    store: &Store,
+    step: &Step,
+    text: &str,
+    wanted: &Wanted,
+    address: &str,
+) -> Result<(LogRows, LogSearch), Problem> {
+    let mut writer = LogWriter::for_found(address, began(step));
+    let any_case = wanted.any_case;
+    let (lines, next, refused) = match Search::of(text, any_case) {
+        Ok(search) => {
+            let found = search.run(store, &step.id, wanted.from.max(1), FOUND_LINES).await?;
+            (found.lines, found.next, None)
         }
-    });
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
-    ];
-    (headers, Body::from_stream(pieces)).into_response()
+        Err(error) => (Vec::new(), None, Some(error.to_string())),
+    };
+    let further = next.map(|next| format!("{address}?search={}&any_case={any_case}&from={next}", links::encode(text)));
+    let search = LogSearch { text: text.to_owned(), any_case, refused, further };
+    Ok((draw(&mut writer, &lines), search))
 }
 
 #[cfg(test)]

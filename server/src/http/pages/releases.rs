@@ -45,7 +45,10 @@ async fn show(
     let release = lookup::release(conn, &environment, number).await?;
     let job = jobs::of_release(conn, &release.id).await?;
     let address = links::release(&repository.name, &environment.name, number);
-    let steps = steps::of_job(conn, job.as_ref(), None, &address, event, now).await?;
+    drop(reader);
+    let steps = steps::of_job(&state.store, job.as_ref(), None, &address, event, now).await?;
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
     let viewer = viewer(&principal);
     let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
     let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);

@@ -14,7 +14,7 @@ use crate::{
     http::{errors::Problem, stream::Cursor},
     queue::StepState,
     store::{
-        Conn,
+        Store, StoreError,
         jobs::Job,
         logs::{self, NumberedLine},
         steps::{self, Step},
@@ -40,9 +40,10 @@ pub(super) struct JobSteps {
     pub(super) shown: Option<i64>,
 }
 
-/// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `page` is the address of the page that lists them, `event` the event that it was read at.
+/// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `page` is the address of
+/// the page that lists them, `event` the event that it was read at. No call for whoever holds a connection.
 pub(super) async fn of_job(
-    conn: &mut Conn<'_>,
+    store: &Store,
     job: Option<&Job>,
     attempt: Option<i64>,
     page: &str,
@@ -51,7 +52,7 @@ pub(super) async fn of_job(
 ) -> Result<JobSteps, Problem> {
     let mut cursor = Cursor::at(event);
     let mut steps = match job {
-        Some(job) => steps::of_job(conn, &job.id).await?,
+        Some(job) => steps::of_job(&mut store.read().await?.conn(), &job.id).await?,
         None => Vec::new(),
     };
     let mut attempts: Vec<i64> = steps.iter().map(|step| step.attempt).collect();
@@ -65,9 +66,13 @@ pub(super) async fn of_job(
     let mut rows = Vec::with_capacity(steps.len());
     for step in steps {
         let address = links::step(page, u32::try_from(step.position).unwrap_or(0));
-        let lines = logs::end(conn, &step.id).await?.next_line - 1;
+        let lines = logs::end(&mut store.read().await?.conn(), &step.id).await?.next_line - 1;
         let is_told = step.state == StepState::Running || failed.as_ref().is_some_and(|failed| failed.id == step.id);
-        let tail = if is_told { Some(tail(conn, &step, &address, lines).await?) } else { None };
+        let tail = match if is_told { Some(tail(store, &step, &address, lines).await) } else { None } {
+            // The page does not wait for an archive that does not answer; the log's own page says so.
+            None | Some(Err(StoreError::Archive { .. })) => None,
+            Some(found) => Some(found?),
+        };
         if step.state == StepState::Running {
             let last = tail.as_ref().and_then(LogRows::last).unwrap_or(0);
             cursor = cursor.with_step(step.attempt, step.position, last + 1);
@@ -96,13 +101,13 @@ pub(in crate::http) fn began(step: &Step) -> i64 {
 
 /// A writer that has seen the lines before `from`, so that colours which were switched on there hold.
 pub(in crate::http) async fn primed(
-    conn: &mut Conn<'_>,
+    store: &Store,
     step: &Step,
     from: i64,
     mut writer: LogWriter,
-) -> Result<LogWriter, Problem> {
+) -> Result<LogWriter, StoreError> {
     let start = (from - PRIMING_LINES).max(1);
-    let before = logs::lines(conn, &step.id, start, usize::try_from(from - start).unwrap_or(0)).await?;
+    let before = logs::lines(store, &step.id, start, usize::try_from(from - start).unwrap_or(0)).await?;
     for line in before {
         writer.pass_over(&line.line.text);
     }
@@ -121,11 +126,11 @@ pub(in crate::http) fn draw(writer: &mut LogWriter, lines: &[NumberedLine]) -> L
     }))
 }
 
-async fn tail(conn: &mut Conn<'_>, step: &Step, address: &str, lines: i64) -> Result<LogRows, Problem> {
+async fn tail(store: &Store, step: &Step, address: &str, lines: i64) -> Result<LogRows, StoreError> {
     let from = (lines - TAIL_LINES + 1).max(1);
     let writer = LogWriter::for_step(&key(step), address, began(step));
-    let mut writer = primed(conn, step, from, writer).await?;
-    let found = logs::lines(conn, &step.id, from, usize::try_from(TAIL_LINES).unwrap_or(0)).await?;
+    let mut writer = primed(store, step, from, writer).await?;
+    let found = logs::lines(store, &step.id, from, usize::try_from(TAIL_LINES).unwrap_or(0)).await?;
     Ok(draw(&mut writer, &found))
 }
 

@@ -19,7 +19,7 @@ use crate::{
     ids::JobId,
     queue::StepState,
     store::{
-        Conn, Store,
+        Store,
         events::{self, Event, EventFilter},
         logs,
         steps::{self, Step},
@@ -124,12 +124,12 @@ impl Follower {
     /// meanwhile rings again.
     async fn look(&mut self) -> Result<(), Problem> {
         self.events.borrow_and_update();
-        let mut reader = self.store.read().await?;
-        let conn = &mut reader.conn();
         if std::mem::take(&mut self.is_new) {
-            self.find_steps(conn).await?;
+            self.find_steps().await?;
         }
         let mut has_news = false;
+        let mut reader = self.store.read().await?;
+        let conn = &mut reader.conn();
         loop {
             let found = events::portion(conn, self.cursor.event, &self.subject.filter, EVENTS_AT_ONCE).await?;
             self.cursor.event = found.seen;
@@ -138,10 +138,11 @@ impl Follower {
             }
             has_news |= found.events.iter().any(|event| self.concerns(event));
         }
+        drop(reader);
         if has_news {
-            self.find_steps(conn).await?;
+            self.find_steps().await?;
         }
-        self.read_lines(conn).await?;
+        self.read_lines().await?;
         // After the lines, so that a page that is drawn anew because a step ended already has its last ones.
         if has_news {
             self.outbox.push_back(SseEvent::default().event("changed").id(self.cursor.to_string()).data("{}"));
@@ -158,9 +159,10 @@ impl Follower {
     }
 
     /// Adds the steps that run now to those followed, and notes which ended.
-    async fn find_steps(&mut self, conn: &mut Conn<'_>) -> Result<(), Problem> {
+    async fn find_steps(&mut self) -> Result<(), Problem> {
         let Some(job) = &self.subject.job else { return Ok(()) };
-        for step in latest_attempt(steps::of_job(conn, job).await?) {
+        let found = steps::of_job(&mut self.store.read().await?.conn(), job).await?;
+        for step in latest_attempt(found) {
             if let Some(known) = self.steps.iter_mut().find(|known| known.step.id == step.id) {
                 known.is_over = step.state.is_final();
                 known.step = step;
@@ -183,17 +185,17 @@ impl Follower {
                 }
                 Logs::None | Logs::Only(_) => LogWriter::for_log_page(began(&step)),
             };
-            let writer = primed(conn, &step, next, writer).await?;
+            let writer = primed(&self.store, &step, next, writer).await?;
             let bell = self.store.bells().log(&step.id);
             self.steps.push(Followed { is_over: step.state.is_final(), step, bell, writer, next });
         }
         Ok(())
     }
 
-    async fn read_lines(&mut self, conn: &mut Conn<'_>) -> Result<(), Problem> {
+    async fn read_lines(&mut self) -> Result<(), Problem> {
         for followed in &mut self.steps {
             followed.bell.borrow_and_update();
-            let lines = logs::lines(conn, &followed.step.id, followed.next, LINES_AT_ONCE).await?;
+            let lines = logs::lines(&self.store, &followed.step.id, followed.next, LINES_AT_ONCE).await?;
             let place = (followed.step.attempt, followed.step.position);
             if let Some(last) = lines.last() {
                 followed.next = last.number + 1;

@@ -5,11 +5,12 @@ use slipway_tests::browser::Browser;
 
 use super::scene::Scene;
 
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/repositories/acme/shop",
     "/repositories/acme/shop/builds/2",
     "/repositories/acme/shop/builds/3/steps/0",
+    "/repositories/acme/shop/builds/3/steps/0?search=colour",
     "/repositories/acme/shop/environments",
     "/repositories/acme/shop/environments/staging",
     "/repositories/acme/shop/environments/dev/releases/1",
