@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use clap::Args;
 use slipway_web::ansi;
 
-use super::{Client, Failure, secret::parts};
+use super::{Client, Failure, repository_path};
 use crate::http::api::NEXT_LINE;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub(super) struct Logs {
 
 impl Logs {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let (owner, name) = parts(&self.repository)?;
+        let (owner, name) = repository_path(&self.repository)?;
         let (number, step) = (self.number.to_string(), self.step.to_string());
         let path = ["repositories", owner, name, "builds", &number, "steps", &step, "log"];
         let mut next = Some("1".to_owned());
