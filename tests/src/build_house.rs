@@ -87,6 +87,7 @@ impl BuildHouse {
                 capacity: 2,
                 labels: BTreeMap::new(),
                 builds_only: false,
+                internal_hosts: Vec::new(),
                 docker_host: None,
                 proxy: None,
                 at_shutdown: AtShutdown::HandBack,

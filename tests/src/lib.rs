@@ -17,6 +17,7 @@ pub mod engine_events;
 pub mod environments;
 pub mod forge;
 pub mod fuse;
+pub mod git_http;
 pub mod git_server;
 pub mod house;
 pub mod http_line;

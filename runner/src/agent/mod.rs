@@ -107,7 +107,8 @@ pub async fn run_until_drained(
     let resumed: Vec<_> = entries.iter().filter_map(|entry| entry.origin(&config.id)).collect();
     let workspaces = start::folders(&config, &incarnation, &resumed, &leftovers)?;
     let workshop = Workshop {
-        mirrors: Mirrors::new(config.data_dir.join("mirrors"), config.limits.checkout),
+        mirrors: Mirrors::new(config.data_dir.join("mirrors"), config.limits.checkout)
+            .with_internal_hosts(config.internal_hosts.clone()),
         workspaces,
         limits: config.limits.steps,
         leftovers,

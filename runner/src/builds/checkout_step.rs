@@ -101,9 +101,6 @@ async fn check_out(
         log.say(format!("merged into {} at {} as {}", pull.base, short(base), short(&checkout.written))).await;
     }
     let workspace = Workspace::open(into.to_owned())?;
-    if matches!(workspace.mountable(".gitmodules"), Ok(Some(_))) {
-        log.say("this commit has submodules: they are not fetched, their folders stay empty").await;
-    }
     let (plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
     let facts = facts(work, &checkout, warnings);
     Ok((CheckedOut { workspace, plan, commit: checkout.commit.name }, facts))

@@ -2,6 +2,9 @@
 
 use std::{fs, io, path::Path};
 
+/// How the names of large files end that are not complete.
+pub(super) const DRAFT: &str = "lfs-draft";
+
 /// Removes from every mirror the locks and drafts of writers that are no more. To be called while nobody works on them:
 /// libgit2 waits for nobody's lock, so a fetch would fail for ever on one that nobody holds.
 pub(crate) fn free_mirrors(folder: &Path) -> io::Result<()> {
@@ -27,9 +30,9 @@ fn free(folder: &Path, objects: bool) -> io::Result<()> {
 }
 
 /// No ref's name ends in `.lock` (git-check-ref-format(1)); `_git2_` is how libgit2 marks its drafts of objects and
-/// packs, but a branch may be called so.
+/// packs, but a branch may be called so. A ref of the name of a draft of a large file is fetched again.
 fn is_abandoned(name: &str, objects: bool) -> bool {
-    name.ends_with(".lock") || (objects && name.contains("_git2_"))
+    name.ends_with(".lock") || name.ends_with(&format!(".{DRAFT}")) || (objects && name.contains("_git2_"))
 }
 
 #[cfg(test)]
@@ -41,9 +44,21 @@ mod tests {
     #[test]
     fn locks_and_drafts_go_and_refs_and_packs_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let goes =
-            ["HEAD.lock", "refs/slipway/heads/main.lock", "objects/pack/pack_git2_8f3a1c", "objects/0a/x_git2_1"];
-        let stays = ["HEAD", "refs/slipway/heads/main", "refs/slipway/heads/use_git2_now", "objects/pack/pack-1.pack"];
+        let goes = [
+            "HEAD.lock",
+            "refs/slipway/heads/main.lock",
+            "objects/pack/pack_git2_8f3a1c",
+            "objects/0a/x_git2_1",
+            "lfs/0a/1b/0a1b.lfs-draft",
+            "modules/0a.git/objects/0a/x_git2_1",
+        ];
+        let stays = [
+            "HEAD",
+            "refs/slipway/heads/main",
+            "refs/slipway/heads/use_git2_now",
+            "objects/pack/pack-1.pack",
+            "lfs/0a/1b/0a1b",
+        ];
         let path = |name: &str| folder.path().join("r.git").join(name);
         for name in goes.iter().chain(&stays) {
             fs::create_dir_all(path(name).parent().unwrap()).unwrap();

@@ -4,6 +4,23 @@ use url::Url;
 
 use super::CheckoutError;
 
+/// A server, and who asks it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) scheme: String,
+    /// Empty where there is none.
+    pub(super) user: String,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Place {
+    /// Whether a login for one is as good for the other.
+    fn is_same_server(&self, other: &Place) -> bool {
+        (&self.scheme, &self.host, self.port) == (&other.scheme, &other.host, other.port)
+    }
+}
+
 /// An address that may be fetched from.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct CloneAddress {
@@ -33,6 +50,119 @@ impl CloneAddress {
         Ok(CloneAddress { full: text.to_owned(), shown: redacted(text) })
     }
 
+    /// The server that it leads to.
+    pub(super) fn place(&self) -> Place {
+        let Ok(url) = Url::parse(&self.full) else {
+            let (login, _) = self.full.split_once(':').unwrap_or((&self.full, ""));
+            let (user, host) = login.split_once('@').unwrap_or(("", login));
+            return Place {
+                scheme: "ssh".to_owned(),
+                user: user.to_owned(),
+                host: host.to_ascii_lowercase(),
+                port: 22,
+            };
+        };
+        let usual = match url.scheme() {
+            "http" => 80,
+            "https" => 443,
+            "git" => 9418,
+            _ => 22,
+        };
+        Place {
+            scheme: url.scheme().to_owned(),
+            user: url.username().to_owned(),
+            host: url.host_str().unwrap_or_default().to_ascii_lowercase(),
+            port: url.port().unwrap_or(usual),
+        }
+    }
+
+    /// The address that a submodule of this repository has, as `.gitmodules` says it: relative to this one, or whole.
+    ///
+    /// `own` is the registered repository's: its login goes to its own server only, and so does what is asked without
+    /// the gate, by git's own protocol or by ssh. There is none for who may not read by that login.
+    pub(super) fn of_submodule(&self, text: &str, own: Option<&CloneAddress>) -> Result<Self, CheckoutError> {
+        let refused = |why: &str| CheckoutError::Address { address: redacted(text), why: why.to_owned() };
+        if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+            return Err(refused("it holds signs that no address has"));
+        }
+        let is_relative = text.starts_with("./") || text.starts_with("../");
+        let found = if is_relative {
+            self.relative(text).ok_or_else(|| refused("it leads out of the server that the repository is on"))?
+        } else {
+            text.to_owned()
+        };
+        let found = CloneAddress::parse(&found)?;
+        let place = found.place();
+        match own {
+            Some(own) if place.is_same_server(&own.place()) => Ok(found.with_login_of(own)),
+            None if is_relative && is_web(&place) => Ok(found.without_login()),
+            _ if is_web(&place) => Ok(found),
+            Some(_) => Err(refused(
+                "a submodule of another server is fetched by https only; write a relative address for the same one",
+            )),
+            None => Err(refused("the submodules of a pull request are fetched without a login, by https only")),
+        }
+    }
+
+    /// The address of what the repository keeps in Git LFS, where nothing else is said.
+    pub(super) fn of_large_files(&self) -> Result<Self, CheckoutError> {
+        let place = self.place();
+        let path = |text: &str| format!("{}.git/info/lfs", text.trim_matches('/').trim_end_matches(".git"));
+        let full = match Url::parse(&self.full) {
+            Ok(mut url) if is_web(&place) => {
+                url.set_path(&path(url.path()));
+                url.to_string()
+            }
+            Ok(url) => format!("https://{}/{}", place.host, path(url.path())),
+            Err(_) => {
+                format!("https://{}/{}", place.host, path(self.full.split_once(':').map_or("", |(_, path)| path)))
+            }
+        };
+        CloneAddress::parse(&full)
+    }
+
+    /// A relative address in full: each `..` takes a piece from the end of the path, as git does it.
+    fn relative(&self, text: &str) -> Option<String> {
+        let (start, path) = match Url::parse(&self.full) {
+            Ok(url) => {
+                let at = self.full.len() - url.path().len();
+                self.full.get(..at).zip(self.full.get(at..)).filter(|(_, path)| *path == url.path())?
+            }
+            Err(_) => self.full.split_at(self.full.find(':')? + 1),
+        };
+        let mut pieces: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+        let least = usize::from(path.starts_with('/'));
+        for piece in text.split('/') {
+            match piece {
+                "" | "." => {}
+                ".." if pieces.len() > least => drop(pieces.pop()),
+                ".." => return None,
+                piece => pieces.push(piece),
+            }
+        }
+        (pieces.len() > least).then(|| format!("{start}{}", pieces.join("/")))
+    }
+
+    /// The same with the login of another address of the same server, unless it has one.
+    fn with_login_of(self, other: &CloneAddress) -> Self {
+        let (Ok(mut url), Ok(from)) = (Url::parse(&self.full), Url::parse(&other.full)) else { return self };
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        let login = !from.username().is_empty() || from.password().is_some();
+        if is_bare && login && url.set_username(from.username()).is_ok() && url.set_password(from.password()).is_ok() {
+            return CloneAddress { full: url.to_string(), shown: self.shown };
+        }
+        self
+    }
+
+    /// The same without a login.
+    fn without_login(self) -> Self {
+        let Ok(mut url) = Url::parse(&self.full) else { return self };
+        if url.set_username("").is_err() || url.set_password(None).is_err() {
+            return self;
+        }
+        CloneAddress { full: url.to_string(), shown: self.shown }
+    }
+
     /// The address with everything in it.
     pub(super) fn full(&self) -> &str {
         &self.full
@@ -48,6 +178,10 @@ impl std::fmt::Debug for CloneAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+fn is_web(place: &Place) -> bool {
+    matches!(place.scheme.as_str(), "http" | "https")
 }
 
 /// `user@host:path` with nothing in it that a shell or an option parser would take for something else.
@@ -97,6 +231,57 @@ mod tests {
         for text in ["file:///srv/git/x", "/srv/git/x", "../x", "ext::sh -c id", "ext://x", "-u@host:path", "C:\\x"] {
             assert!(matches!(CloneAddress::parse(text), Err(CheckoutError::Address { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn who_may_not_read_by_the_login_does_not() {
+        let parent = CloneAddress::parse("https://x:secret@example.com/shop/web.git").unwrap();
+        for text in ["../lib.git", "https://example.com/shop/lib.git"] {
+            assert_eq!(parent.of_submodule(text, None).unwrap().full(), "https://example.com/shop/lib.git");
+        }
+        let parent = CloneAddress::parse("git@example.com:shop/web.git").unwrap();
+        assert!(parent.of_submodule("../lib.git", None).is_err());
+    }
+
+    fn submodule(parent: &str, text: &str) -> Result<String, CheckoutError> {
+        let parent = CloneAddress::parse(parent).unwrap();
+        parent.of_submodule(text, Some(&parent)).map(|address| address.full().to_owned())
+    }
+
+    #[test]
+    fn relative_addresses_begin_at_the_repository() {
+        for (parent, text, full) in [
+            ("https://example.com/shop/web.git", "../lib.git", "https://example.com/shop/lib.git"),
+            ("https://example.com/shop/web.git/", "../../other/lib", "https://example.com/other/lib"),
+            ("https://example.com/shop/web", "./lib", "https://example.com/shop/web/lib"),
+            ("https://t:s@example.com:8443/shop/web", "../lib", "https://t:s@example.com:8443/shop/lib"),
+            ("git@example.com:shop/web.git", "../lib.git", "git@example.com:shop/lib.git"),
+            ("git@example.com:web.git", "../lib.git", "git@example.com:lib.git"),
+            ("ssh://git@example.com/shop/web", "../lib", "ssh://git@example.com/shop/lib"),
+        ] {
+            assert_eq!(submodule(parent, text).unwrap(), full);
+        }
+        for text in ["../../../lib", "../..", "../../../../../etc/passwd"] {
+            assert!(submodule("https://example.com/shop/web.git", text).is_err(), "{text}");
+        }
+        assert!(submodule("git@example.com:web.git", "../../lib.git").is_err());
+    }
+
+    #[test]
+    fn a_login_goes_to_its_own_server_only() {
+        let parent = "https://x:secret@example.com/shop/web.git";
+        assert_eq!(submodule(parent, "https://example.com/lib.git").unwrap(), "https://x:secret@example.com/lib.git");
+        for other in ["https://example.org/lib.git", "https://example.com:8443/lib.git", "http://example.com/lib.git"] {
+            assert_eq!(submodule(parent, other).unwrap(), other);
+        }
+        let ssh = "git@example.com:shop/web.git";
+        assert_eq!(submodule(ssh, "ssh://git@example.com/lib").unwrap(), "ssh://git@example.com/lib");
+        for refused in
+            ["git@example.org:lib.git", "git://example.com/lib", "/srv/lib", "file:///srv/lib", "ext::sh -c id"]
+        {
+            assert!(submodule(ssh, refused).is_err(), "{refused}");
+        }
+        assert!(submodule(parent, "https://example.com/a\n/b").is_err());
     }
 
     #[test]

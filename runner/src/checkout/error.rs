@@ -25,6 +25,26 @@ pub enum CheckoutError {
         /// What went wrong.
         cause: String,
     },
+    /// What was fetched leads to a server that is not everybody's.
+    #[error(
+        "{host} is an internal address, and a commit or a redirect leads there: name it under `internal_hosts` of the \
+         runner if it may be fetched from"
+    )]
+    Internal {
+        /// The server, `host:port`.
+        host: String,
+    },
+    /// A submodule has no files.
+    #[error("the submodule `{path}`: {cause}")]
+    Submodule {
+        /// Its path in the repository.
+        path: String,
+        /// Why.
+        cause: Box<CheckoutError>,
+    },
+    /// A file that the repository keeps in Git LFS was not to be had.
+    #[error("Git LFS: {0}")]
+    LargeFiles(String),
     /// The server knows neither the ref nor the commit.
     #[error("{name} is not on the server: it was deleted, or never existed")]
     UnknownRef {
@@ -77,6 +97,16 @@ pub enum CheckoutError {
     /// The mirror or the disk failed.
     #[error("the checkout failed: {0}")]
     Git(String),
+}
+
+impl CheckoutError {
+    /// The same with the submodule that it is about; what ends the whole checkout stays as it is.
+    pub(super) fn of_submodule(self, path: &str) -> Self {
+        match self {
+            CheckoutError::Cancelled | CheckoutError::TooSlow { .. } => self,
+            cause => CheckoutError::Submodule { path: path.to_owned(), cause: Box::new(cause) },
+        }
+    }
 }
 
 impl From<git2::Error> for CheckoutError {

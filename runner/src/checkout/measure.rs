@@ -9,55 +9,83 @@ use super::{CheckoutError, CheckoutLimits, Watch};
 
 /// How many folders deep a commit may go; a walk through its files goes no deeper.
 const DEPTH_LIMIT: usize = 128;
+const MIB: u64 = 1024 * 1024;
+
+/// What a commit holds besides files.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// The submodules: their paths, and the commits that they are at.
+    pub(super) submodules: Vec<(String, Oid)>,
+    /// The files that say what git makes of others.
+    pub(super) attributes: Vec<Oid>,
+}
 
 /// Refuses a tree that is larger than a checkout may be.
 pub(super) fn check(repository: &Repository, tree: Oid, watch: &Watch) -> Result<(), CheckoutError> {
-    let odb = repository.odb()?;
-    let limits = watch.limits;
-    let mut size = Size::default();
-    let mut folders = vec![(tree, 1)];
-    while let Some((folder, depth)) = folders.pop() {
-        if depth > DEPTH_LIMIT {
-            return Err(CheckoutError::Oversized(format!("is more than {DEPTH_LIMIT} folders deep")));
-        }
-        watch.check()?;
-        for entry in &repository.find_tree(folder)? {
-            let bytes = match entry.kind() {
-                Some(ObjectType::Blob) => odb.read_header(entry.id())?.0 as u64,
-                Some(ObjectType::Tree) => {
-                    folders.push((entry.id(), depth + 1));
-                    0
-                }
-                // A submodule, which is an empty folder.
-                _ => 0,
-            };
-            size.add(bytes, &limits)?;
-        }
-    }
-    Ok(())
+    Size::default().take(repository, tree, watch).map(drop)
 }
 
+/// How large a checkout is so far.
 #[derive(Debug, Default)]
-struct Size {
+pub(super) struct Size {
     files: usize,
     bytes: u64,
 }
 
 impl Size {
-    fn add(&mut self, bytes: u64, limits: &CheckoutLimits) -> Result<(), CheckoutError> {
+    /// Adds a whole tree, and says what is in it.
+    ///
+    /// # Errors
+    /// When it all becomes larger than a checkout may be.
+    pub(super) fn take(&mut self, repository: &Repository, tree: Oid, watch: &Watch) -> Result<Survey, CheckoutError> {
+        let odb = repository.odb()?;
+        let limits = watch.limits;
+        let mut survey = Survey::default();
+        let mut folders = vec![(tree, 1, String::new())];
+        while let Some((folder, depth, path)) = folders.pop() {
+            if depth > DEPTH_LIMIT {
+                return Err(CheckoutError::Oversized(format!("is more than {DEPTH_LIMIT} folders deep")));
+            }
+            watch.check()?;
+            for entry in &repository.find_tree(folder)? {
+                let name = || format!("{path}{}", String::from_utf8_lossy(entry.name_bytes()));
+                let mut bytes = 0;
+                match entry.kind() {
+                    Some(ObjectType::Blob) => {
+                        bytes = odb.read_header(entry.id())?.0 as u64;
+                        if entry.name_bytes() == b".gitattributes" {
+                            survey.attributes.push(entry.id());
+                        }
+                    }
+                    Some(ObjectType::Tree) => folders.push((entry.id(), depth + 1, format!("{}/", name()))),
+                    Some(ObjectType::Commit) => survey.submodules.push((name(), entry.id())),
+                    _ => {}
+                }
+                self.file(bytes, &limits)?;
+            }
+        }
+        Ok(survey)
+    }
+
+    fn file(&mut self, bytes: u64, limits: &CheckoutLimits) -> Result<(), CheckoutError> {
         self.files += 1;
+        if bytes > limits.file_bytes {
+            let mib = limits.file_bytes / MIB;
+            return Err(CheckoutError::Oversized(format!("holds a file of more than {mib} MiB")));
+        }
+        if self.files > limits.files {
+            return Err(CheckoutError::Oversized(format!("holds more than {} files and folders", limits.files)));
+        }
+        self.bytes(bytes, limits)
+    }
+
+    /// Adds bytes that are written out without being read as a whole.
+    pub(super) fn bytes(&mut self, bytes: u64, limits: &CheckoutLimits) -> Result<(), CheckoutError> {
         self.bytes = self.bytes.saturating_add(bytes);
-        let mib = |bytes: u64| bytes / (1024 * 1024);
-        let over = if bytes > limits.file_bytes {
-            format!("holds a file of more than {} MiB", mib(limits.file_bytes))
-        } else if self.bytes > limits.written_bytes {
-            format!("holds more than {} MiB", mib(limits.written_bytes))
-        } else if self.files > limits.files {
-            format!("holds more than {} files and folders", limits.files)
-        } else {
-            return Ok(());
-        };
-        Err(CheckoutError::Oversized(over))
+        if self.bytes > limits.written_bytes {
+            return Err(CheckoutError::Oversized(format!("holds more than {} MiB", limits.written_bytes / MIB)));
+        }
+        Ok(())
     }
 }
 
@@ -65,17 +93,10 @@ impl Size {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-    use std::{
-        sync::{Arc, atomic::AtomicBool},
-        time::{Duration, Instant},
-    };
-
     use super::*;
 
     fn watch(limits: CheckoutLimits) -> Watch {
-        let (progress, _) = tokio::sync::mpsc::unbounded_channel();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        Watch { stopped: Arc::new(AtomicBool::new(false)), deadline, limits, progress }
+        Watch { limits, ..Watch::unbounded() }
     }
 
     /// A tree of trees: each level names the one below `width` times.

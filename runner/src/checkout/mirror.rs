@@ -9,9 +9,10 @@ use std::{
 };
 
 use git2::{
-    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks,
-    RemoteHead, Repository, RepositoryInitOptions,
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, Remote,
+    RemoteCallbacks, RemoteHead, RemoteRedirect, Repository, RepositoryInitOptions,
 };
+use sha2::{Digest, Sha256};
 use slipway_pipelines::plan::Refs;
 use tokio::sync::OwnedMutexGuard;
 
@@ -94,6 +95,19 @@ impl Mirror {
         let name: String =
             repository.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
         Mirror { path: folder.join(format!("{name}.git")) }
+    }
+
+    /// The mirror of a submodule, which lies within this one and goes with it. What is fetched with a login is kept apart
+    /// from what is fetched without.
+    pub(super) fn of_submodule(&self, address: &CloneAddress) -> Self {
+        let digest = Sha256::digest(address.full().as_bytes());
+        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Mirror { path: self.path.join("modules").join(format!("{name}.git")) }
+    }
+
+    /// Where the large files are that the repository keeps beside git.
+    pub(super) fn large_files(&self) -> PathBuf {
+        self.path.join("lfs")
     }
 
     /// Opens the mirror, and makes it when there is none or it cannot be read.
@@ -185,6 +199,28 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    /// Makes sure that a commit is here of which nothing is known but its name; answers whether it was here before.
+    pub(super) fn bring_commit(
+        &self,
+        address: &CloneAddress,
+        wanted: Oid,
+        watch: &Watch,
+    ) -> Result<bool, CheckoutError> {
+        let repository = self.open()?;
+        set_server_timeouts();
+        if commit_of(&repository, wanted).is_some() {
+            return Ok(true);
+        }
+        fetch_commit(&repository, address, wanted, watch)?;
+        if commit_of(&repository, wanted).is_none() {
+            let everything = ["+refs/heads/*:refs/slipway/heads/*", "+refs/tags/*:refs/slipway/tags/*"];
+            fetch(&repository, address, &everything, watch)?;
+        }
+        commit_of(&repository, wanted).map(|_| false).ok_or_else(|| CheckoutError::Gone { commit: wanted.to_string() })
+    }
+}
+
 /// What the mirror and the server have.
 pub(super) struct Found {
     /// The commit, also where an annotated tag was asked for.
@@ -214,9 +250,7 @@ pub(super) fn fetch_ref(
     let Some(name) = git_ref.strip_prefix("refs/").filter(|_| git2::Reference::is_valid_name(git_ref)) else {
         return Err(CheckoutError::Malformed(format!("`{git_ref}` is not the full name of a branch or tag")));
     };
-    let mut remote = repository.remote_anonymous(address.full())?;
-    let refspec = format!("+{git_ref}:refs/slipway/{name}");
-    remote.fetch(&[refspec], Some(&mut options(watch)), None).map_err(|error| in_context(&error, address, watch))?;
+    let remote = fetch(repository, address, &[&format!("+{git_ref}:refs/slipway/{name}")], watch)?;
     let heads = remote.list()?;
     Ok((heads.iter().any(|head| head.name() == git_ref), refs(heads)))
 }
@@ -247,18 +281,39 @@ pub(super) fn fetch_commit(
     commit: Oid,
     watch: &Watch,
 ) -> Result<(), CheckoutError> {
-    let mut remote = repository.remote_anonymous(address.full())?;
-    let refspec = format!("+{commit}:refs/slipway/commits/{commit}");
-    match remote.fetch(&[refspec], Some(&mut options(watch)), None) {
-        Ok(()) => Ok(()),
-        Err(error) => match in_context(&error, address, watch) {
-            unreachable @ CheckoutError::Unreachable { .. } => {
-                tracing::debug!(%commit, %unreachable, "the server does not give a commit by its name");
-                Ok(())
-            }
-            other => Err(other),
-        },
+    match fetch(repository, address, &[&format!("+{commit}:refs/slipway/commits/{commit}")], watch) {
+        Err(unreachable @ CheckoutError::Unreachable { .. }) => {
+            tracing::debug!(%commit, %unreachable, "the server does not give a commit by its name");
+            Ok(())
+        }
+        fetched => fetched.map(drop),
     }
+}
+
+fn fetch<'r>(
+    repository: &'r Repository,
+    address: &CloneAddress,
+    refspecs: &[&str],
+    watch: &Watch,
+) -> Result<Remote<'r>, CheckoutError> {
+    let mut remote = repository.remote_anonymous(address.full())?;
+    let mut options = options(watch);
+    if watch.gate.knows(&address.place()) {
+        // Where it would lead away from this server, nobody would look.
+        options.follow_redirects(RemoteRedirect::None);
+    } else {
+        options.proxy_options(by_gate(watch));
+    }
+    remote.fetch(refspecs, Some(&mut options), None).map_err(|error| in_context(&error, address, watch))?;
+    watch.receive(remote.stats().received_bytes())?;
+    Ok(remote)
+}
+
+/// Servers that nobody has named are asked through the gate.
+fn by_gate(watch: &Watch) -> ProxyOptions<'_> {
+    let mut options = ProxyOptions::new();
+    options.url(&watch.gate.url);
+    options
 }
 
 fn options(watch: &Watch) -> FetchOptions<'_> {
@@ -280,7 +335,7 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
                 progress.received_bytes() / 1024
             ));
         }
-        watch.goes_on() && progress.received_bytes() <= watch.limits.bytes
+        watch.goes_on() && progress.received_bytes() <= watch.may_receive()
     });
     callbacks.sideband_progress(move |_| watch.goes_on());
     // Asked again, the answer before was wrong, and asking for ever helps nobody.
@@ -300,6 +355,8 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
 fn in_context(error: &git2::Error, address: &CloneAddress, watch: &Watch) -> CheckoutError {
     if let Err(over) = watch.check() {
         over
+    } else if let Some(host) = watch.gate.turned_away() {
+        CheckoutError::Internal { host }
     } else if error.code() == ErrorCode::User {
         CheckoutError::TooLarge { limit: watch.limits.bytes }
     } else {

@@ -4,16 +4,21 @@ mod abandoned;
 mod address;
 mod changes;
 mod error;
+mod files;
+mod gate;
+mod git_config;
+mod lfs;
 mod measure;
 mod merge;
 mod mirror;
+mod submodules;
 mod tree;
 
 use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -26,7 +31,12 @@ use slipway_pipelines::plan::Refs;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use self::{address::CloneAddress, mirror::Locks};
+use self::{
+    address::{CloneAddress, Place},
+    gate::{Gate, Known, Way},
+    mirror::Locks,
+    tree::Origin,
+};
 
 /// What to check out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +147,7 @@ pub struct Mirrors {
     folder: PathBuf,
     locks: Locks,
     limits: CheckoutLimits,
+    internal_hosts: Vec<String>,
 }
 
 /// Tells blocking work to stop, and hears what it has to say.
@@ -145,7 +156,10 @@ struct Watch {
     stopped: Arc<AtomicBool>,
     deadline: Instant,
     limits: CheckoutLimits,
+    /// How many bytes it has received, from all servers.
+    received: Arc<AtomicUsize>,
     progress: UnboundedSender<String>,
+    gate: Way,
 }
 
 /// Stops blocking work when nobody waits for it any more.
@@ -159,6 +173,32 @@ impl Drop for StoppedOnDrop {
 }
 
 impl Watch {
+    /// Notes that so many bytes were received.
+    fn receive(&self, bytes: usize) -> Result<(), CheckoutError> {
+        let before = self.received.fetch_add(bytes, Ordering::Relaxed);
+        let limit = self.limits.bytes;
+        if before.saturating_add(bytes) > limit { Err(CheckoutError::TooLarge { limit }) } else { Ok(()) }
+    }
+
+    /// How many bytes may still be received.
+    fn may_receive(&self) -> usize {
+        self.limits.bytes.saturating_sub(self.received.load(Ordering::Relaxed))
+    }
+
+    /// A watch over something small.
+    #[cfg(test)]
+    fn unbounded() -> Self {
+        let (progress, _) = tokio::sync::mpsc::unbounded_channel();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let (stopped, limits) = (Arc::default(), CheckoutLimits::default());
+        Watch { stopped, deadline, limits, received: Arc::default(), progress, gate: Way::default() }
+    }
+
+    fn say(&self, line: String) {
+        // Nobody listens any more when the checkout is given up.
+        let _ = self.progress.send(line);
+    }
+
     fn goes_on(&self) -> bool {
         self.check().is_ok()
     }
@@ -178,10 +218,18 @@ impl Mirrors {
     /// Keeps mirrors in `folder`, one for each repository.
     #[must_use]
     pub fn new(folder: PathBuf, limits: CheckoutLimits) -> Self {
-        Mirrors { folder, locks: Locks::default(), limits }
+        Mirrors { folder, locks: Locks::default(), limits, internal_hosts: Vec::new() }
     }
 
-    /// Fetches the commit, unless the mirror has it, and puts its files into `into`, which must not exist.
+    /// The same with servers, `host` or `host:port`, that submodules, large files and redirects may lead to although
+    /// their addresses are internal.
+    #[must_use]
+    pub fn with_internal_hosts(self, internal_hosts: Vec<String>) -> Self {
+        Mirrors { internal_hosts, ..self }
+    }
+
+    /// Fetches the commit, unless the mirror has it, and puts its files into `into`, which must not exist; those of its
+    /// submodules and what it keeps in Git LFS as well. Nothing of the repository runs for it.
     ///
     /// The files are complete when this returns: they are written elsewhere and renamed. Progress is told in lines.
     ///
@@ -217,10 +265,13 @@ impl Mirrors {
         let mirror = Mirror::at(&self.folder, &request.repository);
         let address = CloneAddress::parse(&request.clone_url)?;
         let into = into.to_owned();
-        let (repository, request) = (request.repository.clone(), request.clone());
+        let (repository, place, request) = (request.repository.clone(), address.place(), request.clone());
         let bring = move |watch: &Watch| {
             let written = mirror.bring(&address, &request, watch).and_then(|found| {
-                tree::write(&mirror, found.commit, &into, watch)?;
+                let own = Origin { mirror: &mirror, address: &address };
+                // What a pull request says is a stranger's word.
+                let lender = found.merged_into.is_none().then_some(&address);
+                tree::write(own, lender, found.commit, &into, watch)?;
                 Ok(Checkout {
                     commit: mirror.described(found.named)?,
                     written: found.commit.to_string(),
@@ -235,7 +286,7 @@ impl Mirrors {
             }
             written
         };
-        self.at_work(&repository, cancel, progress, bring).await
+        self.at_work(&repository, &place, cancel, progress, bring).await
     }
 
     /// Says what the commit of this name holds, which was checked out, and what it changes. That nobody knows what it changes is an answer.
@@ -252,9 +303,9 @@ impl Mirrors {
     ) -> Result<Contents, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
         let address = CloneAddress::parse(&request.clone_url)?;
-        let repository = request.repository.clone();
+        let (repository, place) = (request.repository.clone(), address.place());
         let look = move |watch: &Watch| changes::contents(&mirror, &address, &request, &commit, &since, watch);
-        self.at_work(&repository, cancel, progress, look).await
+        self.at_work(&repository, &place, cancel, progress, look).await
     }
 
     /// The mirrors that there are: the repository's id, and how many bytes each has.
@@ -281,6 +332,7 @@ impl Mirrors {
     async fn at_work<T: Send + 'static>(
         &self,
         repository: &str,
+        place: &Place,
         cancel: &CancellationToken,
         progress: UnboundedSender<String>,
         doing: impl FnOnce(&Watch) -> Result<T, CheckoutError> + Send + 'static,
@@ -289,13 +341,16 @@ impl Mirrors {
             lock = self.locks.lock(repository) => lock,
             () = cancel.cancelled() => return Err(CheckoutError::Cancelled),
         };
+        let gate = Gate::open(Known::new(&self.internal_hosts, place)).await?;
         // However the wait ends, the thread is not left working for nobody.
         let stopped = StoppedOnDrop::default();
         let watch = Watch {
             stopped: stopped.0.clone(),
             deadline: Instant::now() + self.limits.time,
             limits: self.limits,
+            received: Arc::default(),
             progress,
+            gate: gate.way(),
         };
         // The lock goes into the thread: when nobody waits for it any more, the mirror stays locked until it has ended.
         let work = tokio::task::spawn_blocking(move || {

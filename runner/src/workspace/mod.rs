@@ -99,6 +99,20 @@ impl Workspace {
         Ok(Some(bytes))
     }
 
+    /// Empties an ordinary file, and opens it to be written anew; none when there is nothing under the path.
+    pub(crate) fn rewrite(&self, path: &str) -> Result<Option<File>, WorkspaceError> {
+        let Some(file) = self.open_beneath(path, Links::Refused, OFlags::WRONLY | OFlags::NONBLOCK)? else {
+            return Ok(None);
+        };
+        let file = File::from(file);
+        let io = |error: std::io::Error| WorkspaceError::Io { path: path.to_owned(), cause: error.to_string() };
+        if !file.metadata().map_err(io)?.is_file() {
+            return Err(WorkspaceError::NotAFile { path: path.to_owned() });
+        }
+        file.set_len(0).map_err(io)?;
+        Ok(Some(file))
+    }
+
     /// Opens a folder to walk through; none when there is no folder under the path.
     pub(crate) fn walker(&self, path: &str) -> Result<Option<Walker>, WorkspaceError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;

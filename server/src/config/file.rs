@@ -40,6 +40,7 @@ pub(super) struct RunnerSection {
     pub(super) docker_host: Option<String>,
     pub(super) labels: Option<Labels>,
     pub(super) builds_only: Option<bool>,
+    pub(super) internal_hosts: Option<Vec<String>>,
 }
 
 /// `[proxy]`: the Caddys in front of the releases.
@@ -86,7 +87,7 @@ const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("archive", &["url", "endpoint", "region", "access_key_id"]),
-    ("runner", &["enabled", "name", "capacity", "docker_host", "labels", "builds_only"]),
+    ("runner", &["enabled", "name", "capacity", "docker_host", "labels", "builds_only", "internal_hosts"]),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
     (
         "retention",
@@ -171,6 +172,7 @@ mod tests {
             docker_host = "unix:///run/docker.sock"
             labels = {gpu="yes"}
             builds_only = true
+            internal_hosts = ["store.example.com:9000"]
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"
             switch_admin = "http://127.0.0.1:2020"

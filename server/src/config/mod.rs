@@ -90,6 +90,8 @@ pub struct RunnerSettings {
     pub labels: Labels,
     /// Whether it leaves rollouts to others.
     pub builds_only: bool,
+    /// Servers that commits may lead its checkouts to although their addresses are internal.
+    pub internal_hosts: Vec<String>,
 }
 
 /// The form of the log on standard error.
@@ -166,6 +168,15 @@ pub struct Overrides {
     /// Whether the embedded runner leaves rollouts to others.
     #[arg(long, env = "SLIPWAY_RUNNER_BUILDS_ONLY", value_name = "true|false")]
     pub runner_builds_only: Option<bool>,
+    /// A server that submodules and files in Git LFS may come from although its address is internal; several are divided
+    /// by commas.
+    #[arg(
+        long = "runner-internal-host",
+        env = "SLIPWAY_RUNNER_INTERNAL_HOSTS",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    pub runner_internal_hosts: Vec<String>,
     /// The address of Caddy's admin API.
     #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
     pub proxy_caddy_admin: Option<String>,
@@ -377,6 +388,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             at_shutdown: AtShutdown::default(),
             labels,
             builds_only: over.runner_builds_only.or(file.runner.builds_only).unwrap_or(false),
+            internal_hosts: [file.runner.internal_hosts.unwrap_or_default(), over.runner_internal_hosts].concat(),
         },
         proxy: proxy::resolve(
             file.proxy,

@@ -23,6 +23,7 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
         capacity: 1_000,
         labels: BTreeMap::new(),
         builds_only: false,
+        internal_hosts: Vec::new(),
         docker_host: Some(format!("unix://{}", data.path().join("nowhere.sock").display())),
         proxy: None,
         at_shutdown: AtShutdown::HandBack,

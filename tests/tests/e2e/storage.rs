@@ -99,6 +99,7 @@ fn config(data: &TempDir, id: &str, storage: StorageLimits) -> RunnerConfig {
         at_shutdown: AtShutdown::HandBack,
         labels: std::collections::BTreeMap::new(),
         builds_only: true,
+        internal_hosts: Vec::new(),
         limits: RunnerLimits { storage, ..RunnerLimits::default() },
     }
 }

@@ -51,6 +51,15 @@ pub(super) struct RunnerProcess {
     /// Leaves rollouts to others, as a runner without a proxy always does.
     #[arg(long, env = "SLIPWAY_RUNNER_BUILDS_ONLY", num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     builds_only: Option<bool>,
+    /// A server that submodules and files in Git LFS may come from although its address is internal; may be given several
+    /// times.
+    #[arg(
+        long = "internal-host",
+        env = "SLIPWAY_RUNNER_INTERNAL_HOSTS",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    internal_hosts: Vec<String>,
     /// The Docker engine's address.
     #[arg(long, env = "SLIPWAY_RUNNER_DOCKER_HOST", value_name = "URL")]
     docker_host: Option<String>,
@@ -93,6 +102,7 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_labels: process.labels,
         runner_capacity: process.capacity,
         runner_builds_only: process.builds_only,
+        runner_internal_hosts: process.internal_hosts,
         runner_docker_host: process.docker_host,
         proxy_caddy_admin: process.proxy_caddy_admin,
         proxy_switch_admin: process.proxy_switch_admin,
@@ -155,6 +165,7 @@ fn runner_config(config: &Config, id: String) -> RunnerConfig {
         capacity: config.runner.capacity,
         labels: config.runner.labels.clone(),
         builds_only: config.runner.builds_only || proxy.is_none(),
+        internal_hosts: config.runner.internal_hosts.clone(),
         docker_host: config.runner.docker_host.clone(),
         proxy,
         at_shutdown: AtShutdown::Leave,

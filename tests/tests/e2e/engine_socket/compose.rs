@@ -1,8 +1,18 @@
 //! docker-compose as repositories use it, through the engine of a step.
 
-use slipway_tests::{build_house::BuildHouse, docker_cli::DockerCli, engine::docker};
+use std::time::Duration;
+
+use slipway_tests::{
+    build_house::{Build, BuildHouse},
+    docker_cli::DockerCli,
+    engine::docker,
+    server_model::JobRecord,
+};
 
 use super::{captain, remains};
+
+/// How long compose may take to begin a dozen times on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Everything that compose hands to the engine in the usual file.
 const FILE: &str = r#"
@@ -98,7 +108,8 @@ async fn docker_compose_works_and_sees_its_own_build_alone() {
     let second = house.commit(&captain(&cli, steps), &[("compose.sh", NEIGHBOUR)]);
     let jobs = [house.queue(&first), house.queue(&second)];
     for job in &jobs {
-        house.logged(job, "it is up").await;
+        let is_up = |record: &JobRecord| record.steps.values().any(|step| step.text().contains("it is up"));
+        house.server.wait_for(job, PATIENCE, is_up).await;
     }
     // 1. Two projects of one name are up at once. What they are made of carries the labels of its build, whatever it says.
     assert_eq!(remains::containers(&house, ".workspace_web_1").len(), 2);
@@ -126,7 +137,7 @@ async fn docker_compose_works_and_sees_its_own_build_alone() {
         let _ = std::process::Command::new("docker").args(["exec", &container, "touch", "/go"]).output();
     }
     for job in &jobs {
-        let build = house.ended(job).await;
+        let build = Build(house.server.wait_for(job, PATIENCE, |record| record.result.is_some()).await);
         let text = build.step("composed").text();
         assert!(text.ends_with("compose works\n"), "{text}");
         assert_eq!(build.artifacts().len(), 0, "it succeeded, and pushed nothing");
