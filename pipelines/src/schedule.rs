@@ -49,7 +49,9 @@ impl Times {
         let zone = timezone.parse().map_err(|_| TimesError::Zone(timezone.to_owned()))?;
         let wrong =
             |error: croner::errors::CronError| TimesError::Cron { cron: cron.to_owned(), reason: error.to_string() };
-        Ok(Times { cron: cron.parse().map_err(wrong)?, zone })
+        // Another name for the same line, which the reader of lines does not know.
+        let line = if cron == "@midnight" { "@daily" } else { cron };
+        Ok(Times { cron: line.parse().map_err(wrong)?, zone })
     }
 
     /// The first time after a moment; both are unix milliseconds. None when there is none.

@@ -29,17 +29,13 @@
     return `${Math.floor(s / 3600)}:${pad(Math.floor((s % 3600) / 60))} h`;
   }
   function age(ms) {
-    const s = Math.trunc(ms / 1000);
-    if (s < -1209600) return null;
-    if (s <= -86400) return `in ${Math.trunc(-s / 86400)} d`;
-    if (s <= -3600) return `in ${Math.trunc(-s / 3600)} h`;
-    if (s <= -60) return `in ${Math.trunc(-s / 60)} min`;
+    const s = Math.floor(ms / 1000);
+    if (s < -60 || s >= 1209600) return null;
     if (s < 5) return "just now";
     if (s < 60) return `${s} s ago`;
     if (s < 3600) return `${Math.floor(s / 60)} min ago`;
     if (s < 86400) return `${Math.floor(s / 3600)} h ago`;
-    if (s < 1209600) return `${Math.floor(s / 86400)} d ago`;
-    return null;
+    return `${Math.floor(s / 86400)} d ago`;
   }
   const setText = (element, text) => { if (text !== null && element.textContent !== text) element.textContent = text; };
   let drawn = Date.now();

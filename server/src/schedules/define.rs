@@ -2,7 +2,6 @@
 
 use slipway_pipelines::{config, schedule::Times};
 
-use super::unreadable;
 use crate::{
     events::NewEvent,
     store::{
@@ -35,8 +34,14 @@ pub(crate) async fn define(
         if known.iter().any(same) {
             continue;
         }
-        let times = Times::of(schedule).map_err(|error| unreadable(&schedule.name, &error))?;
-        let next_at = times.after(tx.now());
+        // A runner of another release may know lines that this server does not: its build has succeeded all the same.
+        let next_at = match Times::of(schedule) {
+            Ok(times) => times.after(tx.now()),
+            Err(error) => {
+                tracing::error!(schedule = %schedule.name, %error, "cannot keep a schedule");
+                None
+            }
+        };
         schedules::upsert(tx, &repository.id, position, schedule, branch, next_at).await?;
         tx.emit(NewEvent::new("schedule.defined").repository(&repository.id).with("name", &schedule.name));
         tx.ring_schedules();
