@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 
 use super::{Begun, ReportError, Reporter, RunTime, deliver};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     logs::{LogBuffer, Masks},
 };
 
-/// How long a line may wait for company before it is sent.
+/// The pause between two chunks, in which lines come together; the first line after a longer one is sent at once.
 const LINGER: Duration = Duration::from_millis(100);
 
 /// The fact of a step's output that counts how often it was run, where that is more than once.
@@ -207,9 +207,10 @@ impl Drop for StepLog {
 
 /// The sending half: the only one that takes chunks out, so that they stay in order.
 async fn send_chunks(reporter: Reporter, index: u32, shared: Arc<Shared>) -> Result<(), ReportError> {
+    let mut sent_at: Option<Instant> = None;
     loop {
         shared.filled.notified().await;
-        linger(&shared).await;
+        linger(&shared, sent_at).await;
         loop {
             let (chunk, more, closed) = {
                 let mut state = shared.state();
@@ -230,15 +231,17 @@ async fn send_chunks(reporter: Reporter, index: u32, shared: Arc<Shared>) -> Res
                 shared.go_deaf();
                 return sent;
             }
+            sent_at = Some(Instant::now());
             if !more && !closed {
-                linger(&shared).await;
+                linger(&shared, sent_at).await;
             }
         }
     }
 }
 
-/// Waits for more to send, but not for long.
-async fn linger(shared: &Shared) {
+/// Waits for more to send, but not for long after the chunk before.
+async fn linger(shared: &Shared, before: Option<Instant>) {
+    let Some(before) = before else { return };
     let enough = async {
         loop {
             {
@@ -250,5 +253,5 @@ async fn linger(shared: &Shared) {
             shared.filled.notified().await;
         }
     };
-    let _ = tokio::time::timeout(LINGER, enough).await;
+    let _ = tokio::time::timeout_at(before + LINGER, enough).await;
 }

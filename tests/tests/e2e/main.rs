@@ -39,4 +39,5 @@ mod storm;
 mod triggers;
 mod turns;
 mod unchanged;
+mod viewers;
 mod webhooks;

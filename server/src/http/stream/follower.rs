@@ -6,7 +6,10 @@ use axum::response::sse::Event as SseEvent;
 use futures_util::{FutureExt as _, future::select_all};
 use serde_json::json;
 use slipway_web::logs::LogWriter;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::Cursor;
@@ -30,7 +33,7 @@ use crate::{
 const LINES_AT_ONCE: usize = 500;
 /// The events read at once; only the newest matters.
 const EVENTS_AT_ONCE: i64 = 500;
-/// A page is told of changes at most this often.
+/// A page is told of changes at most this often; of the first after a longer silence at once.
 const BREATH: Duration = Duration::from_millis(100);
 
 /// The longest between two looks when no bell rings: another server's may have been lost on the way.
@@ -68,6 +71,8 @@ pub(super) struct Follower {
     events: watch::Receiver<u64>,
     steps: Vec<Followed>,
     is_new: bool,
+    /// When it last looked.
+    looked: Instant,
     outbox: VecDeque<SseEvent>,
 }
 
@@ -96,6 +101,7 @@ impl Follower {
             cursor,
             steps: Vec::new(),
             is_new: true,
+            looked: Instant::now(),
             outbox: VecDeque::new(),
         })
     }
@@ -123,6 +129,7 @@ impl Follower {
     /// Reads what happened since the last look. Bells are marked as heard before the reading, so that what is committed
     /// meanwhile rings again.
     async fn look(&mut self) -> Result<(), Problem> {
+        self.looked = Instant::now();
         self.events.borrow_and_update();
         if std::mem::take(&mut self.is_new) {
             self.find_steps().await?;
@@ -225,7 +232,7 @@ impl Follower {
         }
         tokio::select! {
             () = self.shutdown.cancelled() => {}
-            () = tokio::time::sleep(BREATH) => {}
+            () = tokio::time::sleep_until(self.looked + BREATH) => {}
         }
     }
 }
