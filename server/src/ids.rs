@@ -112,6 +112,10 @@ id!(
     ReleaseId
 );
 id!(
+    /// A decision about a release or an environment.
+    DecisionId
+);
+id!(
     /// A runner that was admitted with a token of its own.
     RunnerId
 );

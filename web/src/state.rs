@@ -5,6 +5,8 @@ use askama::Template;
 /// Every state that the dashboard shows, of builds, steps, releases and deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// A release that waits for people or for its time.
+    Held,
     /// A build or release that waits for its turn.
     Queued,
     /// A step that waits for the steps it needs.
@@ -29,6 +31,8 @@ pub enum State {
     Skipped,
     /// A release that a newer one overtook before it began.
     Superseded,
+    /// A release that somebody did not want.
+    Rejected,
     /// A release that served once.
     Retired,
     /// A delivery that asked for nothing.
@@ -74,7 +78,8 @@ impl Tone {
 
 impl State {
     /// All of them.
-    pub const ALL: [State; 14] = [
+    pub const ALL: [State; 16] = [
+        State::Held,
         State::Queued,
         State::Pending,
         State::Running,
@@ -87,6 +92,7 @@ impl State {
         State::Cancelled,
         State::Skipped,
         State::Superseded,
+        State::Rejected,
         State::Retired,
         State::Ignored,
     ];
@@ -95,6 +101,7 @@ impl State {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            State::Held => "held",
             State::Queued => "queued",
             State::Pending => "pending",
             State::Running => "running",
@@ -107,6 +114,7 @@ impl State {
             State::Cancelled => "cancelled",
             State::Skipped => "skipped",
             State::Superseded => "superseded",
+            State::Rejected => "rejected",
             State::Retired => "retired",
             State::Ignored => "ignored",
         }
@@ -116,13 +124,14 @@ impl State {
     #[must_use]
     pub fn shape(self) -> &'static str {
         match self {
+            State::Held => "held",
             State::Queued | State::Pending => "waiting",
             State::Running => "running",
             State::Rolling => "rolling",
             State::Succeeded | State::Accepted => "check",
             State::Live => "live",
             State::Failed | State::Lost => "cross",
-            State::Cancelled => "stopped",
+            State::Cancelled | State::Rejected => "stopped",
             State::Skipped | State::Ignored => "dash",
             State::Superseded | State::Retired => "past",
         }
@@ -132,7 +141,7 @@ impl State {
     #[must_use]
     pub fn tone(self) -> Tone {
         match self {
-            State::Running | State::Rolling => Tone::Active,
+            State::Held | State::Running | State::Rolling => Tone::Active,
             State::Succeeded | State::Live | State::Accepted => Tone::Good,
             State::Failed | State::Lost => Tone::Bad,
             State::Queued
@@ -140,6 +149,7 @@ impl State {
             | State::Cancelled
             | State::Skipped
             | State::Superseded
+            | State::Rejected
             | State::Retired
             | State::Ignored => Tone::Quiet,
         }
@@ -148,7 +158,7 @@ impl State {
     /// Whether something may still happen to it.
     #[must_use]
     pub fn is_open(self) -> bool {
-        matches!(self, State::Queued | State::Pending | State::Running | State::Rolling)
+        matches!(self, State::Held | State::Queued | State::Pending | State::Running | State::Rolling)
     }
 
     /// Reads the database's word.

@@ -16,7 +16,7 @@ pub struct Environment {
     /// Whether what is live in its source is promoted by itself.
     #[serde(default)]
     pub auto: bool,
-    /// How long a release must have been live in the source before it is promoted by itself, in milliseconds.
+    /// How long a release must have been live in the source before it may enter, in milliseconds.
     #[serde(default)]
     pub bake_ms: u64,
     /// Who must agree first.
@@ -72,7 +72,7 @@ pub enum Source {
 pub struct Approvals {
     /// How many people.
     pub count: u32,
-    /// Whether whoever wrote the commit may be one of them.
+    /// Whether whoever wrote the commit or asked for the release may be one of them.
     pub author: bool,
 }
 
@@ -108,11 +108,12 @@ pub type Share = u8;
 /// When releases may begin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// The days, Monday first.
+    /// The days that it begins on, Monday first.
     pub days: [bool; 7],
     /// The first minute of the day.
     pub from_minute: u16,
-    /// The minute of the day before which a release must have begun.
+    /// The minute of the day before which a release must have begun; of the next day, where it is not later than the
+    /// first one.
     pub to_minute: u16,
     /// The time zone, an IANA name such as `Europe/Madrid`.
     pub timezone: String,

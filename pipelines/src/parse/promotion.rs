@@ -189,11 +189,11 @@ fn day(name: &str) -> Result<usize, Problem> {
 fn hours(text: &str) -> Result<(u16, u16), Problem> {
     let wrong = || {
         Problem::new(format!("\"{}\" are not hours", shown(text)))
-            .expected("hours such as \"09:00-16:00\", the second later than the first")
+            .expected("hours such as \"09:00-16:00\", or \"22:00-04:00\" into the next day")
     };
     let (from, to) = text.split_once('-').ok_or_else(wrong)?;
     let (from, to) = (minute(from.trim()).ok_or_else(wrong)?, minute(to.trim()).ok_or_else(wrong)?);
-    if from < to { Ok((from, to)) } else { Err(wrong()) }
+    if from == to || from == 24 * 60 { Err(wrong()) } else { Ok((from, to)) }
 }
 
 /// A time of the day as minutes; 24:00 is its end.

@@ -54,44 +54,36 @@ fn of_environment(environment: &Environment, config: &Config, at: &mut Finder<'_
         at.warn("", reference::RELEASE.anchor, message, "\"release\" at an app, such as \"release: {port: 8080}\"");
         return;
     }
-    match &environment.from {
-        Source::Branch { branch } => {
-            if !released.iter().any(|app| reaches(app, branch)) {
-                let message = format!(
-                    "nobody reaches \"{}\": no app that is released is pushed from the branch {branch}",
-                    environment.name
-                );
-                at.warn(
-                    "from",
-                    reference::ENVIRONMENT.anchor,
-                    message,
-                    "a branch that \"push\", \"when\" and \"tags\" of an app let through",
-                );
-            }
-            if environment.auto {
-                let message = "\"auto\" changes nothing: every successful build of the branch is released";
-                at.warn(
-                    "auto",
-                    reference::ENVIRONMENT.anchor,
-                    message,
-                    "\"auto\" where releases come from another environment",
-                );
-            }
-            if environment.bake_ms > 0 {
-                let message = "\"bake\" changes nothing: a build of the branch has been live nowhere before";
-                at.warn(
-                    "bake",
-                    reference::ENVIRONMENT.anchor,
-                    message,
-                    "\"bake\" where releases come from another environment",
-                );
-            }
+    if let Source::Branch { branch } = &environment.from {
+        if !released.iter().any(|app| reaches(app, branch)) {
+            let message = format!(
+                "nobody reaches \"{}\": no app that is released is pushed from the branch {branch}",
+                environment.name
+            );
+            at.warn(
+                "from",
+                reference::ENVIRONMENT.anchor,
+                message,
+                "a branch that \"push\", \"when\" and \"tags\" of an app let through",
+            );
         }
-        Source::Environment { .. } => {
-            if environment.bake_ms > 0 && !environment.auto {
-                let message = "\"bake\" changes nothing without \"auto\": it is a person who promotes";
-                at.warn("bake", reference::ENVIRONMENT.anchor, message, "\"auto: true\" beside it");
-            }
+        if environment.auto {
+            let message = "\"auto\" changes nothing: every successful build of the branch is released";
+            at.warn(
+                "auto",
+                reference::ENVIRONMENT.anchor,
+                message,
+                "\"auto\" where releases come from another environment",
+            );
+        }
+        if environment.bake_ms > 0 {
+            let message = "\"bake\" changes nothing: a build of the branch has been live nowhere before";
+            at.warn(
+                "bake",
+                reference::ENVIRONMENT.anchor,
+                message,
+                "\"bake\" where releases come from another environment",
+            );
         }
     }
     if environment.approvals.author && environment.approvals.count == 0 {
@@ -136,21 +128,6 @@ fn has_tag(rule: &TagRule) -> bool {
 fn not_acted_on(environment: &Environment, at: &mut Finder<'_, '_, '_>) {
     const LATER: &str = "read and checked, but not acted on yet in this version";
     let refused = |what: &str| format!("{what} is {LATER}, and until then releases to this environment are refused");
-    // What changes nothing has been said above.
-    let is_promoted = matches!(environment.from, Source::Environment { .. });
-    if environment.auto && is_promoted {
-        let message = format!("\"auto\" is {LATER}: promotions are asked for by a person");
-        at.warn("auto", reference::ENVIRONMENT.anchor, message, "");
-    }
-    if environment.bake_ms > 0 && environment.auto && is_promoted {
-        at.warn("bake", reference::ENVIRONMENT.anchor, format!("\"bake\" is {LATER}"), "");
-    }
-    if environment.approvals.count > 0 {
-        at.warn("approvals", reference::APPROVALS.anchor, refused("\"approvals\""), "");
-    }
-    if environment.window.is_some() {
-        at.warn("window", reference::WINDOW.anchor, refused("\"window\""), "");
-    }
     if environment.target != TargetKind::Docker {
         at.warn("target", reference::ENVIRONMENT.anchor, refused("a target other than docker"), "");
     }

@@ -32,7 +32,7 @@ pub(crate) static ENVIRONMENT: Map = Map {
             name: "bake",
             shape: Shape::Duration,
             default: "none",
-            what: "How long a release must have been live in the source before it is promoted by itself, at most 30d.",
+            what: "How long a release must have been live in the source before it may enter, at most 30d.",
             source: Source::Slipway,
         },
         Key {
@@ -98,7 +98,7 @@ pub(crate) static APPROVALS: Map = Map {
             name: "author",
             shape: Shape::Bool,
             default: "`false`",
-            what: "Whether whoever wrote the commit may be one of them.",
+            what: "Whether whoever wrote the commit or asked for the release may be one of them.",
             source: Source::Slipway,
         },
     ],
@@ -163,7 +163,7 @@ pub(crate) static WINDOW: Map = Map {
             name: "hours",
             shape: Shape::TextLike("09:00-16:00"),
             default: "all day",
-            what: "From when until when, within one day.",
+            what: "From when until when; `22:00-04:00` ends on the next day.",
             source: Source::Slipway,
         },
         Key {

@@ -11,7 +11,9 @@ mod logging;
 mod logs;
 mod placement;
 mod progress;
+mod protection;
 mod registry;
+mod releases;
 mod repository;
 mod retry;
 mod runner;
@@ -79,6 +81,22 @@ enum Command {
     /// Environments.
     #[command(subcommand)]
     Environment(placement::EnvironmentCommand),
+    /// Shows what is live in each environment of a repository, and what waits for what.
+    Environments(releases::Environments),
+    /// Releases to an environment what is live where it takes its releases from.
+    Promote(Box<releases::Promote>),
+    /// Releases again what an earlier release held; it waits for nothing.
+    Rollback(Box<releases::Rollback>),
+    /// Agrees to a release that is held.
+    Approve(Box<releases::Approve>),
+    /// Refuses a release that is held.
+    Reject(Box<releases::Reject>),
+    /// Lets nothing be released to an environment but rollbacks.
+    Freeze(Box<protection::Freeze>),
+    /// Lets releases into an environment again.
+    Unfreeze(Box<protection::Unfreeze>),
+    /// Shows or changes what the server asks of an environment's releases, whatever captain.yml says.
+    Protect(Box<protection::Protect>),
     /// Secrets of builds and releases.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -209,6 +227,14 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Logs(logs) => logs.run().await,
         Command::Registry(command) => registry::run(command).await,
         Command::Environment(command) => placement::run(command).await,
+        Command::Environments(environments) => environments.run().await,
+        Command::Promote(promote) => promote.run().await,
+        Command::Rollback(rollback) => rollback.run().await,
+        Command::Approve(approve) => approve.run().await,
+        Command::Reject(reject) => reject.run().await,
+        Command::Freeze(freeze) => freeze.run().await,
+        Command::Unfreeze(unfreeze) => unfreeze.run().await,
+        Command::Protect(protect) => protect.run().await,
         Command::Secret(command) => secret::run(command).await,
         Command::Gc(gc) => gc.run().await,
         Command::Schedule(command) => schedule::run(command).await,

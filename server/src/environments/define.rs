@@ -36,6 +36,7 @@ pub(crate) async fn define(
         }
         environments::upsert(tx, repository, position, environment).await?;
         tx.emit(NewEvent::new("environment.defined").repository(repository).with("name", &environment.name));
+        tx.ring_gates();
     }
     for gone in known.iter().filter(|known| known.removed_at.is_none()) {
         if wanted.iter().all(|environment| environment.name != gone.name) {

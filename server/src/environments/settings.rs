@@ -9,7 +9,7 @@ use slipway_pipelines::config::{self, Approvals, Strategy, TargetKind, Window};
 pub struct Settings {
     /// Whether what is live in its source is promoted by itself.
     pub auto: bool,
-    /// How long a release must have been live in the source before, in milliseconds.
+    /// How long a release must have been live in the source before it may enter, in milliseconds.
     pub bake_ms: u64,
     /// Who must agree first.
     pub approvals: Approvals,
@@ -51,14 +51,7 @@ impl Settings {
 
     /// The settings that cannot be kept, as captain.yml has them.
     fn unkept(&self) -> Vec<String> {
-        [
-            (self.approvals.count > 0).then(|| format!("`approvals: {}`", self.approvals.count)),
-            self.window.is_some().then(|| "a `window`".to_owned()),
-            (self.target == TargetKind::Swarm).then(|| "`target: swarm`".to_owned()),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        (self.target == TargetKind::Swarm).then(|| "`target: swarm`".to_owned()).into_iter().collect()
     }
 }
 
@@ -69,7 +62,10 @@ mod tests {
 
     #[test]
     fn what_can_be_kept_is_not_refused() {
-        let settings = Settings { auto: true, bake_ms: 300_000, ..Settings::default() };
+        let window = Window { days: [true; 7], from_minute: 0, to_minute: 60, timezone: "UTC".to_owned() };
+        let approvals = Approvals { count: 2, author: false };
+        let window = Some(window);
+        let settings = Settings { auto: true, bake_ms: 300_000, approvals, window, ..Settings::default() };
         assert_eq!(settings.refusal("staging"), None);
         assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default(), "as older rows have it");
     }
@@ -77,7 +73,6 @@ mod tests {
     #[test]
     fn every_setting_that_cannot_be_kept_is_named() {
         let settings = Settings {
-            approvals: Approvals { count: 2, author: false },
             strategy: Strategy::Canary {
                 steps: vec![10],
                 bake_ms: 0,
@@ -85,14 +80,13 @@ mod tests {
                 max_errors: None,
                 max_latency_ms: None,
             },
-            window: Some(Window { days: [true; 7], from_minute: 0, to_minute: 60, timezone: "UTC".to_owned() }),
             target: TargetKind::Swarm,
             ..Settings::default()
         };
         assert_eq!(
             settings.refusal("production").unwrap(),
-            "production takes no releases: it asks for `approvals: 2` and a `window` and `target: swarm`, which \
-             this version of Slipway cannot keep yet; take that out of captain.yml of the default branch to release there"
+            "production takes no releases: it asks for `target: swarm`, which this version of Slipway cannot keep yet; take \
+             that out of captain.yml of the default branch to release there"
         );
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&stored).unwrap(), settings);

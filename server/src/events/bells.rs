@@ -15,6 +15,7 @@ pub struct Bells {
     events: watch::Sender<u64>,
     queue: watch::Sender<u64>,
     schedules: watch::Sender<u64>,
+    gates: watch::Sender<u64>,
     logs: Mutex<HashMap<StepId, watch::Sender<u64>>>,
 }
 
@@ -24,6 +25,7 @@ impl Default for Bells {
             events: watch::Sender::new(0),
             queue: watch::Sender::new(0),
             schedules: watch::Sender::new(0),
+            gates: watch::Sender::new(0),
             logs: Mutex::default(),
         }
     }
@@ -48,6 +50,12 @@ impl Bells {
         self.schedules.subscribe()
     }
 
+    /// Rings whenever a release may be let into an environment that it could not enter before, or be promoted.
+    #[must_use]
+    pub fn gates(&self) -> watch::Receiver<u64> {
+        self.gates.subscribe()
+    }
+
     /// Rings whenever lines were added to the step's log, and when it ended.
     #[must_use]
     pub fn log(&self, step: &StepId) -> watch::Receiver<u64> {
@@ -69,11 +77,16 @@ impl Bells {
         self.schedules.send_modify(|count| *count += 1);
     }
 
+    pub(crate) fn ring_gates(&self) {
+        self.gates.send_modify(|count| *count += 1);
+    }
+
     /// Rings them all: something may have been missed.
     pub(crate) fn ring_all(&self) {
         self.ring_events();
         self.ring_queue();
         self.ring_schedules();
+        self.ring_gates();
         for bell in self.logs.lock().unwrap_or_else(PoisonError::into_inner).values() {
             bell.send_modify(|count| *count += 1);
         }

@@ -7,7 +7,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{releases::ReleaseError, runners::RunnerError, secrets::repository::SecretError, store::StoreError};
+use crate::{
+    environments::ProtectionError, releases::ReleaseError, runners::RunnerError, secrets::repository::SecretError,
+    store::StoreError,
+};
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,6 +202,15 @@ impl From<RunnerError> for Problem {
     }
 }
 
+impl From<ProtectionError> for Problem {
+    fn from(error: ProtectionError) -> Self {
+        match error {
+            ProtectionError::Store(error) => error.into(),
+            wrong => Problem::unprocessable(sentence(&wrong)),
+        }
+    }
+}
+
 impl From<ReleaseError> for Problem {
     fn from(error: ReleaseError) -> Self {
         match error {
@@ -211,7 +223,9 @@ impl From<ReleaseError> for Problem {
             | ReleaseError::NothingLive { .. }
             | ReleaseError::AlreadyLive { .. }
             | ReleaseError::NeverLive { .. }
+            | ReleaseError::NotHeld { .. }
             | ReleaseError::NothingEarlier { .. } => Problem::conflict(sentence(&error)),
+            ReleaseError::NoApprover { .. } | ReleaseError::OwnRelease { .. } => Problem::forbidden(sentence(&error)),
             ReleaseError::Store(error) => error.into(),
         }
     }

@@ -6,7 +6,7 @@ use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Lease, LeaseKey};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    JobEvent, JobState, ServerCoordinator,
+    JobEvent, JobState, ServerCoordinator, apply,
     condemn::condemn,
     fence::ReportError,
     give_back::{Subject, subject},
@@ -24,6 +24,7 @@ use crate::{
         self, StoreError, Tx,
         claims::{self, Asker, Claimant},
         jobs::Job,
+        releases::Release,
     },
 };
 
@@ -180,18 +181,18 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
     Ok(handed.map_or(Taken::Unusable, |lease| Taken::Lease(Box::new(lease))))
 }
 
-/// The build or release begins; false when it cannot: then the job has failed, and holds up no other.
+/// The build or release begins; false when it cannot: then the job has failed or is gone, and holds up no other.
 async fn begin(tx: &mut Tx, job: &mut Job) -> Result<bool, StoreError> {
     let savepoint = tx.savepoint().await?;
     let begun = match subject(tx, job).await {
-        Ok(Subject::Build(mut build)) => builds::apply(tx, &mut build, BuildEvent::Start, None).await,
-        Ok(Subject::Release(mut release)) => releases::apply(tx, &mut release, ReleaseEvent::Roll, None).await,
+        Ok(Subject::Build(mut build)) => builds::apply(tx, &mut build, BuildEvent::Start, None).await.map(|()| true),
+        Ok(Subject::Release(mut release)) => begin_rollout(tx, job, &mut release).await,
         Err(error) => Err(error),
     };
     match begun {
-        Ok(()) => {
+        Ok(begins) => {
             tx.release(savepoint).await?;
-            Ok(true)
+            Ok(begins)
         }
         Err(error) if error.is_transient() => Err(error),
         Err(error) => {
@@ -201,4 +202,16 @@ async fn begin(tx: &mut Tx, job: &mut Job) -> Result<bool, StoreError> {
             Ok(false)
         }
     }
+}
+
+/// The release begins, unless something has come to stand against it: then it is held, and gets another job once nothing
+/// does.
+async fn begin_rollout(tx: &mut Tx, job: &mut Job, release: &mut Release) -> Result<bool, StoreError> {
+    if releases::hold_back(tx, release).await? {
+        apply(tx, job, JobEvent::Cancel, release.reason.as_deref()).await?;
+        store::jobs::remove(tx, &job.id).await?;
+        return Ok(false);
+    }
+    releases::apply(tx, release, ReleaseEvent::Roll, None).await?;
+    Ok(true)
 }

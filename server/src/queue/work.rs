@@ -31,9 +31,6 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
             (Work::Build(build_work(tx, build, job).await?), secrets)
         }
         Subject::Release(release) => {
-            if job.attempt == 1 && store::steps::of_attempt(&mut tx.conn(), &job.id, job.attempt).await?.is_empty() {
-                refuse_what_cannot_be_kept(tx, &release).await?;
-            }
             let work = rollout_work(tx, &release).await?;
             let secrets = secrets_of_rollout(tx, server, &release, &work).await?;
             (Work::Rollout(work), secrets)
@@ -42,16 +39,6 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
     let is_anybodys = matches!(&work, Work::Build(build) if is_anybodys(&build.event));
     let registries = if is_anybodys { Vec::new() } else { registries(tx, server).await? };
     Ok(Described { work, registries, secrets })
-}
-
-/// Refuses a release that waited while its environment got a setting that this version cannot keep. One that has begun
-/// goes on, as an environment between two releases is worse.
-async fn refuse_what_cannot_be_kept(tx: &mut Tx, release: &Release) -> Result<(), StoreError> {
-    let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
-    match environment.and_then(|environment| environment.settings.0.refusal(&environment.name)) {
-        Some(reason) => Err(StoreError::Refused(reason)),
-        None => Ok(()),
-    }
 }
 
 /// Whether what caused a build may be anybody's doing: a pull request, or something that this version does not know.

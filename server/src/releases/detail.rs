@@ -21,8 +21,8 @@ pub struct ReleaseDetail {
     pub source: Option<Release>,
     /// The environment of that release.
     pub source_environment: Option<Environment>,
-    /// Its rollout's job.
-    pub job: Job,
+    /// Its rollout's job; none while it is held.
+    pub job: Option<Job>,
     /// The steps of every attempt of the rollout, in order.
     pub steps: Vec<Step>,
     /// Why it waits, while it does.
@@ -47,7 +47,6 @@ pub async fn detail(
     };
     let Some(release) = store::releases::by_number(conn, &environment.id, number).await? else { return Ok(None) };
     let job = store::jobs::of_release(conn, &release.id).await?;
-    let job = job.ok_or_else(|| StoreError::missing("job of release", &release.id))?;
     let source = match &release.source_release_id {
         Some(id) => store::releases::find(conn, id).await?,
         None => None,
@@ -56,14 +55,9 @@ pub async fn detail(
         Some(source) => store::environments::find(conn, &source.environment_id).await?,
         None => None,
     };
-    Ok(Some(ReleaseDetail {
-        steps: store::steps::of_job(conn, &job.id).await?,
-        waits_for: queue::waits_for(conn, &job, now).await?,
-        repository,
-        environment,
-        release,
-        source,
-        source_environment,
-        job,
-    }))
+    let (steps, waits_for) = match &job {
+        Some(job) => (store::steps::of_job(conn, &job.id).await?, queue::waits_for(conn, job, now).await?),
+        None => (Vec::new(), None),
+    };
+    Ok(Some(ReleaseDetail { steps, waits_for, repository, environment, release, source, source_environment, job }))
 }

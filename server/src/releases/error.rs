@@ -68,6 +68,32 @@ pub enum ReleaseError {
         /// The state it is in.
         state: &'static str,
     },
+    /// Nobody waits for an answer.
+    #[error("release {number} of {environment} is not held ({state}): there is nothing to approve or to reject")]
+    NotHeld {
+        /// The environment's name.
+        environment: String,
+        /// The release's number.
+        number: i64,
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Somebody else is asked.
+    #[error("{environment} asks for the approval of {approvers}")]
+    NoApprover {
+        /// The environment's name.
+        environment: String,
+        /// Who may approve.
+        approvers: String,
+    },
+    /// Nobody decides alone about what is their own.
+    #[error("{person} wrote the commit or asked for the release: {environment} wants the approval of somebody else")]
+    OwnRelease {
+        /// The environment's name.
+        environment: String,
+        /// Who wanted to approve.
+        person: String,
+    },
     /// There is no earlier release.
     #[error("{environment} has no earlier release that was live: there is nothing to roll back to")]
     NothingEarlier {

@@ -7,6 +7,7 @@ use super::{
     ReleaseKind,
     content::{self, Content},
     create::{NewRelease, create},
+    judge::ACTOR,
 };
 use crate::{
     environments,
@@ -62,19 +63,22 @@ pub(crate) async fn follow_build(
                 continue;
             }
         };
-        create(
-            tx,
-            NewRelease {
-                environment: &environment,
-                kind: ReleaseKind::Build,
-                build,
-                source: None,
-                actor: "slipway",
-                apps,
-                dedup_key: format!("build {} {}", environment.id, build.id),
-            },
-        )
-        .await?;
+        let new = NewRelease {
+            environment: &environment,
+            kind: ReleaseKind::Build,
+            build,
+            source: None,
+            actor: ACTOR,
+            apps,
+            dedup_key: format!("build {} {}", environment.id, build.id),
+        };
+        match create(tx, new).await {
+            Ok(_) => {}
+            Err(StoreError::Refused(why)) => {
+                withheld.push(format!("nothing is released to {}: {why}", environment.name));
+            }
+            Err(error) => return Err(error),
+        }
     }
     if !withheld.is_empty() {
         note_not_released(tx, build, &withheld.join("; ")).await?;

@@ -1,13 +1,11 @@
 //! What becomes of an environment whose rollout was given up halfway: no runner is left that could return it.
 
 use super::{
-    ReleaseKind,
+    ReleaseKind, ReleaseState,
     create::{NewRelease, create},
+    judge::ACTOR,
 };
 use crate::store::{self, StoreError, Tx, releases::Release};
-
-/// Who asks for the returns that nobody asked for.
-const ACTOR: &str = "slipway";
 
 /// What brings the environment to a whole state again.
 pub(crate) enum Next {
@@ -35,7 +33,7 @@ impl Next {
 /// What follows when this rollout is given up. A return that is given up itself is not tried for ever.
 pub(crate) async fn after_giving_up(tx: &mut Tx, release: &Release) -> Result<Next, StoreError> {
     let unsettled = store::releases::unsettled(&mut tx.conn(), &release.environment_id).await?;
-    if let Some(waiting) = unsettled.iter().rfind(|other| other.id != release.id) {
+    if let Some(waiting) = unsettled.iter().rfind(|other| other.id != release.id && other.state != ReleaseState::Held) {
         return Ok(Next::Waiting(waiting.number));
     }
     if release.kind == ReleaseKind::Rollback && release.actor == ACTOR {

@@ -55,11 +55,16 @@ pub(super) async fn note(tx: &mut Tx, release: &Release, kind: &'static str) -> 
             .with("kind", release.kind)
             .with("reason", &release.reason),
     );
+    // What is live here may be promoted from here, and what was decided here may let something in.
+    tx.ring_gates();
     Ok(())
 }
 
 fn kind(event: ReleaseEvent) -> &'static str {
     match event {
+        ReleaseEvent::Admit => "release.admitted",
+        ReleaseEvent::Hold => "release.held",
+        ReleaseEvent::Reject => "release.rejected",
         ReleaseEvent::Roll => "release.rolling",
         ReleaseEvent::Requeue => "release.requeued",
         ReleaseEvent::GoLive => "release.live",

@@ -24,7 +24,7 @@ pub async fn rollback(
     to: Option<i64>,
     actor: &str,
 ) -> Result<Release, ReleaseError> {
-    let environment = named(tx, repository, environment).await?;
+    let environment = named(&mut tx.conn(), repository, environment).await?;
     let environment = store::environments::lock(tx, &environment.id).await?;
     check_settings(&environment)?;
     let live = store::releases::live(&mut tx.conn(), &environment.id).await?;

@@ -8,6 +8,8 @@ use crate::{
 text_enum! {
     /// Where a release stands.
     ReleaseState {
+        /// Waiting for people, for its time, or for the end of a freeze; it has no job yet.
+        Held = "held",
         /// Waiting for its rollout.
         Queued = "queued",
         /// Being rolled out.
@@ -20,6 +22,8 @@ text_enum! {
         Failed = "failed",
         /// A newer release took its place before its rollout began.
         Superseded = "superseded",
+        /// A person did not want it, or it may not enter the environment at all.
+        Rejected = "rejected",
     }
 }
 
@@ -28,7 +32,7 @@ text_enum! {
     ReleaseKind {
         /// A successful build of the environment's branch.
         Build = "build",
-        /// A person promoted what is live elsewhere.
+        /// What is live elsewhere was promoted.
         Promotion = "promotion",
         /// A person went back to an earlier release.
         Rollback = "rollback",
@@ -38,6 +42,12 @@ text_enum! {
 events! {
     /// What happens to a release.
     ReleaseEvent {
+        /// Nothing stands against it any more.
+        Admit = "be admitted",
+        /// Something stood against it before its rollout began.
+        Hold = "be held",
+        /// It will not be rolled out.
+        Reject = "be rejected",
         /// Its rollout begins.
         Roll = "be rolled out",
         /// The runner was lost: the rollout begins again.
@@ -54,6 +64,10 @@ events! {
 }
 
 const TABLE: &Table<ReleaseState, ReleaseEvent> = &[
+    (ReleaseState::Held, ReleaseEvent::Admit, ReleaseState::Queued),
+    (ReleaseState::Held, ReleaseEvent::Reject, ReleaseState::Rejected),
+    (ReleaseState::Held, ReleaseEvent::Supersede, ReleaseState::Superseded),
+    (ReleaseState::Queued, ReleaseEvent::Hold, ReleaseState::Held),
     (ReleaseState::Queued, ReleaseEvent::Roll, ReleaseState::Rolling),
     (ReleaseState::Queued, ReleaseEvent::Supersede, ReleaseState::Superseded),
     (ReleaseState::Rolling, ReleaseEvent::Requeue, ReleaseState::Queued),
@@ -72,7 +86,7 @@ impl ReleaseState {
     /// Whether nothing more will happen to it by itself: a live release may still be retired.
     #[must_use]
     pub fn is_settled(self) -> bool {
-        !matches!(self, ReleaseState::Queued | ReleaseState::Rolling)
+        !matches!(self, ReleaseState::Held | ReleaseState::Queued | ReleaseState::Rolling)
     }
 }
 
@@ -82,7 +96,7 @@ mod tests {
 
     #[test]
     fn nothing_follows_a_final_state_and_every_state_is_reached() {
-        transitions::check(TABLE, ReleaseState::ALL, ReleaseEvent::ALL, ReleaseState::Queued, |state| {
+        transitions::check(TABLE, ReleaseState::ALL, ReleaseEvent::ALL, ReleaseState::Held, |state| {
             state.is_settled() && state != ReleaseState::Live
         });
     }

@@ -39,7 +39,7 @@ impl ReleaseFacts {
     }
 
     fn is_under_way(&self) -> bool {
-        matches!(self.state, ReleaseState::Live | ReleaseState::Queued | ReleaseState::Rolling)
+        self.state == ReleaseState::Live || !self.state.is_settled()
     }
 }
 

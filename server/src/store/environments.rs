@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
 use crate::{
-    environments::Settings,
+    environments::{Freeze, Protection, Settings},
     ids::{EnvironmentId, RepositoryId},
 };
 
@@ -24,6 +24,10 @@ pub struct Environment {
     pub source: JsonText<Source>,
     /// How it wants its releases.
     pub settings: JsonText<Settings>,
+    /// What an administrator asks for beyond that.
+    pub protection: JsonText<Protection>,
+    /// That nothing is released to it; it may be over by now.
+    pub frozen: Option<JsonText<Freeze>>,
     /// The number of its newest release; 0 before the first.
     pub last_release_number: i64,
     /// When captain.yml of the default branch stopped naming it.
@@ -39,7 +43,8 @@ pub struct Environment {
 pub async fn of_repository(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<Environment>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, repository_id, name, position, source, settings, last_release_number, removed_at, created_at
+        "SELECT id, repository_id, name, position, source, settings, protection, frozen, last_release_number,
+                removed_at, created_at
          FROM environment WHERE repository_id = $1
          ORDER BY CASE WHEN removed_at IS NULL THEN 0 ELSE 1 END, position, name",
         repository
@@ -57,7 +62,8 @@ pub async fn by_name(
 ) -> Result<Option<Environment>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, repository_id, name, position, source, settings, last_release_number, removed_at, created_at
+        "SELECT id, repository_id, name, position, source, settings, protection, frozen, last_release_number,
+                removed_at, created_at
          FROM environment WHERE repository_id = $1 AND name = $2",
         repository,
         name
@@ -71,7 +77,8 @@ pub async fn by_name(
 pub async fn find(conn: &mut Conn<'_>, id: &EnvironmentId) -> Result<Option<Environment>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, repository_id, name, position, source, settings, last_release_number, removed_at, created_at
+        "SELECT id, repository_id, name, position, source, settings, protection, frozen, last_release_number,
+                removed_at, created_at
          FROM environment WHERE id = $1",
         id
     )?)
@@ -101,6 +108,27 @@ pub(crate) async fn upsert(
     Ok(())
 }
 
+/// The environments that may want what is live in their source promoted by itself.
+pub(crate) async fn automatic(conn: &mut Conn<'_>) -> Result<Vec<Environment>, StoreError> {
+    let found: Vec<Environment> = rows!(
+        conn,
+        "SELECT id, repository_id, name, position, source, settings, protection, frozen, last_release_number,
+                removed_at, created_at
+         FROM environment WHERE removed_at IS NULL AND settings LIKE '%auto_:true%' ORDER BY id"
+    )?;
+    Ok(found.into_iter().filter(|environment| environment.settings.auto).collect())
+}
+
+pub(crate) async fn set_protection(tx: &mut Tx, id: &EnvironmentId, protection: &Protection) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "UPDATE environment SET protection = $2 WHERE id = $1", id, JsonText(protection))?;
+    Ok(())
+}
+
+pub(crate) async fn set_freeze(tx: &mut Tx, id: &EnvironmentId, freeze: Option<&Freeze>) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "UPDATE environment SET frozen = $2 WHERE id = $1", id, freeze.map(JsonText))?;
+    Ok(())
+}
+
 pub(crate) async fn mark_removed(tx: &mut Tx, id: &EnvironmentId) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(&mut tx.conn(), "UPDATE environment SET removed_at = $2 WHERE id = $1", id, now)?;
@@ -109,11 +137,15 @@ pub(crate) async fn mark_removed(tx: &mut Tx, id: &EnvironmentId) -> Result<(), 
 
 /// Locks the environment's row until the transaction ends, so that its releases are made one after the other, and
 /// returns it as it stands then.
-pub(crate) async fn lock(tx: &mut Tx, id: &EnvironmentId) -> Result<Environment, StoreError> {
+///
+/// # Errors
+/// When there is no such environment, or the database fails.
+pub async fn lock(tx: &mut Tx, id: &EnvironmentId) -> Result<Environment, StoreError> {
     let found: Option<Environment> = row!(
         &mut tx.conn(),
         "UPDATE environment SET position = position WHERE id = $1
-         RETURNING id, repository_id, name, position, source, settings, last_release_number, removed_at, created_at",
+         RETURNING id, repository_id, name, position, source, settings, protection, frozen, last_release_number,
+                   removed_at, created_at",
         id
     )?;
     found.ok_or_else(|| StoreError::missing("environment", id))

@@ -321,3 +321,9 @@ pub async fn others_waiting(conn: &mut Conn<'_>, repository: &RepositoryId) -> R
     )?;
     Ok(found.map_or(0, |(count,)| count))
 }
+
+/// Removes the job of a release that did not begin.
+pub(crate) async fn remove(tx: &mut Tx, id: &JobId) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "DELETE FROM job WHERE id = $1", id)?;
+    Ok(())
+}

@@ -18,6 +18,7 @@ pub(super) struct Rung {
     pub(super) events: bool,
     pub(super) queue: bool,
     pub(super) schedules: bool,
+    pub(super) gates: bool,
     pub(super) logs: Vec<StepId>,
 }
 
@@ -33,6 +34,9 @@ impl Rung {
         if self.schedules {
             bells.ring_schedules();
         }
+        if self.gates {
+            bells.ring_gates();
+        }
         for step in &self.logs {
             bells.ring_log(step);
         }
@@ -42,7 +46,8 @@ impl Rung {
     pub(super) async fn notify(&self, conn: &mut Conn<'_>, sender: &str) -> Result<(), StoreError> {
         let Conn::Postgres(connection) = conn else { return Ok(()) };
         let logs = self.logs.iter().map(|step| format!("{sender} log {step}"));
-        let topics = [(self.events, "events"), (self.queue, "queue"), (self.schedules, "schedules")];
+        let topics =
+            [(self.events, "events"), (self.queue, "queue"), (self.schedules, "schedules"), (self.gates, "gates")];
         let topics = topics.into_iter().filter(|(rung, _)| *rung).map(|(_, topic)| format!("{sender} {topic}"));
         for message in topics.chain(logs) {
             sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message).execute(&mut **connection).await?;
@@ -90,6 +95,7 @@ async fn hear(pool: &PgPool, own: &str, bells: &Bells) -> Result<Infallible, sql
             (Some("events"), _) => bells.ring_events(),
             (Some("queue"), _) => bells.ring_queue(),
             (Some("schedules"), _) => bells.ring_schedules(),
+            (Some("gates"), _) => bells.ring_gates(),
             (Some("log"), Some(Ok(step))) => bells.ring_log(&step),
             _ => tracing::debug!(payload = message.payload(), "another server said something unknown"),
         }

@@ -19,6 +19,7 @@ pub mod builds;
 pub(crate) mod claims;
 pub(crate) mod collection;
 pub(crate) mod compaction;
+pub mod decisions;
 pub mod deliveries;
 pub mod environments;
 pub mod events;

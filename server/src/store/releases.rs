@@ -43,8 +43,10 @@ pub struct Release {
     pub created_at: i64,
     /// When its rollout first began.
     pub started_at: Option<i64>,
-    /// When its rollout ended.
+    /// When its rollout ended; of one that is or was live, since when it was.
     pub finished_at: Option<i64>,
+    /// When another took its place.
+    pub retired_at: Option<i64>,
 }
 
 impl Release {
@@ -63,7 +65,8 @@ pub async fn find(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Option<Release>
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.id = $1",
         id
     )?)
@@ -81,7 +84,8 @@ pub async fn by_number(
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number = $2",
         environment,
         number
@@ -96,7 +100,8 @@ pub async fn live(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Op
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.state = 'live'",
         environment
     )?)
@@ -115,7 +120,8 @@ pub async fn list(
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.environment_id = $1 AND r.number < $2
          ORDER BY r.number DESC LIMIT $3",
         environment,
@@ -132,7 +138,8 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId, limit: i64) -> Resul
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.build_id = $1 ORDER BY r.id DESC LIMIT $2",
         build,
         limit
@@ -144,20 +151,22 @@ pub(crate) async fn by_dedup_key(conn: &mut Conn<'_>, key: &str) -> Result<Optio
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id WHERE r.dedup_key = $1",
         key
     )?)
 }
 
-/// Releases of an environment that wait for, or are in, their rollout, oldest first.
+/// Releases of an environment that are held, wait for their rollout or are in it, oldest first.
 pub(crate) async fn unsettled(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Vec<Release>, StoreError> {
     Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id
-         WHERE r.environment_id = $1 AND r.state IN ('queued', 'rolling') ORDER BY r.number",
+         WHERE r.environment_id = $1 AND r.state IN ('held', 'queued', 'rolling') ORDER BY r.number",
         environment
     )?)
 }
@@ -171,7 +180,8 @@ pub(crate) async fn earlier_live(
     Ok(row!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
-                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at, r.finished_at
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id
          WHERE r.environment_id = $1 AND r.number < $2 AND r.state = 'retired' AND r.kind <> 'rollback'
          ORDER BY r.number DESC LIMIT 1",
@@ -193,7 +203,7 @@ pub(crate) async fn environment_behind(
     Ok(found.map(|(id,)| id))
 }
 
-/// What the releases of an environment hold that are live, wait or roll, and the newest `offered` others that it can be
+/// What the releases of an environment hold that are live, wait or roll out, and the newest `offered` others that it can be
 /// rolled back to.
 pub(crate) async fn held(
     conn: &mut Conn<'_>,
@@ -202,7 +212,7 @@ pub(crate) async fn held(
 ) -> Result<Vec<JsonText<Vec<ReleasedApp>>>, StoreError> {
     let found: Vec<(JsonText<Vec<ReleasedApp>>,)> = rows!(
         conn,
-        "SELECT content FROM release WHERE environment_id = $1 AND state IN ('live', 'queued', 'rolling')
+        "SELECT content FROM release WHERE environment_id = $1 AND state IN ('live', 'held', 'queued', 'rolling')
          UNION ALL
          SELECT content FROM (
              SELECT content FROM release
@@ -218,8 +228,8 @@ pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> R
     execute!(
         &mut tx.conn(),
         "INSERT INTO release (id, environment_id, number, dedup_key, kind, build_id, source_release_id, actor, state,
-                              content, strategy, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                              reason, content, strategy, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         &release.id,
         &release.environment_id,
         release.number,
@@ -229,6 +239,7 @@ pub(crate) async fn insert(tx: &mut Tx, release: &Release, dedup_key: &str) -> R
         release.source_release_id.as_ref(),
         &release.actor,
         release.state,
+        release.reason.as_deref(),
         JsonText(&release.content.0),
         JsonText(&release.strategy.0),
         release.created_at
@@ -247,19 +258,58 @@ pub(crate) async fn set_state(
     let started = (to == ReleaseState::Rolling).then_some(now);
     // A rollout ends when the release goes live or fails; being retired later is no part of it.
     let finished = to.is_settled().then_some(now);
+    let retired = (to == ReleaseState::Retired).then_some(now);
     let changed = execute!(
         &mut tx.conn(),
         "UPDATE release SET state = $3, reason = $4, started_at = COALESCE(started_at, $5),
-                finished_at = COALESCE(finished_at, $6)
+                finished_at = COALESCE(finished_at, $6), retired_at = COALESCE(retired_at, $7)
          WHERE id = $1 AND state = $2",
         &release.id,
         release.state,
         to,
         reason,
         started,
-        finished
+        finished,
+        retired
     )?;
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "release", which: release.id.to_string() }) }
+}
+
+/// Writes anew what a held release waits for; false when it is held no more.
+pub(crate) async fn set_held_reason(tx: &mut Tx, id: &ReleaseId, reason: &str) -> Result<bool, StoreError> {
+    let changed =
+        execute!(&mut tx.conn(), "UPDATE release SET reason = $2 WHERE id = $1 AND state = 'held'", id, reason)?;
+    Ok(changed == 1)
+}
+
+/// The releases that are held, of whichever environment, oldest first.
+pub(crate) async fn held_anywhere(conn: &mut Conn<'_>) -> Result<Vec<ReleaseId>, StoreError> {
+    let found: Vec<(ReleaseId,)> = rows!(conn, "SELECT id FROM release WHERE state = 'held' ORDER BY id")?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// The release that an environment holds back, if it does: the newest one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held_in(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Option<Release>, StoreError> {
+    let unsettled = unsettled(conn, environment).await?;
+    Ok(unsettled.into_iter().rfind(|release| release.state == ReleaseState::Held))
+}
+
+/// Whether this very release was promoted to the environment, whatever became of it there.
+pub(crate) async fn was_promoted(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    source: &ReleaseId,
+) -> Result<bool, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT number FROM release WHERE source_release_id = $2 AND environment_id = $1 LIMIT 1",
+        environment,
+        source
+    )?;
+    Ok(found.is_some())
 }
 
 /// Fails a release that waits, in whatever state the rest of it is; only for one that cannot be read.

@@ -268,7 +268,7 @@ pub(crate) async fn remove_build(tx: &mut Tx, build: &BuildId) -> Result<bool, S
 pub(crate) async fn remove_release(tx: &mut Tx, release: &ReleaseId) -> Result<bool, StoreError> {
     Ok(execute!(
         &mut tx.conn(),
-        "DELETE FROM release WHERE id = $1 AND state IN ('retired', 'failed', 'superseded')
+        "DELETE FROM release WHERE id = $1 AND state IN ('retired', 'failed', 'superseded', 'rejected')
            AND NOT EXISTS (SELECT 1 FROM release later WHERE later.source_release_id = release.id)",
         release
     )? == 1)

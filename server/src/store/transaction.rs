@@ -45,6 +45,7 @@ pub(crate) struct Savepoint {
     events: usize,
     queue: bool,
     schedules: bool,
+    gates: bool,
     logs: usize,
 }
 
@@ -93,6 +94,11 @@ impl Tx {
         self.rung.schedules = true;
     }
 
+    /// Wakes whoever lets releases into environments, once this is committed.
+    pub(crate) fn ring_gates(&mut self) {
+        self.rung.gates = true;
+    }
+
     /// Wakes whoever follows the step's log, once this is committed.
     pub(crate) fn ring_log(&mut self, step: StepId) {
         self.rung.logs.push(step);
@@ -132,6 +138,7 @@ impl Tx {
             events: self.events.len(),
             queue: self.rung.queue,
             schedules: self.rung.schedules,
+            gates: self.rung.gates,
             logs: self.rung.logs.len(),
         })
     }
@@ -150,6 +157,7 @@ impl Tx {
         self.rung.logs.truncate(savepoint.logs);
         self.rung.queue = savepoint.queue;
         self.rung.schedules = savepoint.schedules;
+        self.rung.gates = savepoint.gates;
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ mod demo;
 mod engine_socket;
 mod failures;
 mod faults;
+mod gates;
 mod language;
 mod next_life;
 mod promotion;

@@ -2,7 +2,7 @@
 //! not push are not released, and what an environment asks for is kept or nothing enters it.
 
 use slipway_pipelines::{
-    config::{Approvals, Environment, Source, Strategy, TargetKind, Window},
+    config::{Environment, Source, TargetKind},
     plan::ReleasePlan,
     release::ReleaseSettings,
 };
@@ -216,12 +216,8 @@ async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: Tes
     pipeline.live_in_dev("a").await;
     pipeline.promote("production").await.unwrap();
     pipeline.roll_out().await;
-    let window = Window { days: [true; 7], from_minute: 540, to_minute: 960, timezone: "Europe/Madrid".to_owned() };
     let production = Environment {
-        approvals: Approvals { count: 2, author: false },
-        window: Some(window),
-        auto: true,
-        bake_ms: 1,
+        target: TargetKind::Swarm,
         ..Environment::new("production", Source::Environment { environment: "dev".to_owned() })
     };
     let mut plan = usual_plan();
@@ -234,24 +230,18 @@ async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: Tes
              take that out of captain.yml of the default branch to release there"
         )
     };
-    let expected = refusal("production", "`approvals: 2` and a `window`");
+    let expected = refusal("production", "`target: swarm`");
     assert_eq!(pipeline.promote("production").await.unwrap_err().to_string(), expected);
     assert_eq!(pipeline.roll_back("production", Some(1)).await.unwrap_err().to_string(), expected);
     assert_eq!(pipeline.environment("production").await.settings.refusal("production"), Some(expected));
 
     // An environment that a branch feeds refuses by itself, and the build says so.
-    for (strategy, target, named) in [
-        (Strategy::BlueGreen, TargetKind::Docker, "`strategy: blue-green`"),
-        (Strategy::Rolling, TargetKind::Swarm, "`target: swarm`"),
-    ] {
-        let dev =
-            Environment { strategy, target, ..Environment::new("dev", Source::Branch { branch: "main".to_owned() }) };
-        plan.environments[0] = dev;
-        let commit = if target == TargetKind::Swarm { "d" } else { "c" };
-        let build = pipeline.built(commit, built(&format!("sha256:{commit}"), plan.clone())).await;
-        assert_eq!(build.reason, Some(format!("nothing is released to dev: {}", refusal("dev", named))));
-        assert!(pipeline.try_claim().await.is_none());
-    }
+    let target = TargetKind::Swarm;
+    plan.environments[0] =
+        Environment { target, ..Environment::new("dev", Source::Branch { branch: "main".to_owned() }) };
+    let build = pipeline.built("d", built("sha256:d", plan.clone())).await;
+    assert_eq!(build.reason, Some(format!("nothing is released to dev: {}", refusal("dev", "`target: swarm`"))));
+    assert!(pipeline.try_claim().await.is_none());
     pipeline.built("e", built("sha256:e", usual_plan())).await;
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:e", "once it is taken out, releases go on");
     pipeline.promote("production").await.unwrap();
@@ -268,11 +258,11 @@ async fn a_release_that_waited_does_not_enter_an_environment_that_asks_for_more_
 
     pipeline.coordinator.finish_job(&first.key, of("a", &[])).await.unwrap();
     let JobResult::Built { artifacts, mut release_plan } = of("b", &[]) else { panic!() };
-    release_plan.environments[0].approvals = Approvals { count: 2, author: false };
+    release_plan.environments[0].target = TargetKind::Swarm;
     pipeline.coordinator.finish_job(&second.key, JobResult::Built { artifacts, release_plan }).await.unwrap();
 
     assert!(pipeline.try_claim().await.is_none(), "the waiting release is not handed out");
     let refused = pipeline.release("dev", 1).await;
-    assert_eq!(refused.state, ReleaseState::Failed);
-    assert!(refused.reason.unwrap().contains("dev takes no releases: it asks for `approvals: 2`"));
+    assert_eq!(refused.state, ReleaseState::Rejected);
+    assert!(refused.reason.unwrap().contains("dev takes no releases: it asks for `target: swarm`"));
 }

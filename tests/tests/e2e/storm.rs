@@ -244,6 +244,9 @@ fn build_step(state: BuildState, kind: &str) -> Option<Option<BuildState>> {
 
 fn release_step(state: ReleaseState, kind: &str) -> Option<Option<ReleaseState>> {
     let event = match kind {
+        "release.held" => ReleaseEvent::Hold,
+        "release.admitted" => ReleaseEvent::Admit,
+        "release.rejected" => ReleaseEvent::Reject,
         "release.rolling" => ReleaseEvent::Roll,
         "release.requeued" => ReleaseEvent::Requeue,
         "release.live" => ReleaseEvent::GoLive,

@@ -34,6 +34,8 @@ pub struct EnvironmentPage {
     pub releases: Vec<ReleaseRow>,
     /// The page of older releases.
     pub older: Option<String>,
+    /// What was decided of it and its releases, newest first.
+    pub decisions: Vec<DecisionRow>,
 }
 
 /// An environment with what is live in it.
@@ -46,6 +48,10 @@ pub struct EnvironmentCard {
     pub address: String,
     /// Where its releases come from.
     pub source: Source,
+    /// What it asks of its releases, each in a few words.
+    pub asks: Vec<String>,
+    /// That nothing is released to it.
+    pub freeze: Option<Freeze>,
     /// What is live.
     pub live: Option<Version>,
     /// The page of what is live.
@@ -99,8 +105,69 @@ pub struct Promotion {
     pub version: Version,
     /// The id of that release: what the viewer saw is what is promoted.
     pub release_id: String,
-    /// What changes, app by app. Empty when both hold the same digests.
+    /// What changes, app by app.
     pub changes: Vec<AppChange>,
+    /// What changes in how the apps run.
+    pub settings: Vec<SettingRow>,
+    /// The commits between the two, newest first.
+    pub commits: Vec<Commit>,
+    /// Whether there are more.
+    pub has_more_commits: bool,
+    /// Whether those commits go, as what is live is newer.
+    pub goes_back: bool,
+    /// What the release would wait for.
+    pub waits: Option<String>,
+    /// Why it would be refused.
+    pub refused: Option<String>,
+}
+
+impl Promotion {
+    /// Whether both run the same in the same way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.settings.is_empty()
+    }
+}
+
+/// A setting that a promotion changes.
+#[derive(Debug)]
+pub struct SettingRow {
+    /// The app.
+    pub app: String,
+    /// The setting.
+    pub setting: String,
+    /// As it is; none where it is not set.
+    pub before: Option<String>,
+    /// As it would be.
+    pub after: Option<String>,
+}
+
+/// That nothing is released to an environment.
+#[derive(Debug)]
+pub struct Freeze {
+    /// Who said so.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: When,
+    /// When it ends by itself, in words.
+    pub until: Option<String>,
+}
+
+/// Something that was decided.
+#[derive(Debug)]
+pub struct DecisionRow {
+    /// What, in a word.
+    pub what: String,
+    /// The release that it is about, with its page.
+    pub release: Option<(i64, String)>,
+    /// Who decided.
+    pub actor: String,
+    /// Why, or what changed.
+    pub reason: Option<String>,
+    /// When.
+    pub when: When,
 }
 
 /// What a promotion or rollback changes for an app.
@@ -139,6 +206,8 @@ pub struct ReleaseRow {
     pub took: Took,
     /// Why it failed or waits.
     pub reason: Option<String>,
+    /// Whether the viewer may say yes or no to it.
+    pub may_answer: bool,
     /// Where a form is posted to roll back to it; none where that makes no sense.
     pub roll_back: Option<String>,
 }

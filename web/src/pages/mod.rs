@@ -15,7 +15,8 @@ pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
-    AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, ReleaseRow, Source,
+    AppChange, AppRow, DecisionRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Promotion, ReleaseRow,
+    SettingRow, Source,
 };
 pub use home::{Activity, Home, RepositoryCard};
 pub use log::{LogPage, LogSearch};

@@ -1,6 +1,6 @@
 use askama::Template;
 
-use super::{AppRow, ReleaseRow, RepositoryHead};
+use super::{AppRow, DecisionRow, ReleaseRow, RepositoryHead};
 use crate::{frame::Frame, steps::StepList};
 
 /// `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
@@ -21,6 +21,8 @@ pub struct ReleasePage {
     pub attempt: Option<String>,
     /// What it holds.
     pub apps: Vec<AppRow>,
+    /// What was decided of it, in order.
+    pub decisions: Vec<DecisionRow>,
     /// The steps of its rollout.
     pub steps: StepList,
 }

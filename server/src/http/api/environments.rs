@@ -5,6 +5,7 @@ use serde::Serialize;
 use slipway_pipelines::config::Source;
 
 use super::{
+    decisions::FreezeView,
     lookup,
     page::{Cursor, Page},
     releases::ReleaseView,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     access::{Permission, Routes},
     app::AppState,
-    environments::Settings,
+    environments::{Protection, Settings},
     http::{
         errors::Problem,
         extract::{Asked, Named},
@@ -47,16 +48,25 @@ struct EnvironmentView {
     settings: Settings,
     /// Why no release may enter it, where that is so.
     refuses: Option<String>,
+    /// What an administrator asks for beyond that.
+    protection: Protection,
+    /// That nothing is released to it, while that is so.
+    freeze: Option<FreezeView>,
+    /// The release that waits for people, for its time or for the end of a freeze; its reason says for what.
+    held: Option<ReleaseView>,
     last_release_number: i64,
     /// When captain.yml stopped naming it.
     removed_at: Option<Time>,
 }
 
-async fn view(conn: &mut Conn<'_>, environment: Environment) -> Result<EnvironmentView, StoreError> {
+async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result<EnvironmentView, StoreError> {
     Ok(EnvironmentView {
         live: releases::live(conn, &environment.id).await?.map(ReleaseView::from),
         refuses: environment.settings.refusal(&environment.name),
         settings: environment.settings.0,
+        protection: environment.protection.0,
+        freeze: FreezeView::of(environment.frozen.as_deref(), now),
+        held: releases::held_in(conn, &environment.id).await?.map(ReleaseView::from),
         name: environment.name,
         source: environment.source.0,
         last_release_number: environment.last_release_number,
@@ -72,7 +82,7 @@ async fn list(
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let mut items = Vec::new();
     for environment in environments::of_repository(&mut reader.conn(), &repository.id).await? {
-        items.push(view(&mut reader.conn(), environment).await?);
+        items.push(view(&mut reader.conn(), environment, state.store.clock().now()).await?);
     }
     Ok(Json(Environments { items }))
 }
@@ -84,7 +94,7 @@ async fn show(
     let mut reader = state.store.read().await?;
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
-    Ok(Json(view(&mut reader.conn(), environment).await?))
+    Ok(Json(view(&mut reader.conn(), environment, state.store.clock().now()).await?))
 }
 
 async fn list_releases(

@@ -2,6 +2,7 @@
 
 mod audit;
 mod builds;
+pub(super) mod decisions;
 mod deliveries;
 mod environments;
 mod events;
@@ -35,6 +36,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .merge(audit::routes())
         .merge(builds::routes())
+        .merge(decisions::routes())
         .merge(deliveries::routes())
         .merge(environments::routes())
         .merge(events::routes())

@@ -1,7 +1,7 @@
-//! Promotions and rollbacks: the two ways in which a person makes a release.
+//! Promotions and rollbacks: the two ways in which a person makes a release; and what a promotion would change.
 
 use axum::{Json, extract::State, http::StatusCode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{lookup, releases::ReleaseView};
@@ -12,12 +12,13 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    releases,
-    store::audit,
+    releases::{self, Preview},
+    store::{audit, builds::Build},
 };
 
 pub(super) fn routes() -> Routes {
     Routes::new()
+        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotion", Permission::Read, show)
         .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotions", Permission::Change, promote)
         .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/rollbacks", Permission::Change, roll_back)
 }
@@ -31,6 +32,105 @@ struct Promotion {}
 struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     to: Option<i64>,
+}
+
+/// What a promotion would change.
+#[derive(Serialize)]
+struct PreviewView {
+    /// The environment that it comes from.
+    from: String,
+    /// What is live there.
+    release: ReleaseView,
+    /// What it would replace.
+    live: Option<ReleaseView>,
+    /// The commits that differ, newest first.
+    commits: Vec<CommitView>,
+    /// Whether there are more than are listed.
+    more_commits: bool,
+    /// Whether those commits would go: what is live is newer.
+    goes_back: bool,
+    images: Vec<ImageView>,
+    configuration: Vec<SettingView>,
+    /// What the release would wait for; none where it would begin at once.
+    waits: Option<String>,
+    /// Why it would be refused.
+    refused: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CommitView {
+    build: i64,
+    commit: String,
+    message: String,
+    author: String,
+}
+
+#[derive(Serialize)]
+struct ImageView {
+    app: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SettingView {
+    app: String,
+    setting: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+impl From<Build> for CommitView {
+    fn from(build: Build) -> Self {
+        CommitView { build: build.number, commit: build.commit_sha, message: build.message, author: build.author }
+    }
+}
+
+impl PreviewView {
+    /// The values of environment variables are for those who may change them alone.
+    fn of(preview: Preview, shows_values: bool) -> Self {
+        let shown = |value: Option<String>, is_private: bool| {
+            value.map(|value| if is_private && !shows_values { "hidden".to_owned() } else { value })
+        };
+        PreviewView {
+            from: preview.source.name,
+            release: preview.promoted.into(),
+            live: preview.live.map(ReleaseView::from),
+            commits: preview.commits.into_iter().map(CommitView::from).collect(),
+            more_commits: preview.has_more_commits,
+            goes_back: preview.goes_back,
+            images: preview
+                .images
+                .into_iter()
+                .map(|image| ImageView { app: image.app, before: image.before, after: image.after })
+                .collect(),
+            configuration: preview
+                .settings
+                .into_iter()
+                .map(|change| SettingView {
+                    app: change.app,
+                    setting: change.setting,
+                    before: shown(change.before, change.is_private),
+                    after: shown(change.after, change.is_private),
+                })
+                .collect(),
+            waits: preview.waits,
+            refused: preview.refused,
+        }
+    }
+}
+
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+) -> Result<Json<PreviewView>, Problem> {
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let repository = lookup::repository(conn, &owner, &name).await?;
+    let environment = lookup::environment(conn, &repository, &environment).await?;
+    let preview = releases::preview(conn, &repository, &environment, state.store.clock().now()).await?;
+    Ok(Json(PreviewView::of(preview, principal.has(Permission::Change, false))))
 }
 
 /// Releases to the environment exactly what is live where it takes its releases from.

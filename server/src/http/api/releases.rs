@@ -5,6 +5,7 @@ use serde::Serialize;
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{
+    decisions::DecisionView,
     lookup,
     steps::{AttemptView, attempts},
     time::Time,
@@ -15,7 +16,7 @@ use crate::{
     http::{errors::Problem, extract::Named},
     queue,
     releases::{ReleaseKind, ReleaseState},
-    store::{jobs, releases::Release},
+    store::{decisions, jobs, releases::Release},
 };
 
 pub(super) fn routes() -> Routes {
@@ -63,6 +64,8 @@ struct ReleaseInFull {
     attempt_reason: Option<String>,
     /// Why it waits, while it does.
     waits_for: Option<String>,
+    /// What was decided of it, in order.
+    decisions: Vec<DecisionView>,
 }
 
 impl AppView {
@@ -109,9 +112,11 @@ async fn show(
     let attempts = attempts(&mut reader.conn(), job.as_ref()).await?;
     let waits_for = match &job {
         Some(job) => queue::waits_for(&mut reader.conn(), job, state.store.clock().now()).await?,
-        None => None,
+        None => release.reason.clone().filter(|_| release.state == ReleaseState::Held),
     };
+    let decisions = decisions::of_release(&mut reader.conn(), &release.id).await?;
     Ok(Json(ReleaseInFull {
+        decisions: decisions.into_iter().map(DecisionView::from).collect(),
         waits_for,
         release: release.into(),
         attempts,

@@ -9,12 +9,19 @@ use slipway_web::{
     frame::{Frame, Section, Viewer},
     links,
     pages::{
-        AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, Source, Tab,
+        AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, SettingRow,
+        Source, Tab,
     },
     parts::Digest,
 };
 
-use super::{Html, releases::release_row, rows, viewer::viewer};
+use super::{
+    Html,
+    gates::{asks, decision_rows, freeze_of},
+    releases::release_row,
+    rows,
+    viewer::viewer,
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -25,7 +32,7 @@ use crate::{
     },
     releases::{self as domain, ReleaseError},
     store::{
-        Conn, audit,
+        Conn, audit, decisions,
         environments::{self, Environment},
         events,
         releases::{self, Release},
@@ -35,6 +42,8 @@ use crate::{
 
 /// The releases on an environment's page.
 const RELEASES: i64 = 30;
+/// The decisions on an environment's page.
+const DECISIONS: i64 = 30;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -98,10 +107,12 @@ async fn show(
     }
     let scene = Scene { repository: &repository, viewer: &viewer, proxy: &state.config.proxy.listen, now };
     let card = card(conn, &scene, &environment).await?;
+    let decided = decisions::of_environment(conn, &environment.id, None, DECISIONS).await?;
     let title = format!("{} of {}", environment.name, repository.name);
     Ok(Html::ok(EnvironmentPage {
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
+        decisions: decision_rows(&repository, &environment, decided, now),
         head: RepositoryHead { name: repository.name, tab: Tab::Environments },
         environment: card,
         releases: release_rows,
@@ -133,10 +144,9 @@ async fn card(conn: &mut Conn<'_>, scene: &Scene<'_>, environment: &Environment)
             .as_ref()
             .map_or_else(String::new, |live| links::release(&repository.name, &environment.name, live.number)),
         apps: live.as_ref().map_or_else(Vec::new, |live| app_rows(live, scene.proxy)),
-        promotion: match environment.settings.refusal(&environment.name) {
-            None => promotion(conn, repository, environment, live.as_ref(), now).await?,
-            Some(_) => None,
-        },
+        asks: asks(environment),
+        freeze: freeze_of(environment, now),
+        promotion: promotion(conn, scene, environment).await?,
         refuses: environment.settings.refusal(&environment.name).map(|refusal| sentence(&refusal)),
         newest: match newest {
             Some(release) => Some(release_row(conn, repository, environment, &release, viewer, now).await?),
@@ -175,36 +185,46 @@ fn served_at(domain: &str, proxy: &[String]) -> String {
     }
 }
 
+/// What could be promoted to the environment now; nothing where nothing is live in its source.
 async fn promotion(
     conn: &mut Conn<'_>,
-    repository: &Repository,
+    scene: &Scene<'_>,
     environment: &Environment,
-    live: Option<&Release>,
-    now: i64,
 ) -> Result<Option<Promotion>, Problem> {
-    let FromWhere::Environment { environment: from } = &environment.source.0 else { return Ok(None) };
-    let Some(source) = environments::by_name(conn, &repository.id, from).await? else { return Ok(None) };
-    let Some(release) = releases::live(conn, &source.id).await? else { return Ok(None) };
-    Ok(Some(Promotion {
-        from: from.clone(),
-        version: rows::version(conn, &release, now).await?,
-        changes: changes(live.map_or(&[], |live| live.content.as_slice()), &release.content),
-        release_id: release.id.to_string(),
-    }))
-}
-
-/// What changes, app by app; nothing where every digest stays.
-fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<AppChange> {
-    let digest = |apps: &[ReleasedApp], name: &str| {
-        apps.iter().find(|app| app.app == name).map(|app| Digest { whole: app.digest.clone() })
+    let preview = match domain::preview(conn, scene.repository, environment, scene.now).await {
+        Ok(preview) => preview,
+        Err(ReleaseError::Store(error)) => return Err(error.into()),
+        Err(_) => return Ok(None),
     };
-    let gone = before.iter().filter(|app| after.iter().all(|other| other.app != app.app));
-    let all = after.iter().chain(gone).map(|app| AppChange {
-        app: app.app.clone(),
-        before: digest(before, &app.app),
-        after: digest(after, &app.app),
-    });
-    all.filter(|change| change.before != change.after).collect()
+    let digest = |whole: Option<String>| whole.map(|whole| Digest { whole });
+    let shown = |value: Option<String>, is_private: bool| {
+        value.map(|value| if is_private && !scene.viewer.may_change() { "hidden".to_owned() } else { value })
+    };
+    Ok(Some(Promotion {
+        from: preview.source.name,
+        version: rows::version(conn, &preview.promoted, scene.now).await?,
+        release_id: preview.promoted.id.to_string(),
+        changes: preview
+            .images
+            .into_iter()
+            .map(|image| AppChange { app: image.app, before: digest(image.before), after: digest(image.after) })
+            .collect(),
+        settings: preview
+            .settings
+            .into_iter()
+            .map(|change| SettingRow {
+                app: change.app,
+                setting: change.setting,
+                before: shown(change.before, change.is_private),
+                after: shown(change.after, change.is_private),
+            })
+            .collect(),
+        commits: preview.commits.iter().map(rows::commit).collect(),
+        has_more_commits: preview.has_more_commits,
+        goes_back: preview.goes_back,
+        waits: preview.waits,
+        refused: preview.refused,
+    }))
 }
 
 /// What the page's promotion sends: the release that was shown.
@@ -221,7 +241,7 @@ async fn promote(
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::promote(&mut tx, &repository, &environment, principal.actor()).await.map_err(refused)?;
+    let release = domain::promote(&mut tx, &repository, &environment, principal.actor()).await?;
     if release.source_release_id.as_ref().is_none_or(|source| source.as_str() != form.release) {
         return Err(Problem::conflict("Another release went live there since the page was shown. Look again."));
     }
@@ -245,23 +265,11 @@ async fn roll_back(
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::rollback(&mut tx, &repository, &environment, Some(form.to), principal.actor())
-        .await
-        .map_err(refused)?;
+    let release = domain::rollback(&mut tx, &repository, &environment, Some(form.to), principal.actor()).await?;
     let subject = format!("{} {environment} #{}", repository.name, release.number);
     audit::append(&mut tx, principal.actor(), "release.rollback", &subject, json!({"to": form.to})).await?;
     tx.commit().await?;
     Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
-}
-
-fn refused(error: ReleaseError) -> Problem {
-    match error {
-        ReleaseError::Store(error) => error.into(),
-        unknown @ (ReleaseError::UnknownEnvironment { .. } | ReleaseError::UnknownRelease { .. }) => {
-            Problem::not_found(sentence(&unknown))
-        }
-        refused => Problem::conflict(sentence(&refused)),
-    }
 }
 
 #[cfg(test)]

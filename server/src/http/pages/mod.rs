@@ -5,6 +5,7 @@ mod builds;
 mod connect;
 mod deliveries;
 mod environments;
+mod gates;
 mod home;
 mod html;
 mod login;
@@ -32,6 +33,7 @@ pub fn routes() -> Routes {
         .merge(connect::routes())
         .merge(deliveries::routes())
         .merge(environments::routes())
+        .merge(gates::routes())
         .merge(home::routes())
         .merge(login::routes())
         .merge(logs::routes())

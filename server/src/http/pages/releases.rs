@@ -8,14 +8,14 @@ use slipway_web::{
     time::{Took, When},
 };
 
-use super::{Html, environments::app_rows, rows, steps, viewer::viewer};
+use super::{Html, environments::app_rows, gates::decision_rows, rows, steps, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{api::lookup, errors::Problem, extract::Named},
     releases::{ReleaseKind, ReleaseState},
     store::{
-        Conn,
+        Conn, decisions,
         environments::{self, Environment},
         events, jobs,
         releases::{self, Release},
@@ -45,6 +45,7 @@ async fn show(
     let release = lookup::release(conn, &environment, number).await?;
     let job = jobs::of_release(conn, &release.id).await?;
     let address = links::release(&repository.name, &environment.name, number);
+    let decided = decisions::of_release(conn, &release.id).await?;
     drop(reader);
     let steps = steps::of_job(&state.store, job.as_ref(), None, &address, event, now).await?;
     let mut reader = state.store.read().await?;
@@ -58,9 +59,10 @@ async fn show(
             .toned(row.state.tone()),
         head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
         environment_address: links::environment(&repository.name, &environment.name),
-        environment: environment.name,
+        environment: environment.name.clone(),
         apps: app_rows(&release, &state.config.proxy.listen),
         release: row,
+        decisions: decision_rows(&repository, &environment, decided, now),
         attempt: steps.notice,
         steps: steps.list,
     }))
@@ -86,6 +88,7 @@ pub(super) async fn release_row(
         build_address: links::build(&repository.name, release.build_number),
         commit: rows::build_of(conn, release).await?,
         actor: release.actor.clone(),
+        may_answer: release.state == ReleaseState::Held && viewer.may_change(),
         when: When { at: release.created_at, now },
         took: Took { from: release.started_at, to: release.finished_at, now },
         reason: waits.or_else(|| release.reason.clone()),

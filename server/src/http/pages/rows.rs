@@ -52,12 +52,14 @@ impl From<StepState> for State {
 impl From<ReleaseState> for State {
     fn from(state: ReleaseState) -> State {
         match state {
+            ReleaseState::Held => State::Held,
             ReleaseState::Queued => State::Queued,
             ReleaseState::Rolling => State::Rolling,
             ReleaseState::Live => State::Live,
             ReleaseState::Retired => State::Retired,
             ReleaseState::Failed => State::Failed,
             ReleaseState::Superseded => State::Superseded,
+            ReleaseState::Rejected => State::Rejected,
         }
     }
 }

@@ -38,7 +38,7 @@ async fn every_fact_is_there_without_javascript() {
         &["staging.shop.example.com", "from branch <code>main</code>", "Promote what is live in staging"],
     );
     let staging = scene.page("/repositories/acme/shop/environments/staging").await;
-    assert_says(&staging, &["promoted from dev #1", "Holds the same digests as dev #1"]);
+    assert_says(&staging, &["promoted from dev #1", "Runs the same as dev #1"]);
     let release = scene.page("/repositories/acme/shop/environments/staging/releases/1").await;
     assert_says(&release, &["2 replicas", "registry.example.com/shop/worker", "administrator"]);
     assert_says(&scene.page("/deliveries").await, &["ping", "a ping asks for nothing", "ignored"]);

@@ -1,0 +1,115 @@
+//! `slipway freeze`, `unfreeze` and `protect`: what an environment asks for on the server.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Failure, releases::Which, say};
+
+#[derive(Debug, Args)]
+pub(super) struct Freeze {
+    #[command(flatten)]
+    which: Which,
+    /// Why: whoever waits is shown it.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// When it ends by itself, such as 2026-11-30T06:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unfreeze {
+    #[command(flatten)]
+    which: Which,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Protect {
+    #[command(flatten)]
+    which: Which,
+    /// How many people must agree, at least.
+    #[arg(long, value_name = "NUMBER")]
+    approvals: Option<u32>,
+    /// Who may be among them; may be given several times, and goes over those set before.
+    #[arg(long = "approver", value_name = "NAME")]
+    approvers: Vec<String>,
+    /// Lets everyone who may change things be among them.
+    #[arg(long, conflicts_with = "approvers")]
+    any_approver: bool,
+    /// Whether whoever wrote the commit or asked for the release may be among them.
+    #[arg(long, value_name = "true|false")]
+    author: Option<bool>,
+    /// A branch that releases may come from, or a pattern; may be given several times, and goes over those set before.
+    #[arg(long = "branch", value_name = "PATTERN")]
+    branches: Vec<String>,
+    /// Lets releases come from every branch and tag.
+    #[arg(long, conflicts_with = "branches")]
+    any_branch: bool,
+}
+
+impl Freeze {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let body = json!({"reason": self.reason, "until": self.until});
+        let path = self.which.path(&["freeze"])?;
+        let frozen: Value = self.which.client.call(Method::PUT, &path, Some(&body)).await?;
+        if self.which.json {
+            return Ok(say(&frozen)?);
+        }
+        let until = frozen["until"].as_str().map_or_else(String::new, |until| format!(" until {until}"));
+        Ok(say(format_args!("{} is frozen{until}: nothing enters it but rollbacks.", self.which.name()))?)
+    }
+}
+
+impl Unfreeze {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let path = self.which.path(&["freeze"])?;
+        let answer: Value =
+            self.which.client.call(Method::DELETE, &path, Some(&json!({"reason": self.reason}))).await?;
+        if self.which.json {
+            return Ok(say(&answer)?);
+        }
+        Ok(say(format_args!("{} is frozen no more.", self.which.name()))?)
+    }
+}
+
+impl Protect {
+    /// Changes what was given, and tells what is asked for then; with nothing given it tells alone.
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let path = self.which.path(&["protection"])?;
+        let mut protection: Value = self.which.client.call(Method::GET, &path, None::<&Value>).await?;
+        let mut changed = false;
+        let lists = [
+            ("approvers", !self.approvers.is_empty() || self.any_approver, json!(self.approvers)),
+            ("branches", !self.branches.is_empty() || self.any_branch, json!(self.branches)),
+            ("approvals", self.approvals.is_some(), json!(self.approvals)),
+            ("author", self.author.is_some(), json!(self.author)),
+        ];
+        for (name, is_given, value) in lists.into_iter().filter(|(_, is_given, _)| *is_given) {
+            changed |= is_given;
+            protection[name] = value;
+        }
+        if changed {
+            protection = self.which.client.call(Method::PUT, &path, Some(&protection)).await?;
+        }
+        if self.which.json {
+            return Ok(say(&protection)?);
+        }
+        let list = |field: &str, all: &str| {
+            let names = protection[field].as_array().map(Vec::as_slice).unwrap_or_default();
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            if names.is_empty() { all.to_owned() } else { names.join(", ") }
+        };
+        say(format_args!("The server asks of {}:", self.which.name()))?;
+        say(format_args!("  approvals  {}", protection["approvals"]))?;
+        say(format_args!("  approvers  {}", list("approvers", "everyone who may change things")))?;
+        say(format_args!(
+            "  author     {}",
+            if protection["author"] == true { "may be one of them" } else { "is none of them" }
+        ))?;
+        Ok(say(format_args!("  branches   {}", list("branches", "all")))?)
+    }
+}

@@ -1,0 +1,276 @@
+//! `slipway environments`, `promote`, `rollback`, `approve`, `reject`: what moves on, and who says so.
+
+use std::time::Duration;
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Client, Failure, repository_path, say};
+
+/// How often a release that is waited for is asked after.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// An environment of a repository.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// The repository, owner/name.
+    repository: String,
+    /// The environment.
+    environment: String,
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Environments {
+    /// The repository, owner/name.
+    repository: String,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Promote {
+    #[command(flatten)]
+    which: Which,
+    /// Only say what would be promoted: commits, configuration and digests.
+    #[arg(long)]
+    dry_run: bool,
+    /// Come back when the release is live; fail when it is not to be.
+    #[arg(long, conflicts_with = "dry_run")]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    which: Which,
+    /// The number of the release to return to; the one before what is live, unless it is given.
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<i64>,
+    /// Come back when the release is live; fail when it is not to be.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Approve {
+    #[command(flatten)]
+    said: Said,
+    /// Come back when the release is live; fail when it is not to be.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Reject {
+    #[command(flatten)]
+    said: Said,
+}
+
+/// What a person says of a release that is held.
+#[derive(Debug, Args)]
+struct Said {
+    #[command(flatten)]
+    which: Which,
+    /// The release's number; the one that is held, unless it is given.
+    #[arg(long, value_name = "NUMBER")]
+    release: Option<i64>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+impl Which {
+    /// Where the API has what is `below` the environment.
+    pub(super) fn path<'a>(&'a self, below: &[&'a str]) -> Result<Vec<&'a str>, Failure> {
+        let (owner, name) = repository_path(&self.repository)?;
+        Ok([&["repositories", owner, name, "environments", &self.environment], below].concat())
+    }
+
+    /// The environment, for people.
+    pub(super) fn name(&self) -> String {
+        format!("{} of {}", self.environment, self.repository)
+    }
+
+    async fn ask(&self, below: &[&str]) -> Result<Value, Failure> {
+        Ok(self.client.call(Method::GET, &self.path(below)?, None::<&Value>).await?)
+    }
+
+    /// Tells what became of a release, at once or when it is over.
+    async fn tell(&self, release: Value, wait: bool) -> Result<(), Failure> {
+        let release = if wait { self.settled(release).await? } else { release };
+        if self.json {
+            say(&release)?;
+        } else if !wait || release["state"] == "live" {
+            say(self.told(&release))?;
+        }
+        if wait && release["state"] != "live" {
+            return Err(Failure::new(self.told(&release)));
+        }
+        Ok(())
+    }
+
+    fn told(&self, release: &Value) -> String {
+        let line = format!("Release {} of {} is {}", release["number"], self.name(), text(release, "state"));
+        match release["reason"].as_str() {
+            Some(reason) => format!("{line}: {reason}."),
+            None => format!("{line}."),
+        }
+    }
+
+    /// The release once nothing more happens to it by itself. What it waits for is told meanwhile.
+    async fn settled(&self, release: Value) -> Result<Value, Failure> {
+        let number = release["number"].to_string();
+        let mut told = String::new();
+        let mut found = release;
+        while matches!(text(&found, "state").as_str(), "held" | "queued" | "rolling") {
+            let now = self.told(&found);
+            if !self.json && now != told {
+                say(&now)?;
+                told = now;
+            }
+            tokio::time::sleep(EVERY).await;
+            found = self.ask(&["releases", &number]).await?;
+        }
+        Ok(found)
+    }
+}
+
+impl Environments {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let (owner, name) = repository_path(&self.repository)?;
+        let path = ["repositories", owner, name, "environments"];
+        let answer: Value = self.client.call(Method::GET, &path, None::<&Value>).await?;
+        if self.json {
+            return Ok(say(&answer)?);
+        }
+        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let width = items.iter().map(|item| text(item, "name").chars().count()).max().unwrap_or(0);
+        for item in items {
+            say(format_args!("{:width$}  {}", text(item, "name"), stands(item)))?;
+            let held = &item["held"];
+            if let Some(reason) = held["reason"].as_str() {
+                say(format_args!("{:width$}  #{} is held: {reason}", "", held["number"]))?;
+            }
+            if let Some(reason) = item["freeze"]["reason"].as_str() {
+                let (by, until) = (text(&item["freeze"], "by"), item["freeze"]["until"].as_str());
+                let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+                say(format_args!("{:width$}  frozen by {by}{until}: {reason}", ""))?;
+            }
+            if let Some(refusal) = item["refuses"].as_str() {
+                say(format_args!("{:width$}  {refusal}", ""))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is live, for people.
+fn stands(environment: &Value) -> String {
+    let live = &environment["live"];
+    if live.is_null() {
+        return "nothing is live".to_owned();
+    }
+    let commit: String = text(live, "commit").chars().take(8).collect();
+    format!("#{} {commit} build {}", live["number"], live["build"])
+}
+
+impl Promote {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.dry_run {
+            let preview = self.which.ask(&["promotion"]).await?;
+            return if self.which.json { Ok(say(&preview)?) } else { show(&self.which, &preview) };
+        }
+        let path = self.which.path(&["promotions"])?;
+        let release = self.which.client.call(Method::POST, &path, Some(&json!({}))).await?;
+        self.which.tell(release, self.wait).await
+    }
+}
+
+/// Tells what would be promoted.
+fn show(which: &Which, preview: &Value) -> Result<(), Failure> {
+    let promoted = &preview["release"];
+    say(format_args!("{} #{} to {}:", text(preview, "from"), promoted["number"], which.name()))?;
+    let list = |field: &str| preview[field].as_array().cloned().unwrap_or_default();
+    let (images, settings, commits) = (list("images"), list("configuration"), list("commits"));
+    if images.is_empty() && settings.is_empty() {
+        say("  nothing changes")?;
+    }
+    let sign = if preview["goes_back"] == true { "-" } else { "+" };
+    for commit in &commits {
+        let subject = text(commit, "message").lines().next().unwrap_or_default().to_owned();
+        let sha: String = text(commit, "commit").chars().take(8).collect();
+        say(format_args!("  {sign} {sha} {subject} ({})", text(commit, "author")))?;
+    }
+    if preview["more_commits"] == true {
+        say("  and more")?;
+    }
+    for image in &images {
+        say(format_args!("  {}: {} -> {}", text(image, "app"), short(&image["before"]), short(&image["after"])))?;
+    }
+    for change in &settings {
+        let value = |value: &Value| value.as_str().unwrap_or("not set").to_owned();
+        let (app, setting) = (text(change, "app"), text(change, "setting"));
+        say(format_args!("  {app} {setting}: {} -> {}", value(&change["before"]), value(&change["after"])))?;
+    }
+    if let Some(why) = preview["waits"].as_str() {
+        say(format_args!("It would be held: {why}."))?;
+    }
+    if let Some(why) = preview["refused"].as_str() {
+        say(format_args!("It would be refused: {why}."))?;
+    }
+    Ok(())
+}
+
+fn short(digest: &Value) -> String {
+    digest.as_str().map_or_else(|| "nothing".to_owned(), |digest| digest.chars().take(19).collect())
+}
+
+impl Rollback {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let path = self.which.path(&["rollbacks"])?;
+        let release = self.which.client.call(Method::POST, &path, Some(&json!({"to": self.to}))).await?;
+        self.which.tell(release, self.wait).await
+    }
+}
+
+impl Approve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let release = self.said.send("approvals").await?;
+        self.said.which.tell(release, self.wait).await
+    }
+}
+
+impl Reject {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let release = self.said.send("rejections").await?;
+        self.said.which.tell(release, false).await
+    }
+}
+
+impl Said {
+    async fn send(&self, what: &str) -> Result<Value, Failure> {
+        let number = match self.release {
+            Some(number) => number,
+            None => self.which.ask(&[]).await?["held"]["number"]
+                .as_i64()
+                .ok_or_else(|| Failure::new(format!("no release of {} is held", self.which.name())))?,
+        };
+        let number = number.to_string();
+        let path = self.which.path(&["releases", &number, what])?;
+        Ok(self.which.client.call(Method::POST, &path, Some(&json!({"reason": self.reason}))).await?)
+    }
+}
+
+/// A field of an answer as text.
+pub(super) fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,276 @@
+//! What people decide of releases and environments: approvals, rejections, freezes, protection; and all that was decided.
+
+use axum::{Json, extract::State};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    lookup,
+    page::{Cursor, Page},
+    releases::ReleaseView,
+    time::Time,
+};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    environments::{self as domain, Freeze, Protection},
+    http::{
+        errors::Problem,
+        extract::{Asked, Body, Named},
+    },
+    releases::{self, DecisionKind},
+    store::{
+        StoreError, Tx, audit,
+        decisions::{self, Decision},
+        environments::{self, Environment},
+        releases::Release,
+        repositories::Repository,
+    },
+};
+
+pub(super) fn routes() -> Routes {
+    let approvals = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/approvals";
+    let rejections = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rejections";
+    let protection = "/api/v1/repositories/{owner}/{name}/environments/{environment}/protection";
+    let freeze = "/api/v1/repositories/{owner}/{name}/environments/{environment}/freeze";
+    let decisions = "/api/v1/repositories/{owner}/{name}/environments/{environment}/decisions";
+    Routes::new()
+        .post(approvals, Permission::Change, approve)
+        .post(rejections, Permission::Change, reject)
+        .get(protection, Permission::Read, show_protection)
+        .put(protection, Permission::Change, set_protection)
+        .put(freeze, Permission::Change, set_freeze)
+        .delete(freeze, Permission::Change, end_freeze)
+        .get(decisions, Permission::Read, list)
+}
+
+/// A decision as the API has it.
+#[derive(Serialize)]
+pub(super) struct DecisionView {
+    kind: DecisionKind,
+    /// The number of the release that it is about; none where it is about the whole environment.
+    release: Option<i64>,
+    actor: String,
+    reason: Option<String>,
+    /// The particulars, such as a protection before and after.
+    detail: Value,
+    at: Time,
+}
+
+impl From<Decision> for DecisionView {
+    fn from(decision: Decision) -> Self {
+        DecisionView {
+            kind: decision.kind,
+            release: decision.release_number,
+            actor: decision.actor,
+            reason: decision.reason,
+            detail: decision.detail.0,
+            at: Time(decision.at),
+        }
+    }
+}
+
+/// That nothing is released to an environment.
+#[derive(Serialize)]
+pub(super) struct FreezeView {
+    by: String,
+    reason: String,
+    since: Time,
+    until: Option<Time>,
+}
+
+impl FreezeView {
+    /// The freeze, unless it has ended by itself.
+    pub(super) fn of(freeze: Option<&Freeze>, now: i64) -> Option<Self> {
+        let freeze = freeze.filter(|freeze| freeze.holds(now))?;
+        Some(FreezeView {
+            by: freeze.by.clone(),
+            reason: freeze.reason.clone(),
+            since: Time(freeze.since),
+            until: freeze.until.map(Time),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frozen {
+    reason: String,
+    /// When it ends by itself, as RFC 3339 has it.
+    until: Option<DateTime<Utc>>,
+}
+
+async fn approve(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Body(said): Body<Said>,
+) -> Result<Json<ReleaseView>, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    Ok(Json(answer(&state, &principal, about, Answer::Approve, said.reason.as_deref()).await?.into()))
+}
+
+async fn reject(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Body(said): Body<Said>,
+) -> Result<Json<ReleaseView>, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    Ok(Json(answer(&state, &principal, about, Answer::Reject, said.reason.as_deref()).await?.into()))
+}
+
+/// What a person says of a release that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Answer {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+/// Says yes or no to the release `number` of the environment of `owner/name`.
+pub(in crate::http) async fn answer(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment, number): (&str, &str, &str, i64),
+    answer: Answer,
+    reason: Option<&str>,
+) -> Result<Release, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let actor = principal.actor();
+    let (release, action) = match answer {
+        Answer::Approve => {
+            let release = releases::approve(&mut tx, &repository, environment, number, actor, reason).await?;
+            (release, "release.approve")
+        }
+        Answer::Reject => {
+            let release = releases::reject(&mut tx, &repository, environment, number, actor, reason).await?;
+            (release, "release.reject")
+        }
+    };
+    let subject = format!("{} {environment} #{number}", repository.name);
+    audit::append(&mut tx, actor, action, &subject, json!({"reason": reason})).await?;
+    tx.commit().await?;
+    Ok(release)
+}
+
+async fn show_protection(
+    State(state): State<AppState>,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+) -> Result<Json<Protection>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    Ok(Json(environment.protection.0))
+}
+
+async fn set_protection(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Body(protection): Body<Protection>,
+) -> Result<Json<Protection>, Problem> {
+    let mut tx = state.store.write().await?;
+    let (repository, environment) = locked(&mut tx, &owner, &name, &environment).await?;
+    domain::protect(&mut tx, &environment, &protection, principal.actor()).await?;
+    let detail = json!({"before": environment.protection.0, "after": protection});
+    audited(&mut tx, &principal, "environment.protect", &repository, &environment, detail).await?;
+    tx.commit().await?;
+    Ok(Json(protection))
+}
+
+async fn set_freeze(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Body(frozen): Body<Frozen>,
+) -> Result<Json<Option<FreezeView>>, Problem> {
+    let until = frozen.until.map(|until| until.timestamp_millis());
+    let about = (owner.as_str(), name.as_str(), environment.as_str());
+    freeze(&state, &principal, about, &frozen.reason, until).await?;
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    Ok(Json(FreezeView::of(environment.frozen.as_deref(), state.store.clock().now())))
+}
+
+async fn end_freeze(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Body(said): Body<Said>,
+) -> Result<(), Problem> {
+    unfreeze(&state, &principal, (&owner, &name, &environment), said.reason.as_deref()).await
+}
+
+/// Freezes the environment of `owner/name`.
+pub(in crate::http) async fn freeze(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): (&str, &str, &str),
+    reason: &str,
+    until: Option<i64>,
+) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
+    domain::freeze(&mut tx, &environment, reason, until, principal.actor()).await?;
+    let detail = json!({"reason": reason, "until": until.map(Time)});
+    audited(&mut tx, principal, "environment.frozen", &repository, &environment, detail).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Ends the freeze of the environment of `owner/name`.
+pub(in crate::http) async fn unfreeze(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): (&str, &str, &str),
+    reason: Option<&str>,
+) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
+    domain::unfreeze(&mut tx, &environment, reason, principal.actor()).await?;
+    let detail = json!({"reason": reason});
+    audited(&mut tx, principal, "environment.unfreeze", &repository, &environment, detail).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn locked(tx: &mut Tx, owner: &str, name: &str, environment: &str) -> Result<(Repository, Environment), Problem> {
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let environment = lookup::environment(&mut tx.conn(), &repository, environment).await?;
+    let environment = environments::lock(tx, &environment.id).await?;
+    Ok((repository, environment))
+}
+
+async fn audited(
+    tx: &mut Tx,
+    principal: &Principal,
+    action: &str,
+    repository: &Repository,
+    environment: &Environment,
+    detail: Value,
+) -> Result<(), StoreError> {
+    let subject = format!("{} {}", repository.name, environment.name);
+    audit::append(tx, principal.actor(), action, &subject, detail).await
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Asked(cursor): Asked<Cursor>,
+) -> Result<Json<Page<DecisionView>>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    let before = cursor.parsed()?;
+    let rows = decisions::of_environment(&mut reader.conn(), &environment.id, before.as_ref(), cursor.rows()).await?;
+    Ok(Json(cursor.page(rows, |row| row.id.to_string(), DecisionView::from)))
+}

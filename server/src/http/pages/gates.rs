@@ -1,0 +1,257 @@
+//! What environments ask for, what was decided of their releases, and the forms by which people decide.
+
+use axum::{Form, extract::State, response::Redirect};
+use chrono::{DateTime, NaiveDateTime};
+use serde::Deserialize;
+use serde_json::Value;
+use slipway_pipelines::config::{Source, Window};
+use slipway_web::{
+    links,
+    pages::{DecisionRow, Freeze},
+    time::When,
+};
+
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    environments::Protection,
+    http::{
+        api::decisions::{self as api, Answer},
+        errors::Problem,
+        extract::Named,
+    },
+    releases::DecisionKind,
+    store::{decisions::Decision, environments::Environment, repositories::Repository},
+};
+
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .post(
+            "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/approve",
+            Permission::Change,
+            approve,
+        )
+        .post(
+            "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/reject",
+            Permission::Change,
+            reject,
+        )
+        .post("/repositories/{owner}/{name}/environments/{environment}/freeze", Permission::Change, freeze)
+        .post("/repositories/{owner}/{name}/environments/{environment}/unfreeze", Permission::Change, unfreeze)
+}
+
+/// What a form about a release says.
+#[derive(Debug, Deserialize)]
+struct Said {
+    #[serde(default)]
+    reason: String,
+}
+
+/// What the form of a freeze says.
+#[derive(Debug, Deserialize)]
+struct Frozen {
+    reason: String,
+    /// As browsers send it, in UTC; empty for no end.
+    #[serde(default)]
+    until: String,
+}
+
+async fn approve(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Form(said): Form<Said>,
+) -> Result<Redirect, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    api::answer(&state, &principal, about, Answer::Approve, Some(&said.reason)).await?;
+    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+}
+
+async fn reject(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Form(said): Form<Said>,
+) -> Result<Redirect, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    api::answer(&state, &principal, about, Answer::Reject, Some(&said.reason)).await?;
+    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+}
+
+async fn freeze(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Form(frozen): Form<Frozen>,
+) -> Result<Redirect, Problem> {
+    let until = end(&frozen.until)?;
+    api::freeze(&state, &principal, (&owner, &name, &environment), &frozen.reason, until).await?;
+    Ok(Redirect::to(&links::environment(&format!("{owner}/{name}"), &environment)))
+}
+
+async fn unfreeze(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Form(said): Form<Said>,
+) -> Result<Redirect, Problem> {
+    api::unfreeze(&state, &principal, (&owner, &name, &environment), Some(&said.reason)).await?;
+    Ok(Redirect::to(&links::environment(&format!("{owner}/{name}"), &environment)))
+}
+
+fn end(text: &str) -> Result<Option<i64>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        .into_iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
+    match time {
+        Some(time) => Ok(Some(time.and_utc().timestamp_millis())),
+        None => Err(Problem::unprocessable("The end of the freeze is no time such as 2026-11-30T06:00.")),
+    }
+}
+
+/// What the environment asks of its releases, each in a few words.
+pub(super) fn asks(environment: &Environment) -> Vec<String> {
+    let (settings, protection) = (&environment.settings.0, &environment.protection.0);
+    let mut asks = Vec::new();
+    asks.extend(approvals(settings.approvals.count.max(protection.approvals), protection));
+    asks.extend(settings.window.as_ref().map(window_in_words));
+    if let Source::Environment { environment: source } = &environment.source.0 {
+        if settings.bake_ms > 0 {
+            asks.push(format!("live in {source} for {}", span(settings.bake_ms)));
+        }
+        if settings.auto {
+            asks.push(format!("takes what is live in {source} by itself"));
+        }
+    }
+    asks.extend(branches(protection));
+    asks
+}
+
+fn approvals(count: u32, protection: &Protection) -> Option<String> {
+    let people = match protection.approvers.as_slice() {
+        [] => String::new(),
+        people => format!(" of {}", people.join(", ")),
+    };
+    match count {
+        0 => None,
+        1 => Some(format!("1 approval{people}")),
+        many => Some(format!("{many} approvals{people}")),
+    }
+}
+
+fn branches(protection: &Protection) -> Option<String> {
+    (!protection.branches.is_empty()).then(|| format!("builds of {}", protection.branches.join(", ")))
+}
+
+/// What a protection that was noted asks for.
+fn protection_in_words(noted: &Value) -> String {
+    let Ok(protection) = serde_json::from_value::<Protection>(noted.clone()) else { return noted.to_string() };
+    let author = (protection.approvals > 0 && protection.author).then(|| "the author may be among them".to_owned());
+    let asks: Vec<String> =
+        [approvals(protection.approvals, &protection), author, branches(&protection)].into_iter().flatten().collect();
+    if asks.is_empty() { "nothing".to_owned() } else { asks.join("; ") }
+}
+
+fn window_in_words(window: &Window) -> String {
+    let days: Vec<&str> = DAYS.iter().zip(window.days).filter(|(_, takes)| *takes).map(|(day, _)| *day).collect();
+    let days = if days.len() == DAYS.len() { "every day".to_owned() } else { days.join(" ") };
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    format!("window {days} {}-{} {}", time(window.from_minute), time(window.to_minute), window.timezone)
+}
+
+fn span(ms: u64) -> String {
+    match ms / 1_000 {
+        seconds if seconds % 86_400 == 0 => format!("{} d", seconds / 86_400),
+        seconds if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+/// That nothing is released to the environment, while that is so.
+pub(super) fn freeze_of(environment: &Environment, now: i64) -> Option<Freeze> {
+    let freeze = environment.frozen.as_ref().filter(|freeze| freeze.holds(now))?;
+    let in_words =
+        |until: i64| DateTime::from_timestamp_millis(until).unwrap_or_default().format("%-d %b %Y, %H:%M UTC");
+    Some(Freeze {
+        by: freeze.by.clone(),
+        reason: freeze.reason.clone(),
+        since: When { at: freeze.since, now },
+        until: freeze.until.map(|until| in_words(until).to_string()),
+    })
+}
+
+/// Decisions in a list.
+pub(super) fn decision_rows(
+    repository: &Repository,
+    environment: &Environment,
+    decisions: Vec<Decision>,
+    now: i64,
+) -> Vec<DecisionRow> {
+    let row = |decision: Decision| DecisionRow {
+        what: word(decision.kind).to_owned(),
+        release: decision
+            .release_number
+            .map(|number| (number, links::release(&repository.name, &environment.name, number))),
+        reason: match decision.kind {
+            DecisionKind::Protected => Some(format!(
+                "asks for {}, before for {}",
+                protection_in_words(&decision.detail["after"]),
+                protection_in_words(&decision.detail["before"])
+            )),
+            _ => decision.reason,
+        },
+        actor: decision.actor,
+        when: When { at: decision.at, now },
+    };
+    decisions.into_iter().map(row).collect()
+}
+
+fn word(kind: DecisionKind) -> &'static str {
+    match kind {
+        DecisionKind::Held => "Held",
+        DecisionKind::Approved => "Approved",
+        DecisionKind::Rejected => "Rejected",
+        DecisionKind::Admitted => "Admitted",
+        DecisionKind::Refused => "Refused",
+        DecisionKind::Frozen => "Frozen",
+        DecisionKind::Unfrozen => "Unfrozen",
+        DecisionKind::Protected => "Protected",
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_protection_asks_for_is_told_in_words() {
+        let noted = json!({"approvals": 2, "approvers": ["ana", "bo"], "author": true, "branches": ["main"]});
+        let expected = "2 approvals of ana, bo; the author may be among them; builds of main";
+        assert_eq!(protection_in_words(&noted), expected);
+        assert_eq!(protection_in_words(&json!({})), "nothing");
+    }
+
+    #[test]
+    fn a_window_and_an_end_are_read_as_people_write_them() {
+        let window = Window {
+            days: [true, true, true, true, true, false, false],
+            from_minute: 540,
+            to_minute: 960,
+            timezone: "Europe/Madrid".to_owned(),
+        };
+        assert_eq!(window_in_words(&window), "window Mon Tue Wed Thu Fri 09:00-16:00 Europe/Madrid");
+        assert_eq!(end("").unwrap(), None);
+        assert_eq!(end("2026-09-21T14:13").unwrap(), Some(1_789_999_980_000));
+        assert!(end("tomorrow").is_err());
+        assert_eq!([span(1_000), span(300_000), span(7_200_000)], ["1 s", "5 min", "2 h"]);
+    }
+}

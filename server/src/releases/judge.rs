@@ -1,0 +1,89 @@
+//! From the rows to the gate: what is known of a release, and what its environment's gate says of it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ReleaseKind,
+    decision::approving,
+    gate::{Facts, Rules, Stay, Verdict, gate},
+};
+use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release};
+
+/// Who acts where no person does.
+pub(super) const ACTOR: &str = "slipway";
+
+/// What the environment asks for.
+pub(super) fn rules(environment: &Environment) -> Rules<'_> {
+    Rules {
+        environment: &environment.name,
+        settings: &environment.settings.0,
+        protection: &environment.protection.0,
+        freeze: environment.frozen.as_ref().map(|freeze| &freeze.0),
+    }
+}
+
+/// What the environment's gate says of a release at `now`. A rollback is the way out: it waits for nothing, and is only
+/// kept from what this version cannot do.
+pub(super) async fn judge(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    release: &Release,
+    now: i64,
+) -> Result<Verdict, StoreError> {
+    if release.kind != ReleaseKind::Rollback {
+        return without_exception(conn, environment, release, now).await;
+    }
+    let refusal = environment.settings.refusal(&environment.name);
+    Ok(refusal.map_or(Verdict::Admit, |why| Verdict::Refuse { why }))
+}
+
+/// What the gate would say if the release were no way out.
+pub(super) async fn without_exception(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    release: &Release,
+    now: i64,
+) -> Result<Verdict, StoreError> {
+    let facts = facts(conn, environment, release).await?;
+    Ok(gate(rules(environment), &facts, now))
+}
+
+async fn facts(conn: &mut Conn<'_>, environment: &Environment, release: &Release) -> Result<Facts, StoreError> {
+    let decisions = store::decisions::of_release(conn, &release.id).await?;
+    let own = release.content.iter().map(|app| app.build.unwrap_or(release.build_number));
+    let mut branches = Vec::new();
+    for number in own.chain([release.build_number]).collect::<BTreeSet<i64>>() {
+        let build = store::builds::by_number(conn, &environment.repository_id, number).await?;
+        branches.push(build.and_then(|build| build.branch().map(str::to_owned)));
+    }
+    Ok(Facts {
+        branches,
+        approving: approving(&decisions),
+        authors: authors(conn, release).await?,
+        stay: stay(conn, release).await?,
+    })
+}
+
+/// Whose own a release is: who wrote its commit, and the person who asked for it.
+pub(super) async fn authors(conn: &mut Conn<'_>, release: &Release) -> Result<Vec<String>, StoreError> {
+    let build = store::builds::find(conn, &release.build_id).await?;
+    let build = build.ok_or_else(|| StoreError::missing("build", &release.build_id))?;
+    let people = [build.author, release.actor.clone()];
+    Ok(people.into_iter().filter(|person| !person.is_empty() && person != ACTOR).collect())
+}
+
+/// How long what was promoted was live where it comes from.
+async fn stay(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Stay>, StoreError> {
+    let Some(source) = release.source_release_id.as_ref().filter(|_| release.kind == ReleaseKind::Promotion) else {
+        return Ok(None);
+    };
+    let source = store::releases::find(conn, source).await?.ok_or_else(|| StoreError::missing("release", source))?;
+    let environment = store::environments::find(conn, &source.environment_id).await?;
+    let environment = environment.ok_or_else(|| StoreError::missing("environment", &source.environment_id))?;
+    Ok(Some(Stay {
+        environment: environment.name,
+        number: source.number,
+        since: source.finished_at.unwrap_or(source.created_at),
+        until: source.retired_at,
+    }))
+}

@@ -1,0 +1,151 @@
+//! What differs in how apps run, line by line, in the words of captain.yml.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slipway_pipelines::release::{HealthCheck, Probe, RunSpec};
+use slipway_runner::coordinator::ReleasedApp;
+
+/// A setting that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingChange {
+    /// The app.
+    pub app: String,
+    /// The setting, such as `replicas` or `env LOG_LEVEL`.
+    pub setting: String,
+    /// As it is; none where it is not set.
+    pub before: Option<String>,
+    /// As it would be.
+    pub after: Option<String>,
+    /// Whether its values are not everybody's to read.
+    pub is_private: bool,
+}
+
+/// What differs of the apps that run before and after. Secrets differ by name alone: nobody knows their values here.
+pub(super) fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<SettingChange> {
+    let mut changes = Vec::new();
+    for app in after {
+        let earlier = before.iter().find(|earlier| earlier.app == app.app);
+        let (old, new) = (earlier.map(|earlier| lines(&earlier.run)).unwrap_or_default(), lines(&app.run));
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
+            changes.push(SettingChange {
+                app: app.app.clone(),
+                setting: name.clone(),
+                before: old.get(name).cloned(),
+                after: new.get(name).cloned(),
+                is_private: name.starts_with("env "),
+            });
+        }
+    }
+    changes
+}
+
+fn lines(run: &RunSpec) -> BTreeMap<String, String> {
+    let mut lines = BTreeMap::from([
+        ("replicas".to_owned(), run.replicas.to_string()),
+        ("drain".to_owned(), span(run.drain_ms)),
+        ("health".to_owned(), health(&run.health)),
+    ]);
+    let optional = [
+        ("port", run.port.map(|port| port.to_string())),
+        ("command", run.command.as_ref().map(|words| words.join(" "))),
+        ("domain", run.domain.clone()),
+        ("cpus", run.resources.cpus.map(|cpus| cpus.to_string())),
+        ("memory", run.resources.memory.map(bytes)),
+    ];
+    lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    lines.extend(run.env.iter().map(|(name, value)| (format!("env {name}"), value.clone())));
+    lines.extend(run.secrets.iter().map(|name| (format!("secret {name}"), "set on the server".to_owned())));
+    lines.extend(run.volumes.iter().map(|volume| (format!("volume {}", volume.name), volume.path.clone())));
+    lines
+}
+
+fn health(check: &HealthCheck) -> String {
+    let probe = match &check.probe {
+        Probe::Http { path } => format!("GET {path}"),
+        Probe::Tcp => "a connection".to_owned(),
+        Probe::Container => "the container's own".to_owned(),
+    };
+    let (interval, timeout, start) = (span(check.interval_ms), span(check.timeout_ms), span(check.start_ms));
+    format!("{probe} every {interval}, {timeout} each, {} retries, {start} to start", check.retries)
+}
+
+/// As captain.yml has durations.
+fn span(ms: u64) -> String {
+    match ms {
+        ms if ms % 60_000 == 0 && ms > 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+/// As captain.yml has sizes.
+fn bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K")];
+    let whole = UNITS.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    whole.map_or_else(|| bytes.to_string(), |(unit, letter)| format!("{}{letter}", bytes / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_pipelines::release::{ReleaseSettings, Resources};
+
+    use super::*;
+
+    fn app(settings: &ReleaseSettings) -> ReleasedApp {
+        ReleasedApp {
+            app: "web".to_owned(),
+            image: "registry/web".to_owned(),
+            digest: "sha256:0".to_owned(),
+            run: RunSpec::resolve(&[settings]),
+            build: None,
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let before = ReleaseSettings {
+            port: Some(80),
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "2".to_owned())]),
+            ..ReleaseSettings::default()
+        };
+        let after = ReleaseSettings {
+            replicas: Some(3),
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "3".to_owned())]),
+            secrets: vec!["KEY".to_owned()],
+            resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20) }),
+            drain_ms: Some(1_500),
+            ..before.clone()
+        };
+        let told: Vec<String> = changes(&[app(&before)], &[app(&after)])
+            .into_iter()
+            .map(|change| {
+                let value = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+                format!("{}: {} -> {}", change.setting, value(change.before), value(change.after))
+            })
+            .collect();
+        let expected = [
+            "cpus: - -> 0.5",
+            "drain: 10s -> 1500ms",
+            "env B: 2 -> 3",
+            "memory: - -> 256M",
+            "replicas: 1 -> 3",
+            "secret KEY: - -> set on the server",
+        ];
+        assert_eq!(told, expected);
+        assert!(changes(&[app(&after)], &[app(&after)]).is_empty());
+    }
+
+    #[test]
+    fn values_of_variables_are_not_everybody_s() {
+        let settings = ReleaseSettings {
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+            secrets: vec!["KEY".to_owned()],
+            ..ReleaseSettings::default()
+        };
+        let all = changes(&[], &[app(&settings)]);
+        let private: Vec<&str> =
+            all.iter().filter(|change| change.is_private).map(|change| change.setting.as_str()).collect();
+        assert_eq!(private, ["env A"]);
+    }
+}
