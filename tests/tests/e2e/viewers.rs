@@ -37,6 +37,7 @@ async fn each_sees_every_line_once_of_a_runner_on_another_machine() {
 const SAY: &str = "mkfifo pipe; exec 3<>pipe; echo ready; while read -r line <&3; do case $line in end) break ;; \
                    flood) seq 30000 | sed 's/^/number /' ;; *) echo \"$line\" ;; esac; done";
 
+#[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 async fn are_served(house: House, who: &str) {
     let captain = format!(
         "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {}\n  push: false\n  pre: [./say.sh]\n",

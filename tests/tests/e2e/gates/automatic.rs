@@ -95,7 +95,9 @@ async fn two_servers_promote_once() {
         pipeline.clock.advance(5 * MINUTE);
         let (one, another, third) =
             tokio::join!(keep_gates(&pipeline.store), keep_gates(&other), keep_gates(&pipeline.store));
-        (one.unwrap(), another.unwrap(), third.unwrap());
+        for kept in [one, another, third] {
+            kept.unwrap();
+        }
         pipeline.roll_out().await;
         assert!(pipeline.try_claim().await.is_none());
         assert_eq!(pipeline.environment("production").await.last_release_number, number);
