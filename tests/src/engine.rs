@@ -103,8 +103,15 @@ impl EngineLine {
     /// Opens a line to the engine.
     pub fn open() -> Self {
         let folder = TempDir::new().expect("a temporary directory");
-        let listener = UnixListener::bind(folder.path().join("docker.sock")).expect("a socket");
-        let accepting = tokio::spawn(async move {
+        let mut line = EngineLine { folder, accepting: None };
+        line.mend();
+        line
+    }
+
+    /// Opens it again after a cut.
+    pub fn mend(&mut self) {
+        let listener = UnixListener::bind(self.socket()).expect("a socket");
+        self.accepting = Some(tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((mut client, _)) = listener.accept().await {
                 connections.spawn(async move {
@@ -113,8 +120,7 @@ impl EngineLine {
                     }
                 });
             }
-        });
-        EngineLine { folder, accepting: Some(accepting) }
+        }));
     }
 
     /// Its address for a runner.
