@@ -36,7 +36,7 @@ fn no_page_with_few_rows_is_larger_than_a_hundred_kilobytes() {
 #[test]
 fn what_attackers_write_is_text() {
     let attack = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
-    let mut page = fixtures::build_page(State::Failed);
+    let mut page = fixtures::builds::build_page(State::Failed);
     page.frame.title = attack.into();
     page.commit = Commit { sha: attack.into(), message: format!("{attack}\n{attack}"), author: attack.into() };
     page.reference = attack.into();
@@ -50,7 +50,7 @@ fn what_attackers_write_is_text() {
 
 #[test]
 fn facts_are_there_without_any_script() {
-    let html = fixtures::build_page(State::Failed).render().unwrap();
+    let html = fixtures::builds::build_page(State::Failed).render().unwrap();
     for fact in [
         "#43",
         "Show the delivery date on the basket page",
@@ -68,7 +68,7 @@ fn facts_are_there_without_any_script() {
 
 #[test]
 fn only_those_who_may_change_things_see_buttons() {
-    let mut page = fixtures::environment("production", true);
+    let mut page = fixtures::releases::environment("production", true);
     assert!(page.to_string().contains("<button"));
     page.may_change = false;
     assert!(!page.to_string().contains("<button"));
