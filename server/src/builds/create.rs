@@ -39,6 +39,25 @@ pub struct NewBuild {
     pub asked_for: bool,
 }
 
+impl NewBuild {
+    /// A build of what the ref stands at when it is checked out, asked for by something else than a push.
+    #[must_use]
+    pub fn asked_for(repository: RepositoryId, event: &str, git_ref: String) -> Self {
+        NewBuild {
+            repository,
+            event: event.to_owned(),
+            git_ref,
+            commit_sha: String::new(),
+            message: String::new(),
+            author: String::new(),
+            before: None,
+            pull_request: None,
+            supersede: false,
+            asked_for: true,
+        }
+    }
+}
+
 /// What became of a commit to build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {

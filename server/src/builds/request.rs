@@ -55,16 +55,8 @@ pub async fn request(tx: &mut Tx, request: &BuildRequest) -> Result<Requested, S
         }
     }
     let new = NewBuild {
-        repository: request.repository.clone(),
-        event: "manual".to_owned(),
-        git_ref: request.git_ref.clone(),
         commit_sha: request.commit.clone().unwrap_or_default(),
-        message: String::new(),
-        author: String::new(),
-        before: None,
-        pull_request: None,
-        supersede: false,
-        asked_for: true,
+        ..NewBuild::asked_for(request.repository.clone(), "manual", request.git_ref.clone())
     };
     let Created::Queued(build) = create(tx, &new).await? else {
         return Err(StoreError::corrupt("build", &request.git_ref, "a request was taken for a repetition"));

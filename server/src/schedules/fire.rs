@@ -74,18 +74,8 @@ async fn fire(store: &Store, schedule: &Schedule) -> Result<(), StoreError> {
 
 /// Queues a build of whatever the schedule's branch stands at when it is checked out.
 pub(super) async fn queue(tx: &mut Tx, schedule: &Schedule) -> Result<Build, StoreError> {
-    let new = NewBuild {
-        repository: schedule.repository_id.clone(),
-        event: "schedule".to_owned(),
-        git_ref: format!("refs/heads/{}", schedule.branch),
-        commit_sha: String::new(),
-        message: String::new(),
-        author: String::new(),
-        before: None,
-        pull_request: None,
-        supersede: false,
-        asked_for: true,
-    };
+    let git_ref = format!("refs/heads/{}", schedule.branch);
+    let new = NewBuild::asked_for(schedule.repository_id.clone(), "schedule", git_ref);
     match create(tx, &new).await? {
         Created::Queued(build) => Ok(build),
         Created::Already(_) | Created::Overtaken(_) => {
