@@ -7,9 +7,11 @@ mod permission;
 mod routes;
 pub mod session;
 pub mod token;
+mod token_name;
 
 pub use authorise::{Guard, authorise};
 pub use first_token::{make_first_token, make_token};
 pub use login_limit::LoginLimit;
 pub use permission::{Permission, Principal, Role};
 pub use routes::{Permissions, Routes, Verb};
+pub use token_name::{TokenNameError, check_token_name};

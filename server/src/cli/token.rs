@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Client, Failure, say};
 use crate::{
-    access::make_token,
+    access::{check_token_name, make_token},
     clock::SystemClock,
     config::{Config, Overrides},
     store::Store,
@@ -48,6 +48,7 @@ async fn ask(create: &Create) -> Result<String, Failure> {
 /// Whoever can write the database file needs no token. A running server does not mind: both databases take several
 /// processes.
 async fn create_locally(name: String, overrides: Overrides) -> Result<String, Failure> {
+    check_token_name(&name).map_err(|error| Failure::new(error.to_string()))?;
     let config = Config::load(overrides)?;
     let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
     let mut tx = store.write().await?;

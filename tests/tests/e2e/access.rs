@@ -184,6 +184,8 @@ async fn behind_https_the_cookie_is_bound_to_the_host() {
 #[tokio::test]
 async fn a_revoked_token_and_its_sessions_are_over() {
     let slipway = Slipway::start().await;
+    let refused = slipway.api().post("/api/v1/tokens", &json!({"name": "Slipway"})).await.expect(422);
+    assert!(refused.detail().contains("choose another one"), "{}", refused.detail());
     let made = slipway.api().post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201).json();
     let ci = slipway.anonymous().bearing(made["token"].as_str().unwrap());
     ci.post("/api/v1/repositories", &json!({"name": "shop/web", "clone_url": CLONE_URL})).await.expect(201);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes, make_token},
+    access::{Permission, Principal, Routes, check_token_name, make_token},
     app::AppState,
     http::{
         errors::Problem,
@@ -76,10 +76,7 @@ async fn create(
     principal: Principal,
     Body(asked): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
-    let length = asked.name.chars().count();
-    if !(1..=100).contains(&length) || asked.name.chars().any(char::is_control) {
-        return Err(Problem::unprocessable("The name must have 1 to 100 characters."));
-    }
+    check_token_name(&asked.name).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let mut tx = state.store.write().await?;
     let (id, token) = make_token(&mut tx, &asked.name, principal.actor()).await?;
     tx.commit().await?;
