@@ -114,12 +114,13 @@ pub async fn run(
         registries,
         leftovers: leftovers.clone(),
         network,
-        services: plan.services.clone(),
         socket_folder,
     };
     let subject = builds::Subject { repository: repository_name, commit };
     let given = builds::Given { subject, secrets, names, built, is_fresh };
-    let result = builds::on_tree(plan, Site::new(grounds), given, &reporter, &cancel).await;
+    let site = Site::new(grounds);
+    site.plan_services(&plan.services);
+    let result = builds::on_tree(plan, site, given, &reporter, &cancel).await;
     leftovers.settle(CLEAN_LIMIT).await;
     Ok(result?)
 }

@@ -9,7 +9,7 @@ use slipway_pipelines::{
 };
 use tokio::sync::mpsc;
 
-use super::{Workshop, configuration, configuration::Read, declare, resumed::RESTARTED};
+use super::{Workshop, configuration, configuration::Read, declare, preparation::Preparation, resumed::RESTARTED};
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Since},
     coordinator::{AUTHOR, BuildWork, COMMIT, LogStream, MESSAGE, StepResult, WARNINGS},
@@ -27,9 +27,8 @@ const UNWANTED: &str = "the message of its newest commit asks not to be built (s
 const AUTHOR_CHARS: usize = 200;
 const MESSAGE_CHARS: usize = 2_000;
 
-/// A commit on disk, and what to do with it.
+/// A commit that is on disk, and what to do with it.
 pub(super) struct CheckedOut {
-    pub(super) workspace: Workspace,
     pub(super) plan: Plan,
     /// The commit that people know: of a pull request the tip of its branch.
     pub(super) commit: String,
@@ -47,25 +46,28 @@ fn facts(work: &BuildWork, checkout: &Checkout, warnings: usize) -> StepResult {
         .with(MESSAGE, first(&checkout.commit.message, MESSAGE_CHARS))
 }
 
-/// Runs the checkout and ends its step. The inner error is the step's, already reported.
+/// Runs the checkout into `tree`, hands that to what was prepared, and ends its step. The inner error is the step's,
+/// already reported.
 pub(super) async fn run(
     work: &BuildWork,
     context: &JobContext,
     workshop: &Workshop,
-    into: &Path,
+    preparation: &Preparation<'_>,
     page: &mut Page,
 ) -> Result<Result<CheckedOut, StepError>, ReportError> {
     context.reporter.declare(vec![declare::checkout()]).await?;
     let log = context.reporter.start(declare::CHECKOUT).await?;
     if log.is_resumed() {
         log.begin_again(RESTARTED).await;
-        // Complete or not: nobody knows what was done with it.
-        workshop.leftovers.remove_now(into).await;
     }
-    let done = check_out(work, context, workshop, into, &log).await;
-    match done {
-        Ok((mut done, facts)) => {
-            done.plan = page.settle(done.plan).await;
+    let checking_out = async {
+        let (mut done, facts) = check_out(work, context, workshop, preparation.tree(), &log).await?;
+        done.plan = page.settle(done.plan).await;
+        preparation.meet(&done.plan).await?;
+        Ok::<_, StepError>((done, facts))
+    };
+    match checking_out.await {
+        Ok((done, facts)) => {
             // Declared before this step ends, so that nobody ever sees a build that looks finished in between.
             context.reporter.declare(declare::steps(&done.plan, &[declare::CHECKOUT])).await?;
             log.finish(facts).await?;
@@ -100,10 +102,11 @@ async fn check_out(
     if let (Some(pull), Some(base)) = (&work.pull_request, &checkout.merged_into) {
         log.say(format!("merged into {} at {} as {}", pull.base, short(base), short(&checkout.written))).await;
     }
+    // Read before anything else can reach the files.
     let workspace = Workspace::open(into.to_owned())?;
     let (plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
     let facts = facts(work, &checkout, warnings);
-    Ok((CheckedOut { workspace, plan, commit: checkout.commit.name }, facts))
+    Ok((CheckedOut { plan, commit: checkout.commit.name }, facts))
 }
 
 fn short(commit: &str) -> &str {

@@ -6,7 +6,10 @@ use super::{
     BrokenOff, Workshop,
     carry_out::carry_out,
     checkout_step::{self, CheckedOut},
-    declare, resumed,
+    declare,
+    preparation::{self, Preparation},
+    remembered::Remembered,
+    resumed,
     step::{Bench, Subject},
     unchanged::Earlier,
 };
@@ -41,11 +44,14 @@ pub(crate) async fn execute(
     let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone());
     let [path, socket_folder] = workshop.folders(&origin);
     let folder = Folder { path, workshop: workshop.clone() };
-    // 1. The commit and its plan.
-    let checked_out = match context.ended(declare::CHECKOUT) {
-        None => checkout_step::run(work, context, workshop, &folder.path, page).await?,
+    // 1. Where it is built: an empty folder, or what an earlier life has checked out there.
+    let ground = match context.ended(declare::CHECKOUT) {
+        None => {
+            let made = preparation::folder(&folder.path, &context.engine, &origin, &workshop.leftovers).await;
+            made.map(|workspace| (workspace, None))
+        }
         Some(result) => match resumed::checked_out(work, result, page, &folder.path) {
-            Ok(checked_out) => checked_out,
+            Ok(found) => found.map(|(workspace, checked_out)| (workspace, Some(checked_out))),
             Err(gone) => {
                 let (leftovers, engine) = (workshop.leftovers.clone(), context.engine.clone());
                 workshop.leftovers.spawn(async move {
@@ -57,18 +63,14 @@ pub(crate) async fn execute(
             }
         },
     };
-    let CheckedOut { workspace, plan, commit } = match checked_out {
-        Ok(done) => done,
+    let (workspace, checked_out) = match ground {
+        Ok(ground) => ground,
         Err(error) => {
             network.settled().await;
-            return Ok(match error {
-                StepError::Cancelled => JobResult::Cancelled,
-                error => JobResult::Failed { reason: format!("step 0 (checkout) failed: {error}") },
-            });
+            return Ok(without_checkout(&error));
         }
     };
-    // 2. The plan's steps. Whatever comes of them, nothing stays behind: the site and the folder are cleared as they go
-    //    out of scope.
+    // 2. Whatever comes of the build, nothing stays behind: the site and the folder are cleared as they go out of scope.
     let site = Site::new(Grounds {
         engine: context.engine.clone(),
         caches: caches_of(&work.repository, work.pull_request.is_some()),
@@ -78,19 +80,57 @@ pub(crate) async fn execute(
         registries: context.registries.clone(),
         leftovers: workshop.leftovers.clone(),
         network,
-        services: plan.services.clone(),
         socket_folder,
     });
+    match checked_out {
+        Some(checked_out) => {
+            site.plan_services(&checked_out.plan.services);
+            steps(work, context, workshop, &origin, &site, checked_out).await
+        }
+        None => {
+            let preparation = Preparation::of(&site, Remembered::like(work, &workshop.mirrors)).await;
+            let building = async {
+                match checkout_step::run(work, context, workshop, &preparation, page).await? {
+                    Ok(checked_out) => steps(work, context, workshop, &origin, &site, checked_out).await,
+                    Err(error) => {
+                        site.settled().await;
+                        Ok(without_checkout(&error))
+                    }
+                }
+            };
+            Box::pin(preparation.beside(building)).await
+        }
+    }
+}
+
+/// How a build ends whose checkout did not succeed.
+fn without_checkout(error: &StepError) -> JobResult {
+    match error {
+        StepError::Cancelled => JobResult::Cancelled,
+        error => JobResult::Failed { reason: format!("step 0 (checkout) failed: {error}") },
+    }
+}
+
+/// Carries out the steps of a plan whose commit is checked out.
+async fn steps(
+    work: &BuildWork,
+    context: &JobContext,
+    workshop: &Workshop,
+    origin: &Origin,
+    site: &Site,
+    checked_out: CheckedOut,
+) -> Result<JobResult, BrokenOff> {
+    let CheckedOut { plan, commit } = checked_out;
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
     let subject = Subject { repository: work.repository_name.clone(), commit };
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
-    let bench = Bench::new(subject, context.secrets.clone(), &site, &builder, &context.cancel).knowing(earlier);
+    let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel).knowing(earlier);
     if let Err(gone) = resumed::take_up(&bench, &plan, &context.steps).await {
         return Ok(gone.begins_again(context));
     }
     tokio::select! {
         result = carry_out(plan, bench, &context.steps, &context.reporter) => result,
-        never = kill_when_stopped(context, &workshop.leftovers, &origin) => match never {},
+        never = kill_when_stopped(context, &workshop.leftovers, origin) => match never {},
     }
 }
 
@@ -109,6 +149,8 @@ struct Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        self.workshop.leftovers.remove_folder(std::mem::take(&mut self.path));
+        let path = std::mem::take(&mut self.path);
+        self.workshop.leftovers.remove_folder(preparation::tree_of(&path));
+        self.workshop.leftovers.remove_folder(path);
     }
 }

@@ -10,6 +10,8 @@ mod execute;
 mod graph;
 mod image;
 mod on_tree;
+mod preparation;
+mod remembered;
 mod resumed;
 mod step;
 mod unchanged;

@@ -31,13 +31,13 @@ impl Gone {
     }
 }
 
-/// What a checkout left that has ended. The inner error is the step's.
+/// What a checkout left that has ended, and where its files are. The inner error is the step's.
 pub(super) fn checked_out(
     work: &BuildWork,
     result: &StepResult,
     page: &Page,
     folder: &Path,
-) -> Result<Result<CheckedOut, StepError>, Gone> {
+) -> Result<Result<(Workspace, CheckedOut), StepError>, Gone> {
     match result.outcome {
         StepOutcome::Succeeded => {}
         StepOutcome::Cancelled => return Ok(Err(StepError::Cancelled)),
@@ -49,7 +49,7 @@ pub(super) fn checked_out(
     let plan = page.entry().plan.clone().ok_or_else(|| Gone("the journal has no plan".to_owned()))?;
     // Where the server did not know the commit when it handed out the job, the step has told it.
     let found = result.output.get(COMMIT).filter(|_| work.commit.is_empty());
-    Ok(Ok(CheckedOut { workspace, plan, commit: found.unwrap_or(&work.commit).clone() }))
+    Ok(Ok((workspace, CheckedOut { plan, commit: found.unwrap_or(&work.commit).clone() })))
 }
 
 /// Takes up the images and artifacts of the steps that have succeeded.

@@ -110,6 +110,11 @@ impl Mirror {
         self.path.join("lfs")
     }
 
+    /// What is noted of the repository's builds.
+    pub(super) fn notes(&self) -> PathBuf {
+        self.path.join("slipway-notes")
+    }
+
     /// Opens the mirror, and makes it when there is none or it cannot be read.
     pub(super) fn open(&self) -> Result<Repository, CheckoutError> {
         match Repository::open_bare(&self.path) {

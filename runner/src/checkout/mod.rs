@@ -308,6 +308,11 @@ impl Mirrors {
         self.at_work(&repository, &place, cancel, progress, look).await
     }
 
+    /// A file for what is worth knowing of a repository's builds: it lies within the mirror, and goes with it.
+    pub(crate) fn notes(&self, repository: &str) -> PathBuf {
+        Mirror::at(&self.folder, repository).notes()
+    }
+
     /// The mirrors that there are: the repository's id, and how many bytes each has.
     pub(crate) fn sizes(&self) -> Vec<(String, u64)> {
         mirror::sizes(&self.folder)

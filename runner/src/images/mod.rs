@@ -19,7 +19,7 @@ pub(crate) use buildkit::BuildKit;
 pub(crate) use context::ContextLimits;
 pub(crate) use error::ImageError;
 pub(crate) use inputs::input_key;
-pub(crate) use pull::ensure;
+pub(crate) use pull::{ensure, ensure_silently};
 pub(crate) use push::{Pushed, push, tag_pushed};
 
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};

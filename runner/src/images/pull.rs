@@ -5,7 +5,12 @@ use futures_util::TryStreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordinator::RegistryCredential, engine::Engine, registry::engine_login, reporter::StepLog, steps::StepError,
+    coordinator::RegistryCredential,
+    engine::{Engine, EngineError},
+    inventory,
+    registry::engine_login,
+    reporter::StepLog,
+    steps::StepError,
 };
 
 /// Pulls an image unless the engine has it.
@@ -16,19 +21,35 @@ pub(crate) async fn ensure(
     log: &StepLog,
     cancel: &CancellationToken,
 ) -> Result<(), StepError> {
-    match engine.inspect_image(image).await {
-        Ok(_) => return Ok(()),
-        Err(error) => {
-            let error = engine.error(format!("look for the image {image}"), &error);
-            if !error.is_not_found() {
-                return Err(error.into());
-            }
-        }
+    if is_there(engine, image).await? {
+        return Ok(());
     }
     log.say(format!("pulling {image}")).await;
     tokio::select! {
         pulled = pull(engine, image, registries, log) => pulled,
         () = cancel.cancelled() => Err(StepError::Cancelled),
+    }
+}
+
+/// The same for whoever has no log yet.
+pub(crate) async fn ensure_silently(
+    engine: &Engine,
+    image: &str,
+    registries: &[RegistryCredential],
+) -> Result<(), EngineError> {
+    if is_there(engine, image).await? {
+        return Ok(());
+    }
+    inventory::fetch(engine, &with_tag(image), registries, &|_| {}).await
+}
+
+async fn is_there(engine: &Engine, image: &str) -> Result<bool, EngineError> {
+    match engine.inspect_image(image).await {
+        Ok(_) => Ok(true),
+        Err(error) => {
+            let error = engine.error(format!("look for the image {image}"), &error);
+            if error.is_not_found() { Ok(false) } else { Err(error) }
+        }
     }
 }
 

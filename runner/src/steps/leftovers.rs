@@ -122,7 +122,10 @@ impl Leftovers {
     /// Kills whatever of a build's containers runs: those of its steps, its services, and what steps started through
     /// their engine's socket. Removing them takes longer, and is done when the build has ended.
     pub(crate) async fn kill_containers(&self, engine: &Engine, origin: &Origin) {
-        let found = containers(engine, &of_build(origin), false).await;
+        let found = containers(engine, &of_build(origin), false).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot kill");
+            Vec::new()
+        });
         let killing = found.iter().map(|id| async move {
             let options = KillContainerOptionsBuilder::default().signal("SIGKILL").build();
             if let Err(error) = engine.kill_container(id, Some(options)).await {
@@ -133,10 +136,14 @@ impl Leftovers {
     }
 
     /// Kills and removes the containers of a build's steps now.
-    async fn remove_containers(&self, engine: &Engine, origin: &Origin) {
-        let found = containers(engine, &of_build(origin), true).await;
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub(crate) async fn remove_containers(&self, engine: &Engine, origin: &Origin) -> Result<(), EngineError> {
+        let found = containers(engine, &of_build(origin), true).await?;
         let removing = found.iter().map(|id| self.remove_container(engine, id));
         stream::iter(removing).for_each_concurrent(AT_ONCE, |removed| removed).await;
+        Ok(())
     }
 
     /// Removes in the background every container of a build, and then its network and the names of its images.
@@ -161,7 +168,9 @@ impl Leftovers {
                 }
                 None => None,
             };
-            this.remove_containers(&engine, &origin).await;
+            if let Err(error) = this.remove_containers(&engine, &origin).await {
+                tracing::warn!(%error, "cannot clean up");
+            }
             if let Some(folder) = folder {
                 scoped_socket::remove_of_build(&engine, &origin).await;
                 this.remove_folder(folder);
@@ -279,19 +288,17 @@ fn of_build(origin: &Origin) -> HashMap<String, Vec<String>> {
 }
 
 /// The ids of the containers that run, or of `all`.
-async fn containers(engine: &Engine, filter: &HashMap<String, Vec<String>>, all: bool) -> Vec<String> {
+async fn containers(
+    engine: &Engine,
+    filter: &HashMap<String, Vec<String>>,
+    all: bool,
+) -> Result<Vec<String>, EngineError> {
     let list = || async {
         let options = ListContainersOptionsBuilder::default().all(all).filters(filter).build();
         let found = engine.list_containers(Some(options)).await;
         found.map_err(|error| engine.error("list the build's containers", &error))
     };
-    match once_it_answers(list).await {
-        Ok(found) => found.into_iter().filter_map(|container| container.id).collect(),
-        Err(error) => {
-            tracing::warn!(%error, "cannot clean up");
-            Vec::new()
-        }
-    }
+    Ok(once_it_answers(list).await?.into_iter().filter_map(|container| container.id).collect())
 }
 
 /// Removes a network, found by its name or id.

@@ -1,5 +1,6 @@
 //! The containers in which a build's commands run.
 
+mod beginning;
 mod blueprint;
 mod container;
 mod digest;
@@ -24,6 +25,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+pub(crate) use beginning::Beginning;
 use blueprint::Blueprint;
 use bollard::query_parameters::TagImageOptionsBuilder;
 use container::ContainerGuard;
@@ -39,7 +41,6 @@ pub(crate) use patience::Patience;
 pub(crate) use provisions::Provisions;
 pub(crate) use services::ServiceStart;
 use services::Services;
-use slipway_pipelines::plan::PlannedService;
 pub(crate) use warm::ShellCommand;
 use warm::WarmContainers;
 
@@ -90,7 +91,7 @@ pub(crate) struct Grounds {
     pub(crate) origin: Origin,
     /// Whose caches its steps and images use: see [`caches_of`].
     pub(crate) caches: String,
-    /// The checked-out tree.
+    /// Where the checked-out tree is, or will be.
     pub(crate) workspace: Workspace,
     /// The bounds of each step.
     pub(crate) limits: StepLimits,
@@ -100,8 +101,6 @@ pub(crate) struct Grounds {
     pub(crate) leftovers: Leftovers,
     /// The build's network.
     pub(crate) network: BuildNetwork,
-    /// The containers beside its steps.
-    pub(crate) services: Vec<PlannedService>,
     /// Where the socket of steps with an engine would be; made on first use, removed with the build.
     pub(crate) socket_folder: PathBuf,
 }
@@ -118,7 +117,7 @@ impl Site {
             leftovers: grounds.leftovers,
             network: Arc::new(grounds.network),
             warm: WarmContainers::default(),
-            services: Services::new(grounds.services),
+            services: Services::default(),
             ended: Mutex::default(),
             kept_images: Mutex::default(),
             socket: OnceCell::new(),
@@ -152,6 +151,11 @@ impl Site {
     /// The bounds of a step.
     pub(crate) fn limits(&self) -> &StepLimits {
         &self.limits
+    }
+
+    /// Waits until the build's network is there, or is known not to come.
+    pub(crate) async fn settled(&self) {
+        self.network.settled().await;
     }
 
     /// What broke a step off, where it may be the engine that did: one that goes away ends what runs on it in ways that

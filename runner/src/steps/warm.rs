@@ -15,6 +15,7 @@ use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::{Mutex as AsyncMutex, OnceCell},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Blueprint, Patience, Provisions, Site, StepError,
@@ -146,6 +147,11 @@ impl WarmContainers {
         warm.discarded.insert(key.to_owned());
     }
 
+    /// Takes whatever container bears the name of these commands for none of theirs.
+    fn distrust(&self, key: &str) {
+        self.warm().discarded.insert(key.to_owned());
+    }
+
     /// Keeps a container that has ended until the next command needs its name: by then the server knows how this one
     /// ended.
     fn retire(&self, key: &str) {
@@ -198,7 +204,7 @@ impl Site {
         patience: &Patience,
     ) -> Result<WarmShell, StepError> {
         let key = command.key();
-        let name = self.origin.shell_container(&digest(&[&key], NAME_BYTES));
+        let name = self.shell_container(&key);
         // Later commands may use what earlier ones left in it.
         if !self.warm.is_discarded(&key)
             && let Some(shell) = self.warm_already(&name, command, log).await?
@@ -208,21 +214,26 @@ impl Site {
         if log.is_resumed() {
             log.begin_again(GONE).await;
         }
-        let image = command.image;
         if command.built.is_none() {
-            images::ensure(&self.engine, image, &self.registries, log, patience.cancel()).await?;
+            images::ensure(&self.engine, command.image, &self.registries, log, patience.cancel()).await?;
         }
+        self.make_shell(command, log.index()).await
+    }
+
+    /// Makes the container of a command for a step, with a shell that waits in it. The image is there.
+    async fn make_shell(&self, command: ShellCommand<'_>, step: u32) -> Result<WarmShell, StepError> {
+        let image = command.image;
         let mut mounts = vec![self.workspace_mount()];
         mounts.extend(self.mounts(command.mounts).await?);
         mounts.extend(command.provisions.mounts.iter().cloned());
         let secret = ulid::Ulid::generate().to_string();
         let mut blueprint = Blueprint {
-            name,
+            name: self.shell_container(&command.key()),
             entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), shell::LOOP.to_owned()]),
             workdir: Some(WORKSPACE.to_owned()),
             mounts,
             has_input: true,
-            ..self.blueprint(log.index(), command.app, command.built.unwrap_or(image))
+            ..self.blueprint(step, command.app, command.built.unwrap_or(image))
         };
         blueprint.labels.insert(labels::SHELL.to_owned(), secret.clone());
         let container = self.create(blueprint).await?;
@@ -233,6 +244,35 @@ impl Site {
             other => other,
         })?;
         Ok(WarmShell::new(container, secret))
+    }
+
+    /// Makes the container of a command before its step begins, unless that turns out to be `unwanted`.
+    pub(super) async fn warm_ahead(&self, command: ShellCommand<'_>, step: u32, unwanted: &CancellationToken) {
+        let _reading = self.calm.read().await;
+        let key = command.key();
+        let slot = self.warm.slot(&key);
+        let making = slot.get_or_try_init(|| async {
+            if unwanted.is_cancelled() { Err(StepError::Cancelled) } else { self.make_shell(command, step).await }
+        });
+        if let Err(error) = making.await {
+            tracing::debug!(%error, "a container was not made ahead of its step");
+            self.warm.distrust(&key);
+        }
+    }
+
+    /// Ends what [`Site::warm_ahead`] made or is making, before any step begins. Returns when it is gone.
+    pub(super) async fn cool(&self, command: ShellCommand<'_>) {
+        let key = command.key();
+        let slot = self.warm.slot(&key);
+        let made = slot.get_or_try_init(|| async { Err(StepError::Cancelled) }).await;
+        self.warm.discard(&key);
+        if let Ok(shell) = made {
+            self.end_at_once(&shell.container).await;
+        }
+    }
+
+    fn shell_container(&self, key: &str) -> String {
+        self.origin.shell_container(&digest(&[key], NAME_BYTES))
     }
 
     /// The container that an earlier life of the runner made, if a shell waits in it, or if the command came to its end.

@@ -76,6 +76,28 @@ impl Workspace {
         Ok(Workspace { path, root: Arc::new(root) })
     }
 
+    /// Makes an empty folder for a checkout, and opens it.
+    pub(crate) fn make(path: PathBuf) -> Result<Self, WorkspaceError> {
+        if let Err(error) = std::fs::create_dir_all(&path) {
+            return Err(WorkspaceError::Io { path: path.display().to_string(), cause: error.to_string() });
+        }
+        Self::open(path)
+    }
+
+    /// Moves everything that lies in a folder beside it into it, and removes that folder. Through no link, and over
+    /// nothing that is a folder already.
+    pub(crate) fn take_in(&self, folder: &Path) -> Result<(), WorkspaceError> {
+        let moved = || -> std::io::Result<()> {
+            let from = rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+            for entry in std::fs::read_dir(folder)? {
+                let name = entry?.file_name();
+                rustix::fs::renameat(&from, &name, self.root(), &name)?;
+            }
+            std::fs::remove_dir(folder)
+        };
+        moved().map_err(|error| WorkspaceError::Io { path: folder.display().to_string(), cause: error.to_string() })
+    }
+
     /// Where it is on the host.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -229,6 +251,34 @@ mod tests {
             assert!(workspace.make_folders(path).is_err(), "{path}");
         }
         assert!(!folder.path().join("made").exists());
+    }
+
+    #[test]
+    fn a_tree_is_taken_in_whatever_was_put_in_its_place() {
+        let (folder, _) = checkout();
+        let (tree, outside) = (folder.path().join("checkout"), folder.path().join("outside"));
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("kept"), "").unwrap();
+        let workspace = Workspace::make(folder.path().join("new/build")).unwrap();
+        symlink(folder.path().join("secret"), workspace.path().join("alias")).unwrap();
+        workspace.take_in(&tree).unwrap();
+        assert_eq!(workspace.read("app/Dockerfile", Links::Within, 100).unwrap().unwrap(), b"FROM scratch\n");
+        assert_eq!(std::fs::read_link(workspace.path().join("alias")).unwrap(), Path::new("app"));
+        assert!(!tree.exists());
+        // A folder in the way of a file, and a link to one: nothing is written elsewhere.
+        for (in_the_way, name) in [(true, "file"), (false, "folder")] {
+            let workspace = Workspace::make(folder.path().join("new").join(name)).unwrap();
+            std::fs::create_dir_all(tree.join("folder")).unwrap();
+            std::fs::write(tree.join("file"), "").unwrap();
+            if in_the_way {
+                std::fs::create_dir_all(workspace.path().join("file/full")).unwrap();
+            } else {
+                symlink(&outside, workspace.path().join("folder")).unwrap();
+            }
+            assert!(workspace.take_in(&tree).is_err(), "{name}");
+            std::fs::remove_dir_all(&tree).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod faults;
 mod gates;
 mod language;
 mod next_life;
+mod prepared;
 mod promotion;
 mod pushes;
 mod queue;

@@ -7,6 +7,8 @@ mod ready;
 mod running;
 mod tail;
 
+use std::sync::OnceLock;
+
 use futures_util::future::try_join_all;
 use slipway_pipelines::plan::PlannedService;
 use tokio::sync::OnceCell;
@@ -18,9 +20,9 @@ use crate::{engine::labels::Origin, reporter::StepLog};
 /// A service that runs, or is being started, or is known not to start.
 type Slot = OnceCell<Result<RunningService, StepError>>;
 
-/// The services of one build.
+/// The services of one build, once it has a plan.
 #[derive(Debug, Default)]
-pub(super) struct Services(Vec<(PlannedService, Slot)>);
+pub(super) struct Services(OnceLock<Vec<(PlannedService, Slot)>>);
 
 /// A service as a step asks for it.
 #[derive(Debug, Clone)]
@@ -36,29 +38,37 @@ pub(crate) struct ServiceStart {
 }
 
 impl Services {
-    pub(super) fn new(planned: Vec<PlannedService>) -> Self {
-        Services(planned.into_iter().map(|service| (service, OnceCell::new())).collect())
+    fn all(&self) -> &[(PlannedService, Slot)] {
+        self.0.get().map_or(&[], Vec::as_slice)
     }
 
     /// The names of an app's services as links: the engine looks up the container behind one when it is asked for it, so
     /// that a container may be made before its services are.
     pub(super) fn links(&self, origin: &Origin, app: &str) -> Vec<String> {
-        let of_app = self.0.iter().enumerate().filter(|(_, (service, _))| service.app == app);
+        let of_app = self.all().iter().enumerate().filter(|(_, (service, _))| service.app == app);
         of_app.map(|(at, (service, _))| format!("{}:{}", origin.service_container(at), service.name)).collect()
     }
 
     fn find(&self, app: &str, name: &str) -> Option<(usize, &PlannedService, &Slot)> {
-        let at = self.0.iter().position(|(service, _)| service.app == app && service.name == name)?;
-        Some((at, &self.0[at].0, &self.0[at].1))
+        let mut all = self.all().iter().enumerate();
+        let (at, (service, slot)) = all.find(|(_, (service, _))| service.app == app && service.name == name)?;
+        Some((at, service, slot))
     }
 
     /// Lets all of them go.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.0.take();
     }
 }
 
 impl Site {
+    /// Says, before any step begins, which services the plan has.
+    pub(crate) fn plan_services(&self, planned: &[PlannedService]) {
+        let planned = planned.iter().map(|service| (service.clone(), OnceCell::new()));
+        // The plan is made once.
+        let _ = self.services.0.set(planned.collect());
+    }
+
     /// The service of an app with this name, as the plan has it.
     pub(crate) fn planned_service(&self, app: &str, name: &str) -> Option<&PlannedService> {
         self.services.find(app, name).map(|(_, service, _)| service)
