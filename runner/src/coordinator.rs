@@ -6,6 +6,7 @@
 //! holds the job (the fencing token of docs/ARCHITECTURE.md).
 
 mod resumption;
+mod steering;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use slipway_pipelines::{
     plan::{PullRequest, ReleasePlan},
     release::RunSpec,
 };
+pub use steering::{Steering, SteeringRequest};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
@@ -59,6 +61,15 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Of the digests that a runner has images of, those that a release holds: one that is live, waits or rolls, or one
     /// that an environment can be rolled back to. A runner removes no image of a release without this answer.
     async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError>;
+
+    /// Tells how people steer a leased rollout: at once when that is not what the runner knows, else when it changes or
+    /// the time asked for is over. Where nobody can steer, nothing ever changes.
+    async fn steering(&self, _lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
+        match asked.known {
+            None => Ok(Steering::default()),
+            Some(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// Why the server did not do what a runner asked.

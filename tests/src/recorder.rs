@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, KnownStep,
-        LeaseKey, LogChunk, LogLine, LogPosition, Resumption, StepDeclaration, StepResult, Verdict,
+        LeaseKey, LogChunk, LogLine, LogPosition, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult,
+        Verdict,
     },
     reporter::Reporter,
 };
+
+use tokio::sync::watch;
 
 use crate::fuse::Fuse;
 
@@ -43,6 +46,7 @@ impl RecordedStep {
 pub struct Recorder {
     fuse: Fuse,
     state: Mutex<State>,
+    steering: watch::Sender<Steering>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +65,12 @@ impl Recorder {
     /// Answers no more once the fuse is blown; every report is a point of it.
     #[must_use]
     pub fn with_fuse(fuse: Fuse) -> Arc<Self> {
-        Arc::new(Recorder { fuse, state: Mutex::default() })
+        Arc::new(Recorder { fuse, state: Mutex::default(), steering: watch::Sender::default() })
+    }
+
+    /// Steers the job's rollout as people would.
+    pub fn steer(&self, steering: Steering) {
+        self.steering.send_replace(steering);
     }
 
     /// A reporter of a job that reports here.
@@ -190,6 +199,12 @@ impl Coordinator for Recorder {
     async fn finish_job(&self, _lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
         self.state().result.get_or_insert(result);
         Ok(())
+    }
+
+    async fn steering(&self, _lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
+        let mut heard = self.steering.subscribe();
+        let news = heard.wait_for(|steering| asked.known.as_ref() != Some(steering)).await;
+        Ok(news.expect("the sender is this recorder's").clone())
     }
 
     async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {

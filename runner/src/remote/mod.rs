@@ -18,7 +18,7 @@ use call::{Call, Line};
 
 use crate::coordinator::{
     ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
-    LogChunk, Resumption, StepDeclaration, StepResult, Verdict,
+    LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -105,5 +105,10 @@ impl Coordinator for RemoteCoordinator {
 
     async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
         self.line.make(Call::new(Method::POST, "kept-images", REPORT).with(&question)?).await
+    }
+
+    async fn steering(&self, lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
+        let patience = Duration::from_millis(asked.wait_ms) + CLAIM;
+        self.line.make(Call::new(Method::POST, &of_lease(lease, "steering"), patience).under(lease).with(&asked)?).await
     }
 }

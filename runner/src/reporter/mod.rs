@@ -16,7 +16,10 @@ pub use step_log::StepLog;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    coordinator::{Coordinator, JobResult, KnownStep, LogPosition, StepDeclaration, StepOutcome, StepResult},
+    coordinator::{
+        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Steering, SteeringRequest, StepDeclaration,
+        StepOutcome, StepResult,
+    },
     lease::HeldLease,
     logs::{LogLimits, Masks},
 };
@@ -128,6 +131,14 @@ impl Reporter {
     pub async fn skip(&self, index: u32, outcome: StepOutcome, reason: impl Into<String>) -> Result<(), ReportError> {
         let result = self.masked(StepResult { reason: Some(reason.into()), ..StepResult::of(outcome) });
         deliver(&self.lease, || self.coordinator.finish_step(self.lease.key(), index, result.clone())).await
+    }
+
+    /// Asks once how people steer the rollout.
+    ///
+    /// # Errors
+    /// As the server answers, also that it cannot answer now.
+    pub(crate) async fn steering(&self, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
+        self.coordinator.steering(self.lease.key(), asked).await
     }
 
     /// Ends the job.

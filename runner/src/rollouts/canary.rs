@@ -14,10 +14,8 @@ impl Rollout<'_> {
     /// Brings up as many new containers as the share asks for, leads that share of the traffic to them, and watches
     /// them for the bake time. A breach takes the traffic away at once and is the failure.
     pub(super) async fn canary(&self, share: Share, log: &StepLog) -> Result<(), Setback> {
-        let Strategy::Canary { bake_ms, max_cpu, max_errors, max_latency_ms, .. } = self.work.strategy else {
-            return Ok(());
-        };
-        let limits = Limits { max_cpu, max_errors, max_latency_ms };
+        let Strategy::Canary { bake_ms, .. } = self.work.strategy else { return Ok(()) };
+        let limits = Limits::of(&self.work.strategy);
         let mut watched = Vec::new();
         for app in &self.work.release.apps {
             let instances = self.bring_up_canaries(app, share, log).await?;
@@ -27,14 +25,28 @@ impl Rollout<'_> {
             self.divide(watched, share, log).await?;
         }
         log.say(format!("watching for {}", seconds(bake_ms))).await;
-        match self.unless_stopped(self.watch(&watched, &limits, bake_ms, log)).await? {
-            Err(Setback::Failed(breach)) => {
-                log.say(format!("{breach}; the traffic is taken away from release {}", self.work.release.number)).await;
-                self.withdraw(log).await?;
-                Err(Setback::Failed(format!("at {share} % of the traffic, {breach}")))
-            }
-            watched => watched,
+        let baked = self.bake(&watched, &limits, bake_ms, log).await;
+        baked.map_err(|setback| match setback {
+            Setback::Failed(breach) => Setback::Failed(format!("at {share} % of the traffic, {breach}")),
+            other => other,
+        })
+    }
+
+    /// Watches what is new for so long, and while the rollout is paused. A breach takes the traffic away at once and is
+    /// the failure.
+    pub(super) async fn bake(
+        &self,
+        watched: &[Watched<'_>],
+        limits: &Limits,
+        bake_ms: u64,
+        log: &StepLog,
+    ) -> Result<(), Setback> {
+        let seen = self.unless_stopped(self.watch(watched, limits, bake_ms, log)).await?;
+        if let Err(Setback::Failed(breach)) = &seen {
+            log.say(format!("{breach}; the traffic is taken away from release {}", self.work.release.number)).await;
+            self.withdraw(log).await?;
         }
+        seen
     }
 
     async fn bring_up_canaries(

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use slipway_pipelines::config::Strategy;
 use tokio::time::Instant;
 
 use crate::{proxy::Traffic, targets::docker::Vitals};
@@ -25,6 +26,16 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Those of a strategy; none where it has none.
+    pub(super) fn of(strategy: &Strategy) -> Self {
+        match *strategy {
+            Strategy::Canary { max_cpu, max_errors, max_latency_ms, .. } => {
+                Limits { max_cpu, max_errors, max_latency_ms }
+            }
+            _ => Limits { max_cpu: None, max_errors: None, max_latency_ms: None },
+        }
+    }
+
     /// What is wrong with the traffic that was counted. While the watching goes on, few answers say nothing yet.
     pub(super) fn judge(&self, traffic: &Traffic, is_over: bool) -> Option<String> {
         if !is_over && traffic.canary.requests < ENOUGH_REQUESTS {

@@ -9,6 +9,7 @@ mod canary;
 mod cleanup;
 mod domains;
 mod health;
+mod helm;
 mod judge;
 mod preflight;
 mod recreate;
@@ -21,6 +22,7 @@ mod turnover;
 mod watch;
 
 use health::Prober;
+use helm::Helm;
 use setback::Setback;
 use steps::Stage;
 
@@ -32,18 +34,26 @@ use crate::{
     targets::docker::{DockerTarget, EnvironmentNames, Instance, Placement},
 };
 
+/// Why a rollout failed that people ended.
+pub const CANCELLED: &str = "the rollout was cancelled on request";
+
 /// Rolls the release out. Answers [`JobResult::Live`] once every app runs it and takes traffic, and
 /// [`JobResult::Failed`] when it does not; the release before it serves then. A job that was cancelled is a failure
 /// that returns. When the lease is lost, nothing more is touched and the answer means nothing.
 pub async fn execute(work: &RolloutWork, ctx: &JobContext) -> JobResult {
     let outcome = match Rollout::new(work, ctx) {
-        Ok(rollout) => Box::pin(rollout.run()).await,
+        Ok(rollout) => {
+            tokio::select! {
+                outcome = Box::pin(rollout.run()) => outcome,
+                never = rollout.helm.listen(&ctx.reporter) => never,
+            }
+        }
         Err(setback) => Err(setback),
     };
     match outcome {
         Ok(()) => JobResult::Live,
         Err(Setback::Failed(reason)) => JobResult::Failed { reason },
-        Err(Setback::Cancelled) => JobResult::Failed { reason: "the rollout was cancelled on request".to_owned() },
+        Err(Setback::Cancelled) => JobResult::Failed { reason: CANCELLED.to_owned() },
         Err(Setback::Abandoned) => JobResult::Cancelled,
     }
 }
@@ -55,6 +65,7 @@ struct Rollout<'a> {
     target: DockerTarget,
     registry: Registry,
     prober: Prober,
+    helm: Helm,
 }
 
 impl<'a> Rollout<'a> {
@@ -66,7 +77,7 @@ impl<'a> Rollout<'a> {
         };
         let target = DockerTarget::new(ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
-        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober })
+        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober, helm: Helm::new() })
     }
 
     async fn run(&self) -> Result<(), Setback> {
@@ -92,7 +103,10 @@ impl<'a> Rollout<'a> {
         for (place, stage) in steps::stages(self.work).into_iter().enumerate() {
             let index = steps::index(place);
             if stage != Stage::Cleanup {
-                let enact = async |log: &StepLog| self.enact(stage, log).await;
+                let enact = async |log: &StepLog| {
+                    self.stand_still(log).await?;
+                    self.enact(stage, log).await
+                };
                 self.step(index, enact).await.map_err(|setback| (setback, index))?;
             }
         }

@@ -18,6 +18,7 @@ impl Rollout<'_> {
         let release = &self.work.release;
         let mut turnover = Turnover::new(&instances, &release.release, app.run.domain.as_deref(), route.as_ref());
         for number in 1..=app.run.replicas {
+            self.stand_still(log).await?;
             let ready = self.bring_up(Replica { release, app, number }, log).await?;
             turnover.gain(&ready);
             self.turn(app, &mut turnover, number, log).await?;

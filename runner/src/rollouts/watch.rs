@@ -6,12 +6,43 @@ use tokio::time::Instant;
 
 use super::{
     Rollout, Setback,
+    health::seconds,
     judge::{Limits, Patient, summary},
 };
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
 /// The shortest and the longest pause between two looks.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What is left of a bake, and what its log says of it.
+struct Bake<'l> {
+    time: Duration,
+    /// What was said last of a pause.
+    said: Option<String>,
+    log: &'l StepLog,
+}
+
+impl<'l> Bake<'l> {
+    fn new(time: Duration, log: &'l StepLog) -> Self {
+        Bake { time, said: None, log }
+    }
+
+    /// Says once that the rollout is paused, and once that it goes on.
+    async fn say(&mut self, paused: Option<String>) {
+        if self.said == paused {
+            return;
+        }
+        let left = seconds(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX));
+        self.log
+            .say(match &paused {
+                Some(paused) => format!("{paused}; everything stays as it is until it is resumed"),
+                None if self.time.is_zero() => "resumed".to_owned(),
+                None => format!("resumed; {left} of the time are left"),
+            })
+            .await;
+        self.said = paused;
+    }
+}
 
 /// An app's new containers that are tried.
 pub(super) struct Watched<'w> {
@@ -20,7 +51,8 @@ pub(super) struct Watched<'w> {
 }
 
 impl Rollout<'_> {
-    /// Watches for the bake time. The first breach ends it, as a failure that names app, container and measurement.
+    /// Watches for the bake time, which does not pass while people have paused the rollout. The first breach ends it, as a
+    /// failure that names app, container and measurement.
     pub(super) async fn watch(
         &self,
         watched: &[Watched<'_>],
@@ -29,14 +61,22 @@ impl Rollout<'_> {
         log: &StepLog,
     ) -> Result<(), Setback> {
         let bake = Duration::from_millis(bake_ms);
-        let end = Instant::now() + bake;
+        let mut left = Bake::new(bake, log);
         let mut patients: BTreeMap<String, Patient> = BTreeMap::new();
         let before = self.counted(watched).await?;
+        let mut news = self.helm.news();
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            tokio::time::sleep(pause(watched).min(left)).await;
+            let paused = self.helm.paused();
+            left.say(paused.clone()).await;
+            let longest = if paused.is_some() { Duration::MAX } else { left.time };
+            let since = Instant::now();
+            drop(tokio::time::timeout(pause(watched).min(longest), news.changed()).await);
+            if paused.is_none() {
+                left.time = left.time.saturating_sub(since.elapsed());
+            }
             self.still_owner()?;
-            let is_over = Instant::now() >= end;
+            let is_enough = left.time.is_zero() || self.helm.passes(log.index());
+            let is_over = is_enough && self.helm.paused().is_none();
             for app in watched {
                 self.look_at(app, &mut patients, limits, bake).await?;
                 let Some(before) = before.get(&app.app.app) else { continue };
@@ -49,6 +89,10 @@ impl Rollout<'_> {
                 }
             }
             if is_over {
+                left.say(None).await;
+                if !left.time.is_zero() {
+                    log.say("the rest of the time is passed over on request").await;
+                }
                 return Ok(());
             }
         }

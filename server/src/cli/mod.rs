@@ -20,6 +20,7 @@ mod runner;
 mod schedule;
 mod secret;
 mod server;
+mod steering;
 mod token;
 mod tree;
 mod trigger;
@@ -91,6 +92,12 @@ enum Command {
     Approve(Box<releases::Approve>),
     /// Refuses a release that is held.
     Reject(Box<releases::Reject>),
+    /// Pauses the rollout that is under way: containers and traffic stay as they are.
+    Pause(Box<steering::Pause>),
+    /// Lets a paused rollout go on.
+    Resume(Box<steering::Resume>),
+    /// Ends the rollout that is under way: what was live before serves alone again.
+    Cancel(Box<steering::Cancel>),
     /// Lets nothing be released to an environment but rollbacks.
     Freeze(Box<protection::Freeze>),
     /// Lets releases into an environment again.
@@ -232,6 +239,9 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Rollback(rollback) => rollback.run().await,
         Command::Approve(approve) => approve.run().await,
         Command::Reject(reject) => reject.run().await,
+        Command::Pause(pause) => pause.run().await,
+        Command::Resume(resume) => resume.run().await,
+        Command::Cancel(cancel) => cancel.run().await,
         Command::Freeze(freeze) => freeze.run().await,
         Command::Unfreeze(unfreeze) => unfreeze.run().await,
         Command::Protect(protect) => protect.run().await,

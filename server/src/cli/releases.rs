@@ -100,12 +100,12 @@ impl Which {
         format!("{} of {}", self.environment, self.repository)
     }
 
-    async fn ask(&self, below: &[&str]) -> Result<Value, Failure> {
+    pub(super) async fn ask(&self, below: &[&str]) -> Result<Value, Failure> {
         Ok(self.client.call(Method::GET, &self.path(below)?, None::<&Value>).await?)
     }
 
     /// Tells what became of a release, at once or when it is over.
-    async fn tell(&self, release: Value, wait: bool) -> Result<(), Failure> {
+    pub(super) async fn tell(&self, release: Value, wait: bool) -> Result<(), Failure> {
         let release = if wait { self.settled(release).await? } else { release };
         if self.json {
             say(&release)?;
@@ -119,7 +119,8 @@ impl Which {
     }
 
     fn told(&self, release: &Value) -> String {
-        let line = format!("Release {} of {} is {}", release["number"], self.name(), text(release, "state"));
+        let mut line = format!("Release {} of {} is {}", release["number"], self.name(), text(release, "state"));
+        line += &paused(&release["paused"]);
         match release["reason"].as_str() {
             Some(reason) => format!("{line}: {reason}."),
             None => format!("{line}."),
@@ -144,6 +145,15 @@ impl Which {
     }
 }
 
+/// That a rollout is paused, for people, as the end of a sentence.
+fn paused(pause: &Value) -> String {
+    match (pause["by"].as_str(), pause["reason"].as_str()) {
+        (None, _) => String::new(),
+        (Some(by), None) => format!(", paused by {by}"),
+        (Some(by), Some(reason)) => format!(", paused by {by}: {reason}"),
+    }
+}
+
 impl Environments {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (owner, name) = repository_path(&self.repository)?;
@@ -159,6 +169,10 @@ impl Environments {
             let held = &item["held"];
             if let Some(reason) = held["reason"].as_str() {
                 say(format_args!("{:width$}  #{} is held: {reason}", "", held["number"]))?;
+            }
+            if let Some(number) = item["rolling"]["number"].as_i64() {
+                let (state, paused) = (text(&item["rolling"], "state"), paused(&item["paused"]));
+                say(format_args!("{:width$}  #{number} is {state}{paused}", ""))?;
             }
             if let Some(reason) = item["freeze"]["reason"].as_str() {
                 let (by, until) = (text(&item["freeze"], "by"), item["freeze"]["until"].as_str());

@@ -224,6 +224,8 @@ impl From<ReleaseError> for Problem {
             | ReleaseError::AlreadyLive { .. }
             | ReleaseError::NeverLive { .. }
             | ReleaseError::NotHeld { .. }
+            | ReleaseError::NotUnderWay { .. }
+            | ReleaseError::NotPaused { .. }
             | ReleaseError::NothingEarlier { .. } => Problem::conflict(sentence(&error)),
             ReleaseError::NoApprover { .. } | ReleaseError::OwnRelease { .. } => Problem::forbidden(sentence(&error)),
             ReleaseError::Store(error) => error.into(),

@@ -9,12 +9,12 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
-    LogChunk, Resumption, StepDeclaration, StepResult, Verdict,
+    LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
-use super::{claim, fence::ReportError, finish, heartbeat, kept_images, log, register, resume, step_reports};
+use super::{claim, fence::ReportError, finish, heartbeat, kept_images, log, register, resume, steering, step_reports};
 use crate::{
     retention::Limits,
     secrets::{Place, Sealer},
@@ -152,6 +152,11 @@ impl ServerCoordinator {
         claim
     }
 
+    /// Cancelled when the server ends.
+    pub(super) fn ending(&self) -> &CancellationToken {
+        &self.ending
+    }
+
     /// What a claim is told that ends early.
     pub(super) fn early_end(&self) -> Result<ClaimReply, ReportError> {
         // A runner that is told so asks the next server, or this one's next life.
@@ -212,6 +217,10 @@ impl Coordinator for ServerCoordinator {
 
     async fn finish_job(&self, lease: &LeaseKey, result: JobResult) -> Result<(), CoordinatorError> {
         Ok(finish::finish(self, lease, &result).await?)
+    }
+
+    async fn steering(&self, lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
+        Ok(steering::steering(self, lease, &asked).await?)
     }
 
     async fn kept_images(&self, mut question: KeptImages) -> Result<Vec<String>, CoordinatorError> {

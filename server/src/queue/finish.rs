@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use slipway_pipelines::plan::ReleasePlan;
-use slipway_runner::coordinator::{Artifact, JobResult, LeaseKey};
+use slipway_runner::{
+    coordinator::{Artifact, JobResult, LeaseKey},
+    rollouts,
+};
 
 use super::{
     JobEvent, JobState, ServerCoordinator, StepEvent, StepState, apply,
@@ -13,7 +16,7 @@ use super::{
 use crate::{
     builds::{self, BuildEvent},
     releases,
-    store::{self, Tx, builds::Build, jobs::Job},
+    store::{self, StoreError, Tx, builds::Build, jobs::Job},
 };
 
 /// The most apps of one build, and the longest reason, in characters.
@@ -65,7 +68,8 @@ async fn end(tx: &mut Tx, mut job: Job, result: &JobResult) -> Result<(), Report
     match (result, subject) {
         (JobResult::Cancelled, _) => Ok(hand_back(tx, job, "its runner stopped it").await?),
         (JobResult::Failed { reason }, subject) => {
-            let reason: String = reason.chars().take(REASON_LIMIT).collect();
+            let told = why_ended(tx, &subject, reason).await?;
+            let reason: String = told.chars().take(REASON_LIMIT).collect();
             end_steps(tx, &job, StepEvent::Fail, StepEvent::Skip, "the job ended before it").await?;
             Ok(failed(tx, &mut job, subject, &reason).await?)
         }
@@ -85,6 +89,15 @@ async fn end(tx: &mut Tx, mut job: Job, result: &JobResult) -> Result<(), Report
             Err(ReportError::Refused("a build ends built, failed or cancelled, not live".to_owned()))
         }
     }
+}
+
+/// Why a job failed; of a rollout that people ended, what they said.
+async fn why_ended(tx: &mut Tx, subject: &Subject, reason: &str) -> Result<String, StoreError> {
+    let said = match subject {
+        Subject::Release(release) if reason == rollouts::CANCELLED => releases::why_cancelled(tx, release).await?,
+        _ => None,
+    };
+    Ok(said.unwrap_or_else(|| reason.to_owned()))
 }
 
 /// A build succeeded: what it pushed is kept, and its releases follow, all in the same moment.

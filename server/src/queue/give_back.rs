@@ -43,13 +43,16 @@ pub(super) async fn give_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result
     let given_up = format!("given up after {} attempts; the last one ended because {reason}", job.losses);
     match subject {
         Subject::Build(_) => failed(tx, &mut job, subject, &given_up).await,
-        Subject::Release(release) => {
-            let next = releases::after_giving_up(tx, &release).await?;
-            let told = format!("{given_up}; {}", next.told());
-            failed(tx, &mut job, Subject::Release(release.clone()), &told).await?;
-            releases::return_to(tx, &release, next).await
-        }
+        Subject::Release(release) => give_up(tx, &mut job, release, &given_up).await,
     }
+}
+
+/// Ends a rollout that no runner has brought to an end: somebody else sets the environment right.
+async fn give_up(tx: &mut Tx, job: &mut Job, release: Release, reason: &str) -> Result<(), StoreError> {
+    let next = releases::after_giving_up(tx, &release).await?;
+    let told = format!("{reason}; {}", next.told());
+    failed(tx, job, Subject::Release(release.clone()), &told).await?;
+    releases::return_to(tx, &release, next).await
 }
 
 /// Takes a leased job from a runner that gives it back by itself, such as one that is told to end.
@@ -96,13 +99,17 @@ pub(super) async fn failed(tx: &mut Tx, job: &mut Job, subject: Subject, reason:
 
 /// Ends a leased job as cancelled. A build keeps the reason that the cancelling gave.
 pub(super) async fn cancelled(tx: &mut Tx, job: &mut Job, subject: Subject, reason: &str) -> Result<(), StoreError> {
-    apply(tx, job, JobEvent::Cancel, None).await?;
     match subject {
         Subject::Build(mut build) => {
+            apply(tx, job, JobEvent::Cancel, None).await?;
             let kept = build.reason.clone().unwrap_or_else(|| reason.to_owned());
             builds::apply(tx, &mut build, BuildEvent::Cancel, Some(&kept)).await
         }
-        Subject::Release(mut release) => releases::apply(tx, &mut release, ReleaseEvent::Fail, Some(reason)).await,
+        Subject::Release(release) => {
+            let told = releases::why_cancelled(tx, &release).await?;
+            let told = told.map_or_else(|| reason.to_owned(), |told| format!("{told}; {reason}"));
+            give_up(tx, job, release, &told).await
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod placement;
 mod register;
 mod rescuer;
 mod resume;
+mod steering;
 mod step_reports;
 mod step_state;
 mod unheard;

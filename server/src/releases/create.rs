@@ -9,6 +9,7 @@ use super::{
     hold::note_decision,
     judge::{ACTOR, judge, without_exception},
     lifecycle,
+    steer::end_paused,
 };
 use crate::{
     ids::ReleaseId,
@@ -60,6 +61,7 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
         note_exception(tx, new.environment, &release).await?;
     }
     lifecycle::note(tx, &release, "release.queued").await?;
+    end_paused(tx, &release).await?;
     queue::enqueue_rollout(tx, &release).await?;
     Ok(release)
 }

@@ -81,7 +81,7 @@ pub async fn reject(
 }
 
 /// The release, its environment's row locked.
-async fn found(
+pub(super) async fn found(
     tx: &mut Tx,
     repository: &Repository,
     environment: &str,
@@ -113,7 +113,7 @@ async fn again(tx: &mut Tx, release: &Release) -> Result<Release, ReleaseError> 
     Ok(found.ok_or_else(|| StoreError::missing("release", &release.id))?)
 }
 
-fn shortened(reason: Option<&str>) -> Option<String> {
+pub(super) fn shortened(reason: Option<&str>) -> Option<String> {
     let reason: String = reason?.trim().chars().take(REASON_LIMIT).collect();
     (!reason.is_empty()).then_some(reason)
 }

@@ -15,6 +15,12 @@ text_enum! {
         Admitted = "admitted",
         /// The release may not enter the environment.
         Refused = "refused",
+        /// A person paused its rollout.
+        Paused = "paused",
+        /// A person lets its rollout go on.
+        Resumed = "resumed",
+        /// A person, or a newer release, ended its rollout.
+        Cancelled = "cancelled",
         /// A person lets nothing be released.
         Frozen = "frozen",
         /// A person lets releases in again.

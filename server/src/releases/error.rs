@@ -78,6 +78,24 @@ pub enum ReleaseError {
         /// The state it is in.
         state: &'static str,
     },
+    /// Nothing moves that could be steered.
+    #[error("release {number} of {environment} is not being rolled out ({state})")]
+    NotUnderWay {
+        /// The environment's name.
+        environment: String,
+        /// The release's number.
+        number: i64,
+        /// The state it is in.
+        state: &'static str,
+    },
+    /// Nobody paused it.
+    #[error("the rollout of release {number} of {environment} is not paused: it goes on by itself")]
+    NotPaused {
+        /// The environment's name.
+        environment: String,
+        /// The release's number.
+        number: i64,
+    },
     /// Somebody else is asked.
     #[error("{environment} asks for the approval of {approvers}")]
     NoApprover {

@@ -8,6 +8,7 @@ use super::{
     gate::Verdict,
     judge::{ACTOR, judge},
     lifecycle,
+    steer::end_paused,
 };
 use crate::{
     ids::ReleaseId,
@@ -90,6 +91,7 @@ async fn admit(tx: &mut Tx, environment: &Environment, release: &mut Release) ->
     };
     note_decision(tx, release, DecisionKind::Admitted, ACTOR, Some(&reason)).await?;
     lifecycle::apply(tx, release, ReleaseEvent::Admit, None).await?;
+    end_paused(tx, release).await?;
     queue::enqueue_rollout(tx, release).await
 }
 

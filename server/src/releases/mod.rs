@@ -20,6 +20,7 @@ mod promote;
 mod rollback;
 mod settings;
 mod state;
+mod steer;
 
 pub use decide::{approve, reject};
 pub use decision::DecisionKind;
@@ -35,3 +36,5 @@ pub use promote::promote;
 pub use rollback::rollback;
 pub use settings::SettingChange;
 pub use state::{ReleaseEvent, ReleaseKind, ReleaseState, next};
+pub(crate) use steer::why_cancelled;
+pub use steer::{cancel_rollout, pause, pause_rollout, resume_rollout, steering};

@@ -297,6 +297,17 @@ pub async fn held_in(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result
     Ok(unsettled.into_iter().rfind(|release| release.state == ReleaseState::Held))
 }
 
+/// The release that is being rolled out to an environment; where none is, the one that waits for that.
+///
+/// # Errors
+/// When the database fails.
+pub async fn rolling_in(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Option<Release>, StoreError> {
+    let (rolling, others): (Vec<_>, Vec<_>) =
+        unsettled(conn, environment).await?.into_iter().partition(|release| release.state == ReleaseState::Rolling);
+    let queued = others.into_iter().rfind(|release| release.state == ReleaseState::Queued);
+    Ok(rolling.into_iter().next().or(queued))
+}
+
 /// Whether this very release was promoted to the environment, whatever became of it there.
 pub(crate) async fn was_promoted(
     conn: &mut Conn<'_>,

@@ -35,6 +35,7 @@ mod secrets;
 mod servers;
 mod spine;
 mod statements;
+mod steering;
 mod storage;
 mod store;
 mod storm;

@@ -208,6 +208,32 @@ pub struct ReleaseRow {
     pub reason: Option<String>,
     /// Whether the viewer may say yes or no to it.
     pub may_answer: bool,
+    /// How its rollout is steered, while it is under way.
+    pub steering: Option<Steering>,
     /// Where a form is posted to roll back to it; none where that makes no sense.
     pub roll_back: Option<String>,
+}
+
+/// How people steer a rollout that is under way.
+#[derive(Debug, Clone)]
+pub struct Steering {
+    /// That it is paused.
+    pub paused: Option<Pause>,
+    /// Whether a bake is on its way, the rest of which can be passed over.
+    pub bakes: bool,
+    /// Whether it has begun, so that it can be ended.
+    pub has_begun: bool,
+    /// Whether the viewer may steer.
+    pub may_change: bool,
+}
+
+/// Who paused a rollout.
+#[derive(Debug, Clone)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: When,
 }

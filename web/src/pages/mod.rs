@@ -15,8 +15,8 @@ pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
-    AppChange, AppRow, DecisionRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Promotion, ReleaseRow,
-    SettingRow, Source,
+    AppChange, AppRow, DecisionRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause, Promotion,
+    ReleaseRow, SettingRow, Source, Steering,
 };
 pub use home::{Activity, Home, RepositoryCard};
 pub use log::{LogPage, LogSearch};

@@ -9,6 +9,7 @@ use super::{
     lookup,
     page::{Cursor, Page},
     releases::ReleaseView,
+    steering::PauseView,
     time::Time,
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
         extract::{Asked, Named},
     },
     store::{
-        Conn, StoreError,
+        Conn, StoreError, decisions,
         environments::{self, Environment},
         releases,
     },
@@ -54,13 +55,24 @@ struct EnvironmentView {
     freeze: Option<FreezeView>,
     /// The release that waits for people, for its time or for the end of a freeze; its reason says for what.
     held: Option<ReleaseView>,
+    /// The release that is being rolled out, or waits for a runner.
+    rolling: Option<ReleaseView>,
+    /// That this rollout is paused, while it is.
+    paused: Option<PauseView>,
     last_release_number: i64,
     /// When captain.yml stopped naming it.
     removed_at: Option<Time>,
 }
 
 async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result<EnvironmentView, StoreError> {
+    let rolling = releases::rolling_in(conn, &environment.id).await?;
+    let decided = match &rolling {
+        Some(release) => decisions::of_release(conn, &release.id).await?,
+        None => Vec::new(),
+    };
     Ok(EnvironmentView {
+        rolling: rolling.map(ReleaseView::from),
+        paused: PauseView::of(&decided),
         live: releases::live(conn, &environment.id).await?.map(ReleaseView::from),
         refuses: environment.settings.refusal(&environment.name),
         settings: environment.settings.0,

@@ -18,6 +18,7 @@ mod retention;
 mod runners;
 mod schedules;
 mod secrets;
+pub(super) mod steering;
 mod steps;
 mod time;
 mod tokens;
@@ -50,5 +51,6 @@ pub fn routes() -> Routes {
         .merge(runners::routes())
         .merge(schedules::routes())
         .merge(secrets::routes())
+        .merge(steering::routes())
         .merge(tokens::routes())
 }

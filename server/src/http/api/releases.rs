@@ -7,6 +7,7 @@ use slipway_runner::coordinator::ReleasedApp;
 use super::{
     decisions::DecisionView,
     lookup,
+    steering::PauseView,
     steps::{AttemptView, attempts},
     time::Time,
 };
@@ -64,6 +65,8 @@ struct ReleaseInFull {
     attempt_reason: Option<String>,
     /// Why it waits, while it does.
     waits_for: Option<String>,
+    /// That its rollout is paused, while it is.
+    paused: Option<PauseView>,
     /// What was decided of it, in order.
     decisions: Vec<DecisionView>,
 }
@@ -116,6 +119,7 @@ async fn show(
     };
     let decisions = decisions::of_release(&mut reader.conn(), &release.id).await?;
     Ok(Json(ReleaseInFull {
+        paused: PauseView::of(&decisions).filter(|_| !release.state.is_settled()),
         decisions: decisions.into_iter().map(DecisionView::from).collect(),
         waits_for,
         release: release.into(),

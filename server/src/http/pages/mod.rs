@@ -15,6 +15,7 @@ mod releases;
 mod repositories;
 mod rows;
 mod runners;
+mod steering;
 pub(in crate::http) mod steps;
 mod viewer;
 
@@ -38,6 +39,7 @@ pub fn routes() -> Routes {
         .merge(login::routes())
         .merge(logs::routes())
         .merge(releases::routes())
+        .merge(steering::routes())
         .merge(repositories::routes())
         .merge(runners::routes())
 }

@@ -8,7 +8,7 @@ use slipway_web::{
     time::{Took, When},
 };
 
-use super::{Html, environments::app_rows, gates::decision_rows, rows, steps, viewer::viewer};
+use super::{Html, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -78,6 +78,7 @@ pub(super) async fn release_row(
     now: i64,
 ) -> Result<ReleaseRow, Problem> {
     let waits = rows::why_release_waits(conn, release, now).await?;
+    let steering = steering_of(conn, release, viewer, now).await?;
     let can_return = release.state == ReleaseState::Retired && viewer.may_change();
     Ok(ReleaseRow {
         number: release.number,
@@ -92,6 +93,7 @@ pub(super) async fn release_row(
         when: When { at: release.created_at, now },
         took: Took { from: release.started_at, to: release.finished_at, now },
         reason: waits.or_else(|| release.reason.clone()),
+        steering,
         roll_back: can_return.then(|| format!("{}/rollback", links::environment(&repository.name, &environment.name))),
     })
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages,
-        LeaseKey, LogChunk, PROTOCOL, Resumption, StepDeclaration, StepResult, Verdict,
+        LeaseKey, LogChunk, PROTOCOL, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -48,6 +48,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/heartbeat", needs, heartbeat)
         .post("/api/runner/v1/kept-images", needs, kept_images)
         .post("/api/runner/v1/jobs/{job}/{epoch}/resume", needs, resume)
+        .post("/api/runner/v1/jobs/{job}/{epoch}/steering", needs, steering)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps", needs, declare)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/start", needs, start)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/log/{seq}", needs, append_log)
@@ -109,6 +110,15 @@ async fn kept_images(Own(queue): Own, Sent(question): Sent<KeptImages, DIGESTS>)
 
 async fn resume(Own(queue): Own, Named((job, epoch)): Named<(String, i64)>) -> Result<Json<Resumption>, Problem> {
     Ok(Json(queue.resume(&LeaseKey { job, epoch }).await?))
+}
+
+async fn steering(
+    Own(queue): Own,
+    Named((job, epoch)): Named<(String, i64)>,
+    Sent(mut asked): Sent<SteeringRequest, LEASES>,
+) -> Result<Json<Steering>, Problem> {
+    asked.wait_ms = asked.wait_ms.min(LONGEST_WAIT_MS);
+    Ok(Json(queue.steering(&LeaseKey { job, epoch }, asked).await?))
 }
 
 async fn declare(

@@ -3,6 +3,6 @@
 
 mod automatic;
 mod people;
-mod scene;
+pub(crate) mod scene;
 mod story;
 mod time;

@@ -4,6 +4,7 @@ mod crash;
 mod https;
 mod proxy;
 mod stage;
+mod steering;
 mod strategies;
 
 use std::time::Duration;

@@ -1,0 +1,80 @@
+//! `slipway pause`, `resume` and `cancel`: steering a rollout that is under way.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Failure, releases::Which};
+
+/// What a person says of a rollout that is under way.
+#[derive(Debug, Args)]
+struct Said {
+    #[command(flatten)]
+    which: Which,
+    /// The release's number; the one that is being rolled out, unless it is given.
+    #[arg(long, value_name = "NUMBER")]
+    release: Option<i64>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Pause {
+    #[command(flatten)]
+    said: Said,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Resume {
+    #[command(flatten)]
+    said: Said,
+    /// Pass over the rest of the bake that it is in, whether it is paused or not.
+    #[arg(long)]
+    now: bool,
+    /// Come back when the release is live; fail when it is not to be.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Cancel {
+    #[command(flatten)]
+    said: Said,
+}
+
+impl Pause {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let body = json!({"reason": self.said.reason});
+        self.said.send(Method::PUT, "pause", &body, false).await
+    }
+}
+
+impl Resume {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let body = json!({"reason": self.said.reason, "now": self.now});
+        self.said.send(Method::DELETE, "pause", &body, self.wait).await
+    }
+}
+
+impl Cancel {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let body = json!({"reason": self.said.reason});
+        self.said.send(Method::DELETE, "rollout", &body, false).await
+    }
+}
+
+impl Said {
+    async fn send(&self, method: Method, what: &str, body: &Value, wait: bool) -> Result<(), Failure> {
+        let number = match self.release {
+            Some(number) => number,
+            None => self.which.ask(&[]).await?["rolling"]["number"]
+                .as_i64()
+                .ok_or_else(|| Failure::new(format!("no release of {} is being rolled out", self.which.name())))?,
+        };
+        let number = number.to_string();
+        let path = self.which.path(&["releases", &number, what])?;
+        let _: Value = self.which.client.call(method, &path, Some(body)).await?;
+        self.which.tell(self.which.ask(&["releases", &number]).await?, wait).await
+    }
+}

@@ -1,0 +1,136 @@
+//! Steering a rollout that is under way: pausing it, letting it go on, ending it.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{lookup, releases::ReleaseView, time::Time};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Body, Named},
+    },
+    releases,
+    store::{audit, decisions::Decision, releases::Release},
+};
+
+pub(super) fn routes() -> Routes {
+    let pause_path = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/pause";
+    let rollout = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rollout";
+    Routes::new().put(pause_path, Permission::Change, pause).delete(pause_path, Permission::Change, resume).delete(
+        rollout,
+        Permission::Change,
+        cancel,
+    )
+}
+
+/// That a rollout is paused.
+#[derive(Serialize)]
+pub(super) struct PauseView {
+    by: String,
+    reason: Option<String>,
+    since: Time,
+}
+
+impl PauseView {
+    /// The pause, while there is one.
+    pub(super) fn of(decisions: &[Decision]) -> Option<Self> {
+        let pause = releases::pause(decisions)?;
+        Some(PauseView { by: pause.actor.clone(), reason: pause.reason.clone(), since: Time(pause.at) })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resumed {
+    reason: Option<String>,
+    /// Whether the rest of the bake that it is in is passed over.
+    #[serde(default)]
+    now: bool,
+}
+
+async fn pause(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Body(said): Body<Said>,
+) -> Result<Json<ReleaseView>, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    Ok(Json(steer(&state, &principal, about, Order::Pause, said.reason.as_deref()).await?.into()))
+}
+
+async fn resume(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Body(said): Body<Resumed>,
+) -> Result<Json<ReleaseView>, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    let order = if said.now { Order::GoOn } else { Order::Resume };
+    Ok(Json(steer(&state, &principal, about, order, said.reason.as_deref()).await?.into()))
+}
+
+async fn cancel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Body(said): Body<Said>,
+) -> Result<Json<ReleaseView>, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    Ok(Json(steer(&state, &principal, about, Order::Cancel, said.reason.as_deref()).await?.into()))
+}
+
+/// What a person wants of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::http) enum Order {
+    /// That it stays where it is.
+    Pause,
+    /// That it goes on.
+    Resume,
+    /// That it goes on at once, whatever is left of the bake that it is in.
+    GoOn,
+    /// That it ends, and what was live serves alone again.
+    Cancel,
+}
+
+/// Steers the rollout of release `number` of the environment of `owner/name`.
+pub(in crate::http) async fn steer(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment, number): (&str, &str, &str, i64),
+    order: Order,
+    reason: Option<&str>,
+) -> Result<Release, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let actor = principal.actor();
+    let (release, action) = match order {
+        Order::Pause => {
+            let paused = releases::pause_rollout(&mut tx, &repository, environment, number, actor, reason).await?;
+            (paused, "release.pause")
+        }
+        Order::Resume | Order::GoOn => {
+            let how = (reason, order == Order::GoOn);
+            let resumed = releases::resume_rollout(&mut tx, &repository, environment, number, actor, how).await?;
+            (resumed, "release.resume")
+        }
+        Order::Cancel => {
+            let ended = releases::cancel_rollout(&mut tx, &repository, environment, number, actor, reason).await?;
+            (ended, "release.cancel")
+        }
+    };
+    let subject = format!("{} {environment} #{number}", repository.name);
+    let detail = json!({"reason": reason, "now": order == Order::GoOn});
+    audit::append(&mut tx, actor, action, &subject, detail).await?;
+    tx.commit().await?;
+    Ok(release)
+}

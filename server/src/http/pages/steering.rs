@@ -1,0 +1,72 @@
+//! How a rollout that is under way is steered, and the forms by which people do so.
+
+use axum::{Form, extract::State, response::Redirect};
+use serde::Deserialize;
+use slipway_runner::coordinator::StepKind;
+use slipway_web::{
+    frame::Viewer,
+    links,
+    pages::{Pause, Steering},
+    time::When,
+};
+
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        api::steering::{self as api, Order},
+        errors::Problem,
+        extract::Named,
+    },
+    queue::StepState,
+    releases::{self, ReleaseState},
+    store::{Conn, StoreError, decisions, jobs, releases::Release, steps},
+};
+
+pub(super) fn routes() -> Routes {
+    let path = "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rollout/{order}";
+    Routes::new().post(path, Permission::Change, steer)
+}
+
+/// What a form about a rollout says.
+#[derive(Debug, Deserialize)]
+struct Said {
+    #[serde(default)]
+    reason: String,
+}
+
+async fn steer(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment, number, order)): Named<(String, String, String, i64, Order)>,
+    Form(said): Form<Said>,
+) -> Result<Redirect, Problem> {
+    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
+    api::steer(&state, &principal, about, order, Some(&said.reason)).await?;
+    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+}
+
+/// How the release's rollout is steered, while it is under way.
+pub(super) async fn steering_of(
+    conn: &mut Conn<'_>,
+    release: &Release,
+    viewer: &Viewer,
+    now: i64,
+) -> Result<Option<Steering>, StoreError> {
+    if !matches!(release.state, ReleaseState::Queued | ReleaseState::Rolling) {
+        return Ok(None);
+    }
+    let decided = decisions::of_release(conn, &release.id).await?;
+    let paused = releases::pause(&decided).map(|pause| Pause {
+        by: pause.actor.clone(),
+        reason: pause.reason.clone(),
+        since: When { at: pause.at, now },
+    });
+    let steps = match jobs::of_release(conn, &release.id).await? {
+        Some(job) => steps::of_attempt(conn, &job.id, job.attempt).await?,
+        None => Vec::new(),
+    };
+    let bakes = steps.iter().any(|step| step.state == StepState::Running && step.kind.0 == StepKind::Canary);
+    let has_begun = release.state == ReleaseState::Rolling;
+    Ok(Some(Steering { paused, bakes, has_begun, may_change: viewer.may_change() }))
+}

@@ -1,0 +1,194 @@
+//! Steering a rollout that is under way by hand: pausing it, letting it go on, ending it.
+
+use serde_json::json;
+use slipway_runner::coordinator::{Steering, StepKind};
+
+use super::{
+    DecisionKind, ReleaseError, ReleaseState,
+    decide::{found, shortened},
+    lifecycle,
+};
+use crate::{
+    queue::{JobState, StepState},
+    store::{
+        self, StoreError, Tx,
+        decisions::{self, Decision, NewDecision},
+        releases::Release,
+        repositories::Repository,
+    },
+};
+
+/// The particular of a resumption that names the last step whose bake need not be waited for to its end.
+const PASSED: &str = "passed";
+
+/// How a rollout is steered, by all that was decided of its release, in order.
+#[must_use]
+pub fn steering(decisions: &[Decision]) -> Steering {
+    let passed = decisions.iter().filter_map(|decision| decision.detail[PASSED].as_u64()).max();
+    Steering {
+        paused: pause(decisions).map(|pause| match &pause.reason {
+            Some(reason) => format!("paused by {}: {reason}", pause.actor),
+            None => format!("paused by {}", pause.actor),
+        }),
+        passed: passed.and_then(|passed| u32::try_from(passed).ok()),
+    }
+}
+
+/// The decision by which the rollout is paused, while it is.
+#[must_use]
+pub fn pause(decisions: &[Decision]) -> Option<&Decision> {
+    let turns = [DecisionKind::Paused, DecisionKind::Resumed, DecisionKind::Cancelled];
+    let last = decisions.iter().rfind(|decision| turns.contains(&decision.kind));
+    last.filter(|decision| decision.kind == DecisionKind::Paused)
+}
+
+/// Pauses the rollout of release `number`: its containers and its traffic stay as they are, also when it has yet to begin.
+/// Pausing what is paused changes nothing.
+///
+/// # Errors
+/// [`ReleaseError`] says why there is nothing to pause.
+pub async fn pause_rollout(
+    tx: &mut Tx,
+    repository: &Repository,
+    environment: &str,
+    number: i64,
+    actor: &str,
+    reason: Option<&str>,
+) -> Result<Release, ReleaseError> {
+    let release = under_way(tx, repository, environment, number).await?;
+    if pause(&said(tx, &release).await?).is_none() {
+        note(tx, &release, DecisionKind::Paused, actor, reason, None).await?;
+        lifecycle::note(tx, &release, "release.paused").await?;
+    }
+    Ok(release)
+}
+
+/// Lets the paused rollout of release `number` go on; with `now`, the rest of the bake that it is in is passed over, whether
+/// it was paused or not. Where it was resumed already, nothing changes.
+///
+/// # Errors
+/// [`ReleaseError`] says why there is nothing to go on with.
+pub async fn resume_rollout(
+    tx: &mut Tx,
+    repository: &Repository,
+    environment: &str,
+    number: i64,
+    actor: &str,
+    (reason, now): (Option<&str>, bool),
+) -> Result<Release, ReleaseError> {
+    let release = under_way(tx, repository, environment, number).await?;
+    let decisions = said(tx, &release).await?;
+    let passed = if now { baking_step(tx, &release).await? } else { None };
+    let is_news = pause(&decisions).is_some() || passed > steering(&decisions).passed;
+    if is_news {
+        note(tx, &release, DecisionKind::Resumed, actor, reason, passed).await?;
+        lifecycle::note(tx, &release, "release.resumed").await?;
+    } else if !now && decisions.iter().all(|decision| decision.kind != DecisionKind::Resumed) {
+        return Err(ReleaseError::NotPaused { environment: environment.to_owned(), number });
+    }
+    Ok(release)
+}
+
+/// Ends the rollout of release `number`, which is under way: what was live before serves again.
+///
+/// # Errors
+/// [`ReleaseError`] says why there is nothing to end.
+pub async fn cancel_rollout(
+    tx: &mut Tx,
+    repository: &Repository,
+    environment: &str,
+    number: i64,
+    actor: &str,
+    reason: Option<&str>,
+) -> Result<Release, ReleaseError> {
+    let release = under_way(tx, repository, environment, number).await?;
+    if release.state != ReleaseState::Rolling {
+        return Err(not_under_way(environment, &release));
+    }
+    cancel(tx, &release, actor, reason).await?;
+    Ok(release)
+}
+
+/// What people have paused must not keep what is newer waiting: it ends.
+pub(super) async fn end_paused(tx: &mut Tx, newer: &Release) -> Result<(), StoreError> {
+    for release in store::releases::unsettled(&mut tx.conn(), &newer.environment_id).await? {
+        let is_older = release.number < newer.number && release.state == ReleaseState::Rolling;
+        if is_older && pause(&said(tx, &release).await?).is_some() {
+            let reason = format!("release {} takes its place", newer.number);
+            cancel(tx, &release, &newer.actor, Some(&reason)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Why a rollout was ended by people, where it was.
+pub(crate) async fn why_cancelled(tx: &mut Tx, release: &Release) -> Result<Option<String>, StoreError> {
+    let decisions = said(tx, release).await?;
+    let cancelled = decisions.iter().rfind(|decision| decision.kind == DecisionKind::Cancelled);
+    Ok(cancelled.map(|decision| match &decision.reason {
+        Some(reason) => format!("cancelled by {}: {reason}", decision.actor),
+        None => format!("cancelled by {}", decision.actor),
+    }))
+}
+
+async fn cancel(tx: &mut Tx, release: &Release, actor: &str, reason: Option<&str>) -> Result<(), StoreError> {
+    let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(()) };
+    let Some(job) = store::jobs::lock(tx, &job.id).await? else { return Ok(()) };
+    if job.state != JobState::Leased || job.cancel_requested_at.is_some() {
+        return Ok(());
+    }
+    store::jobs::request_cancel(tx, &job.id).await?;
+    note(tx, release, DecisionKind::Cancelled, actor, reason, None).await?;
+    lifecycle::note(tx, release, "release.cancelling").await
+}
+
+/// The canary step that runs now, which has a bake to pass over.
+async fn baking_step(tx: &mut Tx, release: &Release) -> Result<Option<u32>, StoreError> {
+    let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(None) };
+    let steps = store::steps::of_attempt(&mut tx.conn(), &job.id, job.attempt).await?;
+    let baking = steps.into_iter().find(|step| step.state == StepState::Running && step.kind.0 == StepKind::Canary);
+    Ok(baking.and_then(|step| u32::try_from(step.position).ok()))
+}
+
+/// The release, whose rollout waits for a runner or is under way.
+async fn under_way(
+    tx: &mut Tx,
+    repository: &Repository,
+    environment: &str,
+    number: i64,
+) -> Result<Release, ReleaseError> {
+    let (_, release) = found(tx, repository, environment, number).await?;
+    match release.state {
+        ReleaseState::Queued | ReleaseState::Rolling => Ok(release),
+        _ => Err(not_under_way(environment, &release)),
+    }
+}
+
+fn not_under_way(environment: &str, release: &Release) -> ReleaseError {
+    ReleaseError::NotUnderWay {
+        environment: environment.to_owned(),
+        number: release.number,
+        state: release.state.as_str(),
+    }
+}
+
+async fn said(tx: &mut Tx, release: &Release) -> Result<Vec<Decision>, StoreError> {
+    decisions::of_release(&mut tx.conn(), &release.id).await
+}
+
+async fn note(
+    tx: &mut Tx,
+    release: &Release,
+    kind: DecisionKind,
+    actor: &str,
+    reason: Option<&str>,
+    passed: Option<u32>,
+) -> Result<(), StoreError> {
+    let reason = shortened(reason);
+    let detail = passed.map_or_else(|| json!({}), |passed| json!({PASSED: passed}));
+    let (environment, release, reason) = (&release.environment_id, Some(&release.id), reason.as_deref());
+    decisions::insert(tx, NewDecision { environment, release, kind, actor, reason, detail }).await?;
+    // The runner waits for it.
+    tx.ring_queue();
+    Ok(())
+}

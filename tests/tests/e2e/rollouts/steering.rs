@@ -1,0 +1,127 @@
+//! Rollouts that people pause, let go on and hurry, on a real engine behind a real proxy.
+
+use std::{sync::Arc, time::Duration};
+
+use slipway_pipelines::config::Strategy;
+use slipway_runner::{
+    coordinator::{JobResult, ReleasedApp, Steering},
+    rollouts,
+};
+use slipway_tests::{load::Load, recorder::Recorder, wait::until};
+use tokio::{task::JoinHandle, time::Instant};
+
+use super::{
+    reason,
+    stage::{DOMAIN, Stage},
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn canary(bake_ms: u64) -> Strategy {
+    Strategy::Canary { steps: vec![20], bake_ms, max_cpu: None, max_errors: None, max_latency_ms: None }
+}
+
+fn paused() -> Steering {
+    Steering { paused: Some("paused by ada: looking".to_owned()), passed: None }
+}
+
+/// A rollout on its way.
+struct Rollout {
+    running: JoinHandle<JobResult>,
+    recorder: Arc<Recorder>,
+}
+
+impl Rollout {
+    async fn begin(stage: &mut Stage, apps: Vec<ReleasedApp>, steering: Steering) -> Self {
+        let work = stage.work(apps);
+        let means = stage.means();
+        means.recorder.steer(steering);
+        let (context, recorder) = (stage.context(&means), means.recorder.clone());
+        Rollout { running: tokio::spawn(async move { rollouts::execute(&work, &context).await }), recorder }
+    }
+
+    /// Waits until the step whose name contains `step` has said `text`.
+    async fn says(&self, step: &str, text: &str) {
+        until(&format!("{step} to say {text}"), PATIENCE, async || {
+            let steps = self.recorder.steps();
+            let named = steps.iter().find(|recorded| recorded.declaration.name.contains(step))?;
+            named.text().contains(text).then_some(())
+        })
+        .await;
+    }
+
+    async fn end(self) -> JobResult {
+        self.running.await.unwrap()
+    }
+}
+
+async fn with_v1_live(strategy: Strategy) -> Stage {
+    let mut stage = Stage::open().await;
+    stage.publish("v1", true).await;
+    let v1 = stage.web("v1");
+    stage.go_live(vec![v1]).await;
+    stage.strategy = strategy;
+    stage
+}
+
+#[tokio::test]
+async fn the_bake_of_a_paused_canary_stands_still_and_can_be_passed_over() {
+    let bake = Duration::from_secs(8);
+    let mut stage = with_v1_live(canary(8_000)).await;
+    stage.publish("v2", true).await;
+    let v2 = stage.web("v2");
+    let load = Load::gentle(&stage.caddy.url(), DOMAIN);
+    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
+    rollout.says("with 20 %", "watching for 8 s").await;
+    let since = Instant::now();
+    rollout.recorder.steer(paused());
+    rollout.says("with 20 %", "paused by ada: looking; everything stays as it is").await;
+    let share = || async { stage.route("web").await.unwrap().canary.map(|canary| canary.share) };
+    until("the bake to be over if it went on", PATIENCE, async || (since.elapsed() > bake).then_some(())).await;
+    assert_eq!(share().await, Some(20), "the share stays where it is");
+    assert!(rollout.recorder.step("with 20 %").result.is_none(), "{}", rollout.recorder.transcript());
+
+    // What is left of it is not waited for.
+    rollout.recorder.steer(Steering { paused: None, passed: Some(1) });
+    let recorder = rollout.recorder.clone();
+    assert_eq!(rollout.end().await, JobResult::Live, "{}", recorder.transcript());
+    let log = recorder.step("with 20 %").text();
+    assert!(log.contains("resumed; ") && log.contains(" of the time are left"), "{log}");
+    assert!(log.contains("the rest of the time is passed over on request"), "{log}");
+    let answers = load.finish().await;
+    assert!(answers.failed.is_empty(), "{:?}", answers.failed);
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
+    assert_eq!(stage.caddy.servers().await, ["slipway"]);
+}
+
+#[tokio::test]
+async fn a_paused_canary_that_breaks_returns_all_the_same() {
+    let mut stage = with_v1_live(canary(600_000)).await;
+    stage.publish("v2", true).await;
+    let v2 = stage.web("v2");
+    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
+    rollout.says("with 20 %", "watching for").await;
+    rollout.recorder.steer(paused());
+    rollout.says("with 20 %", "paused by ada").await;
+    let instances = stage.instances().await;
+    let new = instances.iter().find(|it| Some(&it.release) != stage.live.as_ref().map(|live| &live.release)).unwrap();
+    stage.engine.kill_container(&new.name, None).await.unwrap();
+    let reason = reason(rollout.end().await);
+    assert!(reason.starts_with("at 20 % of the traffic, web: replica 1 "), "{reason}");
+    stage.assert_settled("after the return").await;
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v1"));
+}
+
+#[tokio::test]
+async fn a_rolling_release_stands_still_between_its_steps_and_can_be_ended_there() {
+    let mut stage = with_v1_live(Strategy::Rolling).await;
+    stage.publish("v2", true).await;
+    let v2 = stage.web("v2");
+    let rollout = Rollout::begin(&mut stage, vec![v2.clone()], paused()).await;
+    rollout.says("Check", "paused by ada").await;
+    assert_eq!(stage.instances().await.len(), 2, "nothing of it has begun");
+    rollout.recorder.steer(Steering::default());
+    let recorder = rollout.recorder.clone();
+    assert_eq!(rollout.end().await, JobResult::Live, "{}", recorder.transcript());
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
+}

@@ -1,0 +1,4 @@
+//! People steer rollouts that are under way: they pause them, let them go on, end them; and no crash forgets what they said.
+
+mod people;
+mod story;
