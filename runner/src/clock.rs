@@ -1,6 +1,11 @@
 //! The wall clock's one home in this crate.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The time now, as files bear it.
+pub(crate) fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(unix_ms()).unwrap_or(0))
+}
 
 /// The time now in unix milliseconds.
 pub(crate) fn unix_ms() -> i64 {

@@ -7,6 +7,7 @@
 
 mod resumption;
 mod steering;
+mod takeover;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use slipway_pipelines::{
     release::RunSpec,
 };
 pub use steering::{Steering, SteeringRequest};
+pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
@@ -276,6 +278,9 @@ pub struct BuildWork {
     /// How long it may take; none where nobody says.
     #[serde(default)]
     pub time_limit: Option<TimeLimit>,
+    /// The attempt whose steps are not to run again where they succeeded; none where all begins anew.
+    #[serde(default)]
+    pub earlier: Option<EarlierAttempt>,
 }
 
 /// How long a build may take.
@@ -437,6 +442,9 @@ pub struct StepDeclaration {
     pub needs: Vec<u32>,
     /// Why it will not run, where it is known beforehand.
     pub skipped: Option<String>,
+    /// Whether it does not run because it succeeded in the attempt that the job takes over from.
+    #[serde(default)]
+    pub taken_over: bool,
 }
 
 /// What a step does. The first six belong to builds, the others to rollouts.

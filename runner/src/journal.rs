@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
@@ -141,29 +142,48 @@ impl Journal {
         Ok(entries)
     }
 
+    /// What is kept now, in a journal that is written meanwhile. What cannot be read is left out.
+    pub(crate) fn kept(&self) -> Vec<Entry> {
+        let Ok(found) = fs::read_dir(&self.folder) else { return Vec::new() };
+        let paths = found.flatten().map(|found| found.path());
+        let paths = paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING));
+        paths.filter_map(|path| read(&path).ok()).collect()
+    }
+
+    /// What is kept of a job.
+    pub(crate) fn find(&self, job: &str) -> Option<Entry> {
+        read(&self.path(job)).ok()
+    }
+
+    /// When an entry was kept.
+    pub(crate) fn written(&self, lease: &LeaseKey) -> Option<SystemTime> {
+        fs::metadata(self.path(&lease.job)).ok()?.modified().ok()
+    }
+
     /// Keeps an entry, in place of what was kept of its job. What cannot be kept is told of, and the job goes on: only
-    /// the next life cannot take it up.
-    pub(crate) async fn keep(&self, entry: &Entry) {
-        let path = self.path(&entry.lease);
+    /// the next life cannot take it up. Returns whether it is kept.
+    pub(crate) async fn keep(&self, entry: &Entry) -> bool {
+        let path = self.path(&entry.lease.job);
         let text = serde_json::to_vec(entry).map_err(io::Error::other);
         let written = spawn_blocking(move || write(&path, &text?)).await.unwrap_or_else(|error| Err(error.into()));
-        if let Err(error) = written {
+        if let Err(error) = &written {
             tracing::error!(
                 job = %entry.lease.job, %error,
                 "the job's journal cannot be written: should the runner end now, the job begins again"
             );
         }
+        written.is_ok()
     }
 
     /// Forgets a job.
     pub(crate) fn forget(&self, lease: &LeaseKey) {
-        remove(&self.path(lease));
+        remove(&self.path(&lease.job));
     }
 
     /// Ids are made of letters and digits; whatever else a server may send does not leave the folder.
-    fn path(&self, lease: &LeaseKey) -> PathBuf {
+    fn path(&self, job: &str) -> PathBuf {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
-        self.folder.join(format!("{}.{ENDING}", lease.job.chars().map(plain).take(100).collect::<String>()))
+        self.folder.join(format!("{}.{ENDING}", job.chars().map(plain).take(100).collect::<String>()))
     }
 }
 

@@ -12,6 +12,7 @@ mod images;
 pub mod inventory;
 pub mod job;
 mod journal;
+mod kept;
 pub mod lease;
 pub mod local;
 pub mod logs;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use slipway_runner::{
-    AtShutdown, RunnerConfig, RunnerLimits,
+    AtShutdown, RunnerConfig, RunnerLimits, StorageLimits,
     coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, TimeLimit, Work},
 };
 use tempfile::TempDir;
@@ -91,7 +91,11 @@ impl BuildHouse {
                 docker_host: None,
                 proxy: None,
                 at_shutdown: AtShutdown::HandBack,
-                limits: RunnerLimits { claim_wait: Duration::from_secs(5), ..RunnerLimits::default() },
+                limits: RunnerLimits {
+                    claim_wait: Duration::from_secs(5),
+                    storage: StorageLimits { failed_builds: 0, ..StorageLimits::default() },
+                    ..RunnerLimits::default()
+                },
             },
             lease_ms: 60_000,
             time_limit: None,
@@ -163,6 +167,7 @@ impl BuildHouse {
             known: Vec::new(),
             time_limit: self.time_limit,
             pull_request: None,
+            earlier: None,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -334,6 +334,7 @@ pub fn step(index: u32) -> StepDeclaration {
         name: format!("step {index}"),
         needs: (0..index).collect(),
         skipped: None,
+        taken_over: false,
     }
 }
 

@@ -53,6 +53,7 @@ impl RemoteRunner {
             variables: vec![
                 ("SLIPWAY_RUNNER_SERVER".to_owned(), slipway.url().to_owned()),
                 ("SLIPWAY_RUNNER_TOKEN".to_owned(), text("token")),
+                ("SLIPWAY_RUNNER_FAILED_BUILDS".to_owned(), "0".to_owned()),
             ],
             child: None,
             output: Transcript::default(),

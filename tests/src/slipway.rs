@@ -52,7 +52,8 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// A server with an empty data directory, SQLite, a port of its own and no runner.
+    /// A server with an empty data directory, SQLite, a port of its own and no runner. One that is asked for keeps nothing
+    /// of builds that fail, so that a test can look for what is left of them.
     ///
     /// # Panics
     /// When there is no temporary directory.
@@ -61,6 +62,7 @@ impl Setup {
         Setup { data: tempfile::tempdir().expect("a temporary directory"), variables: BTreeMap::new() }
             .with("SLIPWAY_LISTEN", &format!("127.0.0.1:{}", ports::free()))
             .with("SLIPWAY_RUNNER_ENABLED", "false")
+            .with("SLIPWAY_RUNNER_FAILED_BUILDS", "0")
     }
 
     /// With the embedded runner, on the engine of this machine.

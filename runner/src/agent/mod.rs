@@ -25,7 +25,8 @@ use crate::{
     checkout::Mirrors,
     coordinator::{Coordinator, LeaseKey},
     engine::labels::Origin,
-    journal::Journal,
+    journal::{Entry, Journal},
+    kept::KeptBuilds,
     proxy::{Caddy, Proxy},
     steps::Leftovers,
     storage::{Collector, Records, Space},
@@ -103,12 +104,18 @@ pub async fn run_until_drained(
     let shutdown = shutdown.child_token();
     let incarnation = ulid::Ulid::generate().to_string();
     let leftovers = Leftovers::default();
-    let (journal, entries) = start::journal(&config)?;
-    let resumed: Vec<_> = entries.iter().filter_map(|entry| entry.origin(&config.id)).collect();
-    let workspaces = start::folders(&config, &incarnation, &resumed, &leftovers)?;
+    let origins = |entries: &[Entry]| entries.iter().filter_map(|entry| entry.origin(&config.id)).collect::<Vec<_>>();
+    let (journal, entries) = start::journal(&config, "jobs")?;
+    let (failed, failures) = start::journal(&config, "failed")?;
+    let resumed = origins(&entries);
+    let kept = [resumed.clone(), origins(&failures)].concat();
+    let workspaces = start::folders(&config, &incarnation, &kept, &leftovers)?;
+    let storage = config.limits.storage;
+    let space = Arc::new(Space::new("the runner's disk", &config.data_dir, storage.free_bytes));
     let workshop = Workshop {
         mirrors: Mirrors::new(config.data_dir.join("mirrors"), config.limits.checkout)
             .with_internal_hosts(config.internal_hosts.clone()),
+        kept: KeptBuilds::new(failed, &config.id, workspaces.clone(), leftovers.clone(), storage, space.clone()),
         workspaces,
         limits: config.limits.steps,
         leftovers,
@@ -117,7 +124,6 @@ pub async fn run_until_drained(
     let unusable =
         |error: io::Error| RunnerError::DataFolder { path: config.data_dir.join("records"), cause: error.to_string() };
     let (repositories, images) = (records("repositories").map_err(unusable)?, records("images").map_err(unusable)?);
-    let space = Arc::new(Space::new("the runner's disk", &config.data_dir, config.limits.storage.free_bytes));
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
     let agent = Arc::new(Agent {
         config,
@@ -167,6 +173,7 @@ impl Agent {
             mirrors: self.workshop.mirrors.clone(),
             repositories: self.repositories.clone(),
             images: self.images.clone(),
+            kept: self.workshop.kept.clone(),
             space: self.space.clone(),
             coordinator: self.coordinator.clone(),
         }

@@ -28,9 +28,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// When the engine is looked at again: it finishes what it was asked for within this time, also under load.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
 
-/// Opens the runner's journal. Returns what earlier lives left in it, too.
-pub(super) fn journal(config: &RunnerConfig) -> Result<(Journal, Vec<Entry>), RunnerError> {
-    let path = config.data_dir.join("jobs");
+/// Opens a journal of the runner's. Returns what earlier lives left in it, too.
+pub(super) fn journal(config: &RunnerConfig, name: &str) -> Result<(Journal, Vec<Entry>), RunnerError> {
+    let path = config.data_dir.join(name);
     let opened = Journal::open(path.clone()).and_then(|journal| {
         let entries = journal.entries()?;
         Ok((journal, entries))
@@ -42,12 +42,12 @@ fn failed(path: &Path, error: &io::Error) -> RunnerError {
     RunnerError::DataFolder { path: path.to_owned(), cause: error.to_string() }
 }
 
-/// Makes the runner's folders, and removes the checkouts of earlier lives in the background, except for the builds that
-/// go on, and from the mirrors what they were writing when they ended. Returns where checkouts are kept.
+/// Makes the runner's folders, and removes the checkouts of earlier lives in the background, except for those that are
+/// `kept`, and from the mirrors what they were writing when they ended. Returns where checkouts are kept.
 pub(super) fn folders(
     config: &RunnerConfig,
     incarnation: &str,
-    resumed: &[Origin],
+    kept: &[Origin],
     leftovers: &Leftovers,
 ) -> Result<PathBuf, RunnerError> {
     let all = config.data_dir.join("workspaces");
@@ -60,7 +60,7 @@ pub(super) fn folders(
     let all = all.canonicalize().map_err(|error| failed(&all, &error))?;
     for life in std::fs::read_dir(&all).map_err(|error| failed(&all, &error))?.flatten() {
         let kept: Vec<_> =
-            resumed.iter().filter(|origin| life.file_name() == *origin.incarnation).map(Origin::name).collect();
+            kept.iter().filter(|origin| life.file_name() == *origin.incarnation).map(Origin::name).collect();
         if kept.is_empty() {
             leftovers.remove_folder(life.path());
             continue;
@@ -90,8 +90,12 @@ impl Agent {
 
     async fn clean_once(&self) -> Result<(), EngineError> {
         let engine = Engine::connect(self.config.docker_host.as_deref()).await?;
-        let earlier =
-            Earlier { runner: self.config.id.clone(), life: self.incarnation.clone(), resumed: self.resumed().clone() };
+        let earlier = Earlier {
+            runner: self.config.id.clone(),
+            life: self.incarnation.clone(),
+            resumed: self.resumed().clone(),
+            kept: self.workshop.kept.origins(),
+        };
         self.workshop.leftovers.remove_earlier(&engine, &earlier).await
     }
 

@@ -9,7 +9,9 @@ use slipway_pipelines::{
 };
 use tokio::sync::mpsc;
 
-use super::{Workshop, configuration, configuration::Read, declare, preparation::Preparation, resumed::RESTARTED};
+use super::{
+    Workshop, configuration, configuration::Read, declare, preparation::Preparation, resumed::RESTARTED, takeover::TakenOver,
+};
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Since},
     coordinator::{AUTHOR, BuildWork, COMMIT, LogStream, MESSAGE, StepResult, WARNINGS},
@@ -32,6 +34,8 @@ pub(super) struct CheckedOut {
     pub(super) plan: Plan,
     /// The commit that people know: of a pull request the tip of its branch.
     pub(super) commit: String,
+    /// What an attempt that failed has done of it already.
+    pub(super) taken: Option<TakenOver>,
 }
 
 /// What is worth keeping of the step. The server learns from it what it did not know when it queued the build.
@@ -60,8 +64,9 @@ pub(super) async fn run(
     if log.is_resumed() {
         log.begin_again(RESTARTED).await;
     }
+    let desk = Desk { work, context, workshop, log: &log };
     let checking_out = async {
-        let (mut done, facts) = check_out(work, context, workshop, preparation.tree(), &log).await?;
+        let (mut done, facts) = desk.begin(preparation.tree()).await?;
         done.plan = page.settle(done.plan).await;
         preparation.meet(&done.plan).await?;
         Ok::<_, StepError>((done, facts))
@@ -69,7 +74,8 @@ pub(super) async fn run(
     match checking_out.await {
         Ok((done, facts)) => {
             // Declared before this step ends, so that nobody ever sees a build that looks finished in between.
-            context.reporter.declare(declare::steps(&done.plan, &[declare::CHECKOUT])).await?;
+            let taken = done.taken.as_ref().map_or(&[][..], |taken| &taken.steps);
+            context.reporter.declare(declare::steps(&done.plan, &[declare::CHECKOUT], taken)).await?;
             log.finish(facts).await?;
             Ok(Ok(done))
         }
@@ -83,19 +89,13 @@ pub(super) async fn run(
     }
 }
 
-async fn check_out(
-    work: &BuildWork,
-    context: &JobContext,
-    workshop: &Workshop,
-    into: &Path,
-    log: &StepLog,
-) -> Result<(CheckedOut, StepResult), StepError> {
+async fn check_out(desk: Desk<'_>, into: &Path) -> Result<(CheckedOut, StepResult), StepError> {
+    let Desk { work, log, .. } = desk;
     let reference = reference(work)?;
     match work.commit.as_str() {
         "" => log.say(format!("fetching {}", work.git_ref)).await,
         commit => log.say(format!("fetching {} at {commit}", work.git_ref)).await,
     }
-    let desk = Desk { work, context, workshop, log };
     let checkout = desk.fetch(into).await?;
     log.say(if checkout.from_mirror { "the commit was fetched before" } else { "fetched" }).await;
     log.say(format!("{} {}", short(&checkout.commit.name), checkout.commit.subject())).await;
@@ -106,7 +106,7 @@ async fn check_out(
     let workspace = Workspace::open(into.to_owned())?;
     let (plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
     let facts = facts(work, &checkout, warnings);
-    Ok((CheckedOut { plan, commit: checkout.commit.name }, facts))
+    Ok((CheckedOut { plan, commit: checkout.commit.name, taken: None }, facts))
 }
 
 fn short(commit: &str) -> &str {
@@ -115,14 +115,28 @@ fn short(commit: &str) -> &str {
 
 /// What the parts of a checkout work with.
 #[derive(Clone, Copy)]
-struct Desk<'a> {
-    work: &'a BuildWork,
-    context: &'a JobContext,
-    workshop: &'a Workshop,
-    log: &'a StepLog,
+pub(super) struct Desk<'a> {
+    pub(super) work: &'a BuildWork,
+    pub(super) context: &'a JobContext,
+    pub(super) workshop: &'a Workshop,
+    pub(super) log: &'a StepLog,
 }
 
 impl Desk<'_> {
+    /// What an attempt that failed left, where the build is to go on from one and can; or else a checkout.
+    async fn begin(self, into: &Path) -> Result<(CheckedOut, StepResult), StepError> {
+        let note = match self.take_over(into).await {
+            Ok(Some(taken)) => return Ok(taken),
+            Ok(None) => None,
+            Err(why) => Some(format!("{why}: everything runs again")),
+        };
+        if let Some(note) = &note {
+            self.log.say(note).await;
+        }
+        let (done, facts) = check_out(self, into).await?;
+        Ok((done, StepResult { reason: note, ..facts }))
+    }
+
     async fn fetch(self, into: &Path) -> Result<Checkout, StepError> {
         let (progress, told) = mpsc::unbounded_channel();
         self.telling(self.workshop.mirrors.checkout(self.request(), into, &self.context.cancel, progress), told).await

@@ -2,7 +2,7 @@
 
 use slipway_pipelines::plan::{Action, Phase, Plan, PlannedStep};
 
-use crate::coordinator::{StepDeclaration, StepKind};
+use crate::coordinator::{KnownStep, StepDeclaration, StepKind};
 
 /// The index of the checkout, before the plan's own steps.
 pub(super) const CHECKOUT: u32 = 0;
@@ -16,11 +16,12 @@ pub(super) fn checkout() -> StepDeclaration {
         name: "checkout".to_owned(),
         needs: Vec::new(),
         skipped: None,
+        taken_over: false,
     }
 }
 
-/// The plan's steps. Those that need none of them need what is in `first`.
-pub(super) fn steps(plan: &Plan, first: &[u32]) -> Vec<StepDeclaration> {
+/// The plan's steps, of which some are taken over. Those that need none of them need what is in `first`.
+pub(super) fn steps(plan: &Plan, first: &[u32], taken: &[KnownStep]) -> Vec<StepDeclaration> {
     plan.steps
         .iter()
         .map(|step| StepDeclaration {
@@ -30,6 +31,7 @@ pub(super) fn steps(plan: &Plan, first: &[u32]) -> Vec<StepDeclaration> {
             name: step.name.clone(),
             needs: if step.needs.is_empty() { first.to_vec() } else { step.needs.clone() },
             skipped: step.skipped.clone(),
+            taken_over: taken.iter().any(|taken| taken.index == step.index),
         })
         .collect()
 }

@@ -9,8 +9,9 @@ use super::{
     declare,
     preparation::{self, Preparation},
     remembered::Remembered,
-    resumed,
+    resumed::{self, Gone},
     step::{Bench, Subject},
+    takeover::was_cut_off,
     unchanged::Earlier,
 };
 use crate::{
@@ -43,25 +44,28 @@ pub(crate) async fn execute(
     };
     let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone());
     let [path, socket_folder] = workshop.folders(&origin);
-    let folder = Folder { path, workshop: workshop.clone() };
+    let mut folder = Folder { path: Some(path.clone()), workshop: workshop.clone() };
     // 1. Where it is built: an empty folder, or what an earlier life has checked out there.
     let ground = match context.ended(declare::CHECKOUT) {
+        None if was_cut_off(&context.steps) => Err(Gone::new("taking over from an earlier attempt was cut off")),
         None => {
-            let made = preparation::folder(&folder.path, &context.engine, &origin, &workshop.leftovers).await;
-            made.map(|workspace| (workspace, None))
+            let made = preparation::folder(&path, &context.engine, &origin, &workshop.leftovers).await;
+            Ok(made.map(|workspace| (workspace, None)))
         }
-        Some(result) => match resumed::checked_out(work, result, page, &folder.path) {
-            Ok(found) => found.map(|(workspace, checked_out)| (workspace, Some(checked_out))),
-            Err(gone) => {
-                let (leftovers, engine) = (workshop.leftovers.clone(), context.engine.clone());
-                workshop.leftovers.spawn(async move {
-                    if let Err(error) = leftovers.remove_build(&engine, &origin).await {
-                        tracing::warn!(%error, "a build left something on the engine; the next start removes it");
-                    }
-                });
-                return Ok(gone.begins_again(context));
-            }
-        },
+        Some(result) => resumed::checked_out(work, result, page, &path)
+            .map(|found| found.map(|(workspace, checked_out)| (workspace, Some(checked_out)))),
+    };
+    let ground = match ground {
+        Ok(ground) => ground,
+        Err(gone) => {
+            let (leftovers, engine) = (workshop.leftovers.clone(), context.engine.clone());
+            workshop.leftovers.spawn(async move {
+                if let Err(error) = leftovers.remove_build(&engine, &origin).await {
+                    tracing::warn!(%error, "a build left something on the engine; the next start removes it");
+                }
+            });
+            return Ok(gone.begins_again(context));
+        }
     };
     let (workspace, checked_out) = match ground {
         Ok(ground) => ground,
@@ -82,13 +86,14 @@ pub(crate) async fn execute(
         network,
         socket_folder,
     });
-    match checked_out {
+    let result = match checked_out {
         Some(checked_out) => {
             site.plan_services(&checked_out.plan.services);
             steps(work, context, workshop, &origin, &site, checked_out).await
         }
         None => {
-            let preparation = Preparation::of(&site, Remembered::like(work, &workshop.mirrors)).await;
+            let preparation =
+                Preparation::of(&site, Remembered::like(work, &workshop.mirrors), work.earlier.is_none()).await;
             let building = async {
                 match checkout_step::run(work, context, workshop, &preparation, page).await? {
                     Ok(checked_out) => steps(work, context, workshop, &origin, &site, checked_out).await,
@@ -100,7 +105,14 @@ pub(crate) async fn execute(
             };
             Box::pin(preparation.beside(building)).await
         }
+    };
+    // 3. What another attempt can go on from, if somebody wants one.
+    if matches!(result, Ok(JobResult::Failed { .. })) && workshop.kept.keep(page.entry()).await {
+        site.leave_images();
+        folder.stay();
+        workshop.kept.shed(&context.engine);
     }
+    result
 }
 
 /// How a build ends whose checkout did not succeed.
@@ -120,16 +132,20 @@ async fn steps(
     site: &Site,
     checked_out: CheckedOut,
 ) -> Result<JobResult, BrokenOff> {
-    let CheckedOut { plan, commit } = checked_out;
+    let CheckedOut { plan, commit, taken } = checked_out;
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
     let subject = Subject { repository: work.repository_name.clone(), commit };
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
     let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel).knowing(earlier);
-    if let Err(gone) = resumed::take_up(&bench, &plan, &context.steps).await {
+    let known = taken.as_ref().map_or(&context.steps, |taken| &taken.steps).clone();
+    if let Err(gone) = resumed::take_up(&bench, &plan, &known).await {
         return Ok(gone.begins_again(context));
     }
+    if let Some(taken) = taken {
+        workshop.kept.discard(taken.left, &context.engine);
+    }
     tokio::select! {
-        result = carry_out(plan, bench, &context.steps, &context.reporter) => result,
+        result = carry_out(plan, bench, &known, &context.reporter) => result,
         never = kill_when_stopped(context, &workshop.leftovers, origin) => match never {},
     }
 }
@@ -143,13 +159,20 @@ async fn kill_when_stopped(context: &JobContext, leftovers: &Leftovers, origin: 
 
 /// The build's checkout, removed in the background.
 struct Folder {
-    path: std::path::PathBuf,
+    /// None when it stays.
+    path: Option<std::path::PathBuf>,
     workshop: Workshop,
+}
+
+impl Folder {
+    fn stay(&mut self) {
+        self.path = None;
+    }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let path = std::mem::take(&mut self.path);
+        let Some(path) = self.path.take() else { return };
         self.workshop.leftovers.remove_folder(preparation::tree_of(&path));
         self.workshop.leftovers.remove_folder(path);
     }

@@ -14,6 +14,7 @@ mod preparation;
 mod remembered;
 mod resumed;
 mod step;
+mod takeover;
 mod unchanged;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub(crate) use step::Subject;
 use crate::{
     checkout::Mirrors,
     engine::labels::Origin,
+    kept::{KeptBuilds, folders},
     steps::{Leftovers, StepLimits},
 };
 
@@ -40,12 +42,13 @@ pub(crate) struct Workshop {
     pub(crate) limits: StepLimits,
     /// What is being removed in the background.
     pub(crate) leftovers: Leftovers,
+    /// What failed builds left for another attempt.
+    pub(crate) kept: KeptBuilds,
 }
 
 impl Workshop {
     /// The folders of a build: its checkout, and that of its engine's socket.
     pub(crate) fn folders(&self, origin: &Origin) -> [PathBuf; 2] {
-        let life = self.workspaces.join(&origin.incarnation);
-        [life.join(origin.name()), life.join(format!("{}.engine", origin.name()))]
+        folders(&self.workspaces, origin)
     }
 }

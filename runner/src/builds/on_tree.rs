@@ -44,7 +44,7 @@ pub(crate) async fn on_tree(
     reporter: &Reporter,
     cancel: &CancellationToken,
 ) -> Result<JobResult, ReportError> {
-    reporter.declare(declare::steps(&plan, &[])).await?;
+    reporter.declare(declare::steps(&plan, &[], &[])).await?;
     let builder = BuildKit::new(site.engine().clone(), ContextLimits::default());
     let Given { subject, secrets, names, built, is_fresh } = given;
     let bench = Bench::new(subject, secrets, &site, &builder, cancel).keeping(names).fresh(is_fresh);

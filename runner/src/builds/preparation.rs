@@ -59,8 +59,10 @@ pub(super) async fn folder(
 }
 
 impl<'a> Preparation<'a> {
-    pub(super) async fn of(site: &'a Site, remembered: Remembered) -> Self {
-        let expected = remembered.beginning().await;
+    /// What builds like it began with is prepared if `is_fresh`: if its folder is filled by a commit, and by nothing that the
+    /// steps of an earlier attempt left.
+    pub(super) async fn of(site: &'a Site, remembered: Remembered, is_fresh: bool) -> Self {
+        let expected = if is_fresh { remembered.beginning().await } else { Beginning::default() };
         let tree = tree_of(site.workspace().path());
         Preparation { site, tree, remembered, expected, unwanted: CancellationToken::new() }
     }

@@ -24,6 +24,10 @@ pub(super) const RESTARTED: &str = "the runner or its engine was restarted";
 pub(super) struct Gone(String);
 
 impl Gone {
+    pub(super) fn new(why: &str) -> Self {
+        Gone(why.to_owned())
+    }
+
     /// The job is given back, and begins again as a new attempt.
     pub(super) fn begins_again(self, context: &JobContext) -> JobResult {
         tracing::warn!(job = %context.reporter.lease().key().job, "{}: the build begins again", self.0);
@@ -49,7 +53,7 @@ pub(super) fn checked_out(
     let plan = page.entry().plan.clone().ok_or_else(|| Gone("the journal has no plan".to_owned()))?;
     // Where the server did not know the commit when it handed out the job, the step has told it.
     let found = result.output.get(COMMIT).filter(|_| work.commit.is_empty());
-    Ok(Ok((workspace, CheckedOut { plan, commit: found.unwrap_or(&work.commit).clone() })))
+    Ok(Ok((workspace, CheckedOut { plan, commit: found.unwrap_or(&work.commit).clone(), taken: None })))
 }
 
 /// Takes up the images and artifacts of the steps that have succeeded.

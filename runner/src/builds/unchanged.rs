@@ -64,7 +64,7 @@ fn recipes(plan: &Plan, commit: &str) -> BTreeMap<u32, String> {
 }
 
 /// The apps whose images are run, built upon, or can be asked for from within a step.
-fn used(plan: &Plan) -> BTreeSet<String> {
+pub(super) fn used(plan: &Plan) -> BTreeSet<String> {
     let built_by = |index: &u32| {
         let is_build = |step: &&PlannedStep| step.index == *index && matches!(step.action, Action::Build { .. });
         plan.steps.iter().find(is_build).map(|step| step.app.clone())

@@ -60,7 +60,8 @@ pub(super) fn sizes(folder: &Path) -> Vec<(String, u64)> {
     mirrors.collect()
 }
 
-fn bytes_below(folder: &Path) -> u64 {
+/// How many bytes the files below a folder have.
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let sizes = entries.flatten().map(|entry| match entry.metadata() {
         Ok(found) if found.is_dir() => bytes_below(&entry.path()),

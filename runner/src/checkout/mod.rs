@@ -27,6 +27,7 @@ pub(crate) use abandoned::free_mirrors;
 pub use changes::{Contents, Since};
 pub use error::CheckoutError;
 use mirror::Mirror;
+pub(crate) use mirror::bytes_below;
 use slipway_pipelines::plan::Refs;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;

@@ -161,6 +161,8 @@ pub struct Earlier {
     pub life: String,
     /// Whose objects stay.
     pub resumed: Vec<Origin>,
+    /// Whose images stay.
+    pub kept: Vec<Origin>,
 }
 
 impl Earlier {
@@ -179,7 +181,7 @@ impl Earlier {
     pub fn left_image(&self, name: &str) -> bool {
         name.strip_prefix("slipway-").and_then(|rest| rest.split_once(':')).is_some_and(|(_, tag)| {
             self.is_of_earlier_life(tag)
-                && !self.resumed.iter().any(|origin| name.starts_with(&format!("{}:", origin.name())))
+                && !self.resumed.iter().chain(&self.kept).any(|origin| name.starts_with(&format!("{}:", origin.name())))
         })
     }
 
@@ -247,13 +249,16 @@ mod tests {
             repository: "repo".to_owned(),
         };
         let (ended, goes_on, new) = (origin("a", "i"), origin("b", "i"), origin("c", "j"));
+        let failed = origin("d", "i");
         let other_attempt = Origin { attempt: 2, ..goes_on.clone() };
-        let earlier = Earlier { runner: "r".to_owned(), life: "j".to_owned(), resumed: vec![goes_on.clone()] };
+        let (resumed, kept) = (vec![goes_on.clone()], vec![failed.clone()]);
+        let earlier = Earlier { runner: "r".to_owned(), life: "j".to_owned(), resumed, kept };
         for (origin, left) in [(&ended, true), (&other_attempt, true), (&goes_on, false), (&new, false)] {
             assert_eq!(earlier.left(Some(&origin.step(7))), left, "{origin:?}");
             assert_eq!(earlier.left_image(&origin.image(7)), left, "{origin:?}");
             assert_eq!(earlier.left_mark(&origin.socket_mark()), left, "{origin:?}");
         }
+        assert!(earlier.left(Some(&failed.step(7))) && !earlier.left_image(&failed.image(7)), "its images alone stay");
         assert!(!Earlier { runner: "s".to_owned(), ..earlier }.left_image(&ended.image(7)), "another runner's");
     }
 }

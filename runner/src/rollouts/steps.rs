@@ -94,5 +94,6 @@ pub(super) fn declare_return(work: &RolloutWork) -> StepDeclaration {
 /// The steps run one after the other.
 fn step(index: u32, app: Option<&str>, kind: StepKind, name: &str) -> StepDeclaration {
     let needs = index.checked_sub(1).into_iter().collect();
-    StepDeclaration { index, app: app.map(str::to_owned), kind, name: name.to_owned(), needs, skipped: None }
+    let (app, name) = (app.map(str::to_owned), name.to_owned());
+    StepDeclaration { index, app, kind, name, needs, skipped: None, taken_over: false }
 }

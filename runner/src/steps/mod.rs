@@ -189,6 +189,11 @@ impl Site {
         Ok(local)
     }
 
+    /// Lets the images of the build keep the names that last as long as it, for another attempt.
+    pub(crate) fn leave_images(&self) {
+        self.kept_images.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Lets steps with an engine find the image that the build has just made for an app, under the app's image name.
     pub(crate) fn tell_image(&self, image: &str, local: &str) {
         self.image_names.built(image, local);

@@ -15,6 +15,7 @@ use crate::{
     checkout::Mirrors,
     coordinator::{Coordinator, KeptImages, MOST_DIGESTS},
     engine::{Engine, EngineError, labels},
+    kept::KeptBuilds,
 };
 
 /// After how many looks everything is collected that is too old.
@@ -29,6 +30,7 @@ pub(crate) struct Collector {
     pub(crate) mirrors: Mirrors,
     pub(crate) repositories: Records,
     pub(crate) images: Records,
+    pub(crate) kept: KeptBuilds,
     pub(crate) space: Arc<Space>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
 }
@@ -42,6 +44,9 @@ impl Collector {
             let presses = self.space.shortage().is_some();
             let is_due = presses || look.is_multiple_of(LOOKS_PER_ROUND);
             look += 1;
+            if stop.run_until_cancelled(self.collect_failed(presses)).await.is_none() {
+                return;
+            }
             if is_due && stop.run_until_cancelled(self.once(presses)).await.is_none() {
                 return;
             }
@@ -67,12 +72,31 @@ impl Collector {
     }
 
     fn bounds(presses: bool, unused: Duration, bytes: u64) -> Bounds {
-        if presses { Bounds { unused: Duration::ZERO, bytes: 0 } } else { Bounds { unused, bytes } }
+        if presses {
+            Bounds { unused: Duration::ZERO, bytes: 0, count: 0 }
+        } else {
+            Bounds { unused, bytes, count: usize::MAX }
+        }
     }
 
     /// Whether the next thing is still to go: under pressure only until there is room.
     fn goes_on(&self, presses: bool) -> bool {
         !presses || self.space.shortage().is_some()
+    }
+
+    async fn collect_failed(&self, presses: bool) {
+        let too_much = self.kept.too_much(presses).await;
+        if too_much.is_empty() {
+            return;
+        }
+        let Ok(engine) = Engine::connect(self.docker_host.as_deref()).await else { return };
+        for (left, Going { name, bytes, reason }) in too_much {
+            if !self.goes_on(presses) {
+                return;
+            }
+            self.kept.remove(left, &engine).await;
+            tracing::info!(job = %name, bytes, reason, "removed what a failed build left");
+        }
     }
 
     async fn collect_mirrors(&self, presses: bool) {

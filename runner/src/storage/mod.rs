@@ -9,6 +9,7 @@ mod space;
 
 use std::time::Duration;
 
+pub(crate) use choice::{Bounds, Going, Item, going};
 pub(crate) use collect::Collector;
 pub(crate) use records::{InUse, Records};
 pub use space::Space;
@@ -24,6 +25,12 @@ pub struct StorageLimits {
     pub caches_unused: Duration,
     /// How long an image that was fetched for a release is kept after the last rollout of it, unless a release holds it.
     pub images_unused: Duration,
+    /// Of how many failed builds the workspace and the images are kept, for another attempt that goes on from there.
+    pub failed_builds: u32,
+    /// How long that is kept.
+    pub failed_unused: Duration,
+    /// How many bytes all of those workspaces may have together.
+    pub failed_bytes: u64,
     /// How often the disk is looked at. Every sixtieth time, and the first, all that is too old goes.
     pub look: Duration,
     /// With less than this free on the disk, all that is not in use goes at once, and no job is taken until there is more.
@@ -40,6 +47,9 @@ impl Default for StorageLimits {
             mirrors_bytes: 50 * GIB,
             caches_unused: DAY * 30,
             images_unused: DAY * 14,
+            failed_builds: 3,
+            failed_unused: Duration::from_secs(60 * 60),
+            failed_bytes: 10 * GIB,
             look: Duration::from_secs(60),
             free_bytes: GIB,
         }

@@ -5,7 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use crate::clock;
@@ -66,7 +66,7 @@ impl Records {
         let is_in_use = self.counts().contains_key(name);
         let changed = self.path(name).and_then(|path| fs::metadata(path).ok()?.modified().ok());
         let unused = match changed {
-            Some(changed) => now().duration_since(changed).unwrap_or_default(),
+            Some(changed) => clock::now().duration_since(changed).unwrap_or_default(),
             None => {
                 self.touch(name, "");
                 Duration::ZERO
@@ -120,10 +120,6 @@ impl Records {
 /// The end of the name of a record that is being written.
 const DRAFT: &str = ".draft";
 
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(clock::unix_ms()).unwrap_or(0))
-}
-
 impl Drop for InUse {
     fn drop(&mut self) {
         self.records.touch(&self.name, &self.note);
@@ -167,7 +163,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::new(folder.path().to_owned()).unwrap();
         records.touch("old", "");
-        let long_ago = now() - Duration::from_secs(1_000);
+        let long_ago = clock::now() - Duration::from_secs(1_000);
         fs::File::options().write(true).open(folder.path().join("old")).unwrap().set_modified(long_ago).unwrap();
         let unused = records.of("old").unused;
         assert!(unused >= Duration::from_secs(1_000) && unused < Duration::from_secs(1_100), "{unused:?}");

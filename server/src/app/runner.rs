@@ -3,7 +3,7 @@
 use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
 use slipway_runner::{
-    RunnerConfig, RunnerLimits,
+    RunnerConfig,
     proxy::{ProxyConfig, SwitchConfig},
 };
 use tokio_util::task::TaskTracker;
@@ -52,7 +52,7 @@ fn runner_config(config: &Config, data_dir: &Path) -> Result<RunnerConfig, Start
         docker_host: config.runner.docker_host.clone(),
         proxy: proxy_config(&config.proxy),
         at_shutdown: config.runner.at_shutdown,
-        limits: RunnerLimits::default(),
+        limits: config.runner.limits(),
     })
 }
 

@@ -46,12 +46,21 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
     }
 }
 
+/// How much of a build that failed is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// All of it, from its checkout on.
+    Everything,
+    /// What failed or never ran. What succeeded is taken over, as far as it is still there.
+    WhatFailed,
+}
+
 /// Queues another attempt of a build that failed, under the same conditions. The steps and logs of the earlier attempts
 /// stay, and it may lose its runner as often as a new build may.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn retry(tx: &mut Tx, build: &Build, actor: &str) -> Result<Again, StoreError> {
+pub async fn retry(tx: &mut Tx, build: &Build, retried: Retried, actor: &str) -> Result<Again, StoreError> {
     if build.state == BuildState::Cancelled {
         return Ok(Again::Refused("it was cancelled; build its commit again instead".to_owned()));
     }
@@ -64,8 +73,11 @@ pub async fn retry(tx: &mut Tx, build: &Build, actor: &str) -> Result<Again, Sto
     {
         return Ok(Again::Refused("its commit was built again; try that build again instead".to_owned()));
     }
-    let reason = format!("{actor} tried it again");
-    queue::retry_build(tx, &build.id, &reason).await?;
+    let reason = match retried {
+        Retried::Everything => format!("{actor} tried it again"),
+        Retried::WhatFailed => format!("{actor} tried the failed steps again"),
+    };
+    queue::retry_build(tx, &build.id, &reason, retried == Retried::WhatFailed).await?;
     let mut build = build.clone();
     apply(tx, &mut build, BuildEvent::Retry, Some(&reason)).await?;
     store::builds::begin_anew(tx, &build.id).await?;

@@ -9,7 +9,7 @@ mod lifecycle;
 mod request;
 mod state;
 
-pub use again::{Again, again, retry};
+pub use again::{Again, Retried, again, retry};
 pub use cancel::{Cancellation, cancel, ref_gone};
 pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};

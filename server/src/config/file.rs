@@ -41,6 +41,7 @@ pub(super) struct RunnerSection {
     pub(super) labels: Option<Labels>,
     pub(super) builds_only: Option<bool>,
     pub(super) internal_hosts: Option<Vec<String>>,
+    pub(super) failed_builds: Option<u32>,
 }
 
 /// `[proxy]`: the Caddys in front of the releases.
@@ -87,7 +88,10 @@ const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("archive", &["url", "endpoint", "region", "access_key_id"]),
-    ("runner", &["enabled", "name", "capacity", "docker_host", "labels", "builds_only", "internal_hosts"]),
+    (
+        "runner",
+        &["enabled", "name", "capacity", "docker_host", "labels", "builds_only", "internal_hosts", "failed_builds"],
+    ),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
     (
         "retention",
@@ -173,6 +177,7 @@ mod tests {
             labels = {gpu="yes"}
             builds_only = true
             internal_hosts = ["store.example.com:9000"]
+            failed_builds = 5
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"
             switch_admin = "http://127.0.0.1:2020"

@@ -15,7 +15,7 @@ pub use archive::{ArchivePlace, ArchiveSettings};
 use clap::{Args, ValueEnum};
 pub use proxy::{ProxySettings, SwitchSettings};
 use serde::Deserialize;
-use slipway_runner::AtShutdown;
+use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits};
 use url::Url;
 
 use crate::{
@@ -92,6 +92,17 @@ pub struct RunnerSettings {
     pub builds_only: bool,
     /// Servers that commits may lead its checkouts to although their addresses are internal.
     pub internal_hosts: Vec<String>,
+    /// Of how many failed builds it keeps the workspace, for another attempt that goes on from there.
+    pub failed_builds: u32,
+}
+
+impl RunnerSettings {
+    /// The bounds of a runner with these settings.
+    #[must_use]
+    pub fn limits(&self) -> RunnerLimits {
+        let limits = RunnerLimits::default();
+        RunnerLimits { storage: StorageLimits { failed_builds: self.failed_builds, ..limits.storage }, ..limits }
+    }
 }
 
 /// The form of the log on standard error.
@@ -177,6 +188,9 @@ pub struct Overrides {
         value_delimiter = ','
     )]
     pub runner_internal_hosts: Vec<String>,
+    /// Of how many failed builds the runner keeps the workspace, for `slipway retry --failed`; 0 for none.
+    #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
+    pub runner_failed_builds: Option<u32>,
     /// The address of Caddy's admin API.
     #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
     pub proxy_caddy_admin: Option<String>,
@@ -389,6 +403,10 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             labels,
             builds_only: over.runner_builds_only.or(file.runner.builds_only).unwrap_or(false),
             internal_hosts: [file.runner.internal_hosts.unwrap_or_default(), over.runner_internal_hosts].concat(),
+            failed_builds: over
+                .runner_failed_builds
+                .or(file.runner.failed_builds)
+                .unwrap_or(StorageLimits::default().failed_builds),
         },
         proxy: proxy::resolve(
             file.proxy,

@@ -1,6 +1,6 @@
 //! Putting jobs into the queue.
 
-use super::{JobEvent, JobKind, JobState, apply, order};
+use super::{JobEvent, JobKind, JobState, apply, order, takeover};
 use crate::{
     ids::{BuildId, EnvironmentId, JobId, RepositoryId},
     store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
@@ -23,12 +23,23 @@ pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build, asked_for: bool) -
     Ok(())
 }
 
-/// Queues the job of a build that failed once more, for another attempt that a person wants.
-pub(crate) async fn retry_build(tx: &mut Tx, build: &BuildId, reason: &str) -> Result<(), StoreError> {
+/// Queues the job of a build that failed once more, for another attempt that a person wants; `takes_over` when what
+/// succeeded is not to run again.
+pub(crate) async fn retry_build(
+    tx: &mut Tx,
+    build: &BuildId,
+    reason: &str,
+    takes_over: bool,
+) -> Result<(), StoreError> {
     let found = store::jobs::of_build(&mut tx.conn(), build).await?;
     let found = found.ok_or_else(|| StoreError::missing("job of build", build))?;
     let job = store::jobs::lock(tx, &found.id).await?;
     let mut job = job.ok_or_else(|| StoreError::missing("job", &found.id))?;
+    if takes_over {
+        takeover::ask(tx, &job).await?;
+    } else {
+        store::takeovers::forget(tx, &job.id).await?;
+    }
     apply(tx, &mut job, JobEvent::Retry, Some(reason)).await?;
     store::jobs::renew(tx, &job.id, order::ASKED_FOR).await
 }

@@ -6,6 +6,7 @@ use super::{
     ServerCoordinator, StepEvent, StepState, apply_to_step,
     fence::{ReportError, held},
     lifecycle::note_step,
+    takeover,
 };
 use crate::{
     builds,
@@ -36,6 +37,16 @@ pub(super) async fn declare(
     for declared in steps {
         check(declared)?;
         let skipped = declared.skipped.as_deref().map(bounded);
+        let taken = match declared.taken_over {
+            true => Some(takeover::taken(&mut tx.conn(), &job, declared).await?),
+            false => None,
+        };
+        let state = match (&taken, &skipped) {
+            (Some(_), _) => StepState::Succeeded,
+            (None, Some(_)) => StepState::Skipped,
+            (None, None) => StepState::Pending,
+        };
+        let taken = taken.unwrap_or_default();
         let step = Step {
             log_removed_at: None,
             id: StepId::new(),
@@ -46,11 +57,11 @@ pub(super) async fn declare(
             kind: Kind(declared.kind),
             name: bounded(&declared.name),
             needs: JsonText(declared.needs.clone()),
-            state: if skipped.is_some() { StepState::Skipped } else { StepState::Pending },
-            finished_at: skipped.as_ref().map(|_| tx.now()),
-            reason: skipped,
-            exit_code: None,
-            output: JsonText::default(),
+            state,
+            finished_at: state.is_final().then(|| tx.now()),
+            reason: taken.reason.or(skipped),
+            exit_code: taken.exit_code,
+            output: JsonText(taken.output),
             started_at: None,
         };
         if store::steps::insert(&mut tx, &step).await? {

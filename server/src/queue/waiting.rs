@@ -1,6 +1,6 @@
 //! Why a job waits, in words.
 
-use super::{JobKind, JobState, Timing, limits, placement::nobody_may};
+use super::{JobKind, JobState, Timing, limits, placement::nobody_may, takeover};
 use crate::{
     runners::Presence,
     store::{self, Conn, StoreError, jobs::Job, runners::Runner},
@@ -29,6 +29,9 @@ pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Optio
         return Ok(Some(reason));
     }
     if let Some(reason) = hindered(&runners, now) {
+        return Ok(Some(reason));
+    }
+    if let Some(reason) = takeover::waits(conn, job, &runners, now).await? {
         return Ok(Some(reason));
     }
     before_it(conn, job).await.map(Some)

@@ -8,7 +8,7 @@ use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, Se
 use super::{
     ServerCoordinator,
     give_back::{Subject, subject},
-    limits,
+    limits, takeover,
 };
 use crate::{
     secrets::{Place, repository as secrets},
@@ -111,6 +111,7 @@ async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, S
         message: said(build.message),
         known,
         time_limit: time_limit(tx, job).await?,
+        earlier: takeover::earlier(&mut tx.conn(), job).await?,
         pull_request,
     })
 }

@@ -69,6 +69,8 @@ macro_rules! whose_turn {
                               < COALESCE(r.builds_at_once, $2) THEN
                         (SELECT q.id FROM job q
                          WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'build' AND q.not_before <= $1
+                           AND NOT EXISTS (SELECT 1 FROM takeover t
+                                           WHERE t.job_id = q.id AND t.runner_id <> $3 AND t.preferred_until > $1)
                          ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS build
              FROM waiting w JOIN repository r ON r.id = w.repository_id
          )

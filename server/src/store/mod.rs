@@ -37,6 +37,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod settings;
 pub mod steps;
+pub(crate) mod takeovers;
 
 use std::{path::Path, sync::Arc};
 

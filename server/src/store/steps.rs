@@ -167,8 +167,10 @@ pub(crate) async fn unfinished(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -
 pub(crate) async fn insert(tx: &mut Tx, step: &Step) -> Result<bool, StoreError> {
     let inserted = execute!(
         &mut tx.conn(),
-        "INSERT INTO step (id, job_id, attempt, position, app, kind, name, needs, state, reason, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (job_id, attempt, position) DO NOTHING",
+        "INSERT INTO step (id, job_id, attempt, position, app, kind, name, needs, state, reason, exit_code, output,
+                           finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (job_id, attempt, position) DO NOTHING",
         &step.id,
         &step.job_id,
         step.attempt,
@@ -179,6 +181,8 @@ pub(crate) async fn insert(tx: &mut Tx, step: &Step) -> Result<bool, StoreError>
         JsonText(&step.needs.0),
         step.state,
         step.reason.as_deref(),
+        step.exit_code,
+        JsonText(&step.output.0),
         step.finished_at
     )?;
     Ok(inserted == 1)

@@ -39,6 +39,7 @@ mod steering;
 mod storage;
 mod store;
 mod storm;
+mod takeovers;
 mod triggers;
 mod turns;
 mod unchanged;

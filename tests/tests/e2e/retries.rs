@@ -6,7 +6,7 @@ use slipway_runner::coordinator::{
     Coordinator, Heartbeat, JobResult, LeaseKey, LogChunk, LogLine, LogStream, StepResult, Verdict, Work,
 };
 use slipway_server::{
-    builds::{self, Again, BuildState, Cancellation},
+    builds::{self, Again, BuildState, Cancellation, Retried},
     queue::{StepState, end_overdue, limit_build_time, rescue},
     releases::{ReleaseKind, ReleaseState},
     store::{builds::Build, logs},
@@ -31,7 +31,7 @@ const LEASE_MS: i64 = 60_000;
 
 async fn retry(pipeline: &Pipeline, build: &Build) -> Again {
     let mut tx = pipeline.store.write().await.unwrap();
-    let tried = builds::retry(&mut tx, build, "ada").await.unwrap();
+    let tried = builds::retry(&mut tx, build, Retried::Everything, "ada").await.unwrap();
     tx.commit().await.unwrap();
     tried
 }

@@ -48,6 +48,7 @@ pub(super) fn some_build() -> Work {
         known: Vec::new(),
         time_limit: None,
         pull_request: None,
+        earlier: None,
     })
 }
 

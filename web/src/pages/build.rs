@@ -53,6 +53,8 @@ pub struct BuildPage {
     pub may_build_again: bool,
     /// Whether the viewer may have it tried again.
     pub may_retry: bool,
+    /// Whether there is something that another attempt could take over.
+    pub may_retry_failed: bool,
     /// Whether the viewer may cancel it now.
     pub may_cancel: bool,
 }

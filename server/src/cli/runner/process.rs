@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use slipway_runner::{
-    AtShutdown, RunnerConfig, RunnerLimits,
+    AtShutdown, RunnerConfig,
     remote::{RemoteCoordinator, ServerAddress},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +60,9 @@ pub(super) struct RunnerProcess {
         value_delimiter = ','
     )]
     internal_hosts: Vec<String>,
+    /// Of how many failed builds it keeps the workspace, for `slipway retry --failed`; 0 for none.
+    #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
+    failed_builds: Option<u32>,
     /// The Docker engine's address.
     #[arg(long, env = "SLIPWAY_RUNNER_DOCKER_HOST", value_name = "URL")]
     docker_host: Option<String>,
@@ -103,6 +106,7 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_capacity: process.capacity,
         runner_builds_only: process.builds_only,
         runner_internal_hosts: process.internal_hosts,
+        runner_failed_builds: process.failed_builds,
         runner_docker_host: process.docker_host,
         proxy_caddy_admin: process.proxy_caddy_admin,
         proxy_switch_admin: process.proxy_switch_admin,
@@ -169,6 +173,6 @@ fn runner_config(config: &Config, id: String) -> RunnerConfig {
         docker_host: config.runner.docker_host.clone(),
         proxy,
         at_shutdown: AtShutdown::Leave,
-        limits: RunnerLimits::default(),
+        limits: config.runner.limits(),
     }
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Requested},
+    builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Requested, Retried},
     deliveries::{is_commit, is_ref},
     http::{
         errors::Problem,
@@ -273,27 +273,37 @@ async fn retry(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
+    Asked(retry): Asked<Retry>,
 ) -> Result<Json<BuildView>, Problem> {
-    Ok(Json(try_again(&state, &principal, &owner, &name, number).await?.into()))
+    Ok(Json(try_again(&state, &principal, (&owner, &name, number), retry).await?.into()))
+}
+
+/// What is tried again.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Retry {
+    /// Only what failed or never ran; what succeeded is taken over.
+    #[serde(default)]
+    failed: bool,
 }
 
 /// Queues another attempt of a build, for the API and for the page.
 pub(in crate::http) async fn try_again(
     state: &AppState,
     principal: &Principal,
-    owner: &str,
-    name: &str,
-    number: i64,
+    (owner, name, number): (&str, &str, i64),
+    retry: Retry,
 ) -> Result<Build, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
-    let queued = match domain::retry(&mut tx, &build, principal.actor()).await? {
+    let retried = if retry.failed { Retried::WhatFailed } else { Retried::Everything };
+    let queued = match domain::retry(&mut tx, &build, retried, principal.actor()).await? {
         Again::Queued(queued) => *queued,
         Again::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be tried again: {why}."))),
     };
-    audit::append(&mut tx, principal.actor(), "build.retry", &format!("{} #{number}", repository.name), json!({}))
-        .await?;
+    let subject = format!("{} #{number}", repository.name);
+    audit::append(&mut tx, principal.actor(), "build.retry", &subject, json!({"failed": retry.failed})).await?;
     tx.commit().await?;
     Ok(queued)
 }

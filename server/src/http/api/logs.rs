@@ -19,6 +19,7 @@ use crate::{
         extract::{Asked, Named},
     },
     logs::{Found, Search},
+    queue::ran,
     store::{
         Conn, Store, StoreError, jobs,
         jobs::Job,
@@ -214,7 +215,7 @@ async fn find(conn: &mut Conn<'_>, job: Option<Job>, index: i64, attempt: Option
     let missing = || StoreError::missing("step", index);
     let job = job.ok_or_else(missing)?;
     let step = steps::at(conn, &job.id, attempt.unwrap_or(job.attempt), index).await?;
-    Ok(step.ok_or_else(missing)?)
+    Ok(ran(conn, step.ok_or_else(missing)?).await?)
 }
 
 fn plain(lines: &[NumberedLine]) -> String {

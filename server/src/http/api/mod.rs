@@ -25,7 +25,7 @@ mod tokens;
 
 use crate::access::Routes;
 
-pub(in crate::http) use builds::{Wish, queue_again, request_build, try_again};
+pub(in crate::http) use builds::{Retry, Wish, queue_again, request_build, try_again};
 pub use logs::NEXT_LINE;
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};

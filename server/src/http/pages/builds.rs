@@ -17,9 +17,9 @@ use crate::{
     app::AppState,
     builds::{self, BuildState, Cancellation},
     http::{
-        api::{lookup, queue_again, try_again},
+        api::{Retry, lookup, queue_again, try_again},
         errors::Problem,
-        extract::Named,
+        extract::{Asked, Named},
     },
     store::{
         Conn, artifacts, audit, builds::Build, environments, events, jobs, pull_requests, releases,
@@ -87,6 +87,7 @@ async fn page(
     Ok(Html::ok(BuildPage {
         may_build_again: viewer.may_change() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
         may_retry: viewer.may_change() && build.state == BuildState::Failed,
+        may_retry_failed: steps.is_worth_taking_over,
         attempts: steps
             .attempts
             .iter()
@@ -162,8 +163,9 @@ async fn retry(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
+    Asked(retry): Asked<Retry>,
 ) -> Result<Redirect, Problem> {
-    try_again(&state, &principal, &owner, &name, number).await?;
+    try_again(&state, &principal, (&owner, &name, number), retry).await?;
     Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), number)))
 }
 

@@ -26,6 +26,7 @@ use crate::{
         stream::Cursor,
     },
     logs::Search,
+    queue::ran,
     store::{
         Conn, Store, events, jobs,
         jobs::Job,
@@ -219,7 +220,7 @@ async fn step_at(
         None => latest_attempt(all),
     };
     let step = steps.into_iter().find(|step| step.position == position).ok_or_else(missing)?;
-    Ok((job, step))
+    Ok((job, ran(conn, step).await?))
 }
 
 /// The first and the last line of a window.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipway_runner::coordinator::{LogStream, WARNINGS};
+use slipway_runner::coordinator::{LogStream, StepKind, WARNINGS};
 use slipway_web::{
     links,
     logs::{LogRows, LogWriter, Stream, TAIL_LINES},
@@ -12,7 +12,7 @@ use slipway_web::{
 
 use crate::{
     http::{errors::Problem, stream::Cursor},
-    queue::StepState,
+    queue::{StepState, ran},
     store::{
         Store, StoreError,
         jobs::Job,
@@ -38,6 +38,8 @@ pub(super) struct JobSteps {
     pub(super) attempts: Vec<i64>,
     /// The one of them whose steps these are.
     pub(super) shown: Option<i64>,
+    /// Whether something besides the checkout succeeded that another attempt could take over.
+    pub(super) is_worth_taking_over: bool,
 }
 
 /// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `page` is the address of
@@ -62,11 +64,18 @@ pub(super) async fn of_job(
     if attempt.is_some() && steps.is_empty() {
         return Err(Problem::not_found("There is no such attempt, or it never came to its first step.".to_owned()));
     }
+    let is_success = |step: &Step| step.state == StepState::Succeeded && step.kind.0 != StepKind::Checkout;
+    let is_worth_taking_over = steps.iter().any(is_success);
     let failed = steps.iter().find(|step| step.state == StepState::Failed).cloned();
     let mut rows = Vec::with_capacity(steps.len());
     for step in steps {
         let address = links::step(page, u32::try_from(step.position).unwrap_or(0));
-        let lines = logs::end(&mut store.read().await?.conn(), &step.id).await?.next_line - 1;
+        let lines = {
+            let mut reader = store.read().await?;
+            let conn = &mut reader.conn();
+            let ran = ran(conn, step.clone()).await?;
+            logs::end(conn, &ran.id).await?.next_line - 1
+        };
         let is_told = step.state == StepState::Running || failed.as_ref().is_some_and(|failed| failed.id == step.id);
         let tail = match if is_told { Some(tail(store, &step, &address, lines).await) } else { None } {
             // The page does not wait for an archive that does not answer; the log's own page says so.
@@ -79,7 +88,15 @@ pub(super) async fn of_job(
         }
         rows.push(row(step, address, lines, tail.filter(|tail| !tail.is_empty()), now));
     }
-    Ok(JobSteps { list: StepList::new(rows, now), cursor, failed, notice: job.and_then(notice), attempts, shown })
+    Ok(JobSteps {
+        list: StepList::new(rows, now),
+        cursor,
+        failed,
+        notice: job.and_then(notice),
+        attempts,
+        shown,
+        is_worth_taking_over,
+    })
 }
 
 /// The steps of the newest attempt; they are sorted by attempt.

@@ -172,6 +172,7 @@ impl Scene {
             name: (*name).to_owned(),
             needs: (0..index).collect(),
             skipped: None,
+            taken_over: false,
         });
         self.runner.declare_steps(lease, steps.collect()).await.unwrap();
     }

@@ -94,6 +94,7 @@ fn step() -> StepDeclaration {
         name: "checkout".to_owned(),
         needs: vec![],
         skipped: None,
+        taken_over: false,
     }
 }
 

@@ -118,6 +118,7 @@ async fn a_time_is_kept_once_and_of_missed_ones_the_newest(database: TestDatabas
         name: "checkout".to_owned(),
         needs: vec![],
         skipped: None,
+        taken_over: false,
     };
     pipeline.coordinator.declare_steps(&lease.key, vec![checkout]).await.unwrap();
     pipeline.coordinator.start_step(&lease.key, 0).await.unwrap();
