@@ -21,7 +21,7 @@ pub struct ReleaseSettings {
     pub command: Option<Vec<String>>,
     /// How to tell that a container is ready for traffic.
     pub health: Option<HealthCheck>,
-    /// CPU and memory limits.
+    /// Limits of CPU, memory and processes.
     pub resources: Option<Resources>,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
@@ -47,7 +47,7 @@ pub struct RunSpec {
     pub command: Option<Vec<String>>,
     /// How to tell that a container is ready for traffic.
     pub health: HealthCheck,
-    /// CPU and memory limits.
+    /// Limits of CPU, memory and processes.
     pub resources: Resources,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
@@ -99,7 +99,14 @@ pub struct Resources {
     pub cpus: Option<f64>,
     /// In bytes.
     pub memory: Option<u64>,
+    /// How many processes and threads may be at once; none for [`DEFAULT_PIDS`].
+    #[serde(default)]
+    pub pids: Option<u32>,
 }
+
+/// How many processes and threads a container may have at once, unless `resources.pids` says otherwise: enough for any app
+/// that is well, and too few for one that starts more and more to take its machine down.
+pub const DEFAULT_PIDS: u32 = 4_096;
 
 /// A named volume of the environment, mounted into an app's containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

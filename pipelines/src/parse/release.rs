@@ -1,5 +1,7 @@
 //! How an app runs where it is released: `release` of an app, and an environment's settings over it.
 
+use std::ops::RangeInclusive;
+
 use super::{
     fields::{
         check_apart, command, duration, field, fields, is_host_label, number, or_report, pairs, positive_duration,
@@ -14,6 +16,8 @@ use crate::{
     release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
 };
 
+/// How many processes an app may be given; the kernel has no more numbers for them.
+const PIDS: RangeInclusive<u32> = 16..=4_194_304;
 /// The most containers of one app in one environment.
 const MAX_REPLICAS: u32 = 1_000;
 const MAX_CPUS: f64 = 1_024.0;
@@ -128,10 +132,14 @@ fn tcp(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
 fn resources(node: &Node, base: Resources, report: &mut Report<'_>) -> Option<Resources> {
     let mut resources = base;
     for field in fields(node, &reference::RESOURCES, report)? {
-        if field.key == "cpus" {
-            resources.cpus = number(&field.value, 0.01..=MAX_CPUS, report);
-        } else if let Some(written) = text(&field.value, "a size such as 256M", report) {
-            resources.memory = or_report(quantities::memory(written), field.value.place, report);
+        match field.key.as_str() {
+            "cpus" => resources.cpus = number(&field.value, 0.01..=MAX_CPUS, report),
+            "pids" => resources.pids = number(&field.value, PIDS, report),
+            _ => {
+                if let Some(written) = text(&field.value, "a size such as 256M", report) {
+                    resources.memory = or_report(quantities::memory(written), field.value.place, report);
+                }
+            }
         }
     }
     Some(resources)

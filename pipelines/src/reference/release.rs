@@ -52,8 +52,8 @@ pub(crate) static RELEASE: Map = Map {
         Key {
             name: "resources",
             shape: Shape::Map(&RESOURCES),
-            default: "no limits",
-            what: "CPU and memory limits.",
+            default: "`pids: 4096`",
+            what: "Limits of CPU, memory and processes.",
             source: Source::Docker,
         },
         Key {
@@ -147,6 +147,13 @@ pub(crate) static RESOURCES: Map = Map {
             shape: Shape::Size,
             default: "no limit",
             what: "At least `6M`; units are powers of 1024.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "pids",
+            shape: Shape::Whole(16, 4_194_304),
+            default: "`4096`",
+            what: "How many processes and threads there may be at once.",
             source: Source::Docker,
         },
     ],

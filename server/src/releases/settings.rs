@@ -52,6 +52,7 @@ fn lines(run: &RunSpec) -> BTreeMap<String, String> {
         ("domain", run.domain.clone()),
         ("cpus", run.resources.cpus.map(|cpus| cpus.to_string())),
         ("memory", run.resources.memory.map(bytes)),
+        ("pids", run.resources.pids.map(|pids| pids.to_string())),
     ];
     lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     lines.extend(run.env.iter().map(|(name, value)| (format!("env {name}"), value.clone())));
@@ -113,7 +114,7 @@ mod tests {
             replicas: Some(3),
             env: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "3".to_owned())]),
             secrets: vec!["KEY".to_owned()],
-            resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20) }),
+            resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: Some(10_000) }),
             drain_ms: Some(1_500),
             ..before.clone()
         };
@@ -129,6 +130,7 @@ mod tests {
             "drain: 10s -> 1500ms",
             "env B: 2 -> 3",
             "memory: - -> 256M",
+            "pids: - -> 10000",
             "replicas: 1 -> 3",
             "secret KEY: - -> set on the server",
         ];

@@ -72,7 +72,7 @@ web:
     env: {LOG_LEVEL: info, EMPTY: }
     command: serve --name "two words" $PORT
     health: {http: /health, interval: 500ms, retries: 5}
-    resources: {cpus: 0.5, memory: 256M}
+    resources: {cpus: 0.5, memory: 256M, pids: 10000}
     domain: Shop.example.com
     volumes: [uploads:/data]
     drain: 0s
@@ -100,7 +100,7 @@ environments:
         env: [("LOG_LEVEL", "info"), ("EMPTY", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         command: Some(words.map(str::to_owned).to_vec()),
         health: Some(health.clone()),
-        resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20) }),
+        resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: Some(10_000) }),
         domain: Some("shop.example.com".to_owned()),
         volumes: Some(vec![Volume { name: "uploads".to_owned(), path: "/data".to_owned() }]),
         drain_ms: Some(0),
@@ -110,7 +110,7 @@ environments:
     let over = ReleaseSettings {
         replicas: Some(10),
         health: Some(HealthCheck { timeout_ms: 3_000, ..health }),
-        resources: Some(Resources { cpus: Some(0.5), memory: Some(1 << 30) }),
+        resources: Some(Resources { cpus: Some(0.5), memory: Some(1 << 30), pids: Some(10_000) }),
         ..ReleaseSettings::default()
     };
     assert_eq!(

@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
     RestartPolicy, RestartPolicyNameEnum,
 };
-use slipway_pipelines::release::RunSpec;
+use slipway_pipelines::release::{DEFAULT_PIDS, RunSpec};
 
 use super::{
     Placement,
@@ -57,6 +57,7 @@ impl Placement {
                 nano_cpus: run.resources.cpus.map(nano_cpus),
                 memory: run.resources.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
                 mounts: Some(self.mounts(replica)),
+                pids_limit: Some(i64::from(run.resources.pids.unwrap_or(DEFAULT_PIDS))),
                 restart_policy: Some(restart_policy(RestartPolicyNameEnum::NO)),
                 ..HostConfig::default()
             }),
@@ -117,7 +118,7 @@ mod tests {
             port: Some(8080),
             env: [("LOG_LEVEL".to_owned(), "info".to_owned()), ("TOKEN".to_owned(), "shadowed".to_owned())].into(),
             secrets: vec!["TOKEN".to_owned()],
-            resources: Some(Resources { cpus: Some(0.5), memory: Some(256) }),
+            resources: Some(Resources { cpus: Some(0.5), memory: Some(256), pids: None }),
             volumes: Some(vec![Volume { name: "uploads".into(), path: "/data".into() }]),
             ..ReleaseSettings::default()
         };
@@ -140,7 +141,7 @@ mod tests {
         assert_eq!(body.image.unwrap(), "r.io/shop/web@sha256:abc");
         assert_eq!(body.env.unwrap(), ["LOG_LEVEL=info", "TOKEN=hunter2"]);
         let host = body.host_config.unwrap();
-        assert_eq!((host.nano_cpus, host.memory), (Some(500_000_000), Some(256)));
+        assert_eq!((host.nano_cpus, host.memory, host.pids_limit), (Some(500_000_000), Some(256), Some(4_096)));
         assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);
         assert_eq!(host.mounts.unwrap()[0].source.as_deref(), Some("slipway-env1-uploads"));
         let labels = body.labels.unwrap();
