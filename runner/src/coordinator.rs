@@ -5,6 +5,7 @@
 //! Every write carries a [`LeaseKey`]; the server refuses it with [`CoordinatorError::LeaseLost`] once another epoch
 //! holds the job (the fencing token of docs/ARCHITECTURE.md).
 
+mod hosting;
 mod resumption;
 mod steering;
 mod takeover;
@@ -12,6 +13,7 @@ mod takeover;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+pub use hosting::{Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{
@@ -71,6 +73,18 @@ pub trait Coordinator: Send + Sync + 'static {
             None => Ok(Steering::default()),
             Some(_) => std::future::pending().await,
         }
+    }
+
+    /// What the environments are to run that the runner hosts. A coordinator without environments leaves it at that.
+    async fn hosting(&self, question: HostingQuestion) -> Result<Hosting, CoordinatorError> {
+        drop(question);
+        Ok(Hosting::default())
+    }
+
+    /// Tells how an environment's replicas stand that the runner hosts.
+    async fn report_environment(&self, report: EnvironmentReport) -> Result<(), CoordinatorError> {
+        drop(report);
+        Ok(())
     }
 }
 
@@ -363,6 +377,9 @@ pub struct RolloutWork {
     /// How the new takes the place of the old, as it was settled when the release was made.
     #[serde(default)]
     pub strategy: Strategy,
+    /// Whether what is live is made anew, all of it side by side.
+    #[serde(default)]
+    pub restore: bool,
 }
 
 /// What a release holds, and all that is needed to run it.

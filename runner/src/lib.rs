@@ -17,6 +17,7 @@ pub mod lease;
 pub mod local;
 pub mod logs;
 pub mod proxy;
+mod reconciler;
 pub mod registry;
 pub mod remote;
 pub mod reporter;

@@ -26,6 +26,8 @@ pub enum Section {
     Repositories,
     /// Webhook deliveries.
     Deliveries,
+    /// Services.
+    Services,
     /// Runners.
     Runners,
     /// None of them.
@@ -102,6 +104,7 @@ impl Frame {
             (self.section, section),
             (Section::Repositories, "repositories")
                 | (Section::Deliveries, "deliveries")
+                | (Section::Services, "services")
                 | (Section::Runners, "runners")
         )
     }

@@ -44,6 +44,11 @@ impl Agent {
 
     /// Does the work, reports how it ended unless the lease was lost, and gives the lease back.
     async fn work(self: &Arc<Self>, job: Assignment, held: HeldLease) {
+        // Until the server has heard how it ended, and knows what is live.
+        let _turn = match &job.lease.work {
+            Work::Rollout(work) => Some(self.reconciler.make_way(&work.environment).await),
+            Work::Build(_) => None,
+        };
         let reporter = Reporter::new(self.coordinator.clone(), held.clone())
             .with_log_limits(self.config.limits.logs)
             .with_masks(Masks::of(&job.lease.secrets))

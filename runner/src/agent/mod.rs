@@ -28,6 +28,7 @@ use crate::{
     journal::{Entry, Journal},
     kept::KeptBuilds,
     proxy::{Caddy, Proxy},
+    reconciler::{Means, Reconciler},
     steps::Leftovers,
     storage::{Collector, Records, Space},
 };
@@ -51,6 +52,8 @@ struct Agent {
     /// The images that were fetched for releases.
     images: Records,
     space: Arc<Space>,
+    /// Keeps what is live on this runner's engine as it should be.
+    reconciler: Arc<Reconciler>,
 }
 
 impl Agent {
@@ -125,6 +128,13 @@ pub async fn run_until_drained(
         |error: io::Error| RunnerError::DataFolder { path: config.data_dir.join("records"), cause: error.to_string() };
     let (repositories, images) = (records("repositories").map_err(unusable)?, records("images").map_err(unusable)?);
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
+    let reconciler = Reconciler::new(Means {
+        coordinator: coordinator.clone(),
+        proxy: proxy.clone(),
+        runner: config.id.clone(),
+        incarnation: incarnation.clone(),
+        docker_host: config.docker_host.clone(),
+    });
     let agent = Arc::new(Agent {
         config,
         incarnation,
@@ -139,6 +149,7 @@ pub async fn run_until_drained(
         repositories,
         images,
         space,
+        reconciler,
     });
     // 1. What earlier lives left on the engine goes before new work comes, if the engine answers in time.
     agent.clean_up(&shutdown).await;
@@ -150,10 +161,13 @@ pub async fn run_until_drained(
             // 3. The jobs under way, and then new ones.
             agent.resume(entries, &shutdown).await;
             tokio::spawn(agent.collector().run(ended.clone()));
+            // 4. What is live already. Rollouts that go on are left alone: the server names no environment of theirs.
+            let keeping = tokio::spawn(agent.reconciler.clone().run(ended.clone()));
             let outcome = agent.claim_until(&drain, &shutdown).await;
             agent.end_jobs().await;
             ended.cancel();
             let _ = beats.await;
+            let _ = keeping.await;
             outcome
         }
         Err(error) => Err(error),

@@ -10,7 +10,8 @@ use slipway_pipelines::{
 use tokio::sync::mpsc;
 
 use super::{
-    Workshop, configuration, configuration::Read, declare, preparation::Preparation, resumed::RESTARTED, takeover::TakenOver,
+    Workshop, configuration, configuration::Read, declare, preparation::Preparation, resumed::RESTARTED,
+    takeover::TakenOver,
 };
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Since},

@@ -11,6 +11,8 @@ use super::{
 /// How long Caddy looks for a container that accepts a connection before it gives up on a request.
 const TRY_FOR: &str = "2s";
 const TRY_AGAIN_AFTER: &str = "100ms";
+/// How long a container may take to accept a connection: one that is gone does not refuse it, it is silent.
+const CONNECT_WITHIN: &str = "1s";
 /// The same for the edge looking for the switch: long enough for a restart of it.
 const TRY_SWITCH_FOR: &str = "5s";
 const TRY_SWITCH_AGAIN_AFTER: &str = "50ms";
@@ -156,6 +158,7 @@ fn reverse_proxy(upstreams: &[String], clients: Clients) -> Value {
     let mut handler = json!({
         "handler": "reverse_proxy",
         "upstreams": dials,
+        "transport": {"protocol": "http", "dial_timeout": CONNECT_WITHIN},
         "load_balancing": {
             "selection_policy": {"policy": "round_robin"},
             "try_duration": TRY_FOR,

@@ -17,8 +17,9 @@ pub use call::LIFE_HEADER;
 use call::{Call, Line};
 
 use crate::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
-    LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello, Hosting,
+    HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration,
+    StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -110,5 +111,13 @@ impl Coordinator for RemoteCoordinator {
     async fn steering(&self, lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {
         let patience = Duration::from_millis(asked.wait_ms) + CLAIM;
         self.line.make(Call::new(Method::POST, &of_lease(lease, "steering"), patience).under(lease).with(&asked)?).await
+    }
+
+    async fn hosting(&self, question: HostingQuestion) -> Result<Hosting, CoordinatorError> {
+        self.line.make(Call::new(Method::POST, "hosting", HEARTBEAT).with(&question)?).await
+    }
+
+    async fn report_environment(&self, report: EnvironmentReport) -> Result<(), CoordinatorError> {
+        self.report(Call::new(Method::POST, "environment", HEARTBEAT).with_packed(&report)?).await
     }
 }

@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks containers whether they are ready.
 #[derive(Debug)]
-pub(super) struct Prober {
+pub(crate) struct Prober {
     http: Client,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Unhealthy {
 
 impl Prober {
     /// A prober that takes no detours: no proxy of the environment's, no redirect.
-    pub(super) fn new() -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
         tls::provide();
         let http = Client::builder().no_proxy().redirect(Policy::none()).build();
         http.map(|http| Prober { http }).map_err(|failure| root_cause(&failure))
@@ -71,6 +71,17 @@ impl Prober {
         check: &HealthCheck,
     ) -> Result<Result<(), String>, TargetError> {
         Ok(self.ask(target, name, check, Duration::MAX).await?.map(drop))
+    }
+
+    /// One probe of a container that has run for `ran`: an error tells what the probe met.
+    pub(crate) async fn probe(
+        &self,
+        target: &DockerTarget,
+        name: &str,
+        check: &HealthCheck,
+        ran: Duration,
+    ) -> Result<Result<(), String>, TargetError> {
+        Ok(self.ask(target, name, check, ran).await?.map(drop))
     }
 
     async fn ask_until_ready(
@@ -183,7 +194,7 @@ fn in_words(time: Duration) -> String {
 }
 
 /// Milliseconds as people write seconds: `30 s`, `1.5 s`.
-pub(super) fn seconds(ms: u64) -> String {
+pub(crate) fn seconds(ms: u64) -> String {
     let (whole, rest) = (ms / 1_000, ms % 1_000);
     if rest == 0 {
         format!("{whole} s")

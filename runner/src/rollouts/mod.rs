@@ -4,11 +4,12 @@
 //! Nothing but the ends of its steps is remembered between two runs: each looks at what the engine and the proxy hold and
 //! goes on from there, so that a rollout cut off anywhere is finished by running it again.
 
+mod anew;
 mod blue_green;
 mod canary;
 mod cleanup;
 mod domains;
-mod health;
+pub(crate) mod health;
 mod helm;
 mod judge;
 mod preflight;
@@ -120,6 +121,7 @@ impl<'a> Rollout<'a> {
             Stage::Roll(app) => self.roll(app, log).await,
             Stage::Recreate(app) => self.recreate(app, log).await,
             Stage::Start(app) => self.start_beside(app, log).await,
+            Stage::StartAll => self.start_all(log).await,
             Stage::Switch => self.switch_all(log).await,
             Stage::Cleanup => self.cleanup(log).await,
         }

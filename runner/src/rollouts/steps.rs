@@ -17,6 +17,8 @@ pub(super) enum Stage<'w> {
     Recreate(&'w ReleasedApp),
     /// Starting an app's new containers beside the old ones.
     Start(&'w ReleasedApp),
+    /// Starting the new containers of every app side by side.
+    StartAll,
     /// Leading all traffic to the new containers at once.
     Switch,
     /// Removing what was replaced.
@@ -28,6 +30,7 @@ pub(super) fn stages(work: &RolloutWork) -> Vec<Stage<'_>> {
     let apps = || work.release.apps.iter();
     let mut stages = vec![Stage::Preflight];
     match &work.strategy {
+        _ if work.restore => stages.extend([Stage::StartAll, Stage::Switch]),
         Strategy::Rolling => stages.extend(apps().map(Stage::Roll)),
         Strategy::Recreate => stages.extend(apps().map(Stage::Recreate)),
         Strategy::BlueGreen => {
@@ -73,6 +76,10 @@ pub(super) fn declare(work: &RolloutWork) -> Vec<StepDeclaration> {
             Stage::Roll(released) => app(released, StepKind::Roll, ""),
             Stage::Recreate(released) => app(released, StepKind::Roll, ", after the old ones have ended"),
             Stage::Start(released) => app(released, StepKind::Roll, ", beside the old ones"),
+            Stage::StartAll => {
+                let count: u32 = work.release.apps.iter().map(|app| app.run.replicas).sum();
+                step(index, None, StepKind::Roll, &format!("Start {count} containers of release {number} side by side"))
+            }
             Stage::Switch => step(index, None, StepKind::Switch, &format!("Lead all traffic to release {number}")),
             Stage::Cleanup => step(index, None, StepKind::Cleanup, "Remove what the release replaced"),
         }

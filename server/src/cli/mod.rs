@@ -20,6 +20,7 @@ mod runner;
 mod schedule;
 mod secret;
 mod server;
+mod services;
 mod steering;
 mod token;
 mod tree;
@@ -104,6 +105,8 @@ enum Command {
     Unfreeze(Box<protection::Unfreeze>),
     /// Shows or changes what the server asks of an environment's releases, whatever captain.yml says.
     Protect(Box<protection::Protect>),
+    /// Shows what runs where: every container of what is live, its address, and how it is.
+    Services(services::Services),
     /// Secrets of builds and releases.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -233,6 +236,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Retry(retry) => retry::run(retry).await,
         Command::Logs(logs) => logs.run().await,
         Command::Registry(command) => registry::run(command).await,
+        Command::Services(command) => command.run().await,
         Command::Environment(command) => placement::run(command).await,
         Command::Environments(environments) => environments.run().await,
         Command::Promote(promote) => promote.run().await,

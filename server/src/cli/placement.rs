@@ -1,16 +1,30 @@
-//! `slipway environment` and `slipway repository set`: where jobs may run.
+//! `slipway environment` and `slipway repository set`: where jobs may run, and making what ran there anew.
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, repository_path, say};
+use super::{Client, Failure, releases::Which, repository_path, say};
 use crate::runners::{Label, Labels};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EnvironmentCommand {
     /// Says which runner's engine an environment is on.
     Set(SetEnvironment),
+    /// Makes every container of what is live anew, such as after its engine was lost.
+    Restore(RestoreEnvironment),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreEnvironment {
+    #[command(flatten)]
+    which: Which,
+    /// The runner on whose engine it is made, and which hosts it from then on. What runs on another engine stays there.
+    #[arg(long, value_name = "NAME")]
+    runner: Option<String>,
+    /// Come back when all of it is live; fail when it is not to be.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -41,7 +55,21 @@ pub(super) struct BuiltBy {
 }
 
 pub(super) async fn run(command: EnvironmentCommand) -> Result<(), Failure> {
-    let EnvironmentCommand::Set(set) = command;
+    match command {
+        EnvironmentCommand::Set(set) => host(set).await,
+        EnvironmentCommand::Restore(restore) => restore.run().await,
+    }
+}
+
+impl RestoreEnvironment {
+    async fn run(self) -> Result<(), Failure> {
+        let path = self.which.path(&["restores"])?;
+        let release = self.which.client.call(Method::POST, &path, Some(&json!({"runner": self.runner}))).await?;
+        self.which.tell(release, self.wait).await
+    }
+}
+
+async fn host(set: SetEnvironment) -> Result<(), Failure> {
     let (owner, name) = repository_path(&set.repository)?;
     let path = ["repositories", owner, name, "environments", &set.environment, "runner"];
     set.client.call::<Value>(Method::PUT, &path, Some(&json!({"runner": set.runner}))).await?;

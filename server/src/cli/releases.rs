@@ -179,6 +179,14 @@ impl Environments {
                 let until = until.map_or_else(String::new, |until| format!(" until {until}"));
                 say(format_args!("{:width$}  frozen by {by}{until}: {reason}", ""))?;
             }
+            for replica in item["replicas"].as_array().into_iter().flatten() {
+                let trouble = &replica["trouble"];
+                if let Some(found) = trouble["found"].as_str() {
+                    let (app, condition) = (text(replica, "app"), text(replica, "condition").replace('_', " "));
+                    let (number, done, times) = (&replica["replica"], text(trouble, "done"), &trouble["times"]);
+                    say(format_args!("{:width$}  {app} {number} is {condition}: {found}; {done} ({times}x)", ""))?;
+                }
+            }
             if let Some(refusal) = item["refuses"].as_str() {
                 say(format_args!("{:width$}  {refusal}", ""))?;
             }

@@ -1,11 +1,13 @@
 //! Environments: as captain.yml of the default branch defines them, and as the server protects them.
 
 mod define;
+mod directory;
 mod overview;
 mod protection;
 mod settings;
 
 pub(crate) use define::define;
+pub use directory::{Service, directory};
 pub use overview::{EnvironmentOverview, of_repository};
 pub(crate) use protection::same_person;
 pub use protection::{Freeze, Protection, ProtectionError, freeze, protect, unfreeze};

@@ -226,6 +226,7 @@ impl From<ReleaseError> for Problem {
             | ReleaseError::NotHeld { .. }
             | ReleaseError::NotUnderWay { .. }
             | ReleaseError::NotPaused { .. }
+            | ReleaseError::NothingToRestore { .. }
             | ReleaseError::NothingEarlier { .. } => Problem::conflict(sentence(&error)),
             ReleaseError::NoApprover { .. } | ReleaseError::OwnRelease { .. } => Problem::forbidden(sentence(&error)),
             ReleaseError::Store(error) => error.into(),

@@ -12,6 +12,7 @@ mod finish;
 mod give_back;
 mod hand_out;
 mod heartbeat;
+mod hosting;
 mod job_state;
 mod kept_images;
 mod lifecycle;

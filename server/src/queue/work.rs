@@ -11,8 +11,9 @@ use super::{
     limits, takeover,
 };
 use crate::{
+    releases::ReleaseKind,
     secrets::{Place, repository as secrets},
-    store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
+    store::{self, Conn, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
 };
 
 /// All that a lease tells of its job.
@@ -37,7 +38,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
         }
     };
     let is_anybodys = matches!(&work, Work::Build(build) if is_anybodys(&build.event));
-    let registries = if is_anybodys { Vec::new() } else { registries(tx, server).await? };
+    let registries = if is_anybodys { Vec::new() } else { registries(&mut tx.conn(), server).await? };
     Ok(Described { work, registries, secrets })
 }
 
@@ -138,13 +139,17 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
         release: release.content(),
         previous: live.map(|live| live.content()),
         strategy: release.strategy.0.clone(),
+        restore: release.kind == ReleaseKind::Restore,
     })
 }
 
 /// Every login that can be opened. One that cannot is left out: what needs it fails with the registry's own words.
-async fn registries(tx: &mut Tx, server: &ServerCoordinator) -> Result<Vec<RegistryCredential>, StoreError> {
+pub(super) async fn registries(
+    conn: &mut Conn<'_>,
+    server: &ServerCoordinator,
+) -> Result<Vec<RegistryCredential>, StoreError> {
     let mut opened = Vec::new();
-    for sealed in store::registry_credentials::list(&mut tx.conn()).await? {
+    for sealed in store::registry_credentials::list(conn).await? {
         match server.credentials.unseal(Place::registry_password(&sealed.host), &sealed.password) {
             Ok(password) => {
                 opened.push(RegistryCredential { host: sealed.host, username: sealed.username, password });

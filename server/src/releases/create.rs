@@ -57,7 +57,7 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
         note_decision(tx, &release, DecisionKind::Held, ACTOR, release.reason.as_deref()).await?;
         return Ok(release);
     }
-    if release.kind == ReleaseKind::Rollback {
+    if release.kind.is_way_out() {
         note_exception(tx, new.environment, &release).await?;
     }
     lifecycle::note(tx, &release, "release.queued").await?;
@@ -89,21 +89,21 @@ pub(super) fn draft(new: &NewRelease<'_>, now: i64) -> Release {
     }
 }
 
-/// Notes what a rollback did not have to wait for, if there was anything.
+/// Notes what a way out did not have to wait for, if there was anything.
 async fn note_exception(tx: &mut Tx, environment: &Environment, release: &Release) -> Result<(), StoreError> {
     let now = tx.now();
     let passed = match without_exception(&mut tx.conn(), environment, release, now).await? {
         Verdict::Admit => return Ok(()),
         Verdict::Wait { why, .. } | Verdict::Refuse { why } => why,
     };
-    let reason = format!("a rollback waits for nothing; otherwise: {passed}");
+    let reason = format!("a {} waits for nothing; otherwise: {passed}", release.kind);
     note_decision(tx, release, DecisionKind::Admitted, &release.actor, Some(&reason)).await
 }
 
 /// A way back is no time for a trial: what is gone back to was live before.
 fn strategy(kind: ReleaseKind, environment: &Environment) -> Strategy {
     match (kind, &environment.settings.strategy) {
-        (ReleaseKind::Rollback, Strategy::Canary { .. }) => Strategy::Rolling,
+        (ReleaseKind::Rollback, Strategy::Canary { .. }) | (ReleaseKind::Restore, _) => Strategy::Rolling,
         (_, strategy) => strategy.clone(),
     }
 }

@@ -118,6 +118,12 @@ pub enum ReleaseError {
         /// The environment's name.
         environment: String,
     },
+    /// There is nothing to make anew.
+    #[error("nothing is live in {environment}: there is nothing to restore; release there first")]
+    NothingToRestore {
+        /// The environment's name.
+        environment: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -43,6 +43,14 @@ pub(super) async fn apps(
 async fn decided(tx: &mut Tx, build: &Build, base: &Release) -> Result<i64, StoreError> {
     match base.kind {
         ReleaseKind::Rollback => Ok(i64::MAX),
+        // It says again what its source said.
+        ReleaseKind::Restore => match &base.source_release_id {
+            Some(source) => match store::releases::find(&mut tx.conn(), source).await? {
+                Some(source) => Box::pin(decided(tx, build, &source)).await,
+                None => Ok(i64::MAX),
+            },
+            None => Ok(i64::MAX),
+        },
         ReleaseKind::Promotion => Ok(0),
         ReleaseKind::Build => {
             let of = store::builds::find(&mut tx.conn(), &base.build_id).await?;

@@ -36,6 +36,16 @@ text_enum! {
         Promotion = "promotion",
         /// A person went back to an earlier release.
         Rollback = "rollback",
+        /// A person had what is live made anew.
+        Restore = "restore",
+    }
+}
+
+impl ReleaseKind {
+    /// Whether it brings only what was live there before, and therefore waits for nothing.
+    #[must_use]
+    pub fn is_way_out(self) -> bool {
+        matches!(self, ReleaseKind::Rollback | ReleaseKind::Restore)
     }
 }
 

@@ -36,6 +36,7 @@ pub mod schedules;
 pub mod secrets;
 pub mod sessions;
 pub mod settings;
+pub mod standing;
 pub mod steps;
 pub(crate) mod takeovers;
 

@@ -16,6 +16,7 @@ mod engine_socket;
 mod failures;
 mod faults;
 mod gates;
+mod healing;
 mod language;
 mod next_life;
 mod prepared;

@@ -36,6 +36,42 @@ pub struct EnvironmentPage {
     pub older: Option<String>,
     /// What was decided of it and its releases, newest first.
     pub decisions: Vec<DecisionRow>,
+    /// The containers of what is live.
+    pub replicas: Vec<ReplicaRow>,
+    /// What was found amiss with them and done about it, newest first.
+    pub drifts: Vec<DriftRow>,
+}
+
+/// A container of what is live.
+#[derive(Debug)]
+pub struct ReplicaRow {
+    /// Its app.
+    pub app: String,
+    /// Which replica, from 1.
+    pub replica: u32,
+    /// Its name on the engine.
+    pub container: String,
+    /// Where it takes connections inside the environment's network.
+    pub address: Option<String>,
+    /// How it is, in a word or two.
+    pub condition: String,
+    /// Whether that is as it should be; none where it is neither good nor bad.
+    pub good: Option<bool>,
+    /// What was found amiss and done, while it is not over.
+    pub trouble: Option<String>,
+}
+
+/// Something that was found amiss, or is over.
+#[derive(Debug)]
+pub struct DriftRow {
+    /// Of which replica: `web 2`.
+    pub replica: String,
+    /// What was found.
+    pub found: String,
+    /// What was done, or that it is over.
+    pub done: String,
+    /// When.
+    pub when: When,
 }
 
 /// An environment with what is live in it.

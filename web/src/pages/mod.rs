@@ -10,13 +10,14 @@ mod message;
 mod release;
 mod repository;
 mod runners;
+mod services;
 
 pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
-    AppChange, AppRow, DecisionRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause, Promotion,
-    ReleaseRow, SettingRow, Source, Steering,
+    AppChange, AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause,
+    Promotion, ReleaseRow, ReplicaRow, SettingRow, Source, Steering,
 };
 pub use home::{Activity, Home, RepositoryCard};
 pub use log::{LogPage, LogSearch};
@@ -24,3 +25,4 @@ pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;
 pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};
 pub use runners::{RunnerRow, RunnersPage};
+pub use services::{ServiceRow, ServicesPage};

@@ -11,8 +11,14 @@ use super::labels::{APP, PORT, RELEASE, REPLICA};
 /// One container of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
+    /// The engine's id of it.
+    pub id: String,
     /// Its name.
     pub name: String,
+    /// The image as it was asked for; the engine's list may have another word for it.
+    pub image: String,
+    /// Whether it is in the environment's network.
+    pub attached: bool,
     /// The id of the release that made it.
     pub release: String,
     /// Its app.
@@ -26,6 +32,13 @@ pub struct Instance {
     /// Its address in the environment's network, while it runs.
     pub address: Option<String>,
     pub(super) labels: HashMap<String, String>,
+}
+
+/// What the engine calls a container.
+struct Identity {
+    id: String,
+    name: String,
+    image: String,
 }
 
 /// The engine's states, by what can be done next.
@@ -71,8 +84,19 @@ impl Instance {
     ) -> Self {
         let upstream = address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}"));
         let name = format!("{app}-{release}-{replica}");
-        let (release, app) = (release.to_owned(), app.to_owned());
-        Instance { name, release, app, replica, state, upstream, address, labels: HashMap::new() }
+        Instance {
+            id: name.clone(),
+            name,
+            image: String::new(),
+            attached: true,
+            release: release.to_owned(),
+            app: app.to_owned(),
+            replica,
+            state,
+            upstream,
+            address,
+            labels: HashMap::new(),
+        }
     }
 
     pub(super) fn from_summary(summary: ContainerSummary, network: &str) -> Option<Self> {
@@ -86,7 +110,8 @@ impl Instance {
             _ => InstanceState::Startable,
         };
         let networks = summary.network_settings.and_then(|settings| settings.networks);
-        Some(Self::assemble(name, state, summary.labels.unwrap_or_default(), networks, network))
+        let what = Identity { id: summary.id.unwrap_or_default(), name, image: summary.image.unwrap_or_default() };
+        Some(Self::assemble(what, state, summary.labels.unwrap_or_default(), networks, network))
     }
 
     pub(super) fn from_inspection(name: &str, found: ContainerInspectResponse, network: &str) -> Self {
@@ -100,13 +125,15 @@ impl Instance {
             Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => InstanceState::Broken,
             _ => InstanceState::Startable,
         };
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let config = found.config.unwrap_or_default();
         let networks = found.network_settings.and_then(|settings| settings.networks);
-        Self::assemble(name.to_owned(), state, labels, networks, network)
+        let (id, image) = (found.id.unwrap_or_default(), config.image.unwrap_or_default());
+        let what = Identity { id, name: name.to_owned(), image };
+        Self::assemble(what, state, config.labels.unwrap_or_default(), networks, network)
     }
 
     fn assemble(
-        name: String,
+        what: Identity,
         state: InstanceState,
         labels: HashMap<String, String>,
         networks: Option<HashMap<String, EndpointSettings>>,
@@ -114,11 +141,16 @@ impl Instance {
     ) -> Self {
         let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
         let endpoint = networks.and_then(|mut networks| networks.remove(network));
+        let attached = endpoint.is_some();
         let address = endpoint.and_then(|endpoint| endpoint.ip_address).filter(|address| !address.is_empty());
         let address = address.filter(|_| state == InstanceState::Running);
         let port = labels.get(PORT).and_then(|port| port.parse::<u16>().ok());
+        let Identity { id, name, image } = what;
         Instance {
+            id,
             name,
+            image,
+            attached,
             release: label(RELEASE),
             app: label(APP),
             replica: label(REPLICA).parse().unwrap_or(0),

@@ -5,6 +5,7 @@
 
 mod container;
 mod ending;
+mod hands;
 mod images;
 mod instance;
 mod labels;
@@ -104,6 +105,19 @@ impl DockerTarget {
     #[must_use]
     pub fn names(&self) -> &EnvironmentNames {
         &self.placement.names
+    }
+
+    /// Whether the container says that it is one of this environment's.
+    #[must_use]
+    pub fn is_of_environment(&self, instance: &Instance) -> bool {
+        let says = |key: &str, value: &str| instance.labels.get(key).is_some_and(|found| found == value);
+        says(kinds::KIND, kinds::KIND_RELEASE) && says(ENVIRONMENT, &self.placement.environment)
+    }
+
+    /// Whether the container was made by this runner, whatever release it belongs to.
+    #[must_use]
+    pub fn is_own(&self, instance: &Instance) -> bool {
+        instance.labels.get(kinds::RUNNER) == Some(&self.placement.runner)
     }
 
     /// Makes the environment's network unless it is there.
@@ -238,7 +252,9 @@ impl DockerTarget {
         }
     }
 
-    fn is_ours(&self, instance: &Instance, replica: Replica<'_>) -> bool {
+    /// Whether it carries all that this replica's container does.
+    #[must_use]
+    pub fn is_ours(&self, instance: &Instance, replica: Replica<'_>) -> bool {
         let wanted = self.placement.labels(replica);
         // The runner's id may change when a machine is set up again; what the container runs may not.
         [ENVIRONMENT, RELEASE, APP, REPLICA].iter().all(|key| instance.labels.get(*key) == wanted.get(*key))

@@ -2,7 +2,9 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use slipway_pipelines::config::Source;
+use slipway_runner::coordinator::{ReplicaReport, Trouble};
 
 use super::{
     decisions::FreezeView,
@@ -23,14 +25,19 @@ use crate::{
     store::{
         Conn, StoreError, decisions,
         environments::{self, Environment},
-        releases,
+        events::Event,
+        releases, standing,
     },
 };
+
+/// The newest of what was put right that are listed.
+const DRIFTS: i64 = 100;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/api/v1/repositories/{owner}/{name}/environments", Permission::Read, list)
         .get("/api/v1/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
+        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/drifts", Permission::Read, list_drifts)
         .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/releases", Permission::Read, list_releases)
 }
 
@@ -60,8 +67,60 @@ struct EnvironmentView {
     /// That this rollout is paused, while it is.
     paused: Option<PauseView>,
     last_release_number: i64,
+    /// How the containers of what is live stand.
+    replicas: Vec<ReplicaView>,
     /// When captain.yml stopped naming it.
     removed_at: Option<Time>,
+}
+
+/// One container of what is live.
+#[derive(Serialize)]
+struct ReplicaView {
+    app: String,
+    replica: u32,
+    container: String,
+    /// Where it takes connections inside the environment's network.
+    address: Option<String>,
+    /// `healthy`, `starting`, `sick` or `crash_loop`.
+    condition: &'static str,
+    /// What was found amiss, and what was done about it, while that is not over.
+    trouble: Option<TroubleView>,
+}
+
+#[derive(Serialize)]
+struct TroubleView {
+    found: String,
+    done: String,
+    times: u32,
+}
+
+impl From<ReplicaReport> for ReplicaView {
+    fn from(report: ReplicaReport) -> Self {
+        let trouble = |it: Trouble| TroubleView { found: it.found, done: it.done, times: it.times };
+        ReplicaView {
+            app: report.app,
+            replica: report.replica,
+            container: report.container,
+            address: report.address,
+            condition: report.condition.word(),
+            trouble: report.trouble.map(trouble),
+        }
+    }
+}
+
+/// Something that was not as it should be, or is again.
+#[derive(Serialize)]
+struct DriftView {
+    at: Time,
+    /// `environment.drifted`, `environment.crash_loop` or `environment.healed`.
+    kind: String,
+    #[serde(flatten)]
+    data: Map<String, Value>,
+}
+
+#[derive(Serialize)]
+struct Drifts {
+    items: Vec<DriftView>,
 }
 
 async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result<EnvironmentView, StoreError> {
@@ -70,6 +129,8 @@ async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result
         Some(release) => decisions::of_release(conn, &release.id).await?,
         None => Vec::new(),
     };
+    let standing = standing::find(conn, &environment.id).await?;
+    let replicas = standing.map(|standing| standing.replicas.0).unwrap_or_default();
     Ok(EnvironmentView {
         rolling: rolling.map(ReleaseView::from),
         paused: PauseView::of(&decided),
@@ -81,6 +142,7 @@ async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result
         held: releases::held_in(conn, &environment.id).await?.map(ReleaseView::from),
         name: environment.name,
         source: environment.source.0,
+        replicas: replicas.into_iter().map(ReplicaView::from).collect(),
         last_release_number: environment.last_release_number,
         removed_at: environment.removed_at.map(Time),
     })
@@ -107,6 +169,18 @@ async fn show(
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
     Ok(Json(view(&mut reader.conn(), environment, state.store.clock().now()).await?))
+}
+
+async fn list_drifts(
+    State(state): State<AppState>,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+) -> Result<Json<Drifts>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
+    let events = standing::drifts(&mut reader.conn(), &environment.id, DRIFTS).await?;
+    let view = |event: Event| DriftView { at: Time(event.at), kind: event.kind, data: event.data.0 };
+    Ok(Json(Drifts { items: events.into_iter().map(view).collect() }))
 }
 
 async fn list_releases(

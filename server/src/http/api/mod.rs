@@ -18,6 +18,7 @@ mod retention;
 mod runners;
 mod schedules;
 mod secrets;
+mod services;
 pub(super) mod steering;
 mod steps;
 mod time;
@@ -51,6 +52,7 @@ pub fn routes() -> Routes {
         .merge(runners::routes())
         .merge(schedules::routes())
         .merge(secrets::routes())
+        .merge(services::routes())
         .merge(steering::routes())
         .merge(tokens::routes())
 }

@@ -1,4 +1,4 @@
-//! Promotions and rollbacks: the two ways in which a person makes a release; and what a promotion would change.
+//! Promotions, rollbacks and restores: the ways in which a person makes a release; and what a promotion would change.
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use crate::{
         extract::{Body, Named},
     },
     releases::{self, Preview},
-    store::{audit, builds::Build},
+    runners::RunnerError,
+    store::{audit, builds::Build, runners},
 };
 
 pub(super) fn routes() -> Routes {
@@ -21,6 +22,7 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotion", Permission::Read, show)
         .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotions", Permission::Change, promote)
         .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/rollbacks", Permission::Change, roll_back)
+        .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/restores", Permission::Change, restore)
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,13 @@ struct Promotion {}
 struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     to: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Restore {
+    /// The name of the runner on whose engine it is made anew; the one that hosts it, unless it is given.
+    runner: Option<String>,
 }
 
 /// What a promotion would change.
@@ -163,6 +172,30 @@ async fn roll_back(
     let subject = format!("{} {environment}", repository.name);
     let detail = json!({"release": release.number, "build": release.build_number, "to": asked.to});
     audit::append(&mut tx, principal.actor(), "release.rollback", &subject, detail).await?;
+    tx.commit().await?;
+    Ok((StatusCode::ACCEPTED, Json(release.into())))
+}
+
+/// Makes what is live anew, also on another runner's engine.
+async fn restore(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+    Body(asked): Body<Restore>,
+) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let host = match &asked.runner {
+        Some(runner) => {
+            let found = runners::named(&mut tx.conn(), runner).await?;
+            Some(found.ok_or_else(|| RunnerError::Unknown(runner.clone()))?.id)
+        }
+        None => None,
+    };
+    let release = releases::restore(&mut tx, &repository, &environment, host.as_deref(), principal.actor()).await?;
+    let subject = format!("{} {environment}", repository.name);
+    let detail = json!({"release": release.number, "runner": asked.runner});
+    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, detail).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(release.into())))
 }

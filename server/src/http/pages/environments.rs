@@ -19,7 +19,7 @@ use super::{
     Html,
     gates::{asks, decision_rows, freeze_of},
     releases::release_row,
-    rows,
+    replicas, rows,
     viewer::viewer,
 };
 use crate::{
@@ -51,6 +51,7 @@ pub(super) fn routes() -> Routes {
         .get("/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
         .post("/repositories/{owner}/{name}/environments/{environment}/promote", Permission::Change, promote)
         .post("/repositories/{owner}/{name}/environments/{environment}/rollback", Permission::Change, roll_back)
+        .post("/repositories/{owner}/{name}/environments/{environment}/restore", Permission::Change, restore)
 }
 
 async fn list(
@@ -113,6 +114,8 @@ async fn show(
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
         decisions: decision_rows(&repository, &environment, decided, now),
+        replicas: replicas::rows(conn, &environment).await?,
+        drifts: replicas::drift_rows(conn, &environment, now).await?,
         head: RepositoryHead { name: repository.name, tab: Tab::Environments },
         environment: card,
         releases: release_rows,
@@ -268,6 +271,20 @@ async fn roll_back(
     let release = domain::rollback(&mut tx, &repository, &environment, Some(form.to), principal.actor()).await?;
     let subject = format!("{} {environment} #{}", repository.name, release.number);
     audit::append(&mut tx, principal.actor(), "release.rollback", &subject, json!({"to": form.to})).await?;
+    tx.commit().await?;
+    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+}
+
+async fn restore(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, environment)): Named<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let release = domain::restore(&mut tx, &repository, &environment, None, principal.actor()).await?;
+    let subject = format!("{} {environment} #{}", repository.name, release.number);
+    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, json!({})).await?;
     tx.commit().await?;
     Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
 }

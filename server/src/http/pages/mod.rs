@@ -12,9 +12,11 @@ mod login;
 mod logs;
 mod people;
 mod releases;
+mod replicas;
 mod repositories;
 mod rows;
 mod runners;
+mod services;
 mod steering;
 pub(in crate::http) mod steps;
 mod viewer;
@@ -42,4 +44,5 @@ pub fn routes() -> Routes {
         .merge(steering::routes())
         .merge(repositories::routes())
         .merge(runners::routes())
+        .merge(services::routes())
 }

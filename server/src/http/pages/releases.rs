@@ -112,6 +112,8 @@ async fn origin(conn: &mut Conn<'_>, release: &Release) -> Result<String, Proble
             format!("promoted from {from} #{}", source.number)
         }
         (ReleaseKind::Rollback, Some(source)) => format!("rolled back to #{}", source.number),
+        (ReleaseKind::Restore, Some(source)) => format!("made anew from #{}", source.number),
+        (ReleaseKind::Restore, None) => "made anew".to_owned(),
         (ReleaseKind::Promotion, None) => "promoted".to_owned(),
         (ReleaseKind::Rollback, None) => "rolled back".to_owned(),
     })

@@ -9,8 +9,9 @@ use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages,
-        LeaseKey, LogChunk, PROTOCOL, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+        ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat, Hello, Hosting,
+        HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, PROTOCOL, Resumption, Steering, SteeringRequest,
+        StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -30,6 +31,8 @@ const LONGEST_WAIT_MS: u64 = 45_000;
 const LEASES: usize = 256 * 1024;
 /// Of a question about images.
 const DIGESTS: usize = 1024 * 1024;
+/// Of how an environment's replicas stand, of which there are a few thousand at most.
+const ENVIRONMENT: usize = 4 * 1024 * 1024;
 /// Of a job's steps.
 const STEPS: usize = 4 * 1024 * 1024;
 /// Of a chunk of a log: a runner's chunks have 64 KiB of text, which JSON may make six times as long, and more for
@@ -47,6 +50,8 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/claim", needs, claim)
         .post("/api/runner/v1/heartbeat", needs, heartbeat)
         .post("/api/runner/v1/kept-images", needs, kept_images)
+        .post("/api/runner/v1/hosting", needs, hosting)
+        .post("/api/runner/v1/environment", needs, report_environment)
         .post("/api/runner/v1/jobs/{job}/{epoch}/resume", needs, resume)
         .post("/api/runner/v1/jobs/{job}/{epoch}/steering", needs, steering)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps", needs, declare)
@@ -106,6 +111,18 @@ async fn heartbeat(
 
 async fn kept_images(Own(queue): Own, Sent(question): Sent<KeptImages, DIGESTS>) -> Result<Json<Vec<String>>, Problem> {
     Ok(Json(queue.kept_images(question).await?))
+}
+
+async fn hosting(Own(queue): Own, Sent(question): Sent<HostingQuestion, LEASES>) -> Result<Json<Hosting>, Problem> {
+    Ok(Json(queue.hosting(question).await?))
+}
+
+async fn report_environment(
+    Own(queue): Own,
+    Sent(report): Sent<EnvironmentReport, ENVIRONMENT>,
+) -> Result<Json<Value>, Problem> {
+    queue.report_environment(report).await?;
+    Ok(done())
 }
 
 async fn resume(Own(queue): Own, Named((job, epoch)): Named<(String, i64)>) -> Result<Json<Resumption>, Problem> {

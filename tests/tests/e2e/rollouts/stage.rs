@@ -130,6 +130,7 @@ impl Stage {
             release: ReleaseContent { release, number: self.number, apps },
             previous: self.live.clone(),
             strategy: self.strategy.clone(),
+            restore: false,
         }
     }
 

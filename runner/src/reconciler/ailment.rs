@@ -1,0 +1,153 @@
+//! What is not as it should be with a replica, and what helps.
+
+use crate::targets::docker::{Instance, InstanceState};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ailment {
+    /// There is no container of its name.
+    Removed,
+    /// Its container ended, or was stopped, and the engine does not start it again.
+    Stopped,
+    /// Somebody froze it.
+    Paused,
+    /// The engine cannot get rid of it.
+    Broken,
+    /// It runs another image than the release has.
+    OtherImage(String),
+    /// It carries Slipway's labels, and not the right ones.
+    OtherLabels,
+    /// A container that is not Slipway's has its name.
+    Foreign,
+    /// It was taken out of the environment's network.
+    Detached,
+    /// The engine waits before it starts it once more.
+    Restarting,
+    /// It does not pass its health check.
+    Unhealthy(String),
+}
+
+/// What helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Making it, starting it or letting it go on: whichever its container needs.
+    Run,
+    /// Another container in its place.
+    Replace,
+    /// Moving the intruder aside, and making it.
+    MoveAside,
+    /// Connecting it again.
+    Attach,
+    /// Nothing: the engine is at it.
+    Wait,
+}
+
+/// The container of a replica as it was found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) instance: &'a Instance,
+    /// Whether it carries all labels that it should.
+    pub(super) is_ours: bool,
+    /// Whether it carries any that say that it is Slipway's.
+    pub(super) is_slipways: bool,
+}
+
+/// What is wrong with a replica whose container should run this image; none where nothing is to be seen.
+pub(super) fn diagnose(found: Option<Found<'_>>, image: &str) -> Option<Ailment> {
+    let Some(Found { instance, is_ours, is_slipways }) = found else { return Some(Ailment::Removed) };
+    match instance.state {
+        _ if !is_slipways => Some(Ailment::Foreign),
+        _ if !is_ours => Some(Ailment::OtherLabels),
+        _ if instance.image != image => Some(Ailment::OtherImage(instance.image.clone())),
+        InstanceState::Broken => Some(Ailment::Broken),
+        InstanceState::Paused => Some(Ailment::Paused),
+        InstanceState::Startable => Some(Ailment::Stopped),
+        InstanceState::Running if !instance.attached => Some(Ailment::Detached),
+        InstanceState::Running if instance.address.is_none() => Some(Ailment::Restarting),
+        InstanceState::Running => None,
+    }
+}
+
+impl Ailment {
+    /// What helps against it.
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Ailment::Removed | Ailment::Stopped | Ailment::Paused => Remedy::Run,
+            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => Remedy::Replace,
+            Ailment::Foreign => Remedy::MoveAside,
+            Ailment::Detached => Remedy::Attach,
+            Ailment::Restarting => Remedy::Wait,
+        }
+    }
+
+    /// Whether the container may have done it itself; the rest is other people's doing.
+    pub(super) fn is_own_doing(&self) -> bool {
+        matches!(self, Ailment::Stopped | Ailment::Restarting | Ailment::Unhealthy(_))
+    }
+
+    /// What was done about it, for people.
+    pub(super) fn done(&self) -> &'static str {
+        match self {
+            Ailment::Removed => "made it again",
+            Ailment::Stopped => "started it again",
+            Ailment::Paused => "let it go on",
+            Ailment::Detached => "connected it again",
+            Ailment::Foreign => "gave that one another name, and made its own",
+            Ailment::Restarting => "the engine starts it again",
+            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => "replaced it",
+        }
+    }
+}
+
+impl std::fmt::Display for Ailment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Ailment::Removed => "its container was removed",
+            Ailment::Stopped => "its container had ended or was stopped",
+            Ailment::Paused => "its container was paused",
+            Ailment::Broken => "the engine could not end its container",
+            Ailment::OtherImage(image) => return write!(f, "its container ran another image: {image}"),
+            Ailment::OtherLabels => "its container carried other labels than it should",
+            Ailment::Foreign => "a container that is not Slipway's had its name",
+            Ailment::Detached => "its container was taken out of the environment's network",
+            Ailment::Restarting => "its container ends again and again",
+            Ailment::Unhealthy(reason) => return write!(f, "it was not healthy: {reason}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(state: InstanceState, change: impl Fn(&mut Instance)) -> Option<Ailment> {
+        let mut instance = Instance::for_model("r", "web", 1, state, Some("10.0.0.2".to_owned()), Some(80));
+        instance.image = "web@sha256:1".to_owned();
+        change(&mut instance);
+        diagnose(Some(Found { instance: &instance, is_ours: true, is_slipways: true }), "web@sha256:1")
+    }
+
+    #[test]
+    fn what_is_seen_is_named() {
+        assert_eq!(diagnose(None, "x"), Some(Ailment::Removed));
+        assert_eq!(seen(InstanceState::Running, |_| {}), None);
+        assert_eq!(seen(InstanceState::Startable, |_| {}), Some(Ailment::Stopped));
+        assert_eq!(seen(InstanceState::Paused, |_| {}), Some(Ailment::Paused));
+        assert_eq!(seen(InstanceState::Broken, |_| {}), Some(Ailment::Broken));
+        assert_eq!(seen(InstanceState::Running, |it| it.address = None), Some(Ailment::Restarting));
+        let other = seen(InstanceState::Running, |it| it.image = "busybox".to_owned());
+        assert_eq!(other.map(|it| it.remedy()), Some(Remedy::Replace));
+        let detached = seen(InstanceState::Running, |it| {
+            it.address = None;
+            it.attached = false;
+        });
+        assert_eq!(detached, Some(Ailment::Detached));
+    }
+
+    #[test]
+    fn what_is_not_slipways_is_never_removed() {
+        let instance = Instance::for_model("", "", 0, InstanceState::Running, None, None);
+        let found = Found { instance: &instance, is_ours: false, is_slipways: false };
+        assert_eq!(diagnose(Some(found), "x").map(|it| it.remedy()), Some(Remedy::MoveAside));
+    }
+}

@@ -1,0 +1,387 @@
+//! Looking after one environment.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Heard, Lease, Means,
+    ailment::{Ailment, Found, Remedy, diagnose},
+    care::Care,
+};
+use crate::{
+    coordinator::{EnvironmentReport, HostedEnvironment, RegistryCredential, ReleasedApp, ReplicaReport},
+    engine::Engine,
+    registry::pinned,
+    rollouts::health::Prober,
+    targets::docker::{DockerTarget, EnvironmentNames, Instance, Placement, Replica, TargetError},
+};
+
+/// The shortest and the longest between two looks.
+const BRISK: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_secs(10);
+/// How many replicas are probed, or put right, at once.
+const AT_ONCE: usize = 16;
+/// How soon a report that was not taken is sent again.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
+/// How long the server may take to hear a report.
+const TELL_WITHIN: Duration = Duration::from_secs(5);
+
+/// The replica of an app, from 1.
+type Which = (String, u32);
+
+/// Looks after one environment as long as one release is live there.
+pub(super) struct Keeper {
+    pub(super) wanted: Arc<HostedEnvironment>,
+    pub(super) target: DockerTarget,
+    pub(super) means: Arc<Means>,
+    pub(super) stop: CancellationToken,
+    prober: Prober,
+    lease: Lease,
+    cares: BTreeMap<Which, Care>,
+    told: Vec<ReplicaReport>,
+    tell_after: Instant,
+}
+
+/// Something that is wrong with a replica, and the container that was found in its place.
+type Case = (Ailment, Option<Instance>);
+
+impl Keeper {
+    /// A keeper, once the engine answers; none when it is not wanted any more by then.
+    pub(super) async fn open(
+        wanted: HostedEnvironment,
+        registries: Vec<RegistryCredential>,
+        means: Arc<Means>,
+        lease: Lease,
+        stop: CancellationToken,
+    ) -> Option<Self> {
+        let engine = loop {
+            match Engine::connect(means.docker_host.as_deref()).await {
+                Ok(engine) => break engine,
+                Err(error) => tracing::debug!(%error, "an environment waits for the engine"),
+            }
+            stop.run_until_cancelled(tokio::time::sleep(BRISK)).await?;
+        };
+        let placement = Placement {
+            runner: means.runner.clone(),
+            environment: wanted.environment.clone(),
+            names: EnvironmentNames::new(&wanted.environment, &wanted.environment_name),
+        };
+        let target = DockerTarget::new(engine, placement, registries, wanted.secrets.clone());
+        let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
+        let (told, tell_after) = (wanted.known.clone(), Instant::now());
+        let (wanted, cares) = (Arc::new(wanted), BTreeMap::new());
+        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after })
+    }
+
+    /// Looks after the environment until it is told to stop: never in the middle of a change.
+    pub(super) async fn run(mut self, mut hears: UnboundedReceiver<Heard>) {
+        while !self.stop.is_cancelled() {
+            if self.lease.holds() {
+                self.look_after().await;
+            }
+            let pause = self.pause();
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+                Some(heard) = hears.recv() => self.hear(&heard),
+            }
+            while let Ok(heard) = hears.try_recv() {
+                self.hear(&heard);
+            }
+        }
+    }
+
+    fn hear(&mut self, heard: &Heard) {
+        let wanted = self.wanted.clone();
+        for replica in replicas(&wanted) {
+            if *heard == Heard::Ended(self.target.container_name(replica)) {
+                self.care(&which(replica)).is_suspect = true;
+            }
+        }
+    }
+
+    pub(super) fn is_well(&self, app: &str, replica: u32) -> bool {
+        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_well)
+    }
+
+    fn care(&mut self, which: &Which) -> &mut Care {
+        let known = || self.told.iter().find(|told| (&told.app, told.replica) == (&which.0, which.1));
+        let trouble = || known().and_then(|told| told.trouble.clone());
+        self.cares.entry(which.clone()).or_insert_with(|| Care::begin(trouble(), Instant::now()))
+    }
+
+    /// How long nothing needs to be looked at, unless the engine tells something.
+    fn pause(&self) -> Duration {
+        let checks = self.wanted.release.apps.iter().map(|app| Duration::from_millis(app.run.health.interval_ms));
+        let usual = checks.min().unwrap_or(SLOW).clamp(BRISK, SLOW);
+        if self.cares.values().any(Care::is_pressing) { BRISK } else { usual }
+    }
+
+    /// One look, and what it leads to. What is sick is taken out of the routes before it is touched.
+    async fn look_after(&mut self) {
+        let looked = async {
+            let instances = self.target.instances().await?;
+            let mut cases = self.diagnose(&instances).await?;
+            if !cases.is_empty() {
+                self.lead(&instances).await;
+            }
+            self.look_for_ends(&instances).await?;
+            self.probe(&instances, &mut cases).await?;
+            Ok::<_, TargetError>((instances, cases))
+        };
+        let (instances, mut cases) = match looked.await {
+            Ok(found) => found,
+            Err(error) => return tracing::warn!(%error, "an environment cannot be looked at; trying again"),
+        };
+        self.lead(&instances).await;
+        let now = Instant::now();
+        cases.retain(|which, (ailment, _)| self.care(which).may_be_treated(now) && ailment.remedy() != Remedy::Wait);
+        if !cases.is_empty() && self.is_confirmed().await {
+            self.treat(cases).await;
+        }
+        self.remove_strays(&instances).await;
+        self.tell(&instances).await;
+    }
+
+    /// What is wrong with the replicas, as far as can be seen from outside.
+    async fn diagnose(&mut self, instances: &[Instance]) -> Result<BTreeMap<Which, Case>, TargetError> {
+        let wanted = self.wanted.clone();
+        let mut cases = BTreeMap::new();
+        for replica in replicas(&wanted) {
+            let name = self.target.container_name(replica);
+            let image = pinned(&replica.app.image, &replica.app.digest);
+            let found = match instances.iter().find(|instance| instance.name == name) {
+                Some(listed) if listed.image == image => Some(listed.clone()),
+                // The engine's list may have another word for the image, and has nothing of what lacks the labels.
+                _ => self.target.find(&name).await?,
+            };
+            let seen = found.as_ref().map(|instance| Found {
+                instance,
+                is_ours: self.target.is_ours(instance, replica),
+                is_slipways: self.target.is_of_environment(instance),
+            });
+            if let Some(ailment) = diagnose(seen, &image) {
+                self.care(&which(replica)).falls_ill();
+                cases.insert(which(replica), (ailment, found));
+            }
+        }
+        Ok(cases)
+    }
+
+    /// Whose container ended and was started again by the engine itself.
+    async fn look_for_ends(&mut self, instances: &[Instance]) -> Result<(), TargetError> {
+        for instance in instances.iter().filter(|instance| instance.is_running()) {
+            let which = (instance.app.clone(), instance.replica);
+            if self.cares.get(&which).is_none_or(|care| care.is_suspect)
+                && let Some((restarts, exit_code)) = self.target.restarts(&instance.name).await?
+            {
+                self.care(&which).looked_at(restarts, exit_code, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks those that are due and not known to be ill whether they are well.
+    async fn probe(&mut self, instances: &[Instance], cases: &mut BTreeMap<Which, Case>) -> Result<(), TargetError> {
+        let wanted = self.wanted.clone();
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for replica in replicas(&wanted) {
+            if cases.contains_key(&which(replica)) {
+                continue;
+            }
+            let care = self.care(&which(replica));
+            if care.is_due(now) {
+                due.push((replica, care.ran(now)));
+            }
+        }
+        let (prober, target) = (&self.prober, &self.target);
+        let mut asked = Vec::with_capacity(due.len());
+        for (replica, ran) in due {
+            asked.push(async move {
+                let name = target.container_name(replica);
+                (replica, prober.probe(target, &name, &replica.app.run.health, ran).await)
+            });
+        }
+        let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+        for (replica, answer) in answers {
+            let (now, check) = (Instant::now(), &replica.app.run.health);
+            match answer? {
+                Ok(()) if self.care(&which(replica)).passed(check, now) => {
+                    self.target.keep_running(&self.target.container_name(replica)).await?;
+                }
+                Ok(()) => {}
+                Err(met) => {
+                    if let Some(ailment) = self.care(&which(replica)).failed(met, check, now) {
+                        let name = self.target.container_name(replica);
+                        let found = instances.iter().find(|instance| instance.name == name).cloned();
+                        self.care(&which(replica)).falls_ill();
+                        cases.insert(which(replica), (ailment, found));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the server still wants what this keeper keeps. Where it does not answer, its last answer counts as long as the
+    /// lease holds.
+    async fn is_confirmed(&self) -> bool {
+        let asked = Instant::now();
+        match self.means.ask().await {
+            Ok(hosting) => {
+                self.lease.extend(asked + Duration::from_millis(hosting.lease_ms));
+                let release = &self.wanted.release.release;
+                hosting
+                    .environments
+                    .iter()
+                    .any(|it| it.environment == self.wanted.environment && it.release.release == *release)
+            }
+            Err(reason) => {
+                tracing::debug!(reason, "the server does not confirm what is to run");
+                self.lease.holds()
+            }
+        }
+    }
+
+    /// Puts right what can be put right, side by side.
+    async fn treat(&mut self, mut cases: BTreeMap<Which, Case>) {
+        let wanted = self.wanted.clone();
+        if let Err(error) = self.target.ensure_network().await {
+            return tracing::warn!(%error, "an environment's network cannot be made; trying again");
+        }
+        let keeper = &*self;
+        let mut treating = Vec::with_capacity(cases.len());
+        for replica in replicas(&wanted) {
+            let Some((ailment, found)) = cases.remove(&which(replica)) else { continue };
+            treating.push(async move {
+                let done = keeper.treat_one(replica, &ailment, found.as_ref()).await;
+                (replica, ailment, done)
+            });
+        }
+        let treated: Vec<_> = stream::iter(treating).buffer_unordered(AT_ONCE).collect().await;
+        for (replica, ailment, done) in treated {
+            let name = self.target.container_name(replica);
+            let done = match done {
+                Ok(false) => continue,
+                Ok(true) => ailment.done().to_owned(),
+                Err(error) => format!("could not put it right: {error}"),
+            };
+            tracing::info!(container = name, found = %ailment, done, "a replica was not as it should be");
+            self.care(&which(replica)).was_treated(&ailment, done, Instant::now());
+        }
+    }
+
+    /// False when a rollout wants the environment before anything was done.
+    async fn treat_one(
+        &self,
+        replica: Replica<'_>,
+        ailment: &Ailment,
+        found: Option<&Instance>,
+    ) -> Result<bool, TargetError> {
+        let ReleasedApp { app, image, digest, .. } = replica.app;
+        let name = self.target.container_name(replica);
+        if !self.target.has_image(image, digest).await? {
+            // Only waits may be cut off.
+            match self.stop.run_until_cancelled(self.target.pull(image, digest)).await {
+                Some(pulled) => pulled?,
+                None => return Ok(false),
+            }
+        }
+        if self.stop.is_cancelled() {
+            return Ok(false);
+        }
+        match (ailment.remedy(), found) {
+            (Remedy::Wait, _) => return Ok(false),
+            (Remedy::Attach, _) => self.target.attach(&name, app).await?,
+            (Remedy::Replace, _) => {
+                self.target.remove(&name).await?;
+                self.target.ensure_running(replica).await?;
+            }
+            (Remedy::MoveAside, Some(intruder)) => {
+                self.target.move_aside(intruder).await?;
+                self.target.ensure_running(replica).await?;
+            }
+            (Remedy::MoveAside | Remedy::Run, _) => {
+                if let Err(problem) = self.target.ensure_running(replica).await {
+                    tracing::info!(%problem, container = name, "it cannot be started as it is, and is made anew");
+                    self.target.remove(&name).await?;
+                    self.target.ensure_running(replica).await?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes this runner's own containers of the environment that nobody wants any more, such as what a cleanup could not.
+    async fn remove_strays(&self, instances: &[Instance]) {
+        let names: Vec<String> =
+            replicas(&self.wanted).into_iter().map(|replica| self.target.container_name(replica)).collect();
+        let is_stray = |it: &&Instance| it.replica > 0 && self.target.is_own(it) && !names.contains(&it.name);
+        let mut strays = instances.iter().filter(is_stray).peekable();
+        if strays.peek().is_none() || !self.is_confirmed().await {
+            return;
+        }
+        for stray in strays {
+            if self.stop.is_cancelled() {
+                return;
+            }
+            tracing::info!(container = stray.name, "removing a container that no live release has");
+            if let Err(error) = self.target.remove(&stray.name).await {
+                tracing::warn!(%error, "a container cannot be removed; trying again");
+            }
+        }
+    }
+
+    /// Tells the server how the replicas stand, if that is news.
+    async fn tell(&mut self, instances: &[Instance]) {
+        let wanted = self.wanted.clone();
+        let mut reports = Vec::new();
+        for replica in replicas(&wanted) {
+            let container = self.target.container_name(replica);
+            let care = self.care(&which(replica));
+            let (condition, trouble) = (care.condition(), care.trouble());
+            let address = instances.iter().find(|it| it.name == container).and_then(|it| it.upstream.clone());
+            let (app, replica) = which(replica);
+            reports.push(ReplicaReport { app, replica, container, address, condition, trouble });
+        }
+        if reports == self.told || Instant::now() < self.tell_after {
+            return;
+        }
+        let report = EnvironmentReport {
+            runner: self.means.runner.clone(),
+            environment: self.wanted.environment.clone(),
+            release: self.wanted.release.release.clone(),
+            replicas: reports.clone(),
+        };
+        let told = tokio::time::timeout(TELL_WITHIN, self.means.coordinator.report_environment(report)).await;
+        if !matches!(told, Ok(Ok(()))) {
+            self.tell_after = Instant::now() + TELL_AGAIN_AFTER;
+            return;
+        }
+        for told in &mut reports {
+            if let Some(care) = self.cares.get_mut(&(told.app.clone(), told.replica)) {
+                care.was_told(told.trouble.as_ref());
+            }
+            told.trouble = told.trouble.take().filter(|trouble| !trouble.over);
+        }
+        self.told = reports;
+    }
+}
+
+/// The replicas that an environment is to have.
+fn replicas(wanted: &HostedEnvironment) -> Vec<Replica<'_>> {
+    let release = &wanted.release;
+    let mut replicas = Vec::new();
+    for app in &release.apps {
+        replicas.extend((1..=app.run.replicas).map(|number| Replica { release, app, number }));
+    }
+    replicas
+}
+
+fn which(replica: Replica<'_>) -> Which {
+    (replica.app.app.clone(), replica.number)
+}

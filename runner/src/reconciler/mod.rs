@@ -1,0 +1,287 @@
+//! Keeping what is live as it should be: what the server wants against what the engine runs, and what is done about the
+//! difference.
+//!
+//! The server says what the runner's environments are to run ([`Hosting`]). For each of them a keeper looks at its containers:
+//! at once when the engine tells of a change, and every few seconds anyway. It is never at work while a rollout of its
+//! environment is: a rollout begins by sending it away ([`Reconciler::make_way`]), and the next keeper begins from an answer
+//! that the server gave after the rollout's end. A runner that has not heard from its server for longer than its lease changes
+//! nothing any more: somebody else may have been given the environment.
+
+mod ailment;
+mod care;
+mod hearing;
+mod keeper;
+mod routes;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    coordinator::{Coordinator, HostedEnvironment, Hosting, HostingQuestion, RegistryCredential},
+    proxy::Proxy,
+    targets::docker::EnvironmentNames,
+};
+use keeper::Keeper;
+
+/// How often the server is asked although nothing happened that this runner knows of.
+const ASK_EVERY: Duration = Duration::from_secs(15);
+/// How long one answer of the server's may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a keeper works with.
+pub(crate) struct Means {
+    pub(crate) coordinator: Arc<dyn Coordinator>,
+    pub(crate) proxy: Option<Arc<dyn Proxy>>,
+    /// The runner's id.
+    pub(crate) runner: String,
+    /// Its life.
+    pub(crate) incarnation: String,
+    /// Its engine.
+    pub(crate) docker_host: Option<String>,
+}
+
+/// Looks after the environments that the runner hosts.
+pub(crate) struct Reconciler {
+    means: Arc<Means>,
+    state: Mutex<State>,
+    /// Rung when the server has something else to say, perhaps.
+    look: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// Raised whenever a rollout begins or ends: an answer that was asked for before is out of date then.
+    turn: u64,
+    /// How many rollouts of an environment are under way here.
+    rolling: BTreeMap<String, u32>,
+    keepers: BTreeMap<String, Keeping>,
+    lease: Lease,
+}
+
+/// Until when the last answer of the server's holds, shared with the keepers.
+#[derive(Debug, Clone, Default)]
+struct Lease(Arc<Mutex<Option<Instant>>>);
+
+impl Lease {
+    fn extend(&self, until: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    fn holds(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+    }
+}
+
+/// An environment that is being looked after.
+struct Keeping {
+    wanted: HostedEnvironment,
+    registries: Vec<RegistryCredential>,
+    stop: CancellationToken,
+    heard: mpsc::UnboundedSender<Heard>,
+    task: JoinHandle<()>,
+}
+
+impl Keeping {
+    fn is_of(&self, wanted: &HostedEnvironment, registries: &[RegistryCredential]) -> bool {
+        self.wanted.release == wanted.release
+            && self.wanted.secrets == wanted.secrets
+            && self.registries == registries
+            && !self.task.is_finished()
+    }
+}
+
+/// What the engine tells of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Heard {
+    /// The container of this name ended.
+    Ended(String),
+    /// Something else changed.
+    Changed,
+}
+
+/// A rollout's hold on its environment: nobody else touches it until this is dropped.
+#[must_use]
+pub(crate) struct RolloutTurn {
+    reconciler: Arc<Reconciler>,
+    environment: String,
+}
+
+impl Drop for RolloutTurn {
+    fn drop(&mut self) {
+        let mut state = self.reconciler.state();
+        state.turn += 1;
+        if let Some(count) = state.rolling.get_mut(&self.environment) {
+            *count -= 1;
+            if *count == 0 {
+                state.rolling.remove(&self.environment);
+            }
+        }
+        drop(state);
+        self.reconciler.look.notify_one();
+    }
+}
+
+impl Reconciler {
+    /// Looks after nothing yet.
+    pub(crate) fn new(means: Means) -> Arc<Self> {
+        Arc::new(Reconciler { means: Arc::new(means), state: Mutex::default(), look: Notify::new() })
+    }
+
+    /// Looks after the runner's environments until `ended` is cancelled.
+    pub(crate) async fn run(self: Arc<Self>, ended: CancellationToken) {
+        let hearing = tokio::spawn(ended.clone().run_until_cancelled_owned(hearing::listen(self.clone())));
+        while !ended.is_cancelled() {
+            self.ask().await;
+            tokio::select! {
+                () = ended.cancelled() => {}
+                () = self.look.notified() => {}
+                () = tokio::time::sleep(ASK_EVERY) => {}
+            }
+        }
+        let keepers = std::mem::take(&mut self.state().keepers);
+        for keeping in keepers.values() {
+            keeping.stop.cancel();
+        }
+        for keeping in keepers.into_values() {
+            let _ = keeping.task.await;
+        }
+        let _ = hearing.await;
+    }
+
+    /// Sends the environment's keeper away, and returns once it has gone.
+    pub(crate) async fn make_way(self: &Arc<Self>, environment: &str) -> RolloutTurn {
+        let turn = RolloutTurn { reconciler: self.clone(), environment: environment.to_owned() };
+        let keeping = {
+            let mut state = self.state();
+            state.turn += 1;
+            *state.rolling.entry(environment.to_owned()).or_insert(0) += 1;
+            state.keepers.remove(environment)
+        };
+        if let Some(keeping) = keeping {
+            keeping.stop.cancel();
+            let _ = keeping.task.await;
+        }
+        turn
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the server what is to run, and goes by it. Without an answer, what was known goes on as long as the lease holds.
+    async fn ask(self: &Arc<Self>) {
+        loop {
+            let (turn, asked) = (self.state().turn, Instant::now());
+            match self.means.ask().await {
+                // Else a rollout began or ended meanwhile: the answer may be of before.
+                Ok(hosting) => {
+                    if self.go_by(turn, asked, hosting) {
+                        return;
+                    }
+                }
+                Err(reason) => {
+                    tracing::debug!(reason, "the server does not say what is to run");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Begins to keep what is wanted, and stops keeping what is not; false when the answer is out of date.
+    fn go_by(self: &Arc<Self>, turn: u64, asked: Instant, hosting: Hosting) -> bool {
+        let mut state = self.state();
+        if state.turn != turn {
+            return false;
+        }
+        state.lease.extend(asked + Duration::from_millis(hosting.lease_ms));
+        let wanted: BTreeSet<&String> = hosting.environments.iter().map(|wanted| &wanted.environment).collect();
+        state.keepers.retain(|environment, keeping| {
+            let stays = wanted.contains(environment);
+            if !stays {
+                keeping.stop.cancel();
+            }
+            stays
+        });
+        for wanted in hosting.environments {
+            let known = state.keepers.get(&wanted.environment);
+            if state.rolling.contains_key(&wanted.environment)
+                || known.is_some_and(|keeping| keeping.is_of(&wanted, &hosting.registries))
+            {
+                continue;
+            }
+            let before = state.keepers.remove(&wanted.environment);
+            let keeping = self.begin(wanted.clone(), hosting.registries.clone(), state.lease.clone(), before);
+            state.keepers.insert(wanted.environment, keeping);
+        }
+        true
+    }
+
+    /// Begins to look after an environment, once the keeper before has gone.
+    fn begin(
+        self: &Arc<Self>,
+        wanted: HostedEnvironment,
+        registries: Vec<RegistryCredential>,
+        lease: Lease,
+        before: Option<Keeping>,
+    ) -> Keeping {
+        let stop = CancellationToken::new();
+        let (heard, hears) = mpsc::unbounded_channel();
+        let opening = Keeper::open(wanted.clone(), registries.clone(), self.means.clone(), lease, stop.clone());
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                before.stop.cancel();
+                let _ = before.task.await;
+            }
+            if let Some(keeper) = opening.await {
+                keeper.run(hears).await;
+            }
+        });
+        Keeping { wanted, registries, stop, heard, task }
+    }
+
+    /// Tells the keeper of an environment what the engine told.
+    fn tell(&self, environment: &str, heard: Heard) {
+        if let Some(keeping) = self.state().keepers.get(environment) {
+            // One that has gone needs to hear nothing.
+            let _ = keeping.heard.send(heard);
+        }
+    }
+
+    /// Tells whoever keeps the environment with this network.
+    fn tell_of_network(&self, network: &str) {
+        for keeping in self.state().keepers.values() {
+            let names = EnvironmentNames::new(&keeping.wanted.environment, &keeping.wanted.environment_name);
+            if names.network() == network {
+                let _ = keeping.heard.send(Heard::Changed);
+            }
+        }
+    }
+
+    fn tell_all(&self) {
+        for keeping in self.state().keepers.values() {
+            let _ = keeping.heard.send(Heard::Changed);
+        }
+    }
+}
+
+impl Means {
+    /// What the server wants; an error says why it does not tell.
+    async fn ask(&self) -> Result<Hosting, String> {
+        let question = HostingQuestion { runner: self.runner.clone(), incarnation: self.incarnation.clone() };
+        match tokio::time::timeout(ANSWER_WITHIN, self.coordinator.hosting(question)).await {
+            Ok(Ok(hosting)) => Ok(hosting),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
+    }
+}

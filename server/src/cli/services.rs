@@ -1,0 +1,46 @@
+//! `slipway services`: what runs where.
+
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::{Client, Failure, releases::text, say};
+
+#[derive(Debug, Args)]
+pub(super) struct Services {
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: Client,
+}
+
+impl Services {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let answer: Value = self.client.call(Method::GET, &["services"], None::<&Value>).await?;
+        if self.json {
+            return Ok(say(&answer)?);
+        }
+        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rows: Vec<[String; 5]> = items.iter().map(row).collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let [places, apps, conditions, addresses] = [0, 1, 2, 3].map(width);
+        for [place, app, condition, address, release] in &rows {
+            let line =
+                format!("{place:places$}  {app:apps$}  {condition:conditions$}  {address:addresses$}  {release}");
+            say(line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+fn row(item: &Value) -> [String; 5] {
+    let domain = item["domain"].as_str().map(|domain| format!("  {domain}")).unwrap_or_default();
+    [
+        format!("{} {}", text(item, "repository"), text(item, "environment")),
+        format!("{} {}", text(item, "app"), item["replica"]),
+        text(item, "condition").replace('_', " "),
+        item["address"].as_str().unwrap_or("-").to_owned(),
+        format!("#{}{domain}", item["release"]),
+    ]
+}

@@ -1,0 +1,73 @@
+//! The containers of what is live, as their runner last told of them.
+
+use serde_json::Value;
+use slipway_runner::coordinator::{Condition, ReplicaReport, Trouble};
+use slipway_web::{
+    pages::{DriftRow, ReplicaRow},
+    time::When,
+};
+
+use crate::store::{Conn, StoreError, environments::Environment, events::Event, standing};
+
+/// What was put right that is shown.
+const DRIFTS: i64 = 20;
+
+/// How the containers of an environment stand.
+pub(super) async fn rows(conn: &mut Conn<'_>, environment: &Environment) -> Result<Vec<ReplicaRow>, StoreError> {
+    let standing = standing::find(conn, &environment.id).await?;
+    Ok(standing.into_iter().flat_map(|standing| standing.replicas.0).map(row).collect())
+}
+
+fn row(report: ReplicaReport) -> ReplicaRow {
+    ReplicaRow {
+        app: report.app,
+        replica: report.replica,
+        container: report.container,
+        address: report.address,
+        condition: report.condition.word().replace('_', " "),
+        good: is_good(report.condition),
+        trouble: report.trouble.map(in_words),
+    }
+}
+
+/// Whether a condition is as it should be; none of what is neither good nor bad.
+pub(super) fn is_good(condition: Condition) -> Option<bool> {
+    match condition {
+        Condition::Healthy => Some(true),
+        Condition::Starting => None,
+        Condition::Sick | Condition::CrashLoop => Some(false),
+    }
+}
+
+fn in_words(trouble: Trouble) -> String {
+    let Trouble { found, done, times, .. } = trouble;
+    if times > 1 { format!("{found}; {done}, {times} times") } else { format!("{found}; {done}") }
+}
+
+/// What was found amiss in an environment, newest first.
+pub(super) async fn drift_rows(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    now: i64,
+) -> Result<Vec<DriftRow>, StoreError> {
+    let events = standing::drifts(conn, &environment.id, DRIFTS).await?;
+    Ok(events.into_iter().map(|event| drift_row(&event, now)).collect())
+}
+
+fn drift_row(event: &Event, now: i64) -> DriftRow {
+    let text = |name: &str| event.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |name: &str| event.data.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let done = match event.kind.as_str() {
+        "environment.healed" => "is well again".to_owned(),
+        "environment.crash_loop" => {
+            format!("{}; it does not stay well, {} times by now", text("done"), number("times"))
+        }
+        _ => text("done"),
+    };
+    DriftRow {
+        replica: format!("{} {}", text("app"), number("replica")),
+        found: text("found"),
+        done,
+        when: When { at: event.at, now },
+    }
+}

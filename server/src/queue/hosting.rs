@@ -1,0 +1,207 @@
+//! What a runner is told of the environments that it hosts, and what it tells of them.
+
+use std::collections::BTreeSet;
+
+use slipway_runner::coordinator::{
+    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+};
+
+use super::{ServerCoordinator, fence::ReportError, work};
+use crate::{
+    events::NewEvent,
+    ids::EnvironmentId,
+    secrets::repository as secrets,
+    store::{
+        self, Conn, JsonText, StoreError, Tx,
+        environments::Environment,
+        standing::{Hosted, Standing},
+    },
+};
+
+/// The most replicas that are told of an environment.
+const MOST_REPLICAS: usize = 10_000;
+/// The longest text of what was found or done, in characters.
+const TEXT_LIMIT: usize = 500;
+
+/// What the runner's environments are to run. A life that is over hosts nothing any more.
+pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuestion) -> Result<Hosting, ReportError> {
+    let mut reader = server.store.read().await?;
+    let conn = &mut reader.conn();
+    let mut hosting =
+        Hosting { lease_ms: u64::try_from(server.timing.lease_ms()).unwrap_or(u64::MAX), ..Hosting::default() };
+    let runner = store::runners::find(conn, &question.runner).await?;
+    if !runner.is_some_and(|runner| runner.revoked_at.is_none() && runner.incarnation == question.incarnation) {
+        return Ok(hosting);
+    }
+    for hosted in store::standing::hosted(conn, &question.runner).await? {
+        hosting.environments.extend(describe(conn, server, hosted).await?);
+    }
+    if !hosting.environments.is_empty() {
+        hosting.registries = work::registries(conn, server).await?;
+    }
+    Ok(hosting)
+}
+
+async fn describe(
+    conn: &mut Conn<'_>,
+    server: &ServerCoordinator,
+    hosted: Hosted,
+) -> Result<Option<HostedEnvironment>, StoreError> {
+    let Some(live) = store::releases::live(conn, &hosted.id).await? else { return Ok(None) };
+    let release = live.content();
+    let named: BTreeSet<&String> = release.apps.iter().flat_map(|app| &app.run.secrets).collect();
+    let secrets = if named.is_empty() {
+        Vec::new()
+    } else {
+        let source = server.credentials.as_ref();
+        let all = secrets::opened(conn, source, &hosted.repository_id, Some(&hosted.name)).await?;
+        all.into_iter().filter(|secret| named.contains(&secret.name)).collect()
+    };
+    let known = store::standing::find(conn, &hosted.id).await?.map(|standing| standing.replicas.0);
+    Ok(Some(HostedEnvironment {
+        environment: hosted.id.to_string(),
+        environment_name: hosted.name,
+        repository_name: hosted.repository_name,
+        release,
+        secrets,
+        known: known.unwrap_or_default(),
+    }))
+}
+
+/// Stores how an environment's replicas stand, with an event for everything that was found amiss and for its end. What comes
+/// of a runner that does not host it, or of a release that is not live, is of the past, and dropped.
+pub(super) async fn report(server: &ServerCoordinator, report: EnvironmentReport) -> Result<(), ReportError> {
+    if report.replicas.len() > MOST_REPLICAS {
+        return Err(ReportError::Refused(format!("a report names at most {MOST_REPLICAS} replicas")));
+    }
+    let Ok(id) = report.environment.parse::<EnvironmentId>() else { return Ok(()) };
+    let mut tx = server.store.write().await?;
+    let Some(environment) = store::environments::find(&mut tx.conn(), &id).await? else { return Ok(()) };
+    if !may_tell(&mut tx, server, &report, &environment).await? {
+        return Ok(());
+    }
+    let Some(live) = store::releases::live(&mut tx.conn(), &id).await? else { return Ok(()) };
+    if live.id.as_str() != report.release {
+        return Ok(());
+    }
+    let before = store::standing::find(&mut tx.conn(), &id).await?.map(|standing| standing.replicas.0);
+    let before = before.unwrap_or_default();
+    let replicas: Vec<ReplicaReport> = report.replicas.into_iter().map(bounded).collect();
+    for replica in &replicas {
+        let known = before.iter().find(|it| (&it.app, it.replica) == (&replica.app, replica.replica));
+        for kind in news(known, replica) {
+            let trouble = replica.trouble.as_ref();
+            tx.emit(
+                NewEvent::new(kind)
+                    .repository(&environment.repository_id)
+                    .environment(&id)
+                    .release(&live.id)
+                    .with("app", &replica.app)
+                    .with("replica", replica.replica)
+                    .with("found", trouble.map(|trouble| &trouble.found))
+                    .with("done", trouble.map(|trouble| &trouble.done))
+                    .with("times", trouble.map(|trouble| trouble.times)),
+            );
+        }
+    }
+    let replicas: Vec<ReplicaReport> = replicas.into_iter().map(settled).collect();
+    if before.iter().map(|it| it.condition).ne(replicas.iter().map(|it| it.condition)) {
+        // Whoever looks at the environment sees it change.
+        tx.emit(NewEvent::new("environment.stands").repository(&environment.repository_id).environment(&id));
+    }
+    let at = tx.now();
+    let standing = Standing {
+        environment_id: id,
+        release_id: live.id,
+        runner_id: report.runner,
+        replicas: JsonText(replicas),
+        at,
+    };
+    store::standing::put(&mut tx, &standing).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Whether the runner hosts the environment, and the life of it that tells is the present one.
+async fn may_tell(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    report: &EnvironmentReport,
+    environment: &Environment,
+) -> Result<bool, StoreError> {
+    let host = store::placement::host(&mut tx.conn(), &environment.id).await?;
+    let runner = store::runners::find(&mut tx.conn(), &report.runner).await?;
+    let of_life =
+        |runner: &store::runners::Runner| server.life.as_deref().is_none_or(|life| life == runner.incarnation);
+    Ok(host.as_deref() == Some(&report.runner) && runner.as_ref().is_some_and(of_life))
+}
+
+fn bounded(mut replica: ReplicaReport) -> ReplicaReport {
+    if let Some(trouble) = &mut replica.trouble {
+        for text in [&mut trouble.found, &mut trouble.done] {
+            *text = text.chars().take(TEXT_LIMIT).collect();
+        }
+    }
+    replica
+}
+
+/// What is over has been told, and is kept as an event.
+fn settled(mut replica: ReplicaReport) -> ReplicaReport {
+    replica.trouble = replica.trouble.filter(|trouble| !trouble.over);
+    replica
+}
+
+/// What a report tells of a replica that is not known yet, as kinds of events. What comes again and again is told at its 1st,
+/// 2nd, 4th, … time.
+fn news(before: Option<&ReplicaReport>, now: &ReplicaReport) -> Vec<&'static str> {
+    let Some(trouble) = &now.trouble else { return Vec::new() };
+    let known = before.and_then(|before| before.trouble.as_ref());
+    let mut news = Vec::new();
+    let is_same = |known: &Trouble| (&known.found, &known.done) == (&trouble.found, &trouble.done);
+    let was_loop = before.is_some_and(|before| before.condition == Condition::CrashLoop);
+    if now.condition == Condition::CrashLoop && !was_loop {
+        news.push("environment.crash_loop");
+    } else if !known.is_some_and(is_same) || known.is_some_and(|known| passes_a_power(known.times, trouble.times)) {
+        news.push("environment.drifted");
+    }
+    if trouble.over {
+        news.push("environment.healed");
+    }
+    news
+}
+
+fn passes_a_power(before: u32, now: u32) -> bool {
+    before.checked_ilog2() < now.checked_ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replica(condition: Condition, times: u32, over: bool) -> ReplicaReport {
+        let trouble = Trouble { found: "it ended".to_owned(), done: "started it".to_owned(), times, over };
+        ReplicaReport {
+            app: "web".to_owned(),
+            replica: 1,
+            container: "web-1".to_owned(),
+            address: None,
+            condition,
+            trouble: Some(trouble),
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_told_once() {
+        let first = replica(Condition::Starting, 1, false);
+        assert_eq!(news(None, &first), ["environment.drifted"]);
+        assert!(news(Some(&first), &first).is_empty());
+        let over = replica(Condition::Healthy, 1, true);
+        assert_eq!(news(Some(&first), &over), ["environment.healed"]);
+        assert_eq!(news(None, &over), ["environment.drifted", "environment.healed"], "nobody heard of its beginning");
+        let in_loop = replica(Condition::CrashLoop, 3, false);
+        assert_eq!(news(Some(&first), &in_loop), ["environment.crash_loop"]);
+        assert!(
+            news(Some(&replica(Condition::CrashLoop, 5, false)), &replica(Condition::CrashLoop, 6, false)).is_empty()
+        );
+        assert_eq!(news(Some(&in_loop), &replica(Condition::CrashLoop, 4, false)), ["environment.drifted"]);
+    }
+}
