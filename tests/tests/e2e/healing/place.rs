@@ -124,13 +124,13 @@ impl Place {
         .await;
     }
 
-    /// Waits until it was told that this was done about a container, and that it is over.
-    pub(crate) async fn is_put_right(&self, what: &str, name: &str, done: &str) {
+    /// Waits until it was told that one of these was done about a container, and that it is over.
+    pub(crate) async fn is_put_right(&self, what: &str, name: &str, done: &[&str]) {
         until(&format!("{what} to be put right"), LONG, async || {
             let drifts = self.drifts().await;
             let newest = drifts.first()?;
-            let told = newest["kind"] == "environment.healed" && newest["done"].as_str()?.starts_with(done);
-            told.then_some(())
+            let told = newest["done"].as_str()?;
+            (newest["kind"] == "environment.healed" && done.iter().any(|done| told.starts_with(done))).then_some(())
         })
         .await;
         self.runs(name).await;
