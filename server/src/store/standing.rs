@@ -107,7 +107,8 @@ pub(crate) async fn hosted(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Host
          WHERE e.runner_id = $1 AND e.removed_at IS NULL
            AND EXISTS (SELECT 1 FROM release l WHERE l.environment_id = e.id AND l.state = 'live')
            AND NOT EXISTS (SELECT 1 FROM release u WHERE u.environment_id = e.id
-                           AND u.state IN ('queued', 'rolling') AND u.started_at IS NOT NULL)
+                           AND u.state IN ('held', 'queued', 'rolling') AND u.state <> 'held'
+                           AND u.started_at IS NOT NULL)
          ORDER BY e.id",
         runner
     )?)

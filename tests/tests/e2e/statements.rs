@@ -20,8 +20,8 @@ const SMALL: &[&str] = &["registry_credential", "runner", "access_token", "sessi
 const LIMITED: &[&str] = &["counted", "offered", "newest"];
 /// Indexes of which a statement reads one end alone.
 const ENDS: &[&str] = &["job_turn"];
-/// Indexes over what waits or is under way alone.
-const PARTIAL: &[&str] = &["job_waiting", "job_leased", "job_line", "schedule_due", "release_held"];
+/// Indexes over what is live, waits or is under way alone.
+const PARTIAL: &[&str] = &["job_waiting", "job_leased", "job_line", "schedule_due", "release_held", "release_live"];
 
 /// The server's SQL: every string of its sources that begins like a statement.
 fn statements() -> BTreeSet<String> {
