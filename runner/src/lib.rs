@@ -25,7 +25,7 @@ pub mod rollouts;
 mod steps;
 mod storage;
 pub mod targets;
-mod tls;
+pub mod tls;
 mod workspace;
 
 pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run, run_until_drained};

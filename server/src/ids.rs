@@ -127,6 +127,18 @@ id!(
     /// An audit entry.
     AuditId
 );
+id!(
+    /// A channel that notifications go to.
+    ChannelId
+);
+id!(
+    /// Trouble that somebody should know of.
+    AlertId
+);
+id!(
+    /// One message to one channel.
+    NotificationId
+);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ pub mod http;
 pub mod ids;
 pub mod intake;
 pub mod logs;
+pub mod notifications;
 pub mod queue;
 pub mod releases;
 pub mod retention;

@@ -22,6 +22,7 @@ pub mod git_server;
 pub mod house;
 pub mod http_line;
 pub mod images;
+pub mod inbox;
 pub mod load;
 pub mod own_engine;
 pub mod pipeline;

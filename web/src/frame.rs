@@ -24,6 +24,8 @@ pub struct Frame {
 pub enum Section {
     /// Repositories, builds, environments.
     Repositories,
+    /// What is wrong.
+    Alerts,
     /// Webhook deliveries.
     Deliveries,
     /// Services.
@@ -103,6 +105,7 @@ impl Frame {
         matches!(
             (self.section, section),
             (Section::Repositories, "repositories")
+                | (Section::Alerts, "alerts")
                 | (Section::Deliveries, "deliveries")
                 | (Section::Services, "services")
                 | (Section::Runners, "runners")

@@ -1,6 +1,7 @@
 //! The composition root: opens the store, starts the loops, the HTTP service and the embedded runner, and ends them.
 
 mod data_dir;
+mod notifier;
 mod runner;
 mod runner_folder;
 mod serve;
@@ -21,7 +22,9 @@ use crate::{
     access::make_first_token,
     clock::SystemClock,
     config::Config,
-    http, queue,
+    http,
+    notifications::Sender,
+    queue,
     secrets::{KeyError, Sealer, Secret, SecretKey},
     store::{Archive, Store, StoreError},
 };
@@ -55,6 +58,9 @@ pub enum StartError {
     /// There is no key to seal secrets with.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Nothing can be sent to anybody.
+    #[error("cannot read the certificates that HTTPS is checked with: {0}")]
+    Certificates(#[from] reqwest::Error),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,8 +102,10 @@ impl App {
 
         let shutdown = CancellationToken::new();
         let public_url = config.public_url.clone().unwrap_or_else(|| url_of(address));
-        let state = AppState::new(Parts { store, config, public_url, sealer: Sealer::new(&key), shutdown });
+        let sender = Sender::new(config.mail.clone(), public_url.as_str())?;
+        let state = AppState::new(Parts { store, config, public_url, sealer: Sealer::new(&key), sender, shutdown });
         let loops = TaskTracker::new();
+        notifier::start(&state, &loops);
         let runner = runner::start(&state, data_dir.path(), &loops)?;
         let serving = serve(listener, &state);
         Ok(App { address, state, first_token, runner, serving, loops, _data_dir: data_dir })

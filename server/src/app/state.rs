@@ -12,6 +12,7 @@ use crate::{
     deliveries::Decoy,
     http::Bodies,
     intake::Intake,
+    notifications::Sender,
     queue::{ServerCoordinator, Timing},
     secrets::Sealer,
     store::Store,
@@ -32,6 +33,8 @@ pub struct Shared {
     pub public_url: Url,
     /// Seals and opens what must not be read from the database.
     pub sealer: Sealer,
+    /// Sends what people are told.
+    pub sender: Sender,
     /// Cancelled when the server shuts down: every stream ends then.
     pub shutdown: CancellationToken,
     /// How sessions are kept in browsers.
@@ -58,12 +61,13 @@ pub(super) struct Parts {
     pub(super) config: Config,
     pub(super) public_url: Url,
     pub(super) sealer: Sealer,
+    pub(super) sender: Sender,
     pub(super) shutdown: CancellationToken,
 }
 
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { store, config, public_url, sealer, shutdown } = parts;
+        let Parts { store, config, public_url, sealer, sender, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
         let coordinator = ServerCoordinator::new(store.clone(), credentials, Timing::default());
         AppState(Arc::new(Shared {
@@ -78,6 +82,7 @@ impl AppState {
             config,
             public_url,
             sealer,
+            sender,
             shutdown,
         }))
     }

@@ -1,6 +1,8 @@
 //! The command line: `slipway server`, commands that talk to a running server by its API, and those that work on a
 //! working tree without any server.
 
+mod alert;
+mod channel;
 mod client;
 mod environment;
 mod exit;
@@ -112,6 +114,12 @@ enum Command {
     Secret(secret::SecretCommand),
     /// Removes what the limits of retention no longer keep, at once instead of within the hour.
     Gc(gc::Gc),
+    /// Where people are told what happened.
+    #[command(subcommand)]
+    Channel(channel::ChannelCommand),
+    /// What is wrong now.
+    #[command(subcommand)]
+    Alert(alert::AlertCommand),
     /// Builds at set times.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -251,6 +259,8 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Protect(protect) => protect.run().await,
         Command::Secret(command) => secret::run(command).await,
         Command::Gc(gc) => gc.run().await,
+        Command::Channel(command) => channel::run(command).await,
+        Command::Alert(command) => alert::run(command).await,
         Command::Schedule(command) => schedule::run(command).await,
         Command::Trigger(trigger) => trigger::run(trigger).await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,

@@ -28,6 +28,7 @@ pub(super) struct File {
     pub(super) proxy: ProxySection,
     pub(super) retention: Limits,
     pub(super) archive: ArchiveSection,
+    pub(super) mail: MailSection,
 }
 
 /// `[runner]`: the embedded runner.
@@ -64,6 +65,14 @@ pub(super) struct ArchiveSection {
     pub(super) access_key_id: Option<String>,
 }
 
+/// `[mail]`: the server that mail is sent by.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct MailSection {
+    pub(super) url: Option<Secret>,
+    pub(super) from: Option<String>,
+}
+
 /// The keys that may stand in each table; `""` is the top. A test compares them with the structs above.
 const KEYS: &[(&str, &[&str])] = &[
     (
@@ -85,8 +94,10 @@ const KEYS: &[(&str, &[&str])] = &[
             "proxy",
             "retention",
             "archive",
+            "mail",
         ],
     ),
+    ("mail", &["url", "from"]),
     ("archive", &["url", "endpoint", "region", "access_key_id"]),
     (
         "runner",

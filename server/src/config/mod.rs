@@ -2,6 +2,7 @@
 
 mod archive;
 mod file;
+mod mail;
 mod nearest;
 mod proxy;
 
@@ -19,6 +20,7 @@ use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits};
 use url::Url;
 
 use crate::{
+    notifications::MailServer,
     retention::Limits,
     runners::{Label, Labels, check_labels},
     secrets::Secret,
@@ -70,6 +72,8 @@ pub struct Config {
     pub retention: Limits,
     /// Where finished logs are kept.
     pub archive: ArchiveSettings,
+    /// The server that mail is sent by; none where none is sent.
+    pub mail: Option<MailServer>,
 }
 
 /// The embedded runner.
@@ -218,6 +222,12 @@ pub struct Overrides {
     /// The secret of the access key. By variable only, so that no process list shows it.
     #[arg(skip)]
     pub archive_secret_access_key: Option<Secret>,
+    /// The address of the server that mail is sent by, with its login. By variable only, so that no process list shows it.
+    #[arg(skip)]
+    pub mail_url: Option<Secret>,
+    /// In whose name mail is sent.
+    #[arg(long, env = "SLIPWAY_MAIL_FROM", value_name = "ADDRESS")]
+    pub mail_from: Option<String>,
 }
 
 /// Why there is no configuration to start with.
@@ -282,6 +292,7 @@ impl Overrides {
         let secret = |name| std::env::var(name).ok().map(Secret::new);
         self.secret_key = secret("SLIPWAY_SECRET_KEY");
         self.archive_secret_access_key = secret("SLIPWAY_ARCHIVE_SECRET_ACCESS_KEY");
+        self.mail_url = secret("SLIPWAY_MAIL_URL");
     }
 }
 
@@ -381,6 +392,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
                 secret_access_key: over.archive_secret_access_key,
             },
         )?,
+        mail: mail::resolve(over.mail_url.or(file.mail.url), over.mail_from.or(file.mail.from))?,
         listen: over.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))),
         public_url: web_address("public_url", over.public_url.or(file.public_url))?,
         database,

@@ -8,8 +8,8 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    environments::ProtectionError, releases::ReleaseError, runners::RunnerError, secrets::repository::SecretError,
-    store::StoreError,
+    environments::ProtectionError, notifications::ChannelError, releases::ReleaseError, runners::RunnerError,
+    secrets::repository::SecretError, store::StoreError,
 };
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
@@ -198,6 +198,16 @@ impl From<RunnerError> for Problem {
             RunnerError::NameTaken(_) => Problem::conflict(sentence(&error)),
             RunnerError::Unknown(_) => Problem::not_found(sentence(&error)),
             RunnerError::BadName | RunnerError::BadLabels(_) => Problem::unprocessable(sentence(&error)),
+        }
+    }
+}
+
+impl From<ChannelError> for Problem {
+    fn from(error: ChannelError) -> Self {
+        match error {
+            ChannelError::Store(error) => error.into(),
+            ChannelError::Sealed(_) | ChannelError::Unknown(_) => Problem::conflict(sentence(&error)),
+            wrong => Problem::unprocessable(sentence(&wrong)),
         }
     }
 }

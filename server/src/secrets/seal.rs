@@ -34,6 +34,12 @@ impl<'a> Place<'a> {
         Place { table: "registry_credential", id: host }
     }
 
+    /// The address of a channel, by the channel's id.
+    #[must_use]
+    pub fn channel(id: &'a str) -> Self {
+        Place { table: "channel", id }
+    }
+
     /// A secret of a repository, by the whole of its row's key.
     #[must_use]
     pub fn secret(key: &'a str) -> Self {

@@ -19,6 +19,7 @@ mod gates;
 mod healing;
 mod language;
 mod next_life;
+mod notifications;
 mod prepared;
 mod promotion;
 mod pushes;

@@ -15,13 +15,23 @@ use slipway_tests::databases::TestDatabase;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
 
 /// Tables that a whole read of costs nothing: they grow with what people set up, not with what happens.
-const SMALL: &[&str] = &["registry_credential", "runner", "access_token", "session", "schedule", "environment"];
+const SMALL: &[&str] =
+    &["registry_credential", "runner", "access_token", "session", "schedule", "environment", "channel", "notified"];
 /// What a statement itself has limited to a few rows before it reads all of them.
 const LIMITED: &[&str] = &["counted", "offered", "newest"];
 /// Indexes of which a statement reads one end alone.
 const ENDS: &[&str] = &["job_turn"];
-/// Indexes over what is live, waits or is under way alone.
-const PARTIAL: &[&str] = &["job_waiting", "job_leased", "job_line", "schedule_due", "release_held", "release_live"];
+/// Indexes over what is live, waits, is under way or is wrong alone.
+const PARTIAL: &[&str] = &[
+    "job_waiting",
+    "job_leased",
+    "job_line",
+    "schedule_due",
+    "release_held",
+    "release_live",
+    "alert_open",
+    "notification_waiting",
+];
 
 /// The server's SQL: every string of its sources that begins like a statement.
 fn statements() -> BTreeSet<String> {

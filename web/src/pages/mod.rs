@@ -1,5 +1,6 @@
 //! One view model a page. Each is an askama template: `page.render()` gives the whole document.
 
+mod alerts;
 mod build;
 mod connect;
 mod deliveries;
@@ -12,6 +13,7 @@ mod repository;
 mod runners;
 mod services;
 
+pub use alerts::{AlertRow, AlertsPage, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};

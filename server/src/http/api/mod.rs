@@ -1,13 +1,16 @@
 //! The API under `/api/v1`: JSON in, JSON out, problems as RFC 9457 has them.
 
+pub(super) mod alerts;
 mod audit;
 mod builds;
+mod channels;
 pub(super) mod decisions;
 mod deliveries;
 mod environments;
 mod events;
 pub(super) mod logs;
 pub(super) mod lookup;
+mod notifications;
 mod page;
 mod placement;
 mod promotions;
@@ -36,13 +39,16 @@ pub(in crate::http) use schedules::{run_schedule, set_paused};
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
+        .merge(alerts::routes())
         .merge(audit::routes())
         .merge(builds::routes())
+        .merge(channels::routes())
         .merge(decisions::routes())
         .merge(deliveries::routes())
         .merge(environments::routes())
         .merge(events::routes())
         .merge(logs::routes())
+        .merge(notifications::routes())
         .merge(placement::routes())
         .merge(promotions::routes())
         .merge(registries::routes())

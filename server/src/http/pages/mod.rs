@@ -1,5 +1,6 @@
 //! The dashboard's pages: each handler reads rows, makes the view model, and lets `slipway-web` draw it.
 
+mod alerts;
 mod assets;
 mod builds;
 mod connect;
@@ -31,6 +32,7 @@ use crate::access::Routes;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
+        .merge(alerts::routes())
         .merge(assets::routes())
         .merge(builds::routes())
         .merge(connect::routes())

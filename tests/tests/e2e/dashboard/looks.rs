@@ -5,7 +5,7 @@ use slipway_tests::browser::Browser;
 
 use super::scene::Scene;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "/",
     "/repositories/acme/shop",
     "/repositories/acme/shop/builds/2",
@@ -14,6 +14,7 @@ const PAGES: [&str; 10] = [
     "/repositories/acme/shop/environments",
     "/repositories/acme/shop/environments/staging",
     "/repositories/acme/shop/environments/dev/releases/1",
+    "/alerts",
     "/deliveries",
     "/login",
 ];

@@ -1,0 +1,93 @@
+//! What these tests say: channels that lead to an inbox, and what came there.
+
+use slipway_pipelines::plan::ReleasePlan;
+use slipway_runner::coordinator::JobResult;
+use slipway_server::{
+    notifications::{Address, NewChannel, NotificationState, Rule, Sender, deliver_due, read_news, set_channel},
+    secrets::Secret,
+    store::{
+        alerts::{self, Alert},
+        notifications,
+    },
+};
+use slipway_tests::{
+    databases::TestDatabase,
+    inbox::Inbox,
+    pipeline::{Pipeline, built, digest, usual_plan},
+};
+
+pub(crate) const MINUTE: i64 = 60_000;
+
+/// A server whose channels lead to an inbox.
+pub(crate) struct Scene {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) inbox: Inbox,
+    sender: Sender,
+}
+
+impl Scene {
+    pub(crate) async fn new(database: TestDatabase) -> Self {
+        let pipeline = Pipeline::new(database).await;
+        let sender = Sender::new(None, "https://slipway.example").unwrap();
+        Scene { pipeline, inbox: Inbox::open().await, sender }
+    }
+
+    /// Makes a webhook of this name, whose posts come to `/name`.
+    pub(crate) async fn channel(&self, name: &str, rule: Rule) {
+        let url = Secret::new(self.inbox.url(&format!("/{name}")));
+        self.set(name, Address::Webhook { url, secret: None }, rule).await;
+    }
+
+    pub(crate) async fn set(&self, name: &str, address: Address, rule: Rule) {
+        let new = NewChannel { name: name.to_owned(), address: Some(address), rule };
+        let mut tx = self.pipeline.store.write().await.unwrap();
+        set_channel(&mut tx, &self.pipeline.sealer, &new).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// A push to main that fails with this reason.
+    pub(crate) async fn fails(&self, commit: &str, reason: &str) {
+        self.pipeline.built(commit, JobResult::Failed { reason: reason.to_owned() }).await;
+    }
+
+    /// A push to main that succeeds, and is released nowhere.
+    pub(crate) async fn succeeds(&self, commit: &str) {
+        self.pipeline.built(commit, built(&digest(commit), ReleasePlan::default())).await;
+    }
+
+    /// A push to main that succeeds; its release to dev waits for its rollout.
+    pub(crate) async fn is_released(&self, commit: &str) {
+        self.pipeline.built(commit, built(&digest(commit), usual_plan())).await;
+    }
+
+    /// Sees who is to be told, and sends what is due.
+    pub(crate) async fn tell(&self) {
+        // What ends a trouble is an event, and is read in its turn.
+        read_news(&self.pipeline.store).await.unwrap();
+        deliver_due(&self.pipeline.store, &self.pipeline.sealer, &self.sender).await.unwrap();
+    }
+
+    /// What came so far: the channel and the title of each, in order for each channel.
+    pub(crate) fn told(&self) -> Vec<(String, String)> {
+        let posts = self.inbox.posts();
+        let text = |post: &slipway_tests::inbox::Post| post.json()["title"].as_str().unwrap().to_owned();
+        posts.iter().map(|post| (post.path.trim_start_matches('/').to_owned(), text(post))).collect()
+    }
+
+    /// What is wrong now.
+    pub(crate) async fn open(&self) -> Vec<Alert> {
+        alerts::open(&mut self.pipeline.store.read().await.unwrap().conn(), 100).await.unwrap()
+    }
+
+    /// Where every message stands, newest first, with the reason.
+    pub(crate) async fn states(&self) -> Vec<(NotificationState, Option<String>)> {
+        let mut reader = self.pipeline.store.read().await.unwrap();
+        let found = notifications::list(&mut reader.conn(), None, 100).await.unwrap();
+        found.into_iter().map(|message| (message.state, message.reason)).collect()
+    }
+}
+
+/// A channel's name and a title, to compare with.
+pub(crate) fn pair(channel: &str, title: &str) -> (String, String) {
+    (channel.to_owned(), title.to_owned())
+}
