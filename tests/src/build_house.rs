@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
+use slipway_pipelines::plan::PullRequest;
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerLimits, StorageLimits,
     coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, TimeLimit, Work},
@@ -37,6 +38,8 @@ pub struct BuildHouse {
     pub secrets: Vec<SecretValue>,
     /// From where it is measured what the next builds change.
     pub before: Option<String>,
+    /// The pull request whose merge the next builds are of.
+    pub pull_request: Option<PullRequest>,
     /// The server's model.
     pub server: Arc<ServerModel>,
     /// The runner's settings; change them before the first build.
@@ -79,6 +82,7 @@ impl BuildHouse {
             credentials: registry.credentials(),
             secrets: Vec::new(),
             before: None,
+            pull_request: None,
             server: ServerModel::new(),
             config: RunnerConfig {
                 id: id.clone(),
@@ -160,13 +164,13 @@ impl BuildHouse {
             default_branch: "main".to_owned(),
             git_ref: git_ref.to_owned(),
             commit: commit.to_owned(),
-            event: "push".to_owned(),
+            event: if self.pull_request.is_some() { "pull_request" } else { "push" }.to_owned(),
             before: self.before.clone(),
             author: "Ada <ada@example.com>".to_owned(),
             message: "A change".to_owned(),
             known: Vec::new(),
             time_limit: self.time_limit,
-            pull_request: None,
+            pull_request: self.pull_request.clone(),
             earlier: None,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());

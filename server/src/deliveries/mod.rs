@@ -21,10 +21,7 @@ pub enum Said {
     /// A pull request is there to be built.
     Proposed(Proposal),
     /// A pull request is merged, or given up.
-    Closed {
-        /// Its number.
-        number: i64,
-    },
+    Closed(Word),
     /// Something that starts nothing.
     Nothing {
         /// Why, in a sentence for people.
@@ -49,11 +46,35 @@ pub struct Push {
     pub author: String,
 }
 
+/// Which pull request a delivery tells of, and how new that is: deliveries may come in another order than they were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Word {
+    /// Its number.
+    pub number: i64,
+    /// When it last changed by the forge's clock, in unix milliseconds; none where the forge does not say.
+    pub said_at: Option<i64>,
+    /// What it is from then on.
+    pub stands: Stands,
+}
+
+/// Whether a pull request is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stands {
+    /// It is.
+    Open,
+    /// It is again: it was closed before.
+    OpenAgain,
+    /// It is not.
+    Closed,
+}
+
 /// A pull request at one of its commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// Which one, and of which branches.
     pub pull: PullRequest,
+    /// How new this is.
+    pub word: Word,
     /// The tip of its branch, 40 hexadecimal digits in lower case.
     pub commit: String,
     /// The tip before it, where commits were pushed to it.

@@ -125,7 +125,7 @@ fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
     match said {
         Said::Nothing { reason } => Verdict::Ignored { reason },
         Said::Deleted { git_ref } => Verdict::RefDeleted { git_ref },
-        Said::Closed { number } => Verdict::PullRequestClosed { number },
+        Said::Closed(word) => Verdict::PullRequestClosed(word),
         Said::Proposed(proposal) if proposal.is_from_fork => Verdict::Ignored {
             reason: format!(
                 "pull request {} comes from another repository: nothing of it runs before it is approved, and this \
@@ -133,18 +133,21 @@ fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
                 proposal.pull.number
             ),
         },
-        Said::Proposed(proposal) => Verdict::Build(NewBuild {
-            repository: repository.id.clone(),
-            event: Event::PullRequest.name().to_owned(),
-            git_ref: merge_ref(proposal.pull.number),
-            commit_sha: proposal.commit,
-            message: proposal.title,
-            author: proposal.author,
-            before: proposal.before,
-            pull_request: Some(proposal.pull),
-            supersede,
-            asked_for: false,
-        }),
+        Said::Proposed(proposal) => Verdict::PullRequest {
+            word: proposal.word,
+            build: NewBuild {
+                repository: repository.id.clone(),
+                event: Event::PullRequest.name().to_owned(),
+                git_ref: merge_ref(proposal.pull.number),
+                commit_sha: proposal.commit,
+                message: proposal.title,
+                author: proposal.author,
+                before: proposal.before,
+                pull_request: Some(proposal.pull),
+                supersede,
+                asked_for: false,
+            },
+        },
         Said::Pushed(push) if push.is_skipped() => {
             Verdict::Skipped { git_ref: push.git_ref, commit: push.commit, before: push.before }
         }

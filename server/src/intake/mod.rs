@@ -7,6 +7,7 @@ pub use batch::Intake;
 
 use crate::{
     builds::NewBuild,
+    deliveries::Word,
     ids::{DeliveryId, RepositoryId},
 };
 
@@ -45,9 +46,13 @@ pub enum Verdict {
         git_ref: String,
     },
     /// The end of what is built of a pull request that is merged or given up.
-    PullRequestClosed {
-        /// Its number.
-        number: i64,
+    PullRequestClosed(Word),
+    /// A build of a pull request.
+    PullRequest {
+        /// How new this is.
+        word: Word,
+        /// The build.
+        build: NewBuild,
     },
     /// Nothing.
     Ignored {

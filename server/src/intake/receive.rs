@@ -3,12 +3,13 @@
 use super::{NewDelivery, Received, Verdict};
 use crate::{
     builds::{self, Created},
-    deliveries::merge_ref,
+    deliveries::{Word, merge_ref},
     events::NewEvent,
     ids::{BuildId, DeliveryId},
     store::{
         StoreError, Tx,
         deliveries::{self, Delivery, DeliveryState},
+        pull_requests,
     },
 };
 
@@ -67,27 +68,47 @@ async fn act(tx: &mut Tx, verdict: &Verdict, new: &NewDelivery) -> Result<Effect
             let cancelled = builds::ref_gone(tx, &new.repository, git_ref, why).await?;
             ended(&format!("{git_ref} was deleted"), cancelled)
         }
-        Verdict::PullRequestClosed { number } => {
-            let why = "its pull request was closed";
-            let cancelled = builds::ref_gone(tx, &new.repository, &merge_ref(*number), why).await?;
-            ended(&format!("pull request {number} was closed"), cancelled)
-        }
-        Verdict::Build(build) => match builds::create(tx, build).await? {
-            Created::Queued(build) => {
-                Effect { state: DeliveryState::Accepted, reason: None, build: Some((build.id, build.number)) }
+        Verdict::PullRequestClosed(word) => match outdated(tx, new, *word).await? {
+            Some(late) => late,
+            None => {
+                let why = "its pull request was closed";
+                let cancelled = builds::ref_gone(tx, &new.repository, &merge_ref(word.number), why).await?;
+                ended(&format!("pull request {} was closed", word.number), cancelled)
             }
-            Created::Already(build) => Effect {
-                state: DeliveryState::Ignored,
-                reason: Some(format!("already built as #{}", build.number)),
-                build: Some((build.id, build.number)),
-            },
-            Created::Overtaken(newer) => Effect {
-                state: DeliveryState::Ignored,
-                reason: Some(format!("the push after this one was delivered first and led to #{}", newer.number)),
-                build: None,
-            },
         },
+        Verdict::PullRequest { word, build } => match outdated(tx, new, *word).await? {
+            Some(late) => late,
+            None => created(builds::create(tx, build).await?),
+        },
+        Verdict::Build(build) => created(builds::create(tx, build).await?),
     })
+}
+
+/// What becomes of a word about a pull request that comes after a newer one: nothing. None when it is the newest.
+async fn outdated(tx: &mut Tx, new: &NewDelivery, word: Word) -> Result<Option<Effect>, StoreError> {
+    if pull_requests::note(tx, &new.repository, word).await? {
+        return Ok(None);
+    }
+    let reason = format!("a later word about pull request {} was delivered first", word.number);
+    Ok(Some(Effect { state: DeliveryState::Ignored, reason: Some(reason), build: None }))
+}
+
+fn created(created: Created) -> Effect {
+    match created {
+        Created::Queued(build) => {
+            Effect { state: DeliveryState::Accepted, reason: None, build: Some((build.id, build.number)) }
+        }
+        Created::Already(build) => Effect {
+            state: DeliveryState::Ignored,
+            reason: Some(format!("already built as #{}", build.number)),
+            build: Some((build.id, build.number)),
+        },
+        Created::Overtaken(newer) => Effect {
+            state: DeliveryState::Ignored,
+            reason: Some(format!("the push after this one was delivered first and led to #{}", newer.number)),
+            build: None,
+        },
+    }
 }
 
 /// The end of a ref, with what was being built of it.

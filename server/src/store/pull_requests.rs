@@ -1,9 +1,12 @@
-//! The pull requests that builds are of.
+//! The pull requests that builds are of, and what a forge said last of each.
 
 use slipway_pipelines::plan::PullRequest;
 
 use super::{Conn, StoreError, Tx, execute, row};
-use crate::ids::BuildId;
+use crate::{
+    deliveries::{Stands, Word},
+    ids::{BuildId, RepositoryId},
+};
 
 /// The pull request that a build is of; none for one of a branch or tag.
 ///
@@ -26,4 +29,23 @@ pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, pull: &PullRequest) -> 
         &pull.base
     )?;
     Ok(())
+}
+
+/// Keeps a word about a pull request as the newest; false when a newer one is known. A forge's clock may stand still
+/// between two words: then one that was closed is open again only where that is said.
+pub(crate) async fn note(tx: &mut Tx, repository: &RepositoryId, word: Word) -> Result<bool, StoreError> {
+    let Some(said_at) = word.said_at else { return Ok(true) };
+    let noted = execute!(
+        &mut tx.conn(),
+        "INSERT INTO pull_request (repository_id, number, said_at, is_closed) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (repository_id, number) DO UPDATE SET said_at = excluded.said_at, is_closed = excluded.is_closed
+         WHERE pull_request.said_at < excluded.said_at
+            OR (pull_request.said_at = excluded.said_at AND (pull_request.is_closed = 0 OR $5 = 1))",
+        repository,
+        word.number,
+        said_at,
+        i64::from(word.stands == Stands::Closed),
+        i64::from(word.stands != Stands::Open)
+    )?;
+    Ok(noted == 1)
 }

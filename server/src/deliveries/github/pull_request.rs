@@ -3,11 +3,12 @@
 //! What it says of the merge (`merge_commit_sha`, `mergeable`) is not read: GitHub merges in the background, and right
 //! after a push both are null or those of an older commit. The runner fetches the merge, and knows it by its parents.
 
+use chrono::DateTime;
 use serde::Deserialize;
 use slipway_pipelines::plan::PullRequest;
 
 use super::{PayloadError, Repository, cut, parse, same_repository};
-use crate::deliveries::{AUTHOR_CHARS, MESSAGE_CHARS, Proposal, Said, is_commit, is_ref};
+use crate::deliveries::{AUTHOR_CHARS, MESSAGE_CHARS, Proposal, Said, Stands, Word, is_commit, is_ref};
 
 const EVENT: &str = "pull_request";
 
@@ -31,6 +32,8 @@ struct Changes {
 struct Pull {
     number: Option<i64>,
     title: Option<String>,
+    /// In RFC 3339, to the second.
+    updated_at: Option<String>,
     user: Option<User>,
     head: Option<End>,
     base: Option<End>,
@@ -66,11 +69,18 @@ pub(super) fn read(json: &[u8], registered: &str) -> Result<Said, PayloadError> 
     if number < 1 {
         return Err(invalid("pull_request.number", "a number above 0"));
     }
+    let updated_at = pull.updated_at.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
+    let stands = match action.as_str() {
+        "closed" => Stands::Closed,
+        "reopened" => Stands::OpenAgain,
+        _ => Stands::Open,
+    };
+    let word = Word { number, said_at: updated_at.map(|time| time.timestamp_millis()), stands };
     let is_retargeted = payload.changes.is_some_and(|changes| changes.base.is_some());
     match action.as_str() {
         "opened" | "reopened" | "synchronize" => {}
         "edited" if is_retargeted => {}
-        "closed" => return Ok(Said::Closed { number }),
+        "closed" => return Ok(Said::Closed(word)),
         other => {
             let reason = format!("pull request {number} was {}: that changes nothing of what is built", cut(other, 64));
             return Ok(Said::Nothing { reason });
@@ -89,6 +99,7 @@ pub(super) fn read(json: &[u8], registered: &str) -> Result<Said, PayloadError> 
             head: branch(head.branch, "pull_request.head.ref")?,
             base: branch(base.branch, "pull_request.base.ref")?,
         },
+        word,
         commit: commit.to_ascii_lowercase(),
         before: payload.before.filter(|before| is_commit(before)),
         title: cut(pull.title.as_deref().unwrap_or_default(), MESSAGE_CHARS),
@@ -193,7 +204,9 @@ mod tests {
     fn closing_ends_it_and_the_rest_starts_nothing() {
         let mut payload = opened();
         payload["action"] = json!("closed");
-        assert_eq!(said(&payload).unwrap(), Said::Closed { number: 2 });
+        payload["pull_request"]["updated_at"] = json!("2019-05-15T15:20:33Z");
+        let word = Word { number: 2, said_at: Some(1_557_933_633_000), stands: Stands::Closed };
+        assert_eq!(said(&payload).unwrap(), Said::Closed(word));
         payload["action"] = json!("labeled");
         assert!(matches!(said(&payload).unwrap(), Said::Nothing { .. }));
     }

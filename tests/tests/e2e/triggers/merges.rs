@@ -2,8 +2,15 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use slipway_runner::checkout::{Aim, Checkout, CheckoutError, CheckoutLimits, CheckoutRequest, Mirrors};
-use slipway_tests::git_server::{GitRepository, GitServer};
+use slipway_pipelines::plan::PullRequest;
+use slipway_runner::{
+    checkout::{Aim, Checkout, CheckoutError, CheckoutLimits, CheckoutRequest, Mirrors},
+    coordinator::StepOutcome,
+};
+use slipway_tests::{
+    build_house::BuildHouse,
+    git_server::{GitRepository, GitServer},
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -88,4 +95,34 @@ async fn what_is_no_merge_or_merges_something_else_is_refused() {
     desk.check_out(&tip).await.unwrap();
     desk.git.remove_ref(MERGE_REF);
     assert_eq!(desk.check_out(&tip).await, Desk::none_of(&tip));
+}
+
+/// The whole build, as a person reads of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_of_a_pull_request_that_conflicts_says_so_and_what_to_do() {
+    let mut house = BuildHouse::new().await;
+    house.config.limits.checkout.merge = Duration::from_secs(1);
+    house.commit("web: {build: Dockerfile, image: IMAGE}\n", &[("file", "theirs\n")]);
+    let first = house.repository.branch_off("topic", "main", &[("topic", "")]);
+    let merge = house.repository.merge_pull_request(7, "topic", "main");
+    let second = house.repository.commit("topic", &[("file", "ours\n")]);
+    house.repository.commit("main", &[("file", "another\n")]);
+    house.pull_request = Some(PullRequest { number: 7, head: "topic".to_owned(), base: "main".to_owned() });
+
+    let job = house.queue_ref(MERGE_REF, &second);
+    let build = house.ended(&job).await;
+    let said = build.failure();
+    assert!(said.starts_with("step 0 (checkout) failed: refs/pull/7/merge holds no merge of "), "{said}");
+    assert!(said.contains(&second) && said.contains("it conflicts with its target"), "{said}");
+    assert!(said.ends_with("Resolve the conflict and push, or build it again"), "{said}");
+    let checkout = build.step("checkout");
+    assert!(checkout.text().contains("the forge has not merged it yet; looking again"), "{}", checkout.text());
+    assert!(checkout.text().contains("Resolve the conflict and push"), "{}", checkout.text());
+    assert_eq!((checkout.outcome(), build.0.steps.len()), (Some(StepOutcome::Failed), 1), "nothing of it ran");
+    house.leaves_nothing().await;
+
+    // The merge that the forge has is of the commit before, which is built.
+    let job = house.queue_ref(MERGE_REF, &first);
+    let build = house.ended(&job).await;
+    assert_eq!(build.step("checkout").result.as_ref().unwrap().output["commit"], merge);
 }

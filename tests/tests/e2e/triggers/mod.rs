@@ -1,6 +1,7 @@
 //! What starts a build besides a push to a branch.
 
 mod grants;
+mod late;
 mod merges;
 mod pull_requests;
 mod refs;
