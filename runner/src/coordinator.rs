@@ -427,6 +427,18 @@ pub struct Heartbeat {
     pub incarnation: String,
     /// What it holds.
     pub holding: Vec<LeaseKey>,
+    /// What jobs among them wait for.
+    #[serde(default)]
+    pub waiting: Vec<WaitingJob>,
+}
+
+/// A job that a runner holds, and cannot go on with for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingJob {
+    /// The job's id.
+    pub job: String,
+    /// What it waits for, in words.
+    pub hindrance: String,
 }
 
 /// What a runner shall do with a job that it holds. An unknown verdict is [`Verdict::Unknown`].

@@ -14,6 +14,7 @@ pub struct HeldLease {
     stop: CancellationToken,
     lost: CancellationToken,
     until: Arc<Mutex<Option<Instant>>>,
+    hindrance: Arc<Mutex<Option<String>>>,
 }
 
 impl HeldLease {
@@ -21,7 +22,7 @@ impl HeldLease {
     #[must_use]
     pub fn new(key: LeaseKey, until: Option<Instant>) -> Self {
         let lost = CancellationToken::new();
-        HeldLease { key, stop: lost.child_token(), lost, until: Arc::new(Mutex::new(until)) }
+        HeldLease { key, stop: lost.child_token(), lost, until: Arc::new(Mutex::new(until)), hindrance: Arc::default() }
     }
 
     /// The key that every report carries.
@@ -50,6 +51,17 @@ impl HeldLease {
     /// Stops the job and everything that it would still report.
     pub fn lose(&self) {
         self.lost.cancel();
+    }
+
+    /// Says what the job waits for; none when it goes on.
+    pub fn hinder(&self, hindrance: Option<String>) {
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) = hindrance;
+    }
+
+    /// What the job waits for.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<String> {
+        self.hindrance.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Moves the end of the lease; never back.

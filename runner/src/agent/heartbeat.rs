@@ -24,6 +24,7 @@ pub(super) async fn run(agent: Arc<Agent>, ended: CancellationToken) {
                 next = next.min(Instant::now() + agent.leases.beat());
                 continue;
             }
+            () = agent.leases.hindered.notified() => {}
         }
         let beat = agent.leases.beat();
         let pause = if agent.beat(beat).await { agent.leases.beat() } else { beat.min(RETRY) };
@@ -38,6 +39,7 @@ impl Agent {
             runner: self.config.id.clone(),
             incarnation: self.incarnation.clone(),
             holding: self.leases.keys(),
+            waiting: self.leases.waiting(),
         };
         let sent = Instant::now();
         match tokio::time::timeout(limit, self.coordinator.heartbeat(beat)).await {

@@ -110,7 +110,7 @@ impl Agent {
         }
     }
 
-    /// Does the work. When the engine goes away under a build, the build goes on as in the runner's next life: under the
+    /// Does the work. When the engine goes away under a job, the job goes on as in the runner's next life: under the
     /// same lease and in the same attempt, from what is left when the engine is back.
     async fn perform(self: &Arc<Self>, mut job: Assignment, mut reporter: Reporter) -> Result<JobResult, ReportError> {
         self.journal.keep(&job.entry).await;
@@ -122,7 +122,7 @@ impl Agent {
                 Err(BrokenOff::EngineLost) => losses += 1,
             }
             let lease = reporter.lease().clone();
-            tracing::warn!(job = %lease.key().job, "the engine went away under a build, which goes on when it is back");
+            tracing::warn!(job = %lease.key().job, "the engine went away under a job, which goes on when it is back");
             // What the server says of its logs must not change any more.
             reporter.settled().await;
             let asked = lease.lost().run_until_cancelled(self.ask_for(lease.key())).await;
@@ -135,7 +135,7 @@ impl Agent {
         }
     }
 
-    /// Does the work until it is done, or the engine goes away under a build that can go on with what it left.
+    /// Does the work until it is done, or the engine goes away under a job that can go on with what it left.
     async fn perform_once(
         self: &Arc<Self>,
         job: &mut Assignment,
@@ -145,7 +145,7 @@ impl Agent {
         let lease = job.lease.clone();
         let cancel = reporter.lease().stop().clone();
         let engine = tokio::select! {
-            engine = self.engine(&lease.key) => engine.map_err(|error| JobResult::Failed { reason: error.to_string() }),
+            engine = self.engine(reporter.lease()) => engine.map_err(|error| JobResult::Failed { reason: error.to_string() }),
             () = cancel.cancelled() => Err(JobResult::Cancelled),
         };
         let engine = match engine {
@@ -182,7 +182,10 @@ impl Agent {
             }
             Work::Rollout(work) => {
                 let _in_use = self.note_images(&work, &context.engine).await;
-                Ok(rollouts::execute(&work, &context).await)
+                match can_go_on {
+                    true => rollouts::execute_with_engine(&work, &context).await,
+                    false => Ok(rollouts::execute(&work, &context).await),
+                }
             }
         }
     }
@@ -194,20 +197,27 @@ impl Agent {
     }
 
     /// Connects to the engine, and waits for one that is away: it may be restarting, or its machine may just have started.
-    async fn engine(&self, lease: &LeaseKey) -> Result<Engine, EngineError> {
+    /// The server is told of it as long as that lasts.
+    async fn engine(&self, lease: &HeldLease) -> Result<Engine, EngineError> {
         let give_up = Instant::now() + self.config.limits.engine_return;
         let mut is_said = false;
-        loop {
+        let connected = loop {
             match Engine::connect(self.config.docker_host.as_deref()).await {
-                Ok(engine) => return Ok(engine),
-                Err(error) if Instant::now() >= give_up => return Err(error),
-                Err(error) => {
+                Err(error) if Instant::now() < give_up => {
                     if !std::mem::replace(&mut is_said, true) {
-                        tracing::warn!(job = %lease.job, %error, "a job waits for the Docker engine");
+                        tracing::warn!(job = %lease.key().job, %error, "a job waits for the Docker engine");
+                        lease.hinder(Some(format!("waiting for its runner's Docker engine, which is away: {error}")));
+                        self.leases.hindered.notify_one();
                     }
                     tokio::time::sleep(ENGINE_RETRY).await;
                 }
+                connected => break connected,
             }
+        };
+        if is_said {
+            lease.hinder(None);
+            self.leases.hindered.notify_one();
         }
+        connected
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    coordinator::{Lease, LeaseKey, Verdict},
+    coordinator::{Lease, LeaseKey, Verdict, WaitingJob},
     lease::HeldLease,
 };
 
@@ -30,6 +30,8 @@ pub(super) struct Leases {
     pub(super) taken: Notify,
     /// A lease was given back.
     pub(super) given_back: Notify,
+    /// The server is to hear at once what a job waits for.
+    pub(super) hindered: Notify,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,15 @@ impl Leases {
     /// Everything held.
     pub(super) fn keys(&self) -> Vec<LeaseKey> {
         self.held().keys().cloned().collect()
+    }
+
+    /// What jobs wait for.
+    pub(super) fn waiting(&self) -> Vec<WaitingJob> {
+        let held = self.held();
+        let waiting = held.values().filter_map(|held| {
+            Some(WaitingJob { job: held.lease.key().job.clone(), hindrance: held.lease.hindrance()? })
+        });
+        waiting.collect()
     }
 
     /// What may still be ordered to stop.

@@ -28,7 +28,9 @@ use setback::Setback;
 use steps::Stage;
 
 use crate::{
+    builds::BrokenOff,
     coordinator::{JobResult, ReleaseContent, ReleasedApp, RolloutWork, StepOutcome, StepResult},
+    engine::Engine,
     job::JobContext,
     registry::Registry,
     reporter::StepLog,
@@ -42,20 +44,32 @@ pub const CANCELLED: &str = "the rollout was cancelled on request";
 /// [`JobResult::Failed`] when it does not; the release before it serves then. A job that was cancelled is a failure
 /// that returns. When the lease is lost, nothing more is touched and the answer means nothing.
 pub async fn execute(work: &RolloutWork, ctx: &JobContext) -> JobResult {
-    let outcome = match Rollout::new(work, ctx) {
-        Ok(rollout) => {
-            tokio::select! {
-                outcome = Box::pin(rollout.run()) => outcome,
-                never = rollout.helm.listen(&ctx.reporter) => never,
-            }
-        }
-        Err(setback) => Err(setback),
-    };
+    result(carry_out(work, ctx, false).await)
+}
+
+/// The same, which stops where it is when the engine goes away: run again when that is back, it goes on from there.
+pub(crate) async fn execute_with_engine(work: &RolloutWork, ctx: &JobContext) -> Result<JobResult, BrokenOff> {
+    match carry_out(work, ctx, true).await {
+        Err(Setback::EngineAway) => Err(BrokenOff::EngineLost),
+        outcome => Ok(result(outcome)),
+    }
+}
+
+async fn carry_out(work: &RolloutWork, ctx: &JobContext, waits: bool) -> Result<(), Setback> {
+    let rollout = Rollout::new(work, ctx, waits)?;
+    tokio::select! {
+        outcome = Box::pin(rollout.run()) => outcome,
+        never = rollout.helm.listen(&ctx.reporter) => never,
+    }
+}
+
+fn result(outcome: Result<(), Setback>) -> JobResult {
     match outcome {
         Ok(()) => JobResult::Live,
         Err(Setback::Failed(reason)) => JobResult::Failed { reason },
         Err(Setback::Cancelled) => JobResult::Failed { reason: CANCELLED.to_owned() },
-        Err(Setback::Abandoned) => JobResult::Cancelled,
+        // It is for whoever goes on with it to say how it ended.
+        Err(Setback::Abandoned | Setback::EngineAway) => JobResult::Cancelled,
     }
 }
 
@@ -67,10 +81,12 @@ struct Rollout<'a> {
     registry: Registry,
     prober: Prober,
     helm: Helm,
+    /// Whether it stops where it is when the engine goes away.
+    waits: bool,
 }
 
 impl<'a> Rollout<'a> {
-    fn new(work: &'a RolloutWork, ctx: &'a JobContext) -> Result<Self, Setback> {
+    fn new(work: &'a RolloutWork, ctx: &'a JobContext, waits: bool) -> Result<Self, Setback> {
         let placement = Placement {
             runner: ctx.runner_id.clone(),
             environment: work.environment.clone(),
@@ -78,7 +94,7 @@ impl<'a> Rollout<'a> {
         };
         let target = DockerTarget::new(ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
-        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober, helm: Helm::new() })
+        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober, helm: Helm::new(), waits })
     }
 
     async fn run(&self) -> Result<(), Setback> {
@@ -86,11 +102,11 @@ impl<'a> Rollout<'a> {
         let Err((setback, reached)) = self.forward().await else {
             // The release serves: what is left over now is no reason to say that it does not.
             return match self.cleanup_step().await {
-                Err(Setback::Abandoned) => Err(Setback::Abandoned),
+                Err(setback @ (Setback::Abandoned | Setback::EngineAway)) => Err(setback),
                 _ => Ok(()),
             };
         };
-        if setback == Setback::Abandoned {
+        if matches!(setback, Setback::Abandoned | Setback::EngineAway) {
             return Err(setback);
         }
         for index in reached + 1..steps::returning(self.work) {
@@ -138,19 +154,27 @@ impl<'a> Rollout<'a> {
             return outcome(ended);
         }
         let log = self.open(index).await?;
-        let done = doing(&log).await;
+        let done = self.judged(doing(&log).await).await;
         close(log, done).await
+    }
+
+    /// What came of something, where it may be the engine that it failed by: one that goes away ends what runs on it.
+    async fn judged<T>(&self, done: Result<T, Setback>) -> Result<T, Setback> {
+        match done {
+            Err(Setback::Failed(_)) if self.waits && is_away(&self.ctx.engine).await => Err(Setback::EngineAway),
+            done => done,
+        }
     }
 
     /// Undoes what was begun, and answers with the reason for it.
     async fn return_step(&self, setback: Setback) -> Result<(), Setback> {
-        if !self.has_begun().await? {
+        if !self.judged(self.has_begun().await).await? {
             return Err(setback);
         }
         self.ctx.reporter.declare(vec![steps::declare_return(self.work)]).await?;
         let restore = async |log: &StepLog| self.restore(log).await;
         match (self.step(steps::returning(self.work), restore).await, setback) {
-            (Err(Setback::Abandoned), _) => Err(Setback::Abandoned),
+            (Err(problem @ (Setback::Abandoned | Setback::EngineAway)), _) => Err(problem),
             (Err(Setback::Failed(problem)), Setback::Failed(reason)) => {
                 Err(Setback::Failed(format!("{reason}; returning met a problem, too: {problem}")))
             }
@@ -175,7 +199,7 @@ impl<'a> Rollout<'a> {
         self.still_owner()?;
         let log = self.ctx.reporter.start(index).await?;
         if log.is_resumed() {
-            log.begin_again("the runner was restarted; what it had done is kept").await;
+            log.begin_again("the runner or its engine was restarted; what it had done is kept").await;
         }
         Ok(log)
     }
@@ -239,10 +263,14 @@ async fn close(log: StepLog, outcome: Result<(), Setback>) -> Result<(), Setback
         Ok(()) => StepResult::succeeded(),
         Err(Setback::Failed(reason)) => StepResult::failed(reason),
         Err(Setback::Cancelled) => StepResult::of(StepOutcome::Cancelled),
-        Err(Setback::Abandoned) => return outcome,
+        Err(Setback::Abandoned | Setback::EngineAway) => return outcome,
     };
     log.finish(result).await?;
     outcome
+}
+
+async fn is_away(engine: &Engine) -> bool {
+    Engine::connect(Some(engine.address())).await.is_err()
 }
 
 /// The containers of one app.

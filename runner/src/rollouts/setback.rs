@@ -11,6 +11,8 @@ pub(super) enum Setback {
     Cancelled,
     /// Another attempt owns the environment now: nothing may be touched or said any more.
     Abandoned,
+    /// The engine went away. What was done stays, and the rollout can go on from there when the engine is back.
+    EngineAway,
 }
 
 impl Setback {

@@ -30,8 +30,8 @@ use crate::{
 
 /// The longest that a request is kept waiting.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
-/// The longest text of what hinders a runner, in characters.
-const HINDRANCE_LIMIT: usize = 500;
+/// The longest text of what hinders a runner or a job, in characters.
+pub(super) const HINDRANCE_LIMIT: usize = 500;
 /// How many unusable jobs one look at the queue passes over; the next look goes on.
 const UNUSABLE: usize = 8;
 

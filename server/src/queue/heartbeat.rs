@@ -4,9 +4,13 @@ use slipway_runner::coordinator::{Heartbeat, LeaseKey, Verdict};
 
 use super::{
     JobState, ServerCoordinator,
+    claim::HINDRANCE_LIMIT,
     fence::{ReportError, of_epoch},
 };
-use crate::store::{self, Tx};
+use crate::{
+    events::NewEvent,
+    store::{self, StoreError, Tx, jobs::Job},
+};
 
 /// The most leases that one heartbeat or claim may name.
 pub(super) const MOST_LEASES: usize = 1_000;
@@ -51,5 +55,19 @@ async fn verdict(
     if !store::jobs::extend(tx, &job.id, job.lease_epoch, &beat.runner, &beat.incarnation, until).await? {
         return Ok(Verdict::Lost);
     }
+    let waiting = beat.waiting.iter().find(|waiting| waiting.job == lease.job);
+    note_hindrance(tx, &job, waiting.map(|waiting| waiting.hindrance.as_str())).await?;
     Ok(if job.cancel_requested_at.is_some() { Verdict::Cancel } else { Verdict::GoOn })
+}
+
+/// Tells everyone what a job waits for although a runner has it; none when it goes on.
+async fn note_hindrance(tx: &mut Tx, job: &Job, hindrance: Option<&str>) -> Result<(), StoreError> {
+    let hindrance: Option<String> = hindrance.map(|words| words.chars().take(HINDRANCE_LIMIT).collect());
+    if store::jobs::hinder(tx, &job.id, hindrance.as_deref()).await? {
+        let mut noted = NewEvent::new("job.waits").with("job", &job.id).with("reason", &hindrance);
+        noted.build = job.build_id.clone();
+        noted.release = job.release_id.clone();
+        tx.emit(noted);
+    }
+    Ok(())
 }

@@ -15,8 +15,10 @@ const NAMED: usize = 5;
 /// # Errors
 /// When the database fails.
 pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Option<String>, StoreError> {
-    if job.state != JobState::Queued {
-        return Ok(None);
+    match job.state {
+        JobState::Queued => {}
+        JobState::Leased => return store::jobs::hindrance(conn, &job.id).await,
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => return Ok(None),
     }
     if let Some(reason) = forbidden(conn, job).await? {
         return Ok(Some(reason));

@@ -197,7 +197,7 @@ pub(crate) async fn set_state(
     let changed = execute!(
         &mut tx.conn(),
         "UPDATE job SET state = $4, lease_epoch = $5, attempt_reason = COALESCE($6, attempt_reason), lease_until = NULL,
-                finished_at = $7
+                hindrance = NULL, finished_at = $7
          WHERE id = $1 AND state = $2 AND lease_epoch = $3",
         &job.id,
         job.state,
@@ -208,6 +208,23 @@ pub(crate) async fn set_state(
         finished
     )?;
     if changed == 1 { Ok(()) } else { Err(StoreError::Conflict { what: "job", which: job.id.to_string() }) }
+}
+
+/// Notes what a leased job waits for, none when it goes on; false when that was known.
+pub(crate) async fn hinder(tx: &mut Tx, id: &JobId, hindrance: Option<&str>) -> Result<bool, StoreError> {
+    Ok(execute!(
+        &mut tx.conn(),
+        "UPDATE job SET hindrance = $2 WHERE id = $1 AND state = 'leased' AND hindrance IS DISTINCT FROM $2",
+        id,
+        hindrance
+    )? == 1)
+}
+
+/// What a leased job waits for.
+pub(crate) async fn hindrance(conn: &mut Conn<'_>, id: &JobId) -> Result<Option<String>, StoreError> {
+    let found: Option<(Option<String>,)> =
+        row!(conn, "SELECT hindrance FROM job WHERE id = $1 AND state = 'leased'", id)?;
+    Ok(found.and_then(|(hindrance,)| hindrance))
 }
 
 /// Extends a lease; false when it is not this runner's any more.

@@ -100,6 +100,7 @@ async fn only_the_newest_lease_may_report(database: TestDatabase) {
         runner: "one".into(),
         incarnation: "first life".into(),
         holding: vec![stale.clone(), fresh.key.clone()],
+        waiting: vec![],
     };
     let verdicts = pipeline.coordinator.heartbeat(beat).await.unwrap();
     assert!(verdicts.contains(&(stale, Verdict::Lost)) && verdicts.contains(&(fresh.key.clone(), Verdict::GoOn)));
@@ -255,7 +256,12 @@ async fn a_waiting_claim_is_woken_by_a_cancellation(database: TestDatabase) {
     assert_eq!(reply, ClaimReply::Cancel { leases: vec![lease.clone()] });
     let again = pipeline.coordinator.claim(ClaimRequest { wait_ms: 0, ..request }).await.unwrap();
     assert_eq!(again, ClaimReply::Idle, "an order is given once");
-    let beat = Heartbeat { runner: "one".into(), incarnation: "first life".into(), holding: vec![lease.clone()] };
+    let beat = Heartbeat {
+        runner: "one".into(),
+        incarnation: "first life".into(),
+        holding: vec![lease.clone()],
+        waiting: vec![],
+    };
     assert_eq!(
         pipeline.coordinator.heartbeat(beat).await.unwrap(),
         [(lease.clone(), Verdict::Cancel)],
@@ -331,7 +337,12 @@ async fn a_silent_runner_s_jobs_are_rescued(database: TestDatabase) {
 
     pipeline.clock.advance(LEASE_MS - 10_000);
     assert_eq!(rescue(&pipeline.store).await.unwrap(), 0);
-    let beat = Heartbeat { runner: "one".into(), incarnation: "first life".into(), holding: vec![build.clone()] };
+    let beat = Heartbeat {
+        runner: "one".into(),
+        incarnation: "first life".into(),
+        holding: vec![build.clone()],
+        waiting: vec![],
+    };
     pipeline.coordinator.heartbeat(beat).await.unwrap();
     pipeline.clock.advance(20_000);
     assert_eq!(rescue(&pipeline.store).await.unwrap(), 1, "the build's lease was extended, the rollout's was not");

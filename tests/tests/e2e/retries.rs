@@ -164,7 +164,12 @@ async fn a_build_that_its_runner_does_not_end_in_time_is_ended(database: TestDat
     let build = pipeline.build(1).await;
     let reason = "the build took longer than 30 minutes, and its runner did not end it";
     assert_eq!((build.state, build.reason.as_deref()), (BuildState::Failed, Some(reason)));
-    let beat = Heartbeat { runner: "one".into(), incarnation: "first life".into(), holding: vec![lease.key.clone()] };
+    let beat = Heartbeat {
+        runner: "one".into(),
+        incarnation: "first life".into(),
+        holding: vec![lease.key.clone()],
+        waiting: vec![],
+    };
     assert_eq!(pipeline.coordinator.heartbeat(beat).await.unwrap(), [(lease.key, Verdict::Lost)]);
 }
 

@@ -101,9 +101,9 @@ pub(super) fn build_row(repository: &str, build: &Build, waits: Option<String>, 
     }
 }
 
-/// Why a queued build waits at `now`; none when it does not. One that waits again says first why.
+/// Why a build waits at `now`, in the queue or at its runner; none when it does not. One that waits again says first why.
 pub(super) async fn why_it_waits(conn: &mut Conn<'_>, build: &Build, now: i64) -> Result<Option<String>, Problem> {
-    if build.state != BuildState::Queued {
+    if build.state.is_final() {
         return Ok(None);
     }
     match jobs::of_build(conn, &build.id).await? {
@@ -112,13 +112,13 @@ pub(super) async fn why_it_waits(conn: &mut Conn<'_>, build: &Build, now: i64) -
     }
 }
 
-/// Why a queued release waits at `now`; none when it does not. One that waits again says first why.
+/// Why a release waits at `now`, in the queue or at its runner; none when it does not. One that waits again says first why.
 pub(super) async fn why_release_waits(
     conn: &mut Conn<'_>,
     release: &Release,
     now: i64,
 ) -> Result<Option<String>, Problem> {
-    if release.state != ReleaseState::Queued {
+    if !matches!(release.state, ReleaseState::Queued | ReleaseState::Rolling) {
         return Ok(None);
     }
     match jobs::of_release(conn, &release.id).await? {

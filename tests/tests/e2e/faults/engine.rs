@@ -6,7 +6,7 @@ use slipway_tests::{
     own_engine::OwnEngine,
     registry::RegistryFixture,
     slipway::Setup,
-    wait::until_none,
+    wait::{until, until_none},
 };
 
 use crate::crash::gates::{Gate, attempts, expect_whole_logs, opened, push, waits_at};
@@ -73,8 +73,47 @@ async fn a_job_waits_for_an_engine_that_starts_after_the_runner() {
     place.engine.stop();
     place.house.slipway.restart().await;
     place.house.slipway.wait_for_output("a job waits for the Docker engine").await;
+    let waits = until("the build to say what it waits for", LONG, async || {
+        place.house.build(number).await["waits_for"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(waits.starts_with("waiting for its runner's Docker engine, which is away"), "{waits}");
+    let page = place.house.reason_on_page(number).await;
+    assert!(page.contains("Waiting for its runner&#39;s Docker engine"), "{page}");
     place.engine.resume().await;
+    until("the build to wait no more", LONG, async || {
+        place.house.build(number).await["waits_for"].is_null().then_some(())
+    })
+    .await;
     place.ends_well(number, &["pre"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_ends_in_a_rollout_has_it_go_on() {
+    let mut place = Place::new().await;
+    let captain = format!(
+        "web:\n  build: Dockerfile\n  image: {}\n  release: {{health: {{start: 5m}}}}\n\
+         environments: {{dev: {{from: {{branch: main}}}}}}\n",
+        place.house.image()
+    );
+    // Its health is asked for within it: from here nothing on that engine can be reached.
+    let dockerfile = "FROM busybox:latest\nHEALTHCHECK --interval=1s CMD test -e /cured\n\
+                      CMD [\"sh\", \"-c\", \"trap 'exit 0' TERM; sleep 3600 & wait\"]\n";
+    place.house.push("main", &[("captain.yml", &captain), ("Dockerfile", dockerfile)]).await;
+    let running = |engine: &OwnEngine| engine.docker(&["ps", "-q", "--filter", "label=slipway=release"]);
+    until("the new container", LONG, async || running(&place.engine).pop()).await;
+    place.engine.stop();
+    let waits = until("the release to say what it waits for", LONG, async || {
+        place.house.release("dev", 1).await?["waits_for"].as_str().map(str::to_owned)
+    })
+    .await;
+    assert!(waits.starts_with("waiting for its runner's Docker engine, which is away"), "{waits}");
+    place.engine.resume().await;
+    let container = until("the new container to run again", LONG, async || running(&place.engine).pop()).await;
+    let _ = place.engine.docker(&["exec", &container, "touch", "/cured"]);
+    let release = place.house.live("dev", 1).await;
+    let steps = release["attempts"].as_array().unwrap();
+    assert_eq!(steps.len(), 1, "the same attempt went on: {release:#}");
 }
 
 impl Place {

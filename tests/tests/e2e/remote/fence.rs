@@ -124,7 +124,12 @@ async fn a_runner_reports_on_its_own_leases_alone(database: TestDatabase) {
     assert_eq!(other.coordinator.finish_job(key, JobResult::Cancelled).await, lost);
 
     // Nor does it help to call itself the first.
-    let beat = Heartbeat { runner: one.id.clone(), incarnation: "one life".to_owned(), holding: vec![key.clone()] };
+    let beat = Heartbeat {
+        runner: one.id.clone(),
+        incarnation: "one life".to_owned(),
+        holding: vec![key.clone()],
+        waiting: vec![],
+    };
     assert_eq!(other.coordinator.heartbeat(beat.clone()).await.unwrap(), [(key.clone(), Verdict::Lost)]);
     let reply = other.coordinator.claim(one.request(1)).await.unwrap();
     assert_eq!(reply, ClaimReply::Idle, "the lease is not handed out again to another");
