@@ -141,8 +141,10 @@ async fn steps(
     if let Err(gone) = resumed::take_up(&bench, &plan, &known).await {
         return Ok(gone.begins_again(context));
     }
-    if let Some(taken) = taken {
-        workshop.kept.discard(taken.left, &context.engine);
+    // What it went on from is not needed any more; an earlier life may have been ended before that was gone.
+    let left = taken.map_or_else(|| workshop.kept.take(&origin.job), |taken| Some(taken.left));
+    if let Some(left) = left.filter(|left| left.entry().attempt != context.attempt) {
+        workshop.kept.discard(left, &context.engine);
     }
     tokio::select! {
         result = carry_out(plan, bench, &known, &context.reporter) => result,
