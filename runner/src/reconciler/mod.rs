@@ -285,3 +285,77 @@ impl Means {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::{
+        coordinator::ReleaseContent,
+        remote::{RemoteCoordinator, ServerAddress},
+    };
+
+    /// A reconciler whose server and engine are nowhere.
+    fn reconciler() -> Arc<Reconciler> {
+        let server = ServerAddress::check("http://127.0.0.1:1", false).unwrap();
+        Reconciler::new(Means {
+            coordinator: Arc::new(RemoteCoordinator::new(vec![server], "token").unwrap()),
+            proxy: None,
+            runner: "runner".to_owned(),
+            incarnation: "life".to_owned(),
+            docker_host: Some("unix:///nonexistent/docker.sock".to_owned()),
+        })
+    }
+
+    fn hosting(release: &str) -> Hosting {
+        let environment = HostedEnvironment {
+            environment: "ENV".to_owned(),
+            environment_name: "dev".to_owned(),
+            repository_name: "acme/shop".to_owned(),
+            release: ReleaseContent { release: release.to_owned(), number: 1, apps: Vec::new() },
+            secrets: Vec::new(),
+            known: Vec::new(),
+        };
+        Hosting { lease_ms: 60_000, environments: vec![environment], registries: Vec::new() }
+    }
+
+    fn kept(reconciler: &Reconciler) -> Vec<String> {
+        reconciler.state().keepers.values().map(|keeping| keeping.wanted.release.release.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_rollout_sends_the_keeper_away_and_no_answer_of_before_brings_it_back() {
+        let reconciler = reconciler();
+        let asked = Instant::now();
+        let before = reconciler.state().turn;
+        assert!(reconciler.go_by(before, asked, hosting("one")));
+        assert_eq!(kept(&reconciler), ["one"]);
+
+        let rollout = reconciler.make_way("ENV").await;
+        assert!(kept(&reconciler).is_empty(), "its keeper has gone");
+        assert!(!reconciler.go_by(before, asked, hosting("one")), "it was asked for before");
+        let during = reconciler.state().turn;
+        assert!(reconciler.go_by(during, asked, hosting("one")));
+        assert!(kept(&reconciler).is_empty(), "whatever the server says, the rollout goes on");
+
+        drop(rollout);
+        assert!(!reconciler.go_by(during, asked, hosting("one")));
+        let after = reconciler.state().turn;
+        assert!(reconciler.go_by(after, asked, hosting("two")));
+        assert_eq!(kept(&reconciler), ["two"]);
+        assert!(reconciler.go_by(after, asked, Hosting::default()));
+        assert!(kept(&reconciler).is_empty(), "it is not this runner's any more");
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_as_long_as_its_lease() {
+        let reconciler = reconciler();
+        let lease = reconciler.state().lease.clone();
+        assert!(!lease.holds(), "nobody has said anything");
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(61)).unwrap();
+        assert!(reconciler.go_by(0, long_ago, hosting("one")));
+        assert!(!lease.holds(), "somebody else may have the environment by now");
+        assert!(reconciler.go_by(0, Instant::now(), hosting("one")));
+        assert!(lease.holds());
+    }
+}
