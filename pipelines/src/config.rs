@@ -62,6 +62,8 @@ pub struct App {
     pub build_args: Pairs,
     /// Secrets that `RUN --mount=type=secret,id=NAME` may read.
     pub build_secrets: Vec<String>,
+    /// Where the layers of its image are looked for that its engine does not have.
+    pub build_cache: BuildCache,
     /// The image that the app's plain commands run in.
     pub step_image: Option<String>,
     /// Variables of all of its steps.
@@ -165,6 +167,17 @@ impl TagRule {
     pub fn defaults() -> Vec<TagRule> {
         vec![TagRule::Branch, TagRule::Commit, TagRule::Semver, TagRule::Latest]
     }
+}
+
+/// Where the layers of an image are looked for when it is built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildCache {
+    /// On the engine that builds it.
+    #[default]
+    Engine,
+    /// Also in what earlier builds pushed of it.
+    Registry,
 }
 
 /// How many digits of the commit the tag `commit` has.

@@ -24,7 +24,7 @@ pub use instances::dockerfiles;
 pub use order::plan;
 
 use crate::{
-    config::{ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
+    config::{BuildCache, ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
     release::ReleaseSettings,
 };
 
@@ -215,6 +215,8 @@ pub enum Action {
         build_args: Vec<(String, String)>,
         /// Secrets that `RUN --mount=type=secret` may read.
         secrets: Vec<String>,
+        /// Where layers are looked for.
+        cache: BuildCache,
     },
     /// Tags and pushes the app's image.
     Push {

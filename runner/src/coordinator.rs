@@ -330,7 +330,8 @@ pub struct KnownImage {
     pub digest: String,
     /// Its size in bytes.
     pub size: i64,
-    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step. None where it had none.
+    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step. None where it had none; then
+    /// only its layers are of use.
     #[serde(default)]
     pub key: Option<String>,
     /// What the commit makes it by: the fact [`RECIPE`] of its build step. Told for the build of a tag alone, which takes

@@ -158,6 +158,12 @@ impl GitRepository {
         merge.to_string()
     }
 
+    /// Puts all objects into one pack, as servers keep them.
+    pub fn pack(&self) {
+        let packed = Command::new("git").arg("-C").arg(&self.path).args(["repack", "-adq"]).status();
+        assert!(packed.expect("git is installed").success(), "git repack");
+    }
+
     fn write(&self, branch: &str, parent: Option<Oid>, files: &[(&str, &str)]) -> String {
         let repository = self.open();
         let parent = parent.map(|id| repository.find_commit(id).expect("the branch's commit"));

@@ -323,7 +323,8 @@ fn binary() -> &'static Path {
             build.args(["build", "--quiet", "--workspace", "--bin", "slipway"]);
             build.env("CARGO_TARGET_DIR", profile.parent().expect("target"));
             if profile.ends_with("release") {
-                build.arg("--release");
+                // What `cargo bench` has compiled already; the profile `release` would compile all of it once more.
+                build.args(["--profile", "bench"]);
             }
             assert!(build.status().expect("cargo").success(), "the binary slipway does not build");
         }

@@ -3,13 +3,14 @@
 use super::{
     fields::{
         check_apart, field, fields, is_host_label, or_report, pairs, positive_duration, secrets, shown, text, texts,
+        word,
     },
     matrix, pushes, release, service,
     step::{self, Around, unknown_app},
     templates, when,
 };
 use crate::{
-    config::{App, TagRule},
+    config::{App, BuildCache, TagRule},
     detect::{self, RepositoryFacts},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
@@ -92,6 +93,10 @@ impl Reader<'_> {
                 app.build_args = pairs(node, "build arguments", report).unwrap_or_default();
             }
             "build_secret" => app.build_secrets = secrets(node, report),
+            "build_cache" => {
+                let words = [("engine", BuildCache::Engine), ("registry", BuildCache::Registry)];
+                app.build_cache = word(node, &words, report).unwrap_or_default();
+            }
             "step_image" => app.step_image = templates::image(node, declared, report),
             "pre" => app.pre = step::read_all(field, &self.around, report),
             "post" => app.post = step::read_all(field, &self.around, report),

@@ -172,6 +172,7 @@ impl<'a> Planner<'a> {
             target: instance.target.clone(),
             build_args: instance.build_args.clone(),
             secrets: self.lowering.secrets(&instance.app.build_secrets, &[]),
+            cache: instance.app.build_cache,
         };
         if !instance.app.build_secrets.is_empty() && self.lowering.withholds_secrets() {
             first_reasons.push("without its secrets: a pull request is given none".to_owned());

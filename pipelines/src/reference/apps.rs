@@ -57,6 +57,13 @@ pub(crate) static APP: Map = Map {
             source: Source::Docker,
         },
         Key {
+            name: "build_cache",
+            shape: Shape::OneOf(&["engine", "registry"]),
+            default: "`engine`",
+            what: "Where BuildKit looks for layers that are made already: on its engine, or also in the images that earlier builds pushed.",
+            source: Source::Docker,
+        },
+        Key {
             name: "step_image",
             shape: Shape::TextLike("node:20"),
             default: "that of `defaults`",

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use slipway_pipelines::plan::{Action, Plan, PlannedStep};
+use slipway_pipelines::{
+    config::BuildCache,
+    plan::{Action, Plan, PlannedStep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{command::Command, resumed::RESTARTED, unchanged::Earlier};
@@ -130,7 +133,9 @@ impl<'a> Bench<'a> {
                 self.command(command, log, &patience).await?;
                 Ok(StepResult { exit_code: Some(0), ..StepResult::succeeded() })
             }
-            Action::Build { dockerfile, context, image, target, build_args, secrets } => {
+            Action::Build { dockerfile, context, image, target, build_args, secrets, cache } => {
+                let from_registry = *cache == BuildCache::Registry;
+                let pushed = self.earlier.as_ref().filter(|_| from_registry);
                 let request = ImageRequest {
                     app: step.app.clone(),
                     dockerfile: dockerfile.clone(),
@@ -138,6 +143,8 @@ impl<'a> Bench<'a> {
                     target: target.clone(),
                     build_args: build_args.clone(),
                     secrets: self.secrets(secrets)?,
+                    tells_layers: from_registry,
+                    cache_from: pushed.map(|earlier| earlier.pushed(&step.app, image)).unwrap_or_default(),
                     ..self.request()
                 };
                 self.begin_again(log).await;

@@ -18,6 +18,9 @@ use crate::{
     steps::{Patience, StepError},
 };
 
+/// In how many images layers are looked for.
+const LAYERS_OF: usize = 3;
+
 /// What earlier builds pushed.
 #[derive(Debug)]
 pub(super) struct Earlier {
@@ -38,6 +41,19 @@ impl Earlier {
     pub(super) fn find(&self, app: &str, image: &str, key: &str) -> Option<&KnownImage> {
         let is_same = |known: &&KnownImage| known.key.as_deref() == Some(key);
         self.known.iter().filter(|known| known.app == app && known.image == image).find(is_same)
+    }
+
+    /// The newest images of an app by their digests, for the layers that are in them.
+    pub(super) fn pushed(&self, app: &str, image: &str) -> Vec<String> {
+        let of_app = self.known.iter().filter(|known| known.app == app && known.image == image);
+        let mut names: Vec<String> = Vec::new();
+        for name in of_app.map(|known| pinned(image, &known.digest)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.truncate(LAYERS_OF);
+        names
     }
 
     /// What the commit makes the image of a build step by; none where that depends on more than the commit.

@@ -32,6 +32,8 @@ const DOING: &str = "build the image";
 /// The argument that keeps the cache mounts of a Dockerfile apart from those of others under the same id:
 /// <https://docs.docker.com/reference/dockerfile/#buildkit-built-in-build-args>
 const CACHES: &str = "BUILDKIT_CACHE_MOUNT_NS";
+/// The argument that puts the account of an image's layers into the image.
+const INLINE_CACHE: &str = "BUILDKIT_INLINE_CACHE";
 
 /// Builds images on one engine.
 #[derive(Debug, Clone)]
@@ -92,20 +94,24 @@ fn explain(error: EngineError) -> ImageError {
 
 /// What the engine is asked for: <https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ImageBuild>
 fn query(request: &ImageRequest, dockerfile: &str, session: &str) -> String {
-    let map = |pairs: &[(String, String)], last: Option<(&str, &str)>| {
-        let last = last.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let pairs: BTreeMap<_, _> = pairs.iter().cloned().chain(last).collect();
+    let map = |pairs: &[(String, String)], more: &[(&str, &str)]| {
+        let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let pairs: BTreeMap<_, _> = pairs.iter().cloned().chain(more).collect();
         serde_json::Value::from_iter(pairs).to_string()
     };
     let caches = (!request.caches.is_empty()).then_some((CACHES, request.caches.as_str()));
+    let account = request.tells_layers.then_some((INLINE_CACHE, "1"));
+    let own: Vec<_> = caches.into_iter().chain(account).collect();
+    let cache_from = serde_json::Value::from(request.cache_from.as_slice()).to_string();
     form_urlencoded::Serializer::new(String::new())
         // BuildKit.
         .append_pair("version", "2")
         .append_pair("session", session)
         .append_pair("dockerfile", dockerfile)
         .append_pair("target", request.target.as_deref().unwrap_or_default())
-        .append_pair("buildargs", &map(&request.build_args, caches))
-        .append_pair("labels", &map(&request.labels, None))
+        .append_pair("buildargs", &map(&request.build_args, &own))
+        .append_pair("labels", &map(&request.labels, &[]))
+        .append_pair("cachefrom", &cache_from)
         .append_pair("nocache", if request.is_fresh { "1" } else { "" })
         .append_pair("rm", "1")
         .finish()

@@ -51,6 +51,10 @@ pub(crate) struct ImageRequest {
     pub(crate) registries: Vec<RegistryCredential>,
     /// Whether it is built without the layers that earlier builds left.
     pub(crate) is_fresh: bool,
+    /// Whether the image carries BuildKit's account of its layers.
+    pub(crate) tells_layers: bool,
+    /// Images in a registry, by their digests, whose account is read.
+    pub(crate) cache_from: Vec<String>,
 }
 
 impl ImageRequest {
@@ -69,6 +73,8 @@ impl ImageRequest {
             caches: String::new(),
             registries: Vec::new(),
             is_fresh: false,
+            tells_layers: false,
+            cache_from: Vec::new(),
         }
     }
 }

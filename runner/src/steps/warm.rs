@@ -266,8 +266,9 @@ impl Site {
         let slot = self.warm.slot(&key);
         let made = slot.get_or_try_init(|| async { Err(StepError::Cancelled) }).await;
         self.warm.discard(&key);
+        // However long it takes: nothing of the build may come beside it.
         if let Ok(shell) = made {
-            self.end_at_once(&shell.container).await;
+            self.leftovers.remove_container(&self.engine, shell.container.id()).await;
         }
     }
 

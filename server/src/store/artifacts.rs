@@ -88,7 +88,7 @@ impl KnownRow {
     }
 }
 
-/// What the newest builds of a repository pushed, with the keys of what it was made of, the newest first. Pull requests
+/// What the newest builds of a repository pushed, with the keys of what it was made of, if any, the newest first. Pull requests
 /// leave nothing that others take over.
 pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
@@ -104,9 +104,10 @@ pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Res
          ORDER BY newest.number DESC, a.position LIMIT 2000",
         repository
     )?;
-    let mut of_app: HashMap<String, usize> = HashMap::new();
-    let known = found.into_iter().map(KnownRow::image).filter(|known| known.key.is_some()).filter(|known| {
-        let count = of_app.entry(known.app.clone()).or_default();
+    // Those without a key are known for their layers alone, and take no place from the others.
+    let mut of_app: HashMap<(String, bool), usize> = HashMap::new();
+    let known = found.into_iter().map(KnownRow::image).filter(|known| {
+        let count = of_app.entry((known.app.clone(), known.key.is_some())).or_default();
         *count += 1;
         *count <= KNOWN_OF_EACH
     });

@@ -18,6 +18,7 @@ mod faults;
 mod gates;
 mod healing;
 mod language;
+mod layers;
 mod next_life;
 mod notifications;
 mod prepared;
