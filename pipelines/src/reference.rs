@@ -8,8 +8,8 @@ mod release;
 mod steps;
 
 pub(crate) use apps::{APP, PUSH};
-pub(crate) use environments::{APPROVALS, ENVIRONMENT, FROM, SCHEDULE, STRATEGY, WINDOW};
-pub(crate) use release::{HEALTH, RELEASE, RESOURCES};
+pub(crate) use environments::{APPROVALS, BLUE_GREEN, ENVIRONMENT, FROM, ROLLING, SCHEDULE, STRATEGY, WINDOW};
+pub(crate) use release::{COMMANDS, HEALTH, RELEASE, RESOURCES};
 pub(crate) use steps::{READY, SERVICE, STEP, WHEN};
 
 /// A kind of map that the language has.
@@ -164,7 +164,7 @@ pub(crate) static DEFAULTS: Map = Map {
 };
 
 /// Every map of the language, in the order of the reference.
-pub(crate) static MAPS: [&Map; 17] = [
+pub(crate) static MAPS: [&Map; 20] = [
     &FILE,
     &DEFAULTS,
     &APP,
@@ -176,10 +176,13 @@ pub(crate) static MAPS: [&Map; 17] = [
     &RELEASE,
     &HEALTH,
     &RESOURCES,
+    &COMMANDS,
     &ENVIRONMENT,
     &FROM,
     &APPROVALS,
     &STRATEGY,
+    &ROLLING,
+    &BLUE_GREEN,
     &WINDOW,
     &SCHEDULE,
 ];

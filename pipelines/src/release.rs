@@ -25,10 +25,19 @@ pub struct ReleaseSettings {
     pub resources: Option<Resources>,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
+    /// The host name under which a blue-green release is reached before its switch.
+    #[serde(default)]
+    pub preview: Option<String>,
     /// Named volumes; a layer replaces those below.
     pub volumes: Option<Vec<Volume>>,
     /// How long old containers may finish their requests after traffic has left them, in milliseconds.
     pub drain_ms: Option<u64>,
+    /// What is run before the release takes over; a layer replaces those below.
+    #[serde(default)]
+    pub before: Option<ReleaseCommands>,
+    /// What is run once it has; a layer replaces those below.
+    #[serde(default)]
+    pub after: Option<ReleaseCommands>,
 }
 
 /// How an app runs in one environment, with nothing left to look up.
@@ -51,14 +60,41 @@ pub struct RunSpec {
     pub resources: Resources,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
+    /// The host name under which a blue-green release is reached before its switch.
+    #[serde(default)]
+    pub preview: Option<String>,
     /// Named volumes.
     pub volumes: Vec<Volume>,
     /// How long old containers may finish their requests after traffic has left them, in milliseconds.
     pub drain_ms: u64,
+    /// What is run before anything of the release takes traffic, such as migrations.
+    #[serde(default)]
+    pub before: ReleaseCommands,
+    /// What is run once the release has all the traffic.
+    #[serde(default)]
+    pub after: ReleaseCommands,
+}
+
+/// Commands of a release, run one after the other, each in a container of the app's image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseCommands {
+    /// Each a program and its arguments.
+    pub run: Vec<Vec<String>>,
+    /// How long each of them may take, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for ReleaseCommands {
+    /// None.
+    fn default() -> Self {
+        ReleaseCommands { run: Vec::new(), timeout_ms: DEFAULT_COMMAND_MS }
+    }
 }
 
 /// The longest that a container may take to become healthy, unless `health.start` says otherwise, in milliseconds.
 pub const DEFAULT_START_MS: u64 = 30_000;
+/// The longest that a command of a release may take, unless it says otherwise, in milliseconds.
+pub const DEFAULT_COMMAND_MS: u64 = 30 * 60 * 1_000;
 /// The longest that requests may take after traffic has left a container, in milliseconds.
 pub const DEFAULT_DRAIN_MS: u64 = 10_000;
 
@@ -134,8 +170,11 @@ impl RunSpec {
             merged.health = layer.health.clone().or(merged.health);
             merged.resources = layer.resources.or(merged.resources);
             merged.domain = layer.domain.clone().or(merged.domain);
+            merged.preview = layer.preview.clone().or(merged.preview);
             merged.volumes = layer.volumes.clone().or(merged.volumes);
             merged.drain_ms = layer.drain_ms.or(merged.drain_ms);
+            merged.before = layer.before.clone().or(merged.before);
+            merged.after = layer.after.clone().or(merged.after);
         }
         let probe = if merged.port.is_some() { Probe::Tcp } else { Probe::Container };
         RunSpec {
@@ -147,8 +186,11 @@ impl RunSpec {
             health: merged.health.unwrap_or_else(|| HealthCheck::with_defaults(probe)),
             resources: merged.resources.unwrap_or_default(),
             domain: merged.domain,
+            preview: merged.preview,
             volumes: merged.volumes.unwrap_or_default(),
             drain_ms: merged.drain_ms.unwrap_or(DEFAULT_DRAIN_MS),
+            before: merged.before.unwrap_or_default(),
+            after: merged.after.unwrap_or_default(),
         }
     }
 }

@@ -381,6 +381,9 @@ pub struct RolloutWork {
     /// Whether what is live is made anew, all of it side by side.
     #[serde(default)]
     pub restore: bool,
+    /// Whether the commands of the release are run; on the way back they are not.
+    #[serde(default)]
+    pub runs_commands: bool,
 }
 
 /// What a release holds, and all that is needed to run it.
@@ -499,8 +502,12 @@ pub enum StepKind {
     Roll,
     /// Leading a share of the traffic to new replicas, and judging them.
     Canary,
+    /// Letting people look at new replicas under an address of their own, and judging them.
+    Preview,
     /// Leading all traffic from the old replicas to the new ones at once.
     Switch,
+    /// A command of the release in a container of its own, such as a migration.
+    Command,
     /// Returning to the previous release after a failure.
     Return,
     /// Removing what the rollout replaced.

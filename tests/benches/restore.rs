@@ -103,7 +103,8 @@ async fn by_slipway(
         repository_name: "acme/shop".to_owned(),
         release: ReleaseContent { release: format!("{}-2", guard.id()), number: 2, apps },
         previous: Some(live),
-        strategy: Strategy::Rolling,
+        strategy: Strategy::default(),
+        runs_commands: false,
         restore: true,
     };
     let recorder = Recorder::new();

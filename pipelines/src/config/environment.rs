@@ -77,14 +77,17 @@ pub struct Approvals {
 }
 
 /// How a release replaces the one before.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "strategy", rename_all = "snake_case")]
 pub enum Strategy {
-    /// Container by container.
-    #[default]
-    Rolling,
+    /// Some containers at a time.
+    Rolling(Pace),
     /// All new containers beside the old ones, and one switch.
-    BlueGreen,
+    BlueGreen {
+        /// How long the new ones are watched before it, in milliseconds.
+        #[serde(default)]
+        bake_ms: u64,
+    },
     /// The old ones end before the new ones start.
     Recreate,
     /// A growing share of the traffic, judged at each step.
@@ -100,6 +103,57 @@ pub enum Strategy {
         /// The longest that the slowest twentieth of the requests may take, in milliseconds.
         max_latency_ms: Option<u64>,
     },
+}
+
+impl Default for Strategy {
+    fn default() -> Self {
+        Strategy::Rolling(Pace::default())
+    }
+}
+
+/// How many of an app's containers a rolling release replaces at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pace {
+    /// How many more than the replicas may run meanwhile.
+    pub surge: Quota,
+    /// How many fewer than the replicas may be ready meanwhile.
+    pub unavailable: Quota,
+}
+
+impl Default for Pace {
+    /// One more, and none fewer.
+    fn default() -> Self {
+        Pace { surge: Quota::Count(1), unavailable: Quota::Count(0) }
+    }
+}
+
+/// A number of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quota {
+    /// So many.
+    Count(u32),
+    /// So many of a hundred replicas.
+    Percent(u8),
+}
+
+impl Pace {
+    /// How many more and how many fewer than these replicas: shares of them are rounded up and down, as Kubernetes does it
+    /// (<https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#rolling-update-deployment>). Where both come
+    /// to nothing, one may be missing.
+    #[must_use]
+    pub fn of(self, replicas: u32) -> (u32, u32) {
+        let surge = match self.surge {
+            Quota::Count(count) => count,
+            Quota::Percent(percent) => (replicas * u32::from(percent)).div_ceil(100),
+        };
+        let unavailable = match self.unavailable {
+            Quota::Count(count) => count,
+            Quota::Percent(percent) => replicas * u32::from(percent) / 100,
+        };
+        if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
+    }
 }
 
 /// A share of the traffic in percent, from 1 to 100.
@@ -128,4 +182,30 @@ pub enum TargetKind {
     Docker,
     /// A Swarm.
     Swarm,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Pace, Quota, Strategy};
+
+    #[test]
+    fn shares_of_replicas_are_rounded_as_kubernetes_does_it() {
+        let pace = |surge, unavailable| Pace { surge, unavailable };
+        let quarter = pace(Quota::Percent(25), Quota::Percent(25));
+        for (pace, replicas, expected) in [
+            (Pace::default(), 3, (1, 0)),
+            (quarter, 10, (3, 2)),
+            (quarter, 1, (1, 0)),
+            (pace(Quota::Count(0), Quota::Percent(25)), 2, (0, 1)),
+            (pace(Quota::Percent(100), Quota::Count(0)), 4, (4, 0)),
+        ] {
+            assert_eq!(pace.of(replicas), expected, "{pace:?} of {replicas}");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_before_there_was_a_pace_is_read() {
+        let read: Result<Strategy, _> = serde_json::from_str(r#"{"strategy":"rolling"}"#);
+        assert!(read.is_ok_and(|strategy| strategy == Strategy::default()));
+    }
 }

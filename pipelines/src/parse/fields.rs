@@ -185,15 +185,20 @@ pub(super) fn positive_duration(node: &Node, report: &mut Report<'_>) -> Option<
 /// A command as a list of words, or as one line with a shell's quotes.
 pub(super) fn command(node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
     let command = match &node.value {
-        Value::Scalar(line) => or_report(words::split(line, Mode::Literal), node.place, report)?.0,
+        Value::Scalar(line) => return command_line(line, node.place, report),
         _ => texts(node, "a word of the command", report)?.into_iter().map(|(word, _)| word.to_owned()).collect(),
     };
-    non_empty(command, node, report)
+    non_empty(command, node.place, report)
 }
 
-fn non_empty(command: Vec<String>, node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
+/// A command in a line: split at spaces, quotes respected.
+pub(super) fn command_line(line: &str, place: Place, report: &mut Report<'_>) -> Option<Vec<String>> {
+    non_empty(or_report(words::split(line, Mode::Literal), place, report)?.0, place, report)
+}
+
+fn non_empty(command: Vec<String>, place: Place, report: &mut Report<'_>) -> Option<Vec<String>> {
     if command.first().is_none_or(String::is_empty) {
-        report.add(node.place, Problem::new("the command is empty").expected("a program and its arguments"));
+        report.add(place, Problem::new("the command is empty").expected("a program and its arguments"));
         return None;
     }
     Some(command)

@@ -5,9 +5,9 @@ use super::{
     timezones,
 };
 use crate::{
-    config::{Approvals, Share, Strategy, Window},
+    config::{Approvals, Pace, Quota, Share, Strategy, Window},
     diagnostics::{Problem, Report},
-    document::{Node, Value},
+    document::{Entry, Node, Value},
     reference,
 };
 
@@ -19,6 +19,8 @@ const DEFAULT_BAKE_MS: u64 = 5 * 60_000;
 const DEFAULT_SHARES: [Share; 2] = [10, 50];
 /// The most steps of a canary.
 const MAX_SHARES: usize = 20;
+/// The most containers that a rolling release may name.
+const MAX_QUOTA: u32 = 1_000;
 const STRATEGIES: [&str; 4] = ["rolling", "blue-green", "recreate", "canary"];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const LONG_DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -44,8 +46,8 @@ pub(super) fn approvals(node: &Node, report: &mut Report<'_>) -> Option<Approval
 pub(super) fn strategy(node: &Node, report: &mut Report<'_>) -> Option<Strategy> {
     report.within(reference::STRATEGY.anchor, |report| match &node.value {
         Value::Scalar(name) => match name.as_str() {
-            "rolling" => Some(Strategy::Rolling),
-            "blue-green" => Some(Strategy::BlueGreen),
+            "rolling" => Some(Strategy::default()),
+            "blue-green" => Some(Strategy::BlueGreen { bake_ms: 0 }),
             "recreate" => Some(Strategy::Recreate),
             "canary" => Some(canary()),
             other => {
@@ -54,12 +56,60 @@ pub(super) fn strategy(node: &Node, report: &mut Report<'_>) -> Option<Strategy>
                 None
             }
         },
-        Value::Map(_) => read_canary(node, report),
+        Value::Map(_) => settings(node, report),
         _ => {
             wrong_kind(node, &format!("{}, or a map with \"canary\"", one_of(&STRATEGIES)), report);
             None
         }
     })
+}
+
+/// A strategy with settings: those of a canary, or the pace of a rolling one.
+fn settings(node: &Node, report: &mut Report<'_>) -> Option<Strategy> {
+    let fields = fields(node, &reference::STRATEGY, report)?;
+    let Some(one) = field(&fields, "rolling").or_else(|| field(&fields, "blue-green")) else {
+        return read_canary(node, &fields, report);
+    };
+    if let Some(other) = fields.iter().find(|field| field.key != one.key) {
+        let problem = Problem::new(format!("\"{}\" beside \"{}\"", other.key, one.key));
+        report.add(other.place, problem.expected("the settings of one strategy"));
+    }
+    if one.key == "rolling" {
+        return report.within(reference::ROLLING.anchor, |report| pace(&one.value, report)).map(Strategy::Rolling);
+    }
+    report.within(reference::BLUE_GREEN.anchor, |report| {
+        let fields = self::fields(&one.value, &reference::BLUE_GREEN, report)?;
+        let bake = field(&fields, "bake").and_then(|bake| positive_duration(&bake.value, report));
+        Some(Strategy::BlueGreen { bake_ms: bake.unwrap_or_default() })
+    })
+}
+
+fn pace(node: &Node, report: &mut Report<'_>) -> Option<Pace> {
+    let mut pace = Pace::default();
+    for field in fields(node, &reference::ROLLING, report)? {
+        let quota = quota(&field.value, report)?;
+        if field.key == "surge" { pace.surge = quota } else { pace.unavailable = quota }
+    }
+    let none = |quota| matches!(quota, Quota::Count(0) | Quota::Percent(0));
+    if none(pace.surge) && none(pace.unavailable) {
+        let problem = Problem::new("neither \"surge\" nor \"unavailable\": no container could ever be replaced");
+        report.add(node.place, problem.expected("at least one of them above 0"));
+    }
+    Some(pace)
+}
+
+fn quota(node: &Node, report: &mut Report<'_>) -> Option<Quota> {
+    let expected = "a number of containers, or a share such as 25%";
+    let written = text(node, expected, report)?;
+    let quota = match written.strip_suffix('%') {
+        Some(digits) => digits.trim_end().parse().ok().filter(|percent| *percent <= 100).map(Quota::Percent),
+        None => written.parse().ok().filter(|count| *count <= MAX_QUOTA).map(Quota::Count),
+    };
+    if quota.is_none() {
+        let problem = Problem::new(format!("\"{}\" is not a number of containers", shown(written)));
+        report.add(node.place, problem.expected(expected));
+    }
+    quota
 }
 
 fn canary() -> Strategy {
@@ -72,11 +122,10 @@ fn canary() -> Strategy {
     }
 }
 
-fn read_canary(node: &Node, report: &mut Report<'_>) -> Option<Strategy> {
-    let fields = fields(node, &reference::STRATEGY, report)?;
-    if field(&fields, "canary").is_none() {
-        let problem = Problem::new("a strategy with settings has no \"canary\": the others have no settings");
-        report.add(node.place, problem.expected("the shares, such as \"canary: [10%, 50%]\""));
+fn read_canary(node: &Node, fields: &[&Entry], report: &mut Report<'_>) -> Option<Strategy> {
+    if field(fields, "canary").is_none() {
+        let problem = Problem::new("a strategy with settings is neither \"canary\", \"rolling\" nor \"blue-green\"");
+        report.add(node.place, problem.expected("the shares, such as \"canary: [10%, 50%]\", or \"rolling\""));
         return None;
     }
     let mut strategy = canary();

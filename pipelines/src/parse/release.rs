@@ -4,16 +4,16 @@ use std::ops::RangeInclusive;
 
 use super::{
     fields::{
-        check_apart, command, duration, field, fields, is_host_label, number, or_report, pairs, positive_duration,
-        secrets, shown, text, texts, wrong_kind,
+        check_apart, command, command_line, duration, field, fields, is_host_label, number, or_report, pairs,
+        positive_duration, secrets, shown, text, texts, wrong_kind,
     },
     quantities,
 };
 use crate::{
     diagnostics::{Problem, Report},
-    document::{Node, Value},
+    document::{Entry, Node, Value},
     paths, reference,
-    release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
+    release::{HealthCheck, Probe, ReleaseCommands, ReleaseSettings, Resources, Volume},
 };
 
 /// How many processes an app may be given; the kernel has no more numbers for them.
@@ -21,6 +21,8 @@ const PIDS: RangeInclusive<u32> = 16..=4_194_304;
 /// The most containers of one app in one environment.
 const MAX_REPLICAS: u32 = 1_000;
 const MAX_CPUS: f64 = 1_024.0;
+/// The most commands of one app before or after a release.
+const MAX_COMMANDS: usize = 20;
 
 /// Reads one layer of settings over `base`, which is empty for an app's own.
 pub(super) fn read(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option<ReleaseSettings> {
@@ -44,13 +46,18 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
             "health" => health = Some(field),
             "resources" => settings.resources = resources(node, base.resources.unwrap_or_default(), report),
             "domain" => settings.domain = domain(node, report),
+            "preview" => settings.preview = domain(node, report),
             "volumes" => settings.volumes = volumes(node, report),
+            "before" => settings.before = commands(node, report),
+            "after" => settings.after = commands(node, report),
             _ => settings.drain_ms = duration(node, report),
         }
     }
     let has_port = settings.port.or(base.port).is_some() || fields.iter().any(|field| field.key == "port");
-    if let Some(field) = fields.iter().find(|field| field.key == "domain").filter(|_| !has_port) {
-        let problem = Problem::new("\"domain\" without \"port\": the proxy would not know where to send requests");
+    let is_host = |field: &&&Entry| matches!(field.key.as_str(), "domain" | "preview");
+    if let Some(field) = fields.iter().find(is_host).filter(|_| !has_port) {
+        let what = format!("\"{}\" without \"port\": the proxy would not know where to send requests", field.key);
+        let problem = Problem::new(what);
         report.add(field.place, problem.expected("the port that the app listens on, such as \"port: 8080\""));
     }
     if let Some(field) = field(&fields, "secrets") {
@@ -63,6 +70,37 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
         })
     });
     Some(settings)
+}
+
+/// Reads `before` or `after`: the commands alone, or a map that has them.
+fn commands(node: &Node, report: &mut Report<'_>) -> Option<ReleaseCommands> {
+    report.within(reference::COMMANDS.anchor, |report| {
+        if !matches!(node.value, Value::Map(_)) {
+            return Some(ReleaseCommands { run: lines(node, report)?, ..ReleaseCommands::default() });
+        }
+        let fields = fields(node, &reference::COMMANDS, report)?;
+        let Some(run) = field(&fields, "run") else {
+            let problem = Problem::new("there is nothing to \"run\" here");
+            report.add(node.place, problem.expected("the commands, such as \"run: [./migrate]\""));
+            return None;
+        };
+        let mut commands = ReleaseCommands { run: lines(&run.value, report)?, ..ReleaseCommands::default() };
+        if let Some(field) = field(&fields, "timeout") {
+            set(&mut commands.timeout_ms, positive_duration(&field.value, report));
+        }
+        Some(commands)
+    })
+}
+
+/// Commands, each of them a line.
+fn lines(node: &Node, report: &mut Report<'_>) -> Option<Vec<Vec<String>>> {
+    let lines = texts(node, "a command such as ./migrate", report)?;
+    if lines.len() > MAX_COMMANDS {
+        let problem = Problem::new(format!("there are {} commands here", lines.len()));
+        report.add(node.place, problem.expected(format!("at most {MAX_COMMANDS}; a script in the image can do more")));
+        return None;
+    }
+    lines.into_iter().map(|(line, place)| command_line(line, place, report)).collect()
 }
 
 /// Reads a health check; what it does not say is as in the layer below.

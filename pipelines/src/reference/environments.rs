@@ -110,6 +110,20 @@ pub(crate) static STRATEGY: Map = Map {
     anchor: "strategy",
     keys: &[
         Key {
+            name: "rolling",
+            shape: Shape::Map(&ROLLING),
+            default: "see [rolling](#rolling)",
+            what: "How many containers are replaced at a time.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "blue-green",
+            shape: Shape::Map(&BLUE_GREEN),
+            default: "see [blue-green](#blue-green)",
+            what: "How long the new containers stand beside the old ones before the switch.",
+            source: Source::Slipway,
+        },
+        Key {
             name: "canary",
             shape: Shape::Texts,
             default: "`[10%, 50%]`",
@@ -142,6 +156,41 @@ pub(crate) static STRATEGY: Map = Map {
             shape: Shape::Duration,
             default: "not judged",
             what: "The longest that the slowest twentieth of the requests may take.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `blue-green` of a strategy.
+pub(crate) static BLUE_GREEN: Map = Map {
+    of: "\"blue-green\"",
+    anchor: "blue-green",
+    keys: &[Key {
+        name: "bake",
+        shape: Shape::Duration,
+        default: "none",
+        what: "How long the new containers are watched, and can be looked at, before the switch.",
+        source: Source::Slipway,
+    }],
+};
+
+/// `rolling` of a strategy.
+pub(crate) static ROLLING: Map = Map {
+    of: "\"rolling\"",
+    anchor: "rolling",
+    keys: &[
+        Key {
+            name: "surge",
+            shape: Shape::Either(&[Shape::Whole(0, 1000), Shape::Percent]),
+            default: "1",
+            what: "How many more containers than the replicas may run meanwhile; a share is rounded up.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "unavailable",
+            shape: Shape::Either(&[Shape::Whole(0, 1000), Shape::Percent]),
+            default: "0",
+            what: "How many fewer than the replicas may be ready meanwhile; a share is rounded down.",
             source: Source::Slipway,
         },
     ],

@@ -64,6 +64,13 @@ pub(crate) static RELEASE: Map = Map {
             source: Source::Slipway,
         },
         Key {
+            name: "preview",
+            shape: Shape::TextLike("next.shop.example.com"),
+            default: "none",
+            what: "The host name under which a blue-green release is reached before its switch; it needs `port`.",
+            source: Source::Slipway,
+        },
+        Key {
             name: "volumes",
             shape: Shape::Texts,
             default: "none",
@@ -75,6 +82,42 @@ pub(crate) static RELEASE: Map = Map {
             shape: Shape::Duration,
             default: "`10s`",
             what: "How long old containers may finish their requests once traffic has left them.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "before",
+            shape: Shape::Either(&[Shape::Texts, Shape::Map(&COMMANDS)]),
+            default: "none",
+            what: "What is run in the new image before anything of a release takes traffic, such as migrations.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "after",
+            shape: Shape::Either(&[Shape::Texts, Shape::Map(&COMMANDS)]),
+            default: "none",
+            what: "What is run in the new image once a release has all the traffic.",
+            source: Source::Slipway,
+        },
+    ],
+};
+
+/// `before` and `after` of a release, as a map.
+pub(crate) static COMMANDS: Map = Map {
+    of: "commands of a release",
+    anchor: "before-and-after",
+    keys: &[
+        Key {
+            name: "run",
+            shape: Shape::Texts,
+            default: "required",
+            what: "The commands, one after the other: each a line that is split at spaces, quotes respected; nothing is expanded.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "timeout",
+            shape: Shape::Duration,
+            default: "`30m`",
+            what: "How long each of them may take.",
             source: Source::Slipway,
         },
     ],

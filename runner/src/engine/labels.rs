@@ -34,6 +34,8 @@ pub const KIND_CACHE: &str = "cache";
 pub const KIND_VOLUME: &str = "volume";
 /// A container, network or volume of an environment; not touched by builds.
 pub const KIND_RELEASE: &str = "release";
+/// A container in which a command of a release runs, or has run.
+pub const KIND_COMMAND: &str = "command";
 /// A container that a process on this machine started for itself, such as the demo's registry.
 pub const KIND_HELPER: &str = "helper";
 /// The file that is locked as long as such a container is wanted.

@@ -1,8 +1,12 @@
 //! The blue-green strategy: everything new stands beside everything old, and then takes all traffic at once.
 
-use super::{Rollout, Setback, of_app, title, turnover::Turnover};
+use super::{
+    Rollout, Setback, cleanup::upstreams_of, health::seconds, judge::Limits, of_app, title, turnover::Turnover,
+    watch::Watched,
+};
 use crate::{
     coordinator::ReleasedApp,
+    proxy::Route,
     reporter::StepLog,
     targets::docker::{Instance, Replica},
 };
@@ -16,8 +20,44 @@ impl Rollout<'_> {
         Ok(())
     }
 
+    /// Leads each app's preview to its new containers and watches these for the bake time. Nobody else meets them yet.
+    pub(super) async fn preview(&self, bake_ms: u64, log: &StepLog) -> Result<(), Setback> {
+        let release = &self.work.release;
+        let mut watched = Vec::new();
+        for app in &release.apps {
+            let instances = of_app(self.target.instances().await?, &app.app);
+            let instances: Vec<Instance> =
+                instances.into_iter().filter(|it| it.release == release.release && it.is_running()).collect();
+            if let Some(host) = &app.run.preview {
+                let upstreams = upstreams_of(&app.app, &instances);
+                let route = Route { hosts: vec![host.clone()], upstreams, ..Route::default() };
+                self.go_on()?;
+                self.put_route(&self.target.names().preview_route(&app.app), &app.app, &route, log).await?;
+            }
+            watched.push(Watched { app, instances });
+        }
+        if bake_ms > 0 {
+            log.say(format!("watching for {}", seconds(bake_ms))).await;
+        }
+        self.bake(&watched, &Limits::of(&self.work.strategy), bake_ms, log).await
+    }
+
+    /// Takes the previews away: those that look follow everybody else now.
+    pub(super) async fn close_previews(&self) -> Result<(), Setback> {
+        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        for claim in proxy.claims().await? {
+            let names = self.target.names();
+            if names.owns_route(&claim.id) && claim.id.ends_with(".preview") {
+                self.still_owner()?;
+                proxy.remove(&claim.id).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Leads the traffic of every app to its new containers, and only then lets the old ones finish and stops them.
     pub(super) async fn switch_all(&self, log: &StepLog) -> Result<(), Setback> {
+        self.close_previews().await?;
         let instances = self.target.instances().await?;
         let mut leaving = Vec::new();
         for app in &self.work.release.apps {
@@ -49,7 +89,7 @@ impl Rollout<'_> {
         for new in instances.iter().filter(|it| it.release == *release && it.is_running()) {
             turnover.gain(new);
         }
-        let leaving = turnover.lose(app.run.replicas, app.run.replicas);
+        let leaving = turnover.lose(app.run.replicas, 0, app.run.replicas);
         self.go_on()?;
         self.switch(&app.app, &turnover.route(&leaving), log).await?;
         Ok(leaving)

@@ -6,6 +6,7 @@ use crate::{proxy::Route, reporter::StepLog, targets::docker::Instance};
 impl Rollout<'_> {
     /// Leaves exactly the release: its routes, its containers. Volumes and the network stay.
     pub(super) async fn cleanup(&self, log: &StepLog) -> Result<(), Setback> {
+        self.close_previews().await?;
         let release = &self.work.release;
         let (current, replaced): (Vec<Instance>, Vec<Instance>) =
             self.target.instances().await?.into_iter().partition(|instance| instance.release == release.release);

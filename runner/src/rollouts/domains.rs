@@ -19,7 +19,7 @@ impl Rollout<'_> {
             return Err(Setback::of(second, reason));
         }
         for app in apps {
-            if let Some(domain) = domain_of(&app.run) {
+            for domain in domains_of(&app.run) {
                 self.check_free(&app.app, domain).await?;
             }
         }
@@ -39,20 +39,22 @@ impl Rollout<'_> {
 
     /// Whether any app of the release is reached by name.
     pub(super) fn is_routed(&self) -> bool {
-        self.work.release.apps.iter().any(|app| app.run.domain.is_some())
+        self.work.release.apps.iter().any(|app| app.run.domain.is_some() || app.run.preview.is_some())
     }
 }
 
-fn domain_of(run: &RunSpec) -> Option<&str> {
-    run.domain.as_deref().filter(|_| run.replicas > 0)
+/// Every host name that the app is to have, its preview's too.
+fn domains_of(run: &RunSpec) -> impl Iterator<Item = &str> {
+    run.domain.iter().chain(&run.preview).filter(|_| run.replicas > 0).map(String::as_str)
 }
 
 /// Two apps with one domain.
 fn twice(apps: &[ReleasedApp]) -> Option<(&str, &str, &str)> {
-    apps.iter().enumerate().find_map(|(position, second)| {
-        let domain = domain_of(&second.run)?;
-        let same = |first: &&ReleasedApp| domain_of(&first.run).is_some_and(|taken| taken.eq_ignore_ascii_case(domain));
-        apps.iter().take(position).find(same).map(|first| (first.app.as_str(), second.app.as_str(), domain))
+    let all: Vec<(&str, &str)> =
+        apps.iter().flat_map(|app| domains_of(&app.run).map(|domain| (app.app.as_str(), domain))).collect();
+    all.iter().enumerate().find_map(|(position, (second, domain))| {
+        let same = |(_, taken): &&(&str, &str)| taken.eq_ignore_ascii_case(domain);
+        all.iter().take(position).find(same).map(|(first, _)| (*first, *second, *domain))
     })
 }
 

@@ -8,6 +8,7 @@ mod anew;
 mod blue_green;
 mod canary;
 mod cleanup;
+mod commands;
 mod domains;
 pub(crate) mod health;
 mod helm;
@@ -39,6 +40,9 @@ use crate::{
 
 /// Why a rollout failed that people ended.
 pub const CANCELLED: &str = "the rollout was cancelled on request";
+
+/// What the log of a step says that an earlier life of the runner began.
+const RESTARTED: &str = "the runner or its engine was restarted; what it had done is kept";
 
 /// Rolls the release out. Answers [`JobResult::Live`] once every app runs it and takes traffic, and
 /// [`JobResult::Failed`] when it does not; the release before it serves then. A job that was cancelled is a failure
@@ -121,6 +125,10 @@ impl<'a> Rollout<'a> {
             let index = steps::index(place);
             if stage != Stage::Cleanup {
                 let enact = async |log: &StepLog| {
+                    // A command that is under way knows by itself where it stands.
+                    if log.is_resumed() && !matches!(stage, Stage::Command(_)) {
+                        log.begin_again(RESTARTED).await;
+                    }
                     self.stand_still(log).await?;
                     self.enact(stage, log).await
                 };
@@ -133,11 +141,13 @@ impl<'a> Rollout<'a> {
     async fn enact(&self, stage: Stage<'_>, log: &StepLog) -> Result<(), Setback> {
         match stage {
             Stage::Preflight => self.preflight(log).await,
+            Stage::Command(command) => self.run_command(command, log).await,
             Stage::Canary(share) => self.canary(share, log).await,
             Stage::Roll(app) => self.roll(app, log).await,
             Stage::Recreate(app) => self.recreate(app, log).await,
             Stage::Start(app) => self.start_beside(app, log).await,
             Stage::StartAll => self.start_all(log).await,
+            Stage::Preview(bake_ms) => self.preview(bake_ms, log).await,
             Stage::Switch => self.switch_all(log).await,
             Stage::Cleanup => self.cleanup(log).await,
         }
@@ -145,7 +155,13 @@ impl<'a> Rollout<'a> {
 
     async fn cleanup_step(&self) -> Result<(), Setback> {
         let last = steps::index(steps::stages(self.work).len() - 1);
-        self.step(last, async |log: &StepLog| self.enact(Stage::Cleanup, log).await).await
+        let enact = async |log: &StepLog| {
+            if log.is_resumed() {
+                log.begin_again(RESTARTED).await;
+            }
+            self.enact(Stage::Cleanup, log).await
+        };
+        self.step(last, enact).await
     }
 
     /// Takes a step, and passes on what came of it; also when that was in an earlier life of the runner.
@@ -172,7 +188,13 @@ impl<'a> Rollout<'a> {
             return Err(setback);
         }
         self.ctx.reporter.declare(vec![steps::declare_return(self.work)]).await?;
-        let restore = async |log: &StepLog| self.restore(log).await;
+        let restore = async |log: &StepLog| {
+            if log.is_resumed() {
+                log.begin_again(RESTARTED).await;
+            }
+            self.close_previews().await?;
+            self.restore(log).await
+        };
         match (self.step(steps::returning(self.work), restore).await, setback) {
             (Err(problem @ (Setback::Abandoned | Setback::EngineAway)), _) => Err(problem),
             (Err(Setback::Failed(problem)), Setback::Failed(reason)) => {
@@ -197,11 +219,7 @@ impl<'a> Rollout<'a> {
 
     async fn open(&self, index: u32) -> Result<StepLog, Setback> {
         self.still_owner()?;
-        let log = self.ctx.reporter.start(index).await?;
-        if log.is_resumed() {
-            log.begin_again("the runner or its engine was restarted; what it had done is kept").await;
-        }
-        Ok(log)
+        Ok(self.ctx.reporter.start(index).await?)
     }
 
     /// Waits for `waiting`, unless the lease is lost meanwhile.

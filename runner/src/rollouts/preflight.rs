@@ -31,7 +31,7 @@ impl Rollout<'_> {
             self.unless_stopped(self.fetch(app, log)).await??;
         }
         self.target.ensure_network().await?;
-        Ok(())
+        self.remove_commands_of_others().await
     }
 
     /// All that are missing are told at once.

@@ -1,4 +1,8 @@
-//! The rolling strategy: one new container at a time comes in addition, and takes the place of one old one.
+//! The rolling strategy: some new containers at a time come in addition, or in the room that old ones leave, and each takes
+//! the place of one old one.
+
+use futures_util::future::join_all;
+use slipway_pipelines::config::{Pace, Strategy};
 
 use super::{Rollout, Setback, health::Unhealthy, of_app, title, turnover::Turnover};
 use crate::{
@@ -17,14 +21,23 @@ impl Rollout<'_> {
         let route = self.route_of(&app.app).await?;
         let release = &self.work.release;
         let mut turnover = Turnover::new(&instances, &release.release, app.run.domain.as_deref(), route.as_ref());
-        for number in 1..=app.run.replicas {
+        let (surge, unavailable) = self.pace().of(app.run.replicas);
+        let mut ready = 0;
+        while ready < app.run.replicas {
             self.stand_still(log).await?;
-            let ready = self.bring_up(Replica { release, app, number }, log).await?;
-            turnover.gain(&ready);
-            self.turn(app, &mut turnover, number, log).await?;
+            if unavailable > 0 {
+                self.turn(app, &mut turnover, (ready, unavailable), log).await?;
+            }
+            let batch = turnover.room(ready, app.run.replicas, surge).min(app.run.replicas - ready);
+            let coming = (ready + 1..=ready + batch).map(|number| self.bring_up(Replica { release, app, number }, log));
+            for come in join_all(coming).await {
+                turnover.gain(&come?);
+            }
+            ready += batch;
+            self.turn(app, &mut turnover, (ready, unavailable), log).await?;
         }
         if app.run.replicas == 0 {
-            self.turn(app, &mut turnover, 0, log).await?;
+            self.turn(app, &mut turnover, (0, 0), log).await?;
         }
         Ok(())
     }
@@ -51,9 +64,24 @@ impl Rollout<'_> {
         }
     }
 
-    /// Leads traffic to the new containers that are ready, and lets go of the old ones that they replace.
-    async fn turn(&self, app: &ReleasedApp, turnover: &mut Turnover, ready: u32, log: &StepLog) -> Result<(), Setback> {
-        let leaving = turnover.lose(ready, app.run.replicas);
+    /// How many containers are replaced at a time; after a canary, as if nothing were said of it.
+    fn pace(&self) -> Pace {
+        match self.work.strategy {
+            Strategy::Rolling(pace) => pace,
+            _ => Pace::default(),
+        }
+    }
+
+    /// Leads traffic to the new containers that are ready, and lets go of the old ones that they replace, and of so many
+    /// more as may be missing.
+    async fn turn(
+        &self,
+        app: &ReleasedApp,
+        turnover: &mut Turnover,
+        (ready, missing): (u32, u32),
+        log: &StepLog,
+    ) -> Result<(), Setback> {
+        let leaving = turnover.lose(ready, missing, app.run.replicas);
         let route = turnover.route(&leaving);
         self.go_on()?;
         self.switch(&app.app, &route, log).await?;

@@ -2,13 +2,22 @@
 
 use slipway_pipelines::config::{Share, Strategy};
 
-use crate::coordinator::{ReleasedApp, RolloutWork, StepDeclaration, StepKind};
+use super::commands::{Command, commands};
+use crate::{
+    coordinator::{ReleasedApp, RolloutWork, StepDeclaration, StepKind},
+    targets::docker::Moment,
+};
+
+/// The longest name of a step, in characters.
+const NAME_LIMIT: usize = 200;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stage<'w> {
     /// Checking and pulling.
     Preflight,
+    /// Running a command of the release.
+    Command(Command<'w>),
     /// Leading this share of the traffic to new containers, and judging them.
     Canary(Share),
     /// Replacing an app's containers one by one.
@@ -19,6 +28,8 @@ pub(super) enum Stage<'w> {
     Start(&'w ReleasedApp),
     /// Starting the new containers of every app side by side.
     StartAll,
+    /// Letting people look at the new containers for so long, in milliseconds.
+    Preview(u64),
     /// Leading all traffic to the new containers at once.
     Switch,
     /// Removing what was replaced.
@@ -28,13 +39,18 @@ pub(super) enum Stage<'w> {
 /// The steps of a rollout that succeeds, in order; a step's index is its place. The last is the cleanup.
 pub(super) fn stages(work: &RolloutWork) -> Vec<Stage<'_>> {
     let apps = || work.release.apps.iter();
+    let commands = |moment| commands(&work.release.apps, moment).filter(|_| work.runs_commands).map(Stage::Command);
     let mut stages = vec![Stage::Preflight];
+    stages.extend(commands(Moment::Before));
     match &work.strategy {
         _ if work.restore => stages.extend([Stage::StartAll, Stage::Switch]),
-        Strategy::Rolling => stages.extend(apps().map(Stage::Roll)),
+        Strategy::Rolling(_) => stages.extend(apps().map(Stage::Roll)),
         Strategy::Recreate => stages.extend(apps().map(Stage::Recreate)),
-        Strategy::BlueGreen => {
+        Strategy::BlueGreen { bake_ms } => {
             stages.extend(apps().map(Stage::Start));
+            if *bake_ms > 0 || apps().any(|app| app.run.preview.is_some()) {
+                stages.push(Stage::Preview(*bake_ms));
+            }
             stages.push(Stage::Switch);
         }
         Strategy::Canary { steps, .. } => {
@@ -43,6 +59,7 @@ pub(super) fn stages(work: &RolloutWork) -> Vec<Stage<'_>> {
             stages.extend(apps().map(Stage::Roll));
         }
     }
+    stages.extend(commands(Moment::After));
     stages.push(Stage::Cleanup);
     stages
 }
@@ -70,6 +87,10 @@ pub(super) fn declare(work: &RolloutWork) -> Vec<StepDeclaration> {
         };
         match stage {
             Stage::Preflight => step(index, None, StepKind::Preflight, "Check every image and fetch what is missing"),
+            Stage::Command(command) => {
+                let name = format!("{}: {} {}", command.app.app, command.moment.word(), command.line());
+                step(index, Some(&command.app.app), StepKind::Command, &shortened(&name))
+            }
             Stage::Canary(share) => {
                 step(index, None, StepKind::Canary, &format!("Try release {number} with {share} % of the traffic"))
             }
@@ -80,11 +101,22 @@ pub(super) fn declare(work: &RolloutWork) -> Vec<StepDeclaration> {
                 let count: u32 = work.release.apps.iter().map(|app| app.run.replicas).sum();
                 step(index, None, StepKind::Roll, &format!("Start {count} containers of release {number} side by side"))
             }
+            Stage::Preview(_) => {
+                step(index, None, StepKind::Preview, &format!("Look at release {number} before the switch"))
+            }
             Stage::Switch => step(index, None, StepKind::Switch, &format!("Lead all traffic to release {number}")),
             Stage::Cleanup => step(index, None, StepKind::Cleanup, "Remove what the release replaced"),
         }
     };
     stages(work).into_iter().enumerate().map(declare).collect()
+}
+
+/// A command may be long; its step's name is a line that people read.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_LIMIT) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
 }
 
 /// The step that undoes a rollout that failed.

@@ -24,10 +24,14 @@ impl Rollout<'_> {
     /// Makes the app's route be `wanted` in one step, if it is not that already. An app without a route, that is to
     /// have no upstream, is left without one.
     pub(super) async fn switch(&self, app: &str, wanted: &Route, log: &StepLog) -> Result<(), Setback> {
+        self.put_route(&self.target.names().route(app), app, wanted, log).await
+    }
+
+    /// The same for a route of this name, which is the app's, too.
+    pub(super) async fn put_route(&self, id: &str, app: &str, wanted: &Route, log: &StepLog) -> Result<(), Setback> {
         let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
-        let id = self.target.names().route(app);
         let wanted = Route { owner: self.owner(app), ..wanted.clone() };
-        let standing = proxy.route(&id).await?;
+        let standing = proxy.route(id).await?;
         if standing.is_none() {
             if !wanted.serves() {
                 return Ok(());
@@ -38,7 +42,7 @@ impl Rollout<'_> {
             }
         }
         // The proxy compares for itself: it may be in several parts, of which one was not reached by a run before.
-        proxy.put(&id, &wanted).await?;
+        proxy.put(id, &wanted).await?;
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
         }

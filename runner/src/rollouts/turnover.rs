@@ -51,14 +51,22 @@ impl Turnover {
         }
     }
 
-    /// Takes out the old containers that are replaced once `ready` new ones of `wanted` are there: one for each, and
-    /// all that are left with the last.
-    pub(super) fn lose(&mut self, ready: u32, wanted: u32) -> Vec<Instance> {
+    /// How many more containers may run now, with `ready` new ones of `wanted` there and `surge` more than either version
+    /// has of its own; one at least.
+    pub(super) fn room(&self, ready: u32, wanted: u32, surge: u32) -> u32 {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let limit = count(self.old_total).max(wanted).saturating_add(surge);
+        limit.saturating_sub(count(self.staying.len()).saturating_add(ready)).max(1)
+    }
+
+    /// Takes out the old containers that are replaced once `ready` new ones of `wanted` are there: one for each, as many
+    /// more as may be `missing`, and all that are left with the last.
+    pub(super) fn lose(&mut self, ready: u32, missing: u32, wanted: u32) -> Vec<Instance> {
         let keep = if ready >= wanted {
             self.inherited.clear();
             0
         } else {
-            self.old_total.saturating_sub(usize::try_from(ready).unwrap_or(usize::MAX))
+            self.old_total.saturating_sub(usize::try_from(ready.saturating_add(missing)).unwrap_or(usize::MAX))
         };
         let leaving = self.staying.len().saturating_sub(keep);
         self.staying.drain(..leaving).collect()
@@ -112,14 +120,14 @@ mod tests {
         let before = route(&[&old1, &old2]);
         let mut turnover = Turnover::new(&[old1.clone(), old2.clone()], "new", Some("a.test"), Some(&before));
         turnover.gain(&new1);
-        let leaving = turnover.lose(1, 2);
+        let leaving = turnover.lose(1, 0, 2);
         assert_eq!(names(&leaving), [1]);
         assert_eq!(
             turnover.route(&leaving),
             Route { draining: vec![old1.upstream.unwrap_or_default()], ..route(&[&new1, &old2]) }
         );
         turnover.gain(&new2);
-        let leaving = turnover.lose(2, 2);
+        let leaving = turnover.lose(2, 0, 2);
         assert_eq!(
             turnover.route(&leaving),
             Route { draining: vec![old2.upstream.unwrap_or_default()], ..route(&[&new1, &new2]) }
@@ -130,11 +138,21 @@ mod tests {
     fn fewer_replicas_let_the_rest_go_with_the_last_and_more_let_nobody_go_twice() {
         let old: Vec<Instance> = (1..=4).map(|replica| instance("o", replica, true)).collect();
         let mut down = Turnover::new(&old, "new", None, None);
-        assert_eq!(down.lose(1, 2).len(), 1);
-        assert_eq!(down.lose(2, 2).len(), 3);
+        assert_eq!(down.lose(1, 0, 2).len(), 1);
+        assert_eq!(down.lose(2, 0, 2).len(), 3);
         let mut up = Turnover::new(&old[..1], "new", None, None);
-        assert_eq!(up.lose(1, 3).len(), 1);
-        assert_eq!(up.lose(2, 3).len(), 0);
+        assert_eq!(up.lose(1, 0, 3).len(), 1);
+        assert_eq!(up.lose(2, 0, 3).len(), 0);
+    }
+
+    #[test]
+    fn a_pace_says_how_many_come_and_go_at_once() {
+        let old: Vec<Instance> = (1..=4).map(|replica| instance("o", replica, true)).collect();
+        let mut faster = Turnover::new(&old, "new", None, None);
+        assert_eq!((faster.room(0, 4, 2), faster.lose(2, 0, 4).len(), faster.room(2, 4, 2)), (2, 2, 2));
+        let mut tighter = Turnover::new(&old, "new", None, None);
+        assert_eq!((tighter.room(0, 4, 0), tighter.lose(0, 2, 4).len(), tighter.room(0, 4, 0)), (1, 2, 2));
+        assert_eq!((tighter.lose(2, 2, 4).len(), tighter.room(2, 4, 0)), (2, 2), "the rest goes as far as it may");
     }
 
     #[test]
@@ -146,11 +164,11 @@ mod tests {
         let all = [new1.clone(), new2.clone(), old1, old2];
         let mut turnover = Turnover::new(&all, "new", Some("a.test"), Some(&before));
         turnover.gain(&new1);
-        let leaving = turnover.lose(1, 2);
+        let leaving = turnover.lose(1, 0, 2);
         assert!(leaving.is_empty(), "one old container of two may stay while one of two new ones is ready");
         assert_eq!(turnover.route(&leaving), route(&[&new1, &new2]), "nobody who serves is switched off");
         turnover.gain(&new2);
-        let leaving = turnover.lose(2, 2);
+        let leaving = turnover.lose(2, 0, 2);
         assert_eq!(names(&leaving), [1]);
         assert_eq!(turnover.route(&leaving), route(&[&new1, &new2]));
     }
@@ -162,7 +180,7 @@ mod tests {
         let mut turnover = Turnover::new(std::slice::from_ref(&old), "new", None, Some(&route(&[&old])));
         turnover.gain(&new);
         assert!(turnover.route(&[]).serves());
-        let leaving = turnover.lose(1, 1);
+        let leaving = turnover.lose(1, 0, 1);
         assert!(!turnover.route(&leaving).serves());
     }
 

@@ -37,6 +37,7 @@ pub(crate) use leftovers::Leftovers;
 pub use limits::StepLimits;
 pub(crate) use mounts::caches_of;
 pub(crate) use network::BuildNetwork;
+pub(crate) use output::pump_again;
 pub(crate) use patience::Patience;
 pub(crate) use provisions::Provisions;
 pub(crate) use services::ServiceStart;

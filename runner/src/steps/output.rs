@@ -13,7 +13,7 @@ pub(super) const LINES_LOST: &str =
 const KEPT_WITH_LINE: u64 = 32;
 
 /// Writes to the log what a container says that was there before, from the beginning on, until the stream ends.
-pub(super) async fn pump_again<S>(output: S, log: &StepLog) -> Result<(), Error>
+pub(crate) async fn pump_again<S>(output: S, log: &StepLog) -> Result<(), Error>
 where
     S: Stream<Item = Result<LogOutput, Error>> + Unpin,
 {

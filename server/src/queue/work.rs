@@ -140,6 +140,8 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
         previous: live.map(|live| live.content()),
         strategy: release.strategy.0.clone(),
         restore: release.kind == ReleaseKind::Restore,
+        // What was migrated stays so on the way back: the release before ran with it until now.
+        runs_commands: !matches!(release.kind, ReleaseKind::Rollback | ReleaseKind::Restore),
     })
 }
 

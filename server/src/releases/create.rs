@@ -103,7 +103,7 @@ async fn note_exception(tx: &mut Tx, environment: &Environment, release: &Releas
 /// A way back is no time for a trial: what is gone back to was live before.
 fn strategy(kind: ReleaseKind, environment: &Environment) -> Strategy {
     match (kind, &environment.settings.strategy) {
-        (ReleaseKind::Rollback, Strategy::Canary { .. }) | (ReleaseKind::Restore, _) => Strategy::Rolling,
+        (ReleaseKind::Rollback, Strategy::Canary { .. }) | (ReleaseKind::Restore, _) => Strategy::default(),
         (_, strategy) => strategy.clone(),
     }
 }

@@ -39,4 +39,4 @@ pub use rollback::rollback;
 pub use settings::SettingChange;
 pub use state::{ReleaseEvent, ReleaseKind, ReleaseState, next};
 pub(crate) use steer::why_cancelled;
-pub use steer::{cancel_rollout, pause, pause_rollout, resume_rollout, steering};
+pub use steer::{bakes, cancel_rollout, pause, pause_rollout, resume_rollout, steering};

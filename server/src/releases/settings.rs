@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use slipway_pipelines::release::{HealthCheck, Probe, RunSpec};
+use slipway_pipelines::release::{HealthCheck, Probe, ReleaseCommands, RunSpec};
 use slipway_runner::coordinator::ReleasedApp;
 
 /// A setting that differs.
@@ -50,15 +50,23 @@ fn lines(run: &RunSpec) -> BTreeMap<String, String> {
         ("port", run.port.map(|port| port.to_string())),
         ("command", run.command.as_ref().map(|words| words.join(" "))),
         ("domain", run.domain.clone()),
+        ("preview", run.preview.clone()),
         ("cpus", run.resources.cpus.map(|cpus| cpus.to_string())),
         ("memory", run.resources.memory.map(bytes)),
         ("pids", run.resources.pids.map(|pids| pids.to_string())),
     ];
     lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    let commands = [("before", &run.before), ("after", &run.after)].into_iter().filter(|(_, of)| !of.run.is_empty());
+    lines.extend(commands.map(|(moment, of)| (moment.to_owned(), command_lines(of))));
     lines.extend(run.env.iter().map(|(name, value)| (format!("env {name}"), value.clone())));
     lines.extend(run.secrets.iter().map(|name| (format!("secret {name}"), "set on the server".to_owned())));
     lines.extend(run.volumes.iter().map(|volume| (format!("volume {}", volume.name), volume.path.clone())));
     lines
+}
+
+fn command_lines(commands: &ReleaseCommands) -> String {
+    let lines: Vec<String> = commands.run.iter().map(|words| words.join(" ")).collect();
+    format!("{} (within {} each)", lines.join("; "), span(commands.timeout_ms))
 }
 
 fn health(check: &HealthCheck) -> String {

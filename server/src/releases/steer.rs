@@ -15,6 +15,7 @@ use crate::{
         decisions::{self, Decision, NewDecision},
         releases::Release,
         repositories::Repository,
+        steps::Step,
     },
 };
 
@@ -142,12 +143,18 @@ async fn cancel(tx: &mut Tx, release: &Release, actor: &str, reason: Option<&str
     lifecycle::note(tx, release, "release.cancelling").await
 }
 
-/// The canary step that runs now, which has a bake to pass over.
+/// The step that bakes now: its time can be passed over.
 async fn baking_step(tx: &mut Tx, release: &Release) -> Result<Option<u32>, StoreError> {
     let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(None) };
     let steps = store::steps::of_attempt(&mut tx.conn(), &job.id, job.attempt).await?;
-    let baking = steps.into_iter().find(|step| step.state == StepState::Running && step.kind.0 == StepKind::Canary);
+    let baking = steps.into_iter().find(bakes);
     Ok(baking.and_then(|step| u32::try_from(step.position).ok()))
+}
+
+/// Whether a step is one that is under way for a set time.
+#[must_use]
+pub fn bakes(step: &Step) -> bool {
+    step.state == StepState::Running && matches!(step.kind.0, StepKind::Canary | StepKind::Preview)
 }
 
 /// The release, whose rollout waits for a runner or is under way.

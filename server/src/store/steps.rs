@@ -73,7 +73,9 @@ impl Kind {
             StepKind::Preflight => "preflight",
             StepKind::Roll => "roll",
             StepKind::Canary => "canary",
+            StepKind::Preview => "preview",
             StepKind::Switch => "switch",
+            StepKind::Command => "command",
             StepKind::Return => "return",
             StepKind::Cleanup => "cleanup",
         }

@@ -102,8 +102,11 @@ environments:
         health: Some(health.clone()),
         resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: Some(10_000) }),
         domain: Some("shop.example.com".to_owned()),
+        preview: None,
         volumes: Some(vec![Volume { name: "uploads".to_owned(), path: "/data".to_owned() }]),
         drain_ms: Some(0),
+        before: None,
+        after: None,
         secrets: Vec::new(),
     };
     assert_eq!(config.apps[0].release, Some(expected));

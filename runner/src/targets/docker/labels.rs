@@ -12,6 +12,8 @@ pub const RELEASE: &str = "slipway.release";
 pub const APP: &str = "slipway.app";
 /// The replica's number, from 1.
 pub const REPLICA: &str = "slipway.replica";
+/// Which command of a release a container is for, such as `before-1`.
+pub const COMMAND: &str = "slipway.command";
 /// The port that the app listens on, where it listens: an older release may have used another one.
 pub const PORT: &str = "slipway.port";
 

@@ -3,6 +3,7 @@
 //! Containers are converged by name: what is there under the right name and labels is taken as it is, and only what is
 //! missing is made. Running the same work again after a crash therefore ends in the same state.
 
+mod command;
 mod container;
 mod ending;
 mod hands;
@@ -22,15 +23,16 @@ use bollard::{
     },
 };
 
+pub use command::{CommandState, Moment, ReleaseCommand};
 pub use container::Replica;
 pub use ending::runs;
 pub use instance::{Instance, InstanceState};
-pub use labels::{APP, ENVIRONMENT, PORT, RELEASE, REPLICA};
+pub use labels::{APP, COMMAND, ENVIRONMENT, PORT, RELEASE, REPLICA};
 pub use names::EnvironmentNames;
 pub use vitals::Vitals;
 
 use crate::{
-    coordinator::{RegistryCredential, SecretValue},
+    coordinator::{RegistryCredential, ReleasedApp, SecretValue},
     engine::{Engine, EngineError, labels as kinds},
 };
 
@@ -261,10 +263,7 @@ impl DockerTarget {
     }
 
     async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
-        let set = |secret: &&String| self.secrets.iter().any(|value| value.name == **secret);
-        if let Some(secret) = replica.app.run.secrets.iter().find(|secret| !set(secret)) {
-            return Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() });
-        }
+        self.check_secrets(name, replica.app)?;
         let created = self.try_create(name, replica).await;
         let Err(error) = created else { return Ok(()) };
         if error.is_conflict() {
@@ -276,6 +275,15 @@ impl DockerTarget {
         }
         self.pull(&replica.app.image, &replica.app.digest).await?;
         self.try_create(name, replica).await.map_err(TargetError::from)
+    }
+
+    /// A container without a secret that it names must not be made.
+    fn check_secrets(&self, name: &str, app: &ReleasedApp) -> Result<(), TargetError> {
+        let set = |secret: &&String| self.secrets.iter().any(|value| value.name == **secret);
+        match app.run.secrets.iter().find(|secret| !set(secret)) {
+            Some(secret) => Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() }),
+            None => Ok(()),
+        }
     }
 
     async fn try_create(&self, name: &str, replica: Replica<'_>) -> Result<(), EngineError> {

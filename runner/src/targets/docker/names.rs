@@ -31,6 +31,12 @@ impl EnvironmentNames {
         format!("slipway-{}-{}-r{release_number}-{replica}-{}", self.slug, slug(app), self.tail)
     }
 
+    /// A command of an app in a release: `which` says when and in which place.
+    #[must_use]
+    pub fn command(&self, app: &str, release_number: i64, which: &str) -> String {
+        format!("slipway-{}-{}-r{release_number}-{which}-{}", self.slug, slug(app), self.tail)
+    }
+
     /// A named volume of the environment; it outlives releases.
     #[must_use]
     pub fn volume(&self, volume: &str) -> String {
@@ -41,6 +47,13 @@ impl EnvironmentNames {
     #[must_use]
     pub fn route(&self, app: &str) -> String {
         format!("slipway-{}-{}", self.tail, slug(app))
+    }
+
+    /// The route of an app's preview at the proxy.
+    #[must_use]
+    pub fn preview_route(&self, app: &str) -> String {
+        // No app's own route has a dot.
+        format!("{}.preview", self.route(app))
     }
 
     /// Whether a route is one of the environment's own.

@@ -121,7 +121,9 @@ fn kind(step: &StepDeclaration) -> &'static str {
         | StepKind::Preflight
         | StepKind::Roll
         | StepKind::Canary
+        | StepKind::Preview
         | StepKind::Switch
+        | StepKind::Command
         | StepKind::Return
         | StepKind::Cleanup => "step",
     }

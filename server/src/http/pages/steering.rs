@@ -2,7 +2,6 @@
 
 use axum::{Form, extract::State, response::Redirect};
 use serde::Deserialize;
-use slipway_runner::coordinator::StepKind;
 use slipway_web::{
     frame::Viewer,
     links,
@@ -18,7 +17,6 @@ use crate::{
         errors::Problem,
         extract::Named,
     },
-    queue::StepState,
     releases::{self, ReleaseState},
     store::{Conn, StoreError, decisions, jobs, releases::Release, steps},
 };
@@ -66,7 +64,7 @@ pub(super) async fn steering_of(
         Some(job) => steps::of_attempt(conn, &job.id, job.attempt).await?,
         None => Vec::new(),
     };
-    let bakes = steps.iter().any(|step| step.state == StepState::Running && step.kind.0 == StepKind::Canary);
+    let bakes = steps.iter().any(releases::bakes);
     let has_begun = release.state == ReleaseState::Rolling;
     Ok(Some(Steering { paused, bakes, has_begun, may_change: viewer.may_change() }))
 }

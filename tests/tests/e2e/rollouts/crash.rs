@@ -22,7 +22,7 @@ use slipway_tests::{
 use super::stage::{DOMAIN, Means, Stage};
 
 /// Runs the work until it ends or the fuse blows; none when it was cut off.
-async fn run_with(stage: &Stage, work: &RolloutWork, fuse: &Fuse) -> Option<JobResult> {
+pub(super) async fn run_with(stage: &Stage, work: &RolloutWork, fuse: &Fuse) -> Option<JobResult> {
     let tap = EngineTap::open(stage.engine.address(), fuse);
     let inner: Arc<dyn Proxy> = Arc::new(stage.caddy.client());
     let means = Means {
@@ -38,6 +38,13 @@ async fn run_with(stage: &Stage, work: &RolloutWork, fuse: &Fuse) -> Option<JobR
 /// before its point comes. Every second run must end as `expected`, with the environment settled and no request lost.
 async fn cut_off(stage: &mut Stage, apps: &[ReleasedApp], stride: usize, expected: fn(&JobResult) -> bool) {
     let load = Load::gentle(&stage.caddy.url(), DOMAIN);
+    cut_off_unvisited(stage, apps, stride, expected).await;
+    let answers = load.finish().await;
+    assert!(answers.failed.is_empty(), "{} of {} failed: {:?}", answers.failed.len(), answers.total(), answers.failed);
+}
+
+/// The same where nobody visits meanwhile.
+async fn cut_off_unvisited(stage: &mut Stage, apps: &[ReleasedApp], stride: usize, expected: fn(&JobResult) -> bool) {
     let mut last = None;
     for point in (0..).step_by(stride) {
         let work = stage.work(apps.to_vec());
@@ -58,8 +65,6 @@ async fn cut_off(stage: &mut Stage, apps: &[ReleasedApp], stride: usize, expecte
         }
     }
     assert!(last > Some(25), "only {last:?} points were there to cut off at");
-    let answers = load.finish().await;
-    assert!(answers.failed.is_empty(), "{} of {} failed: {:?}", answers.failed.len(), answers.total(), answers.failed);
 }
 
 async fn go_live_cut_off(stride: usize) {
@@ -114,6 +119,47 @@ async fn canary_cut_off(stride: usize) {
         Strategy::Canary { steps: vec![25], bake_ms: 100, max_cpu: None, max_errors: None, max_latency_ms: None };
     cut_off(&mut stage, &[v1], stride, |result| *result == JobResult::Live).await;
     assert_eq!(stage.caddy.servers().await, ["slipway"]);
+}
+
+#[tokio::test]
+async fn a_blue_green_release_that_was_cut_off_goes_live_when_it_is_run_again() {
+    blue_green_cut_off(8).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: every point instead of every eighth"]
+async fn a_blue_green_release_that_was_cut_off_anywhere_goes_live_when_it_is_run_again() {
+    blue_green_cut_off(1).await;
+}
+
+async fn blue_green_cut_off(stride: usize) {
+    let mut stage = Stage::open().await;
+    stage.publish("v1", true).await;
+    let apps = [stage.app("web", "v1", Some(DOMAIN), 1), stage.app("api", "v1", Some("api.test"), 1)];
+    stage.go_live(apps.to_vec()).await;
+    stage.strategy = Strategy::BlueGreen { bake_ms: 0 };
+    cut_off(&mut stage, &apps, stride, |result| *result == JobResult::Live).await;
+}
+
+#[tokio::test]
+async fn a_recreated_release_that_was_cut_off_goes_live_when_it_is_run_again() {
+    recreate_cut_off(8).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: every point instead of every eighth"]
+async fn a_recreated_release_that_was_cut_off_anywhere_goes_live_when_it_is_run_again() {
+    recreate_cut_off(1).await;
+}
+
+/// Between the old and the new nobody serves, by intention: visitors would only see that.
+async fn recreate_cut_off(stride: usize) {
+    let mut stage = Stage::open().await;
+    stage.publish("v1", true).await;
+    let web = stage.web("v1");
+    stage.go_live(vec![web.clone()]).await;
+    stage.strategy = Strategy::Recreate;
+    cut_off_unvisited(&mut stage, &[web], stride, |result| *result == JobResult::Live).await;
 }
 
 #[tokio::test]

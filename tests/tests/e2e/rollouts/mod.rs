@@ -1,5 +1,6 @@
 //! Releases on a real engine behind a real proxy: they take over without losing a request, and return by themselves.
 
+mod commands;
 mod crash;
 mod https;
 mod proxy;

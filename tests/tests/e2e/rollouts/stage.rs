@@ -57,7 +57,7 @@ impl Stage {
             guard: EnvironmentGuard::new(),
             live: None,
             secrets: Vec::new(),
-            strategy: Strategy::Rolling,
+            strategy: Strategy::default(),
             digests: BTreeMap::new(),
             number: 0,
         }
@@ -131,6 +131,7 @@ impl Stage {
             previous: self.live.clone(),
             strategy: self.strategy.clone(),
             restore: false,
+            runs_commands: true,
         }
     }
 

@@ -114,7 +114,7 @@ async fn a_paused_canary_that_breaks_returns_all_the_same() {
 
 #[tokio::test]
 async fn a_rolling_release_stands_still_between_its_steps_and_can_be_ended_there() {
-    let mut stage = with_v1_live(Strategy::Rolling).await;
+    let mut stage = with_v1_live(Strategy::default()).await;
     stage.publish("v2", true).await;
     let v2 = stage.web("v2");
     let rollout = Rollout::begin(&mut stage, vec![v2.clone()], paused()).await;
@@ -124,4 +124,23 @@ async fn a_rolling_release_stands_still_between_its_steps_and_can_be_ended_there
     let recorder = rollout.recorder.clone();
     assert_eq!(rollout.end().await, JobResult::Live, "{}", recorder.transcript());
     assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
+}
+
+#[tokio::test]
+async fn a_blue_green_release_is_looked_at_under_its_preview_before_everybody_meets_it() {
+    let mut stage = with_v1_live(Strategy::BlueGreen { bake_ms: 600_000 }).await;
+    stage.publish("v2", true).await;
+    let mut v2 = stage.web("v2");
+    v2.run.preview = Some("next.shop.test".to_owned());
+    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
+    rollout.says("Look at release 2", "watching for 600 s").await;
+    assert_eq!(stage.ask("next.shop.test").await.as_deref(), Ok("v2"));
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v1"), "nobody else meets it yet");
+    rollout.recorder.steer(paused());
+    rollout.says("Look at release 2", "paused by ada").await;
+    rollout.recorder.steer(Steering { paused: None, passed: Some(2) });
+    let recorder = rollout.recorder.clone();
+    assert_eq!(rollout.end().await, JobResult::Live, "{}", recorder.transcript());
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
+    assert!(stage.ask("next.shop.test").await.unwrap_err().starts_with("404"), "the preview is over");
 }

@@ -48,7 +48,7 @@ async fn recreate_ends_the_old_before_the_new_starts() {
 
 #[tokio::test]
 async fn blue_green_switches_all_apps_at_once_without_losing_a_request() {
-    let mut stage = with_v1_live(Strategy::BlueGreen).await;
+    let mut stage = with_v1_live(Strategy::BlueGreen { bake_ms: 0 }).await;
     stage.publish("v2", true).await;
     stage.publish("sick", false).await;
     let mut load = Load::start(&stage.caddy.url(), DOMAIN);
