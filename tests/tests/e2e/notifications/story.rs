@@ -69,8 +69,7 @@ async fn a_failed_build_reaches_chat_incident_and_mail() {
 async fn what_cannot_be_told_is_refused_in_words() {
     let slipway = Setup::new().start().await;
     let api = slipway.api();
-    let refused =
-        async |status, body: Value| api.put("/api/v1/channels/ops", &body).await.expect(status).detail().to_owned();
+    let refused = async |status, body: Value| api.put("/api/v1/channels/ops", &body).await.expect(status).detail();
     let said = refused(422, json!({"rule": {}})).await;
     assert!(said.contains("say where it leads"), "{said}");
     let said = refused(422, json!({"to": {"kind": "slack", "url": "hooks.slack.com"}})).await;
@@ -87,7 +86,7 @@ async fn what_cannot_be_told_is_refused_in_words() {
     let closed = slipway_tests::ports::free();
     let url = format!("http://127.0.0.1:{closed}/geheim");
     api.put("/api/v1/channels/ops", &json!({"to": {"kind": "slack", "url": url}})).await.expect(200);
-    let said = api.post("/api/v1/channels/ops/test", &json!({})).await.expect(409).detail().to_owned();
+    let said = api.post("/api/v1/channels/ops/test", &json!({})).await.expect(409).detail();
     assert!(said.contains("cannot be reached") && !said.contains("geheim"), "{said}");
     api.delete("/api/v1/channels/ops").await.expect(200);
     api.delete("/api/v1/channels/ops").await.expect(404);
