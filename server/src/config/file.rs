@@ -209,6 +209,9 @@ mod tests {
             endpoint = "http://127.0.0.1:9000"
             region = "eu-west-1"
             access_key_id = "AKIA"
+            [mail]
+            url = "smtps://mail.example.com"
+            from = "slipway@example.com"
         "#;
         let file = parse("slipway.toml", text).unwrap();
         assert_eq!(file.runner.capacity, Some(4));
