@@ -72,8 +72,8 @@ struct Kind {
 /// What it is told.
 #[derive(Debug, Args)]
 struct Rule {
-    /// Of what: build-failed, build-succeeded, release-held, release-live, release-failed; divided by commas
-    /// [default: what failed].
+    /// Of what: build-failed, build-succeeded, release-held, release-live, release-failed, app-unwell, app-well;
+    /// divided by commas [default: trouble].
     #[arg(long, value_name = "OCCASION", value_delimiter = ',')]
     on: Vec<String>,
     /// Of which repositories alone, as patterns; may be given several times.

@@ -52,6 +52,17 @@ pub enum About {
         /// The commit that it was built of.
         commit: String,
     },
+    /// An app of what is live.
+    App {
+        /// Its environment.
+        environment: String,
+        /// The app.
+        app: String,
+        /// Which of its replicas, from 1.
+        replica: u32,
+        /// The number of the release.
+        release: i64,
+    },
 }
 
 /// Trouble that a message belongs to.
@@ -74,28 +85,35 @@ impl Message {
         let what = match &self.about {
             About::Build { number, reference, .. } => format!("build {number} of {reference}"),
             About::Release { environment, number, .. } => format!("release {number} to {environment}"),
+            About::App { environment, app, .. } => format!("{app} in {environment}"),
         };
         format!("{}: {what} {}", self.repository, self.outcome())
     }
 
     fn outcome(&self) -> String {
         if self.ends_trouble() && self.is_bad() {
-            return "failed; its alert is closed".to_owned();
+            return format!("{}; its alert is closed", self.happened());
         }
         if let Some(Trouble { is_over: true, times, .. }) = self.trouble {
             let after = if times == 1 { "a failure".to_owned() } else { format!("{times} failures") };
             return match self.about {
                 About::Build { .. } => format!("succeeded after {after}"),
                 About::Release { .. } => format!("is live after {after}"),
+                About::App { .. } => "is well again".to_owned(),
             };
         }
+        self.happened().to_owned()
+    }
+
+    fn happened(&self) -> &'static str {
         match self.occasion {
             Occasion::BuildFailed | Occasion::ReleaseFailed => "failed",
             Occasion::BuildSucceeded => "succeeded",
             Occasion::ReleaseHeld => "waits",
             Occasion::ReleaseLive => "is live",
+            Occasion::AppUnwell => "does not stay well",
+            Occasion::AppWell => "is well again",
         }
-        .to_owned()
     }
 
     /// Whether something failed.
@@ -116,6 +134,7 @@ impl Message {
         let of = match &self.about {
             About::Build { commit, summary, author, .. } => format!("{} {summary} ({author})", short(commit)),
             About::Release { build, commit, .. } => format!("from build {build}, commit {}", short(commit)),
+            About::App { replica, release, .. } => format!("replica {replica} of release {release}"),
         };
         self.reason.iter().cloned().chain([of]).collect()
     }

@@ -15,12 +15,16 @@ text_enum! {
         ReleaseLive = "release-live",
         /// A release failed; what was live before still is.
         ReleaseFailed = "release-failed",
+        /// An app of what is live does not stay well.
+        AppUnwell = "app-unwell",
+        /// An app of what is live was not as it should be, and is well again.
+        AppWell = "app-well",
     }
 }
 
 impl Occasion {
     /// What a channel is told of unless its rule says otherwise.
-    pub const TROUBLE: &'static [Occasion] = &[Occasion::BuildFailed, Occasion::ReleaseFailed];
+    pub const TROUBLE: &'static [Occasion] = &[Occasion::BuildFailed, Occasion::ReleaseFailed, Occasion::AppUnwell];
 
     /// What an event of this kind is an occasion for.
     #[must_use]
@@ -31,6 +35,8 @@ impl Occasion {
             "release.held" => Some(Occasion::ReleaseHeld),
             "release.live" => Some(Occasion::ReleaseLive),
             "release.failed" => Some(Occasion::ReleaseFailed),
+            "environment.crash_loop" => Some(Occasion::AppUnwell),
+            "environment.healed" => Some(Occasion::AppWell),
             _ => None,
         }
     }
@@ -41,9 +47,9 @@ impl Occasion {
         Self::TROUBLE.contains(&self)
     }
 
-    /// Whether it is about a release, and not about a build.
+    /// Whether it may be the end of trouble.
     #[must_use]
-    pub fn is_of_release(self) -> bool {
-        matches!(self, Occasion::ReleaseHeld | Occasion::ReleaseLive | Occasion::ReleaseFailed)
+    pub fn is_good(self) -> bool {
+        matches!(self, Occasion::BuildSucceeded | Occasion::ReleaseLive | Occasion::AppWell)
     }
 }

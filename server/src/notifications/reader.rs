@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use slipway_runner::coordinator::Condition;
 use slipway_web::links;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -91,7 +92,7 @@ struct News {
     subject: Option<String>,
     /// The number of the build or the release.
     number: i64,
-    /// Whether something newer went well already.
+    /// Whether it is not so any more: something newer went well already, or one more of an app's replicas is unwell.
     is_outdated: bool,
 }
 
@@ -100,10 +101,13 @@ async fn tell(tx: &mut Tx, event: &Event) -> Result<(), StoreError> {
         return tell_the_end(tx, event).await;
     }
     let Some(occasion) = Occasion::of(&event.kind) else { return forget_environment(tx, event).await };
-    let found = if occasion.is_of_release() {
-        of_release(&mut tx.conn(), event, occasion).await?
-    } else {
-        of_build(&mut tx.conn(), event, occasion).await?
+    let conn = &mut tx.conn();
+    let found = match occasion {
+        Occasion::BuildFailed | Occasion::BuildSucceeded => of_build(conn, event, occasion).await?,
+        Occasion::AppUnwell | Occasion::AppWell => of_app(conn, event, occasion).await?,
+        Occasion::ReleaseHeld | Occasion::ReleaseLive | Occasion::ReleaseFailed => {
+            of_release(conn, event, occasion).await?
+        }
     };
     let Some(news) = found else { return Ok(()) };
     if occasion.is_trouble() { trouble(tx, event, news).await } else { plain(tx, event, news).await }
@@ -124,7 +128,10 @@ async fn trouble(tx: &mut Tx, event: &Event, mut news: News) -> Result<(), Store
 
 /// News that is no trouble, and may be the end of some.
 async fn plain(tx: &mut Tx, event: &Event, news: News) -> Result<(), StoreError> {
-    let is_good = matches!(news.message.occasion, Occasion::BuildSucceeded | Occasion::ReleaseLive);
+    if news.message.occasion == Occasion::ReleaseLive {
+        forget_apps(tx, event, "another release is live").await?;
+    }
+    let is_good = news.message.occasion.is_good() && !news.is_outdated;
     let open = match &news.subject {
         Some(subject) if is_good => alerts::open_of(&mut tx.conn(), subject).await?,
         _ => None,
@@ -209,11 +216,25 @@ async fn forget_environment(tx: &mut Tx, event: &Event) -> Result<(), StoreError
         let reason = "captain.yml no longer names the environment".to_owned();
         alert::end(tx, open, Ending::Closed { by: "slipway", reason }).await?;
     }
+    forget_apps(tx, event, "captain.yml no longer names the environment").await
+}
+
+/// What was wrong with the apps of an environment is not what is wrong with those that it has now.
+async fn forget_apps(tx: &mut Tx, event: &Event, reason: &str) -> Result<(), StoreError> {
+    let Some(environment) = &event.environment_id else { return Ok(()) };
+    for open in alerts::open_within(&mut tx.conn(), &of_apps(environment)).await? {
+        alert::end(tx, open, Ending::Closed { by: "slipway", reason: reason.to_owned() }).await?;
+    }
     Ok(())
 }
 
 fn of_environment(environment: &EnvironmentId) -> String {
     format!("environment {environment}")
+}
+
+/// What the subjects of an environment's apps begin with.
+fn of_apps(environment: &EnvironmentId) -> String {
+    format!("app {environment} ")
 }
 
 async fn of_build(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> Result<Option<News>, StoreError> {
@@ -273,6 +294,44 @@ async fn of_release(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> R
         subject: Some(of_environment(&environment.id)),
         number: release.number,
         is_outdated: live.is_some_and(|live| live.number > release.number),
+        repository: environment.repository_id,
+    }))
+}
+
+async fn of_app(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> Result<Option<News>, StoreError> {
+    let (Some(release), Some(app)) = (&event.release_id, event.data.get("app").and_then(|app| app.as_str())) else {
+        return Ok(None);
+    };
+    let Some(release) = store::releases::find(conn, release).await? else { return Ok(None) };
+    let Some(environment) = store::environments::find(conn, &release.environment_id).await? else { return Ok(None) };
+    let Some(repository) = store::repositories::find(conn, &environment.repository_id).await? else {
+        return Ok(None);
+    };
+    let standing = store::standing::find(conn, &environment.id).await?;
+    let replicas = standing.map(|standing| standing.replicas.0).unwrap_or_default();
+    let is_unwell = replicas.iter().any(|it| it.app == app && it.condition == Condition::CrashLoop);
+    let replica = event.data.get("replica").and_then(serde_json::Value::as_u64);
+    let message = Message {
+        occasion,
+        at: event.at,
+        page: links::environment(&repository.name, &environment.name),
+        reason: event.data.get("found").and_then(|found| found.as_str()).map(str::to_owned),
+        about: About::App {
+            environment: environment.name,
+            app: app.to_owned(),
+            replica: replica.and_then(|replica| u32::try_from(replica).ok()).unwrap_or_default(),
+            release: release.number,
+        },
+        repository: repository.name,
+        trouble: None,
+    };
+    Ok(Some(News {
+        message,
+        default_branch: repository.default_branch,
+        subject: Some(format!("{}{app}", of_apps(&environment.id))),
+        number: release.number,
+        // It is well when all of its replicas are.
+        is_outdated: is_unwell != occasion.is_trouble(),
         repository: environment.repository_id,
     }))
 }

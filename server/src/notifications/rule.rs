@@ -93,7 +93,9 @@ impl Rule {
         match &message.about {
             About::Build { reference, .. } if self.branches.is_empty() => Ok(reference == default_branch),
             About::Build { reference, .. } => is_among(&self.branches, reference),
-            About::Release { environment, .. } => is_among(&self.environments, environment),
+            About::Release { environment, .. } | About::App { environment, .. } => {
+                is_among(&self.environments, environment)
+            }
         }
     }
 }

@@ -48,6 +48,17 @@ pub(crate) async fn open_of(conn: &mut Conn<'_>, subject: &str) -> Result<Option
     )?)
 }
 
+/// The troubles that are not over and whose subjects begin so.
+pub(crate) async fn open_within(conn: &mut Conn<'_>, beginning: &str) -> Result<Vec<Alert>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, subject, repository_id, message, number, times, opened_at, last_at, acknowledged_at,
+                acknowledged_by, closed_at, closed_by
+         FROM alert WHERE closed_at IS NULL AND subject LIKE $1 || '%'",
+        beginning
+    )?)
+}
+
 /// The alert with this id.
 ///
 /// # Errors

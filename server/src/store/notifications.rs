@@ -52,7 +52,8 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE id > $1 AND kind IN ('build.failed', 'build.succeeded', 'release.held', 'release.live', 'release.failed',
-                                    'environment.removed', 'alert.closed')
+                                    'environment.crash_loop', 'environment.healed', 'environment.removed',
+                                    'alert.closed')
          ORDER BY id LIMIT $2",
         after,
         limit

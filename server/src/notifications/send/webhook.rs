@@ -50,6 +50,11 @@ fn body(sent: &Sent<'_>) -> Value {
                 "environment": environment, "number": number, "build": build, "commit": commit,
             });
         }
+        About::App { environment, app, replica, release } => {
+            body["app"] = json!({
+                "environment": environment, "name": app, "replica": replica, "release": release,
+            });
+        }
     }
     body
 }

@@ -1,7 +1,7 @@
 //! What these tests say: channels that lead to an inbox, and what came there.
 
 use slipway_pipelines::plan::ReleasePlan;
-use slipway_runner::coordinator::JobResult;
+use slipway_runner::coordinator::{Condition, Coordinator as _, EnvironmentReport, JobResult, ReplicaReport, Trouble};
 use slipway_server::{
     notifications::{Address, NewChannel, NotificationState, Rule, Sender, deliver_due, read_news, set_channel},
     secrets::Secret,
@@ -58,6 +58,31 @@ impl Scene {
     /// A push to main that succeeds; its release to dev waits for its rollout.
     pub(crate) async fn is_released(&self, commit: &str) {
         self.pipeline.built(commit, built(&digest(commit), usual_plan())).await;
+    }
+
+    /// The runner tells how the replicas of web in dev are; what is well is well again.
+    pub(crate) async fn stands(&self, conditions: &[Condition]) {
+        let live = self.pipeline.live("dev").await.unwrap();
+        let replicas = conditions.iter().zip(1..).map(|(condition, replica)| ReplicaReport {
+            app: "web".to_owned(),
+            replica,
+            container: format!("web-{replica}"),
+            address: None,
+            condition: *condition,
+            trouble: Some(Trouble {
+                found: "its container ended with exit code 7".to_owned(),
+                done: "started it".to_owned(),
+                times: 3,
+                over: *condition == Condition::Healthy,
+            }),
+        });
+        let report = EnvironmentReport {
+            runner: "one".to_owned(),
+            environment: live.environment_id.to_string(),
+            release: live.id.to_string(),
+            replicas: replicas.collect(),
+        };
+        self.pipeline.coordinator.report_environment(report).await.unwrap();
     }
 
     /// Sees who is to be told, and sends what is due.

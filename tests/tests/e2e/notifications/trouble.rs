@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use slipway_pipelines::plan::ReleasePlan;
-use slipway_runner::coordinator::{Coordinator as _, JobResult};
+use slipway_runner::coordinator::{Condition, Coordinator as _, JobResult};
 use slipway_server::{
     notifications::{NotificationState, Occasion, Rule, acknowledge, close, read_news},
     store::Store,
@@ -25,6 +25,7 @@ on_both_databases!(
     what_somebody_closes_is_over,
     what_goes_well_is_told_to_those_who_want_it,
     a_branch_of_somebodys_own_is_told_to_those_who_want_it,
+    an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well,
 );
 
 async fn trouble_is_told_once_and_so_is_its_end(database: TestDatabase) {
@@ -195,6 +196,31 @@ async fn a_branch_of_somebodys_own_is_told_to_those_who_want_it(database: TestDa
     scene.pipeline.coordinator.finish_job(&lease.key, failed).await.unwrap();
     scene.tell().await;
     assert_eq!(scene.told(), [pair("all", "acme/shop: build 1 of topic/x failed")]);
+}
+
+async fn an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    scene.channel("ops", Rule::default()).await;
+    scene.is_released("a").await;
+    scene.pipeline.roll_out().await;
+    scene.stands(&[Condition::CrashLoop, Condition::CrashLoop]).await;
+    scene.tell().await;
+    let unwell = pair("ops", "acme/shop: web in dev does not stay well");
+    assert_eq!(scene.told(), std::slice::from_ref(&unwell), "once for all of its replicas");
+    assert_eq!(scene.inbox.posts()[0].json()["reason"], "its container ended with exit code 7");
+    scene.stands(&[Condition::Healthy, Condition::CrashLoop]).await;
+    scene.tell().await;
+    assert_eq!(scene.told().len(), 1, "one of them is not well yet");
+    scene.stands(&[Condition::Healthy, Condition::Healthy]).await;
+    scene.tell().await;
+    assert_eq!(scene.told()[1..], [pair("ops", "acme/shop: web in dev is well again")]);
+
+    // What another release takes the place of is no trouble any more.
+    scene.stands(&[Condition::CrashLoop, Condition::Healthy]).await;
+    scene.is_released("b").await;
+    scene.pipeline.roll_out().await;
+    scene.tell().await;
+    assert_eq!(scene.open().await, []);
 }
 
 /// Several servers read the same events: each is told of once.
