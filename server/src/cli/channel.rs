@@ -113,13 +113,13 @@ async fn list(Whole { json, client }: Whole) -> Result<(), Failure> {
     }
     for channel in found["items"].as_array().into_iter().flatten() {
         let text = |field: &str| channel[field].as_str().unwrap_or_default().to_owned();
-        let on: Vec<&str> = channel["rule"]["on"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let told = told(&channel["rule"]);
         let last = &channel["last"];
         let last = match last["state"].as_str() {
             Some(state) => format!("last: {state}{}", reason(last)),
             None => "nothing sent yet".to_owned(),
         };
-        say(format_args!("{}  {}  {}  {}  {last}", text("name"), text("kind"), text("target"), on.join(",")))?;
+        say(format_args!("{}  {}  {}  {}  {last}", text("name"), text("kind"), text("target"), told))?;
     }
     Ok(())
 }
@@ -135,6 +135,23 @@ async fn log(Whole { json, client }: Whole) -> Result<(), Failure> {
         say(format_args!("{at}  {channel}  {state}  {title}{}", reason(message)))?;
     }
     Ok(())
+}
+
+/// What a rule lets through.
+fn told(rule: &Value) -> String {
+    let list =
+        |field: &str| -> Vec<&str> { rule[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect() };
+    let mut text = list("on").join(",");
+    for (word, field) in [("in", "repositories"), ("of", "branches"), ("to", "environments")] {
+        let patterns = list(field).join(",");
+        if !patterns.is_empty() {
+            text = format!("{text} {word} {patterns}");
+        }
+    }
+    match rule["after_minutes"].as_u64() {
+        Some(minutes) if minutes > 0 => format!("{text} after {minutes} min"),
+        _ => text,
+    }
 }
 
 /// Why a message stands where it stands, in brackets.
