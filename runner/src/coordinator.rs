@@ -8,7 +8,9 @@
 mod hosting;
 mod resumption;
 mod steering;
+mod step;
 mod takeover;
+mod work;
 
 use std::collections::BTreeMap;
 
@@ -16,13 +18,14 @@ use async_trait::async_trait;
 pub use hosting::{Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::{
-    config::Strategy,
-    plan::{PullRequest, ReleasePlan},
-    release::RunSpec,
-};
+use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
+pub use step::{
+    AUTHOR, COMMIT, INPUT_KEY, LogChunk, LogLine, LogStream, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome,
+    StepResult, UNCHANGED_SINCE, WARNINGS,
+};
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
+pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Work};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
@@ -240,108 +243,6 @@ impl std::fmt::Debug for SecretValue {
     }
 }
 
-/// The two kinds of jobs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Work {
-    /// Check out, build, test and push one commit.
-    Build(BuildWork),
-    /// Bring one environment to one release.
-    Rollout(RolloutWork),
-}
-
-/// One commit to build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuildWork {
-    /// The build's id.
-    pub build: String,
-    /// Its number within the repository.
-    pub number: i64,
-    /// The repository's id.
-    pub repository: String,
-    /// The repository's name, `owner/name`.
-    pub repository_name: String,
-    /// Where to fetch from: the registered address, never one of a payload.
-    pub clone_url: String,
-    /// The branch whose builds may move `latest`.
-    pub default_branch: String,
-    /// The full ref, such as `refs/heads/main`.
-    pub git_ref: String,
-    /// The exact commit, 40 hexadecimal digits; empty for whatever the ref stands at.
-    pub commit: String,
-    /// What caused the build: `push`, `tag`, `pull_request`, `schedule`, `manual`.
-    pub event: String,
-    /// The commit from which it is measured what changed: the newest one of the ref that was built successfully; where
-    /// none was yet, where the ref stood before the first push that the server heard of. None where nobody knows, and for
-    /// the default branch until a build of it succeeded: its first one builds everything.
-    #[serde(default)]
-    pub before: Option<String>,
-    /// Who wrote the commit; empty where only the commit itself tells.
-    #[serde(default)]
-    pub author: String,
-    /// The commit's message; empty where only the commit itself tells.
-    #[serde(default)]
-    pub message: String,
-    /// The pull request whose merge result is built, where it is one; `commit` is the tip of its branch then.
-    #[serde(default)]
-    pub pull_request: Option<PullRequest>,
-    /// The newest images that builds of the repository pushed, the newest first; none for pull requests, which take over
-    /// nothing.
-    #[serde(default)]
-    pub known: Vec<KnownImage>,
-    /// How long it may take; none where nobody says.
-    #[serde(default)]
-    pub time_limit: Option<TimeLimit>,
-    /// The attempt whose steps are not to run again where they succeeded; none where all begins anew.
-    #[serde(default)]
-    pub earlier: Option<EarlierAttempt>,
-}
-
-/// How long a build may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimeLimit {
-    /// From its attempt's beginning, in minutes.
-    pub minutes: u32,
-    /// What is left of that when the job is handed out, in milliseconds.
-    pub left_ms: u64,
-}
-
-impl TimeLimit {
-    /// Why a build ends that reaches it.
-    #[must_use]
-    pub fn reason(self) -> String {
-        let minutes = match self.minutes {
-            1 => "1 minute".to_owned(),
-            hours if hours % 60 == 0 => format!("{} h", hours / 60),
-            minutes => format!("{minutes} minutes"),
-        };
-        format!("the build took longer than {minutes}")
-    }
-}
-
-/// An image that an earlier build of the repository pushed, and what it was made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KnownImage {
-    /// The app.
-    pub app: String,
-    /// The image's name without a tag.
-    pub image: String,
-    /// The digest that the registry confirmed.
-    pub digest: String,
-    /// Its size in bytes.
-    pub size: i64,
-    /// The key over everything that it was made of: the fact [`INPUT_KEY`] of its build step. None where it had none; then
-    /// only its layers are of use.
-    #[serde(default)]
-    pub key: Option<String>,
-    /// What the commit makes it by: the fact [`RECIPE`] of its build step. Told for the build of a tag alone, which takes
-    /// over what was built of its commit before.
-    #[serde(default)]
-    pub recipe: Option<String>,
-    /// The number of the build that pushed it.
-    pub build: i64,
-}
-
 /// A login to one registry.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryCredential {
@@ -359,66 +260,6 @@ impl std::fmt::Debug for RegistryCredential {
             .field("host", &self.host)
             .field("username", &self.username)
             .finish_non_exhaustive()
-    }
-}
-
-/// One environment to bring to one release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RolloutWork {
-    /// The environment's id.
-    pub environment: String,
-    /// The environment's name, such as `production`.
-    pub environment_name: String,
-    /// The name of the repository that it belongs to.
-    pub repository_name: String,
-    /// What is to run.
-    pub release: ReleaseContent,
-    /// What is live now, to return to when the rollout fails; none on the first release.
-    pub previous: Option<ReleaseContent>,
-    /// How the new takes the place of the old, as it was settled when the release was made.
-    #[serde(default)]
-    pub strategy: Strategy,
-    /// Whether what is live is made anew, all of it side by side.
-    #[serde(default)]
-    pub restore: bool,
-    /// Whether the commands of the release are run; on the way back they are not.
-    #[serde(default)]
-    pub runs_commands: bool,
-}
-
-/// What a release holds, and all that is needed to run it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReleaseContent {
-    /// The release's id.
-    pub release: String,
-    /// Its number within the environment.
-    pub number: i64,
-    /// The apps in file order.
-    pub apps: Vec<ReleasedApp>,
-}
-
-/// One app of a release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReleasedApp {
-    /// The app's name in captain.yml.
-    pub app: String,
-    /// The image's name without tag or digest.
-    pub image: String,
-    /// The digest that the registry confirmed, `sha256:…`.
-    pub digest: String,
-    /// How to run it in this environment.
-    pub run: RunSpec,
-    /// The number of the build that pushed the image. It is another than the release's own where that build left the
-    /// app out, so that what was live of it stayed; none in releases of before this was kept.
-    #[serde(default)]
-    pub build: Option<i64>,
-}
-
-impl ReleasedApp {
-    /// Whether it is the same image, run in the same way, whichever build pushed it.
-    #[must_use]
-    pub fn runs_like(&self, other: &ReleasedApp) -> bool {
-        (&self.app, &self.image, &self.digest, &self.run) == (&other.app, &other.image, &other.digest, &other.run)
     }
 }
 
@@ -458,141 +299,6 @@ pub enum Verdict {
     /// Something that this version does not know: as if the server had not answered, so that the lease is not extended.
     #[serde(other)]
     Unknown,
-}
-
-/// A step made known before it runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepDeclaration {
-    /// Its place in the job, from 0.
-    pub index: u32,
-    /// The app it belongs to, if any.
-    pub app: Option<String>,
-    /// What it does.
-    pub kind: StepKind,
-    /// What people read: the command, the image, the replica.
-    pub name: String,
-    /// The steps that must succeed first.
-    pub needs: Vec<u32>,
-    /// Why it will not run, where it is known beforehand.
-    pub skipped: Option<String>,
-    /// Whether it does not run because it succeeded in the attempt that the job takes over from.
-    #[serde(default)]
-    pub taken_over: bool,
-}
-
-/// What a step does. The first six belong to builds, the others to rollouts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Fetching the commit and reading captain.yml.
-    Checkout,
-    /// A `pre` step.
-    Pre,
-    /// An image build.
-    Build,
-    /// A `post` step.
-    Post,
-    /// A `test` step.
-    Test,
-    /// Tagging and pushing an image.
-    Push,
-    /// Checking every digest of a release and pulling its images.
-    Preflight,
-    /// Starting an app's new replicas, waiting for health, moving traffic, draining the old.
-    Roll,
-    /// Leading a share of the traffic to new replicas, and judging them.
-    Canary,
-    /// Letting people look at new replicas under an address of their own, and judging them.
-    Preview,
-    /// Leading all traffic from the old replicas to the new ones at once.
-    Switch,
-    /// A command of the release in a container of its own, such as a migration.
-    Command,
-    /// Returning to the previous release after a failure.
-    Return,
-    /// Removing what the rollout replaced.
-    Cleanup,
-}
-
-/// A run of log lines; the runner numbers its chunks from 0 for each step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogChunk {
-    /// The chunk's number.
-    pub seq: i64,
-    /// The number of its first line, from 1.
-    pub first_line: i64,
-    /// The lines.
-    pub lines: Vec<LogLine>,
-}
-
-/// One line of output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogLine {
-    /// When it was read, in unix milliseconds.
-    pub at: i64,
-    /// Where it came from.
-    pub stream: LogStream,
-    /// The text without its line ending; invalid UTF-8 is replaced, escape sequences are kept.
-    pub text: String,
-}
-
-/// The origin of a log line. One of an unknown origin counts as Slipway's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogStream {
-    /// The command's standard output.
-    Out,
-    /// The command's standard error.
-    Err,
-    /// Slipway itself.
-    #[serde(other)]
-    Slipway,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepResult {
-    /// The end state.
-    pub outcome: StepOutcome,
-    /// The exit code of its command, where it had one.
-    pub exit_code: Option<i64>,
-    /// Why it failed or was skipped, in a sentence with a remedy.
-    pub reason: Option<String>,
-    /// Facts worth keeping, such as the image's id, its digest, its size.
-    pub output: BTreeMap<String, String>,
-}
-
-/// The fact of a checkout step's output that counts what is legal in captain.yml and surely not meant.
-pub const WARNINGS: &str = "warnings";
-/// The fact of a checkout step's output that names the commit whose files are built.
-pub const COMMIT: &str = "commit";
-/// The facts that tell of that commit, where the build was queued without knowing it.
-pub const AUTHOR: &str = "author";
-/// See [`AUTHOR`].
-pub const MESSAGE: &str = "message";
-
-/// The fact of an image build's output that names everything that the image is made of: two images with the same key are
-/// the same.
-pub const INPUT_KEY: &str = "input_key";
-/// The fact of an image build's output that names the commit and all that captain.yml says of making the image.
-pub const RECIPE: &str = "recipe";
-
-/// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
-pub const UNCHANGED_SINCE: &str = "unchanged_since";
-
-/// The end states of a step. An unknown one counts as a failure: nothing succeeds by a misunderstanding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepOutcome {
-    /// It did what it should.
-    Succeeded,
-    /// It was not run, because a step that it needs did not succeed or a condition did not hold.
-    Skipped,
-    /// It was stopped on request.
-    Cancelled,
-    /// It did not; `reason` says why.
-    #[serde(other)]
-    Failed,
 }
 
 /// How a job ended. An unknown result counts as [`JobResult::Cancelled`], so that the job is tried again.

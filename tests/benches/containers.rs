@@ -80,11 +80,12 @@ async fn by_docker(each: usize) -> Duration {
 /// Prints what the process holds in memory, runner and the model of a server together, again and again.
 async fn watch_memory() {
     let started = Instant::now();
+    let mut samples = tokio::time::interval(PAUSE);
     loop {
+        samples.tick().await;
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("Linux");
         let kilobytes: u64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
         println!("after {:>4} s: {} MB resident", started.elapsed().as_secs(), kilobytes / 1024);
-        tokio::time::sleep(PAUSE).await;
     }
 }

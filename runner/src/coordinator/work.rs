@@ -1,0 +1,168 @@
+//! What a job is: a commit to build, or an environment to bring to a release.
+
+use serde::{Deserialize, Serialize};
+use slipway_pipelines::{config::Strategy, plan::PullRequest, release::RunSpec};
+
+use super::EarlierAttempt;
+
+/// The two kinds of jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    /// Check out, build, test and push one commit.
+    Build(BuildWork),
+    /// Bring one environment to one release.
+    Rollout(RolloutWork),
+}
+
+/// One commit to build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildWork {
+    /// The build's id.
+    pub build: String,
+    /// Its number within the repository.
+    pub number: i64,
+    /// The repository's id.
+    pub repository: String,
+    /// The repository's name, `owner/name`.
+    pub repository_name: String,
+    /// Where to fetch from: the registered address, never one of a payload.
+    pub clone_url: String,
+    /// The branch whose builds may move `latest`.
+    pub default_branch: String,
+    /// The full ref, such as `refs/heads/main`.
+    pub git_ref: String,
+    /// The exact commit, 40 hexadecimal digits; empty for whatever the ref stands at.
+    pub commit: String,
+    /// What caused the build: `push`, `tag`, `pull_request`, `schedule`, `manual`.
+    pub event: String,
+    /// The commit from which it is measured what changed: the newest one of the ref that was built successfully; where
+    /// none was yet, where the ref stood before the first push that the server heard of. None where nobody knows, and for
+    /// the default branch until a build of it succeeded: its first one builds everything.
+    #[serde(default)]
+    pub before: Option<String>,
+    /// Who wrote the commit; empty where only the commit itself tells.
+    #[serde(default)]
+    pub author: String,
+    /// The commit's message; empty where only the commit itself tells.
+    #[serde(default)]
+    pub message: String,
+    /// The pull request whose merge result is built, where it is one; `commit` is the tip of its branch then.
+    #[serde(default)]
+    pub pull_request: Option<PullRequest>,
+    /// The newest images that builds of the repository pushed, the newest first; none for pull requests, which take over
+    /// nothing.
+    #[serde(default)]
+    pub known: Vec<KnownImage>,
+    /// How long it may take; none where nobody says.
+    #[serde(default)]
+    pub time_limit: Option<TimeLimit>,
+    /// The attempt whose steps are not to run again where they succeeded; none where all begins anew.
+    #[serde(default)]
+    pub earlier: Option<EarlierAttempt>,
+}
+
+/// How long a build may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLimit {
+    /// From its attempt's beginning, in minutes.
+    pub minutes: u32,
+    /// What is left of that when the job is handed out, in milliseconds.
+    pub left_ms: u64,
+}
+
+impl TimeLimit {
+    /// Why a build ends that reaches it.
+    #[must_use]
+    pub fn reason(self) -> String {
+        let minutes = match self.minutes {
+            1 => "1 minute".to_owned(),
+            hours if hours % 60 == 0 => format!("{} h", hours / 60),
+            minutes => format!("{minutes} minutes"),
+        };
+        format!("the build took longer than {minutes}")
+    }
+}
+
+/// An image that an earlier build of the repository pushed, and what it was made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownImage {
+    /// The app.
+    pub app: String,
+    /// The image's name without a tag.
+    pub image: String,
+    /// The digest that the registry confirmed.
+    pub digest: String,
+    /// Its size in bytes.
+    pub size: i64,
+    /// The key over everything that it was made of: the fact [`INPUT_KEY`](super::INPUT_KEY) of its build step. None where it had none; then
+    /// only its layers are of use.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// What the commit makes it by: the fact [`RECIPE`](super::RECIPE) of its build step. Told for the build of a tag alone, which takes
+    /// over what was built of its commit before.
+    #[serde(default)]
+    pub recipe: Option<String>,
+    /// The number of the build that pushed it.
+    pub build: i64,
+}
+
+/// One environment to bring to one release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutWork {
+    /// The environment's id.
+    pub environment: String,
+    /// The environment's name, such as `production`.
+    pub environment_name: String,
+    /// The name of the repository that it belongs to.
+    pub repository_name: String,
+    /// What is to run.
+    pub release: ReleaseContent,
+    /// What is live now, to return to when the rollout fails; none on the first release.
+    pub previous: Option<ReleaseContent>,
+    /// How the new takes the place of the old, as it was settled when the release was made.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// Whether what is live is made anew, all of it side by side.
+    #[serde(default)]
+    pub restore: bool,
+    /// Whether the commands of the release are run; on the way back they are not.
+    #[serde(default)]
+    pub runs_commands: bool,
+}
+
+/// What a release holds, and all that is needed to run it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseContent {
+    /// The release's id.
+    pub release: String,
+    /// Its number within the environment.
+    pub number: i64,
+    /// The apps in file order.
+    pub apps: Vec<ReleasedApp>,
+}
+
+/// One app of a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReleasedApp {
+    /// The app's name in captain.yml.
+    pub app: String,
+    /// The image's name without tag or digest.
+    pub image: String,
+    /// The digest that the registry confirmed, `sha256:…`.
+    pub digest: String,
+    /// How to run it in this environment.
+    pub run: RunSpec,
+    /// The number of the build that pushed the image. It is another than the release's own where that build left the
+    /// app out, so that what was live of it stayed; none in releases of before this was kept.
+    #[serde(default)]
+    pub build: Option<i64>,
+}
+
+impl ReleasedApp {
+    /// Whether it is the same image, run in the same way, whichever build pushed it.
+    #[must_use]
+    pub fn runs_like(&self, other: &ReleasedApp) -> bool {
+        (&self.app, &self.image, &self.digest, &self.run) == (&other.app, &other.image, &other.digest, &other.run)
+    }
+}
