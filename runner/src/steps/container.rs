@@ -78,11 +78,9 @@ impl Site {
                 None => log.begin_again(GONE).await,
             }
         }
-        let is_again = made.is_some() || started.is_some();
         // 1. Made and attached to before it starts, so that not a byte of its output is missed.
         let ((container, output), _running) = if let Some(container) = started {
-            let output = self.read_again(container.id(), None);
-            ((container, output), self.calm.read().await)
+            ((container, None), self.calm.read().await)
         } else {
             if command.built.is_none() {
                 let pulled = images::ensure(&self.engine, &command.run.image, &self.registries, log, patience.cancel());
@@ -98,7 +96,10 @@ impl Site {
         };
         // 2. Its output ends when it does.
         let reading = async {
-            let read = if is_again { pump_again(output, log).await } else { pump(output, log).await };
+            let read = match output {
+                Some(output) => pump(output, log).await,
+                None => pump_again(&self.engine, container.id(), log).await,
+            };
             Ok(read.map_err(|error| self.engine.error("read the output", &error))?)
         };
         if let Err(error) = patience.bear(reading).await {
@@ -128,13 +129,14 @@ impl Site {
         }
     }
 
-    /// Makes the container unless it is there, attaches to its output and starts it.
+    /// Makes the container unless it is there, attaches to its output and starts it. The output of one that was there is
+    /// to be read from the beginning: it may have been started by now, as the earlier life asked for it.
     async fn set_going(
         &self,
         command: ContainerCommand<'_>,
         made: Option<ContainerGuard>,
         log: &StepLog,
-    ) -> Result<(ContainerGuard, Output), StepError> {
+    ) -> Result<(ContainerGuard, Option<Output>), StepError> {
         let ContainerCommand { app, run, built, provisions } = command;
         let mut names = run.name.iter().chain(&run.aliases).chain(&run.hostname);
         if let Some(ours) = names.find(|name| name.to_ascii_lowercase().starts_with("slipway-")) {
@@ -156,7 +158,6 @@ impl Site {
             wishes: Wishes::of(run),
             ..self.blueprint(log.index(), app, built.unwrap_or(&run.image))
         };
-        // One that was there may have been started by now, as the earlier life asked for it.
         let was_made = made.is_some();
         let container = match made {
             Some(container) => container,
@@ -168,8 +169,7 @@ impl Site {
         } else {
             self.start(container.id()).await?;
         }
-        let output = attached.unwrap_or_else(|| self.read_again(container.id(), None));
-        Ok((container, output))
+        Ok((container, attached))
     }
 
     /// Everything that a container writes from now on.

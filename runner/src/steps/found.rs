@@ -1,13 +1,11 @@
 //! Containers that an earlier life of the runner made, and that this one takes over.
 
-use bollard::{
-    models::{ContainerState, ContainerStateStatusEnum},
-    query_parameters::LogsOptionsBuilder,
-};
+use bollard::models::{ContainerState, ContainerStateStatusEnum};
 
 use super::{
     Site, StepError,
     container::{ContainerGuard, Output},
+    output::written,
 };
 
 /// Why a step begins again whose container is not to be found.
@@ -77,9 +75,7 @@ impl Site {
     /// Everything that a container wrote, from the beginning, and what it writes until it ends. That it was made for
     /// this is all that it needs: what it wrote while nobody listened is there.
     pub(super) fn read_again(&self, id: &str, tail: Option<usize>) -> Output {
-        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).tail(&tail).build();
-        Box::pin(self.engine.logs(id, Some(options)))
+        written(&self.engine, id, true, tail)
     }
 }
 

@@ -43,7 +43,7 @@ const CAPABILITIES: [&str; 8] =
 
 /// The output is read as it comes. The engine keeps it as well, bounded, and in its fastest form: a runner that was gone
 /// reads there what was written meanwhile.
-fn kept_output() -> HostConfigLogConfig {
+pub(crate) fn kept_output() -> HostConfigLogConfig {
     let size = format!("{KEPT_MIB}m");
     let options = [("max-size", &*size), ("max-file", "2"), ("compress", "false")];
     let options = options.map(|(name, value)| (name.to_owned(), value.to_owned()));

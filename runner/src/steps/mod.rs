@@ -35,6 +35,7 @@ pub(crate) use container::ContainerCommand;
 pub(crate) use error::StepError;
 pub(crate) use leftovers::Leftovers;
 pub use limits::StepLimits;
+pub(crate) use limits::kept_output;
 pub(crate) use mounts::caches_of;
 pub(crate) use network::BuildNetwork;
 pub(crate) use output::pump_again;

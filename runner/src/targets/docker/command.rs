@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::{
-    errors::Error,
-    models::{ContainerCreateBody, ContainerStateStatusEnum},
-    query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder},
+    models::{ContainerCreateBody, ContainerStateStatusEnum, HostConfig},
+    query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder},
 };
 
 use super::{
@@ -17,7 +16,7 @@ use crate::{
     coordinator::{ReleaseContent, ReleasedApp},
     engine::labels::{KIND, KIND_COMMAND, filter},
     reporter::StepLog,
-    steps::pump_again,
+    steps::{kept_output, pump_again},
 };
 
 /// How a container ends that is ended from outside: by SIGKILL or SIGTERM, or with an engine that was gone.
@@ -127,9 +126,7 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn command_output(&self, name: &str, log: &StepLog) -> Result<(), TargetError> {
-        let options = LogsOptionsBuilder::default().follow(true).stdout(true).stderr(true).tail("all").build();
-        let output = Box::pin(self.engine.logs(name, Some(options)));
-        let read: Result<(), Error> = pump_again(output, log).await;
+        let read = pump_again(&self.engine, name, log).await;
         Ok(read.map_err(|failure| self.engine.error(format!("read what {name} writes"), &failure))?)
     }
 
@@ -152,11 +149,14 @@ impl DockerTarget {
     /// The container as the engine is asked for it: as the app's own, but without its name in the network, and for once.
     fn command_container(&self, command: ReleaseCommand<'_>) -> ContainerCreateBody {
         let replica = Replica { release: command.release, app: command.app, number: 0 };
+        let container = self.placement.container(replica, &self.secrets);
+        let host_config = container.host_config.map(|host| HostConfig { log_config: Some(kept_output()), ..host });
         ContainerCreateBody {
             cmd: Some(command.words.to_vec()),
             labels: Some(self.command_labels(command)),
             networking_config: None,
-            ..self.placement.container(replica, &self.secrets)
+            host_config,
+            ..container
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
+    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use slipway_pipelines::release::{DEFAULT_PIDS, RunSpec};
 
@@ -59,6 +59,7 @@ impl Placement {
                 mounts: Some(self.mounts(replica)),
                 pids_limit: Some(i64::from(run.resources.pids.unwrap_or(DEFAULT_PIDS))),
                 restart_policy: Some(restart_policy(RestartPolicyNameEnum::NO)),
+                log_config: Some(bounded_log()),
                 ..HostConfig::default()
             }),
             networking_config: Some(NetworkingConfig {
@@ -99,6 +100,12 @@ pub(super) fn restart_policy(name: RestartPolicyNameEnum) -> RestartPolicy {
 #[allow(clippy::cast_possible_truncation, reason = "a number of CPUs that does not fit was refused with captain.yml")]
 fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9) as i64
+}
+
+/// What an app writes is kept in parts that are let go of, so that it never fills the host's disk: 100 MB by the `local`
+/// driver's own measure. <https://docs.docker.com/engine/logging/drivers/local/>
+fn bounded_log() -> HostConfigLogConfig {
+    HostConfigLogConfig { typ: Some("local".to_owned()), config: None }
 }
 
 #[cfg(test)]
@@ -143,6 +150,7 @@ mod tests {
         let host = body.host_config.unwrap();
         assert_eq!((host.nano_cpus, host.memory, host.pids_limit), (Some(500_000_000), Some(256), Some(4_096)));
         assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);
+        assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("local"), "a log of any length fits its host");
         assert_eq!(host.mounts.unwrap()[0].source.as_deref(), Some("slipway-env1-uploads"));
         let labels = body.labels.unwrap();
         for (key, value) in [

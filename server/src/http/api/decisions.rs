@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    lookup,
+    lookup::{self, ReleasePath},
     page::{Cursor, Page},
     releases::ReleaseView,
     time::Time,
@@ -93,10 +93,11 @@ impl FreezeView {
     }
 }
 
+/// What a person says along with a decision.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
-    reason: Option<String>,
+pub(super) struct Said {
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -110,21 +111,19 @@ struct Frozen {
 async fn approve(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Body(said): Body<Said>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    Ok(Json(answer(&state, &principal, about, Answer::Approve, said.reason.as_deref()).await?.into()))
+    Ok(Json(answer(&state, &principal, &release, Answer::Approve, said.reason.as_deref()).await?.into()))
 }
 
 async fn reject(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Body(said): Body<Said>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    Ok(Json(answer(&state, &principal, about, Answer::Reject, said.reason.as_deref()).await?.into()))
+    Ok(Json(answer(&state, &principal, &release, Answer::Reject, said.reason.as_deref()).await?.into()))
 }
 
 /// What a person says of a release that is held.
@@ -136,11 +135,11 @@ pub(in crate::http) enum Answer {
     Reject,
 }
 
-/// Says yes or no to the release `number` of the environment of `owner/name`.
+/// Says yes or no to a release.
 pub(in crate::http) async fn answer(
     state: &AppState,
     principal: &Principal,
-    (owner, name, environment, number): (&str, &str, &str, i64),
+    ReleasePath { owner, name, environment, number }: &ReleasePath,
     answer: Answer,
     reason: Option<&str>,
 ) -> Result<Release, Problem> {
@@ -149,11 +148,11 @@ pub(in crate::http) async fn answer(
     let actor = principal.actor();
     let (release, action) = match answer {
         Answer::Approve => {
-            let release = releases::approve(&mut tx, &repository, environment, number, actor, reason).await?;
+            let release = releases::approve(&mut tx, &repository, environment, *number, actor, reason).await?;
             (release, "release.approve")
         }
         Answer::Reject => {
-            let release = releases::reject(&mut tx, &repository, environment, number, actor, reason).await?;
+            let release = releases::reject(&mut tx, &repository, environment, *number, actor, reason).await?;
             (release, "release.reject")
         }
     };

@@ -1,5 +1,8 @@
 //! From the names in an address to the rows that they name.
 
+use serde::Deserialize;
+use slipway_web::links;
+
 use crate::{
     http::errors::Problem,
     store::{
@@ -10,6 +13,26 @@ use crate::{
         repositories::{self, Repository},
     },
 };
+
+/// A release as an address names it.
+#[derive(Debug, Deserialize)]
+pub(in crate::http) struct ReleasePath {
+    /// The owner of the repository.
+    pub(in crate::http) owner: String,
+    /// The repository's name below its owner.
+    pub(in crate::http) name: String,
+    /// The environment's name.
+    pub(in crate::http) environment: String,
+    /// The release's number.
+    pub(in crate::http) number: i64,
+}
+
+impl ReleasePath {
+    /// Its page.
+    pub(in crate::http) fn page(&self) -> String {
+        links::release(&format!("{}/{}", self.owner, self.name), &self.environment, self.number)
+    }
+}
 
 /// The repository `owner/name`.
 pub(in crate::http) async fn repository(conn: &mut Conn<'_>, owner: &str, name: &str) -> Result<Repository, Problem> {

@@ -4,7 +4,12 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{lookup, releases::ReleaseView, time::Time};
+use super::{
+    decisions::Said,
+    lookup::{self, ReleasePath},
+    releases::ReleaseView,
+    time::Time,
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -44,12 +49,6 @@ impl PauseView {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
-    reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Resumed {
     reason: Option<String>,
     /// Whether the rest of the bake that it is in is passed over.
@@ -60,32 +59,29 @@ struct Resumed {
 async fn pause(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Body(said): Body<Said>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    Ok(Json(steer(&state, &principal, about, Order::Pause, said.reason.as_deref()).await?.into()))
+    Ok(Json(steer(&state, &principal, &release, Order::Pause, said.reason.as_deref()).await?.into()))
 }
 
 async fn resume(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Body(said): Body<Resumed>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
     let order = if said.now { Order::GoOn } else { Order::Resume };
-    Ok(Json(steer(&state, &principal, about, order, said.reason.as_deref()).await?.into()))
+    Ok(Json(steer(&state, &principal, &release, order, said.reason.as_deref()).await?.into()))
 }
 
 async fn cancel(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Body(said): Body<Said>,
 ) -> Result<Json<ReleaseView>, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    Ok(Json(steer(&state, &principal, about, Order::Cancel, said.reason.as_deref()).await?.into()))
+    Ok(Json(steer(&state, &principal, &release, Order::Cancel, said.reason.as_deref()).await?.into()))
 }
 
 /// What a person wants of a rollout.
@@ -102,11 +98,11 @@ pub(in crate::http) enum Order {
     Cancel,
 }
 
-/// Steers the rollout of release `number` of the environment of `owner/name`.
+/// Steers the rollout of a release.
 pub(in crate::http) async fn steer(
     state: &AppState,
     principal: &Principal,
-    (owner, name, environment, number): (&str, &str, &str, i64),
+    ReleasePath { owner, name, environment, number }: &ReleasePath,
     order: Order,
     reason: Option<&str>,
 ) -> Result<Release, Problem> {
@@ -115,16 +111,16 @@ pub(in crate::http) async fn steer(
     let actor = principal.actor();
     let (release, action) = match order {
         Order::Pause => {
-            let paused = releases::pause_rollout(&mut tx, &repository, environment, number, actor, reason).await?;
+            let paused = releases::pause_rollout(&mut tx, &repository, environment, *number, actor, reason).await?;
             (paused, "release.pause")
         }
         Order::Resume | Order::GoOn => {
             let how = (reason, order == Order::GoOn);
-            let resumed = releases::resume_rollout(&mut tx, &repository, environment, number, actor, how).await?;
+            let resumed = releases::resume_rollout(&mut tx, &repository, environment, *number, actor, how).await?;
             (resumed, "release.resume")
         }
         Order::Cancel => {
-            let ended = releases::cancel_rollout(&mut tx, &repository, environment, number, actor, reason).await?;
+            let ended = releases::cancel_rollout(&mut tx, &repository, environment, *number, actor, reason).await?;
             (ended, "release.cancel")
         }
     };

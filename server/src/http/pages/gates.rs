@@ -16,7 +16,10 @@ use crate::{
     app::AppState,
     environments::Protection,
     http::{
-        api::decisions::{self as api, Answer},
+        api::{
+            decisions::{self as api, Answer},
+            lookup::ReleasePath,
+        },
         errors::Problem,
         extract::Named,
     },
@@ -44,9 +47,9 @@ pub(super) fn routes() -> Routes {
 
 /// What a form about a release says.
 #[derive(Debug, Deserialize)]
-struct Said {
+pub(super) struct Said {
     #[serde(default)]
-    reason: String,
+    pub(super) reason: String,
 }
 
 /// What the form of a freeze says.
@@ -61,23 +64,21 @@ struct Frozen {
 async fn approve(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Form(said): Form<Said>,
 ) -> Result<Redirect, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    api::answer(&state, &principal, about, Answer::Approve, Some(&said.reason)).await?;
-    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+    api::answer(&state, &principal, &release, Answer::Approve, Some(&said.reason)).await?;
+    Ok(Redirect::to(&release.page()))
 }
 
 async fn reject(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number)): Named<(String, String, String, i64)>,
+    Named(release): Named<ReleasePath>,
     Form(said): Form<Said>,
 ) -> Result<Redirect, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    api::answer(&state, &principal, about, Answer::Reject, Some(&said.reason)).await?;
-    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+    api::answer(&state, &principal, &release, Answer::Reject, Some(&said.reason)).await?;
+    Ok(Redirect::to(&release.page()))
 }
 
 async fn freeze(

@@ -4,16 +4,19 @@ use axum::{Form, extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_web::{
     frame::Viewer,
-    links,
     pages::{Pause, Steering},
     time::When,
 };
 
+use super::gates::Said;
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{
-        api::steering::{self as api, Order},
+        api::{
+            lookup::ReleasePath,
+            steering::{self as api, Order},
+        },
         errors::Problem,
         extract::Named,
     },
@@ -26,22 +29,21 @@ pub(super) fn routes() -> Routes {
     Routes::new().post(path, Permission::Change, steer)
 }
 
-/// What a form about a rollout says.
+/// The end of a form's address.
 #[derive(Debug, Deserialize)]
-struct Said {
-    #[serde(default)]
-    reason: String,
+struct Wanted {
+    order: Order,
 }
 
 async fn steer(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment, number, order)): Named<(String, String, String, i64, Order)>,
+    Named(release): Named<ReleasePath>,
+    Named(Wanted { order }): Named<Wanted>,
     Form(said): Form<Said>,
 ) -> Result<Redirect, Problem> {
-    let about = (owner.as_str(), name.as_str(), environment.as_str(), number);
-    api::steer(&state, &principal, about, order, Some(&said.reason)).await?;
-    Ok(Redirect::to(&links::release(&format!("{owner}/{name}"), &environment, number)))
+    api::steer(&state, &principal, &release, order, Some(&said.reason)).await?;
+    Ok(Redirect::to(&release.page()))
 }
 
 /// How the release's rollout is steered, while it is under way.

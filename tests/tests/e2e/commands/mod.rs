@@ -27,7 +27,7 @@ async fn a_rollback_runs_no_commands(database: TestDatabase) {
 async fn push(house: &House, version: &str) -> i64 {
     let image = house.image();
     let migrate = format!(
-        "echo begun; echo {version} >> /notes/runs; while [ ! -e /notes/{version} ]; do sleep 0.1; done; echo ended"
+        "echo begun; echo {version} >> /notes/runs; while [ ! -e /notes/{version} ]; do sleep 0.1; done; printf ended"
     );
     let captain = format!(
         "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {image}\n  release:\n    \

@@ -100,6 +100,9 @@ async fn a_kill_before_and_during_the_second_attempt_changes_nothing() {
     house.slipway.restart().await;
     retry(&house, number).await;
     let step = house.step_runs(number, "test", "").await;
+    let path = format!("builds/{number}");
+    let said = async || Some(house.log(&path, 2, step).await).filter(|log| !log.is_empty());
+    until("the test to say what ran before it", LIMIT, said).await;
     house.slipway.kill().await;
     house.slipway.restart().await;
     let moved = until("the workspace of the second attempt", LIMIT, async || {
@@ -111,7 +114,7 @@ async fn a_kill_before_and_during_the_second_attempt_changes_nothing() {
     let run: Vec<_> = taken(&build, 2).into_iter().filter(|(_, how)| *how == "run").map(|(kind, _)| kind).collect();
     assert_eq!(run, ["checkout", "test", "test", "push"], "{build:#}");
     assert_eq!(build["attempts"].as_array().unwrap().len(), 2, "the same attempt went on");
-    let log = house.log(&format!("builds/{number}"), 2, step).await;
+    let log = house.log(&path, 2, step).await;
     assert_eq!(log, ["plain", "container", "test", "test"], "{build:#}");
     house.is_tidy(0).await;
 }
