@@ -5,6 +5,7 @@
 //! Every write carries a [`LeaseKey`]; the server refuses it with [`CoordinatorError::LeaseLost`] once another epoch
 //! holds the job (the fencing token of docs/ARCHITECTURE.md).
 
+mod collection;
 mod hosting;
 mod resumption;
 mod steering;
@@ -15,6 +16,7 @@ mod work;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
 pub use hosting::{Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,8 @@ pub trait Coordinator: Send + Sync + 'static {
     /// under the same lease: it costs no attempt.
     async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError>;
 
-    /// Waits up to `wait_ms` for a job, or for an order about one that the runner holds.
+    /// Waits up to `wait_ms` for a job, for an order about one that the runner holds, or for one to collect. That one is
+    /// handed out once: should the answer be lost, whoever gave the order hears that the runner did not answer.
     async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError>;
 
     /// Extends the leases named and says of each what to do.
@@ -68,6 +71,13 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Of the digests that a runner has images of, those that a release holds: one that is live, waits or rolls, or one
     /// that an environment can be rolled back to. A runner removes no image of a release without this answer.
     async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError>;
+
+    /// Tells what came of an order to collect. One that nobody waits for any more is taken and dropped. A coordinator that
+    /// gives none leaves it at that.
+    async fn collected(&self, report: CollectionReport) -> Result<(), CoordinatorError> {
+        drop(report);
+        Ok(())
+    }
 
     /// Tells how people steer a leased rollout: at once when that is not what the runner knows, else when it changes or
     /// the time asked for is over. Where nobody can steer, nothing ever changes.
@@ -187,6 +197,11 @@ pub enum ClaimReply {
     Cancel {
         /// The leases to cancel.
         leases: Vec<LeaseKey>,
+    },
+    /// What the runner keeps between jobs is to be looked at; a runner that does not know the word asks for work again.
+    Collect {
+        /// What to do.
+        order: CollectionOrder,
     },
     /// Nothing happened within the time asked for.
     #[serde(other)]

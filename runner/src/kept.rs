@@ -8,7 +8,7 @@ use std::{
     collections::HashSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use tokio::sync::Mutex as AsyncMutex;
@@ -19,7 +19,7 @@ use crate::{
     engine::{Engine, labels::Origin},
     journal::{Entry, Journal},
     steps::Leftovers,
-    storage::{Bounds, Going, Item, Space, StorageLimits, going},
+    storage::{Item, Kind, Space, StorageLimits, going},
 };
 
 /// What the failed builds of a runner left. Clones share their state.
@@ -106,34 +106,28 @@ impl KeptBuilds {
     /// Removes in the background what is not needed any more.
     pub(crate) fn discard(&self, left: Taking, engine: &Engine) {
         let (this, engine) = (self.clone(), engine.clone());
-        self.leftovers.spawn(async move { this.remove(left, &engine).await });
+        self.leftovers.spawn(async move {
+            this.remove(left, &engine).await;
+        });
     }
 
     /// Removes in the background what is too much or too old.
     pub(crate) fn shed(&self, engine: &Engine) {
         let (this, engine) = (self.clone(), engine.clone());
         self.leftovers.spawn(async move {
-            for (left, _) in this.too_much(false).await {
-                this.remove(left, &engine).await;
+            for going in going(this.items().await, this.limits.bounds(Kind::FailedBuild)) {
+                if let Some(left) = this.take(&going.name) {
+                    this.remove(left, &engine).await;
+                }
             }
         });
     }
 
-    /// What is too much or too old; all that nobody goes on from where the disk `presses`.
-    pub(crate) async fn too_much(&self, presses: bool) -> Vec<(Taking, Going)> {
+    /// Everything that is kept, by the names of its jobs.
+    pub(crate) async fn items(&self) -> Vec<Item> {
         let (this, entries) = (self.clone(), self.journal.kept());
-        let items = move || entries.iter().map(|entry| this.item(entry)).collect::<Vec<_>>();
-        let Ok(items) = tokio::task::spawn_blocking(items).await else { return Vec::new() };
-        let limits = self.limits;
-        let bounds = match presses {
-            true => Bounds { unused: Duration::ZERO, bytes: 0, count: 0 },
-            false => Bounds {
-                unused: limits.failed_unused,
-                bytes: limits.failed_bytes,
-                count: usize::try_from(limits.failed_builds).unwrap_or(usize::MAX),
-            },
-        };
-        going(items, bounds).into_iter().filter_map(|going| Some((self.take(&going.name)?, going))).collect()
+        let items = move || entries.iter().map(|entry| this.item(entry)).collect();
+        tokio::task::spawn_blocking(items).await.unwrap_or_default()
     }
 
     fn item(&self, entry: &Entry) -> Item {
@@ -147,12 +141,13 @@ impl KeptBuilds {
         }
     }
 
-    /// Removes what a build left. Its file goes last, so that what a kill leaves is tried again.
-    pub(crate) async fn remove(&self, left: Taking, engine: &Engine) {
+    /// Removes what a build left; false where the engine does not let it. Its file goes last, so that what a kill leaves is
+    /// tried again.
+    pub(crate) async fn remove(&self, left: Taking, engine: &Engine) -> bool {
         if let Some(origin) = left.origin() {
             if let Err(error) = self.leftovers.remove_build(engine, &origin).await {
                 tracing::warn!(%error, "what a failed build left is removed another time");
-                return;
+                return false;
             }
             for folder in folders(&self.workspaces, &origin) {
                 self.leftovers.remove_now(&folder).await;
@@ -163,6 +158,7 @@ impl KeptBuilds {
         if self.journal.find(&left.entry.lease.job).is_some_and(|entry| entry.attempt == left.entry.attempt) {
             self.journal.forget(&left.entry.lease);
         }
+        true
     }
 
     fn taken(&self) -> MutexGuard<'_, HashSet<String>> {

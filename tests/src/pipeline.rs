@@ -206,7 +206,7 @@ impl Pipeline {
         match self.coordinator.claim(self.request(0)).await.unwrap() {
             ClaimReply::Work { lease } => Some(*lease),
             ClaimReply::Idle => None,
-            ClaimReply::Cancel { leases } => panic!("asked for work, told to cancel {leases:?}"),
+            other => panic!("asked for work, told {other:?}"),
         }
     }
 

@@ -11,9 +11,9 @@ use std::{
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, KnownStep, Lease,
-    LeaseKey, LogChunk, LogLine, LogPosition, LogStream, RegistryCredential, Resumption, SecretValue, StepDeclaration,
-    StepOutcome, StepResult, Verdict, Work,
+    ClaimReply, ClaimRequest, CollectionOrder, CollectionReport, Coordinator, CoordinatorError, Heartbeat, Hello,
+    JobResult, KeptImages, KnownStep, Lease, LeaseKey, LogChunk, LogLine, LogPosition, LogStream, RegistryCredential,
+    Resumption, SecretValue, StepDeclaration, StepOutcome, StepResult, Stored, Verdict, Work,
 };
 use tokio::{sync::Notify, time::Instant};
 
@@ -34,6 +34,9 @@ struct State {
     hellos: Vec<Hello>,
     /// The digests that releases hold.
     kept_images: Vec<String>,
+    /// What is to be collected, and what came of it.
+    orders: VecDeque<CollectionOrder>,
+    collected: Vec<CollectionReport>,
     /// How long it says that steps have been run which it is asked for.
     run_ms: u64,
     down: bool,
@@ -133,6 +136,26 @@ impl ServerModel {
     /// Says that releases hold an image.
     pub fn keep_image(&self, digest: &str) {
         self.state().kept_images.push(digest.to_owned());
+    }
+
+    /// Asks the runner what it keeps, and unless it is a `dry_run` to collect; answers with what it reports.
+    ///
+    /// # Panics
+    /// When it does not within the limit.
+    pub async fn collect(&self, dry_run: bool, limit: Duration) -> Vec<Stored> {
+        let order = {
+            let mut state = self.state();
+            let id = format!("order {}", state.collected.len());
+            state.orders.push_back(CollectionOrder { id: id.clone(), dry_run });
+            id
+        };
+        self.bell.notify_waiters();
+        until(&order, limit, async || {
+            let state = self.state();
+            let report = state.collected.iter().find(|report| report.order == order)?;
+            Some(report.stored.clone())
+        })
+        .await
     }
 
     /// Asks for a job to be cancelled.
@@ -242,6 +265,9 @@ impl ServerModel {
         if !leases.is_empty() {
             return Some(Ok(ClaimReply::Cancel { leases }));
         }
+        if let Some(order) = state.orders.pop_front() {
+            return Some(Ok(ClaimReply::Collect { order }));
+        }
         if request.free == 0 {
             return None;
         }
@@ -290,6 +316,15 @@ impl Coordinator for ServerModel {
                 return Ok(ClaimReply::Idle);
             }
         }
+    }
+
+    async fn collected(&self, report: CollectionReport) -> Result<(), CoordinatorError> {
+        let mut state = self.state();
+        if state.down {
+            return Err(unavailable());
+        }
+        state.collected.push(over_the_wire(&report));
+        Ok(())
     }
 
     async fn heartbeat(&self, beat: Heartbeat) -> Result<Vec<(LeaseKey, Verdict)>, CoordinatorError> {

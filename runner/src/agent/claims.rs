@@ -62,7 +62,7 @@ impl Agent {
             match reply {
                 Ok(reply) => {
                     backoff.reset();
-                    let nothing = reply == ClaimReply::Idle;
+                    let nothing = matches!(reply, ClaimReply::Idle | ClaimReply::Collect { .. });
                     self.obey(reply);
                     if asking == Asking::LastJob && nothing {
                         asking = Asking::Orders;
@@ -114,6 +114,10 @@ impl Agent {
     fn obey(self: &Arc<Self>, reply: ClaimReply) {
         match reply {
             ClaimReply::Idle => {}
+            ClaimReply::Collect { order } => {
+                // With one under way and one waiting, whoever asks for a third hears that there was no answer.
+                let _ = self.orders.try_send(order);
+            }
             ClaimReply::Cancel { leases } => {
                 for key in leases {
                     self.leases.cancel(&key);

@@ -18,12 +18,13 @@ use std::{
 
 pub use config::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits};
 use leases::Leases;
+use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     builds::Workshop,
     checkout::Mirrors,
-    coordinator::{Coordinator, LeaseKey},
+    coordinator::{CollectionOrder, Coordinator, LeaseKey},
     engine::labels::Origin,
     journal::{Entry, Journal},
     kept::KeptBuilds,
@@ -52,6 +53,8 @@ struct Agent {
     /// The images that were fetched for releases.
     images: Records,
     space: Arc<Space>,
+    /// To the collector.
+    orders: mpsc::Sender<CollectionOrder>,
     /// Keeps what is live on this runner's engine as it should be.
     reconciler: Arc<Reconciler>,
 }
@@ -135,6 +138,7 @@ pub async fn run_until_drained(
         incarnation: incarnation.clone(),
         docker_host: config.docker_host.clone(),
     });
+    let (orders, ordered) = mpsc::channel(1);
     let agent = Arc::new(Agent {
         config,
         incarnation,
@@ -149,6 +153,7 @@ pub async fn run_until_drained(
         repositories,
         images,
         space,
+        orders,
         reconciler,
     });
     // 1. What earlier lives left on the engine goes before new work comes, if the engine answers in time.
@@ -160,7 +165,7 @@ pub async fn run_until_drained(
             let beats = tokio::spawn(heartbeat::run(agent.clone(), ended.clone()));
             // 3. The jobs under way, and then new ones.
             agent.resume(entries, &shutdown).await;
-            tokio::spawn(agent.collector().run(ended.clone()));
+            tokio::spawn(agent.collector(ordered).run(ended.clone()));
             // 4. What is live already. Rollouts that go on are left alone: the server names no environment of theirs.
             let keeping = tokio::spawn(agent.reconciler.clone().run(ended.clone()));
             let outcome = agent.claim_until(&drain, &shutdown).await;
@@ -179,7 +184,7 @@ pub async fn run_until_drained(
 
 impl Agent {
     /// What collects for this runner.
-    fn collector(&self) -> Collector {
+    fn collector(&self, orders: mpsc::Receiver<CollectionOrder>) -> Collector {
         Collector {
             docker_host: self.config.docker_host.clone(),
             runner: self.config.id.clone(),
@@ -190,6 +195,7 @@ impl Agent {
             kept: self.workshop.kept.clone(),
             space: self.space.clone(),
             coordinator: self.coordinator.clone(),
+            orders,
         }
     }
 }

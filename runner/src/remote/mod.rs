@@ -17,9 +17,9 @@ pub use call::LIFE_HEADER;
 use call::{Call, Line};
 
 use crate::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello, Hosting,
-    HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration,
-    StepResult, Verdict,
+    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest,
+    StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -106,6 +106,10 @@ impl Coordinator for RemoteCoordinator {
 
     async fn kept_images(&self, question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
         self.line.make(Call::new(Method::POST, "kept-images", REPORT).with(&question)?).await
+    }
+
+    async fn collected(&self, report: CollectionReport) -> Result<(), CoordinatorError> {
+        self.report(Call::new(Method::POST, "collected", REPORT).with_packed(&report)?).await
     }
 
     async fn steering(&self, lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {

@@ -1,25 +1,32 @@
-//! Looking at what there is, and removing what was chosen.
+//! Looking at what there is, and removing what was chosen: by itself, and when somebody asks.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder,
 };
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Records, Space, StorageLimits,
-    choice::{Bounds, Going, Item, going},
+    choice::{Item, going},
+    kind::{How, Kind},
 };
 use crate::{
     checkout::Mirrors,
-    coordinator::{Coordinator, KeptImages, MOST_DIGESTS},
+    coordinator::{
+        CollectionOrder, CollectionReport, Coordinator, CoordinatorError, KeptImages, Leaving, MOST_DIGESTS, Stored,
+    },
     engine::{Engine, EngineError, labels},
     kept::KeptBuilds,
 };
 
 /// After how many looks everything is collected that is too old.
 const LOOKS_PER_ROUND: u32 = 60;
+/// How often a report is sent that the server does not take; nobody waits for it any longer.
+const REPORTS: u32 = 10;
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Collects what this runner keeps.
 pub(crate) struct Collector {
@@ -33,108 +40,161 @@ pub(crate) struct Collector {
     pub(crate) kept: KeptBuilds,
     pub(crate) space: Arc<Space>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
+    /// What people ask for.
+    pub(crate) orders: mpsc::Receiver<CollectionOrder>,
+}
+
+/// Why something is looked at, or removed, another time.
+#[derive(Debug, thiserror::Error)]
+enum CollectError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Without an answer, everything could be held.
+    #[error("the server does not say which images releases hold: {0}")]
+    Server(#[from] CoordinatorError),
+    #[error(transparent)]
+    Disk(#[from] io::Error),
 }
 
 impl Collector {
-    /// Collects until `stop` is cancelled: what is too old every hour, and whatever is not in use as soon as the disk is
-    /// nearly full.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Collects until `stop` is cancelled: what is too old every hour and when somebody asks, and whatever is not in use as
+    /// soon as the disk is nearly full.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.collect()).await;
+    }
+
+    async fn collect(&mut self) {
         let mut look = 0_u32;
-        while stop.run_until_cancelled(tokio::time::sleep(self.limits.look)).await.is_some() {
-            let presses = self.space.shortage().is_some();
-            let is_due = presses || look.is_multiple_of(LOOKS_PER_ROUND);
-            look += 1;
-            if stop.run_until_cancelled(self.collect_failed(presses)).await.is_none() {
-                return;
+        let mut next = Instant::now() + self.limits.look;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                Some(order) = self.orders.recv() => {
+                    self.obey(order).await;
+                    continue;
+                }
             }
-            if is_due && stop.run_until_cancelled(self.once(presses)).await.is_none() {
-                return;
+            let how = if self.space.shortage().is_some() { How::Pressing } else { How::Due };
+            let is_whole = how == How::Pressing || look.is_multiple_of(LOOKS_PER_ROUND);
+            self.round(if is_whole { Kind::ALL } else { &[Kind::FailedBuild] }, how).await;
+            look += 1;
+            next = Instant::now() + self.limits.look;
+        }
+    }
+
+    /// Does what somebody asks for, and tells what came of it.
+    async fn obey(&self, order: CollectionOrder) {
+        let how = if order.dry_run { How::DryRun } else { How::Due };
+        let stored = self.round(Kind::ALL, how).await;
+        let report = CollectionReport { runner: self.runner.clone(), order: order.id, stored };
+        for _ in 0..REPORTS {
+            match self.coordinator.collected(report.clone()).await {
+                Err(CoordinatorError::Unavailable { .. }) => tokio::time::sleep(REPORT_PAUSE).await,
+                Err(error) => return tracing::warn!(%error, "what was collected was not reported"),
+                Ok(()) => return,
             }
         }
     }
 
     /// One round. What cannot be looked at is left for the next one.
-    async fn once(&self, presses: bool) {
-        self.collect_mirrors(presses).await;
-        let engine = match Engine::connect(self.docker_host.as_deref()).await {
-            Ok(engine) => engine,
-            Err(error) => {
-                tracing::debug!(%error, "what is on the engine is collected another time");
-                return;
+    async fn round(&self, kinds: &[Kind], how: How) -> Vec<Stored> {
+        let mut round = Vec::with_capacity(kinds.len());
+        for kind in kinds {
+            let mut stored = Stored { what: kind.words().to_owned(), ..Stored::default() };
+            if let Err(error) = self.collect_kind(*kind, how, &mut stored).await {
+                tracing::debug!(what = kind.words(), %error, "collected another time");
+                stored.hindrance = Some(error.to_string());
             }
-        };
-        if let Err(error) = self.collect_images(&engine, presses).await {
-            tracing::warn!(%error, "cannot collect images of releases");
+            round.push(stored);
         }
-        if let Err(error) = self.collect_caches(&engine, presses).await {
-            tracing::warn!(%error, "cannot collect cache volumes");
-        }
+        round
     }
 
-    fn bounds(presses: bool, unused: Duration, bytes: u64) -> Bounds {
-        if presses {
-            Bounds { unused: Duration::ZERO, bytes: 0, count: 0 }
-        } else {
-            Bounds { unused, bytes, count: usize::MAX }
-        }
-    }
-
-    /// Whether the next thing is still to go: under pressure only until there is room.
-    fn goes_on(&self, presses: bool) -> bool {
-        !presses || self.space.shortage().is_some()
-    }
-
-    async fn collect_failed(&self, presses: bool) {
-        let too_much = self.kept.too_much(presses).await;
-        if too_much.is_empty() {
-            return;
-        }
-        let Ok(engine) = Engine::connect(self.docker_host.as_deref()).await else { return };
-        for (left, Going { name, bytes, reason }) in too_much {
-            if !self.goes_on(presses) {
-                return;
+    async fn collect_kind(&self, kind: Kind, how: How, stored: &mut Stored) -> Result<(), CollectError> {
+        let items = self.items(kind).await?;
+        stored.count = items.len() as u64;
+        stored.bytes = items.iter().map(|item| item.bytes).fold(0, u64::saturating_add);
+        for going in going(items, how.bounds(self.limits.bounds(kind))) {
+            if how == How::Pressing && self.space.shortage().is_none() {
+                break;
             }
-            self.kept.remove(left, &engine).await;
-            tracing::info!(job = %name, bytes, reason, "removed what a failed build left");
+            let (what, name, bytes, reason) = (kind.words(), going.name, going.bytes, going.reason);
+            if how != How::DryRun {
+                match self.remove(kind, &name).await {
+                    Ok(true) => tracing::info!(what, name, bytes, reason, "collected"),
+                    Ok(false) => continue,
+                    Err(CollectError::Disk(error)) => {
+                        tracing::warn!(what, name, %error, "it cannot be removed");
+                        continue;
+                    }
+                    // Such as that somebody has made a container of the image since it was looked at.
+                    Err(error) => {
+                        tracing::debug!(what, name, %error, "it stays");
+                        continue;
+                    }
+                }
+            }
+            stored.note(Leaving { name, bytes, reason: reason.to_owned() });
+        }
+        Ok(())
+    }
+
+    async fn items(&self, kind: Kind) -> Result<Vec<Item>, CollectError> {
+        match kind {
+            Kind::FailedBuild => Ok(self.kept.items().await),
+            Kind::Mirror => self.mirrors().await,
+            Kind::Image => self.images(&self.engine().await?).await,
+            Kind::Cache => self.caches(&self.engine().await?).await,
         }
     }
 
-    async fn collect_mirrors(&self, presses: bool) {
+    /// Removes something; false where somebody else has it. Never by force: the engine refuses what a container uses meanwhile.
+    async fn remove(&self, kind: Kind, name: &str) -> Result<bool, CollectError> {
+        match kind {
+            Kind::FailedBuild => {
+                let engine = self.engine().await?;
+                let Some(left) = self.kept.take(name) else { return Ok(false) };
+                Ok(self.kept.remove(left, &engine).await)
+            }
+            Kind::Mirror => Ok(self.mirrors.remove(name).await?),
+            Kind::Image => {
+                let engine = self.engine().await?;
+                let removed = engine.remove_image(name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
+                removed.map_err(|error| engine.error(format!("remove the image {name}"), &error))?;
+                Ok(true)
+            }
+            Kind::Cache => {
+                let engine = self.engine().await?;
+                let removed = engine.remove_volume(name, Some(RemoveVolumeOptionsBuilder::default().build())).await;
+                removed.map_err(|error| engine.error(format!("remove the cache volume {name}"), &error))?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn engine(&self) -> Result<Engine, EngineError> {
+        Engine::connect(self.docker_host.as_deref()).await
+    }
+
+    async fn mirrors(&self) -> Result<Vec<Item>, CollectError> {
         let mirrors = self.mirrors.clone();
-        let Ok(sizes) = tokio::task::spawn_blocking(move || mirrors.sizes()).await else { return };
+        let sizes = tokio::task::spawn_blocking(move || mirrors.sizes()).await.map_err(io::Error::other)?;
         let items = sizes.into_iter().map(|(repository, bytes)| {
             let record = self.repositories.of(&repository);
             Item { name: repository, bytes, unused: record.unused, is_needed: record.is_in_use }
         });
-        let bounds = Self::bounds(presses, self.limits.mirrors_unused, self.limits.mirrors_bytes);
-        for Going { name, bytes, reason } in going(items.collect(), bounds) {
-            if !self.goes_on(presses) {
-                return;
-            }
-            match self.mirrors.remove(&name).await {
-                Ok(true) => tracing::info!(repository = %name, bytes, reason, "removed a mirror"),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(repository = %name, %error, "cannot remove a mirror"),
-            }
-        }
+        Ok(items.collect())
     }
 
-    async fn collect_images(&self, engine: &Engine, presses: bool) -> Result<(), EngineError> {
-        let records = self.images.all().unwrap_or_default();
+    async fn images(&self, engine: &Engine) -> Result<Vec<Item>, CollectError> {
+        let records = self.images.all()?;
         let digests: Vec<String> =
             records.iter().filter_map(|record| digest(&record.note)).take(MOST_DIGESTS).collect();
         if digests.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let question = KeptImages { runner: self.runner.clone(), digests: digests.clone() };
-        // Without an answer, everything could be held.
-        let kept: BTreeSet<String> = match self.coordinator.kept_images(question).await {
-            Ok(kept) => kept.into_iter().collect(),
-            Err(error) => {
-                tracing::debug!(%error, "images of releases are collected another time");
-                return Ok(());
-            }
-        };
+        let kept: BTreeSet<String> = self.coordinator.kept_images(question).await?.into_iter().collect();
         let asked: BTreeSet<String> = digests.into_iter().collect();
         let used = used_images(engine).await?;
         let mut items = Vec::new();
@@ -158,22 +218,10 @@ impl Collector {
                 name: record.note,
             });
         }
-        let bounds = Self::bounds(presses, self.limits.images_unused, u64::MAX);
-        for Going { name, bytes, reason } in going(items, bounds) {
-            if !self.goes_on(presses) {
-                return Ok(());
-            }
-            // Not by force: the engine refuses what a container was made from meanwhile.
-            let removed = engine.remove_image(&name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
-            match removed.map_err(|error| engine.error(format!("remove the image {name}"), &error)) {
-                Ok(_) => tracing::info!(image = %name, bytes, reason, "removed an image of a release"),
-                Err(error) => tracing::debug!(%error, "an image stays"),
-            }
-        }
-        Ok(())
+        Ok(items)
     }
 
-    async fn collect_caches(&self, engine: &Engine, presses: bool) -> Result<(), EngineError> {
+    async fn caches(&self, engine: &Engine) -> Result<Vec<Item>, CollectError> {
         let mine = labels::filter(&[(labels::KIND, labels::KIND_CACHE), (labels::RUNNER, &self.runner)]);
         let found = engine.list_volumes(Some(ListVolumesOptionsBuilder::default().filters(&mine).build())).await;
         let found = found.map_err(|error| engine.error("list cache volumes", &error))?;
@@ -181,19 +229,7 @@ impl Collector {
             let record = self.repositories.of(volume.labels.get(labels::REPOSITORY)?);
             Some(Item { name: volume.name, bytes: 0, unused: record.unused, is_needed: record.is_in_use })
         });
-        let bounds = Self::bounds(presses, self.limits.caches_unused, u64::MAX);
-        for Going { name, reason, .. } in going(items.collect(), bounds) {
-            if !self.goes_on(presses) {
-                return Ok(());
-            }
-            // Not by force: the engine refuses what a container uses.
-            let removed = engine.remove_volume(&name, Some(RemoveVolumeOptionsBuilder::default().build())).await;
-            match removed.map_err(|error| engine.error(format!("remove the cache volume {name}"), &error)) {
-                Ok(()) => tracing::info!(volume = %name, reason, "removed a cache volume"),
-                Err(error) => tracing::debug!(%error, "a cache volume stays"),
-            }
-        }
-        Ok(())
+        Ok(items.collect())
     }
 }
 

@@ -4,13 +4,16 @@
 
 mod choice;
 mod collect;
+mod kind;
 mod records;
 mod space;
 
 use std::time::Duration;
 
-pub(crate) use choice::{Bounds, Going, Item, going};
+use choice::Bounds;
+pub(crate) use choice::{Item, going};
 pub(crate) use collect::Collector;
+pub(crate) use kind::Kind;
 pub(crate) use records::{InUse, Records};
 pub use space::Space;
 
@@ -52,6 +55,23 @@ impl Default for StorageLimits {
             failed_bytes: 10 * GIB,
             look: Duration::from_secs(60),
             free_bytes: GIB,
+        }
+    }
+}
+
+impl StorageLimits {
+    /// What of a kind is kept.
+    pub(crate) fn bounds(&self, kind: Kind) -> Bounds {
+        let all = Bounds { unused: Duration::MAX, bytes: u64::MAX, count: usize::MAX };
+        match kind {
+            Kind::FailedBuild => Bounds {
+                unused: self.failed_unused,
+                bytes: self.failed_bytes,
+                count: usize::try_from(self.failed_builds).unwrap_or(usize::MAX),
+            },
+            Kind::Mirror => Bounds { unused: self.mirrors_unused, bytes: self.mirrors_bytes, ..all },
+            Kind::Image => Bounds { unused: self.images_unused, ..all },
+            Kind::Cache => Bounds { unused: self.caches_unused, ..all },
         }
     }
 }

@@ -25,7 +25,7 @@ impl Gc {
         if self.json {
             return Ok(say(&answer)?);
         }
-        let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let items = list(&answer["items"]);
         let rows: Vec<[String; 4]> = items.iter().map(row).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let (what, name, bytes) = (width(0), width(1), width(2));
@@ -41,8 +41,41 @@ impl Gc {
             (false, true) => format!("{total} went."),
             (false, false) => format!("{total} go; the server is at it."),
         })?;
+        for runner in list(&answer["runners"]) {
+            say_runner(runner, self.dry_run)?;
+        }
         Ok(())
     }
+}
+
+/// What a runner keeps between jobs, and what of it goes.
+fn say_runner(runner: &Value, dry_run: bool) -> Result<(), Failure> {
+    let name = runner["runner"].as_str().unwrap_or_default();
+    if runner["answered"] != true {
+        say(format_args!("Runner {name} did not answer; it collects by itself every hour."))?;
+        return Ok(());
+    }
+    say(format_args!("Runner {name}:"))?;
+    for stored in list(&runner["stored"]) {
+        let (what, going) = (stored["what"].as_str().unwrap_or_default(), list(&stored["going"]));
+        if let Some(hindrance) = stored["hindrance"].as_str() {
+            say(format_args!("  {what}: cannot be looked at: {hindrance}"))?;
+            continue;
+        }
+        let number = |field: &str| stored[field].as_u64().unwrap_or(0);
+        let size = |field: &str| in_words(i64::try_from(number(field)).unwrap_or(i64::MAX));
+        let goes = if dry_run { "would go" } else { "went" };
+        let (count, gone) = (number("count"), going.len() as u64 + number("unnamed"));
+        say(format_args!("  {what}: {count} ({}), {gone} ({}) {goes}", size("bytes"), size("going_bytes")))?;
+        for [_, name, size, reason] in going.iter().map(row) {
+            say(format_args!("    {name}  {size}  {reason}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn row(item: &Value) -> [String; 4] {

@@ -6,7 +6,7 @@ use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Lease, LeaseKey};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    JobEvent, JobState, ServerCoordinator, apply,
+    JobEvent, JobState, ServerCoordinator, apply, collect,
     condemn::condemn,
     fence::ReportError,
     give_back::{Subject, subject},
@@ -61,6 +61,9 @@ pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) ->
             && let Some(lease) = take(server, request).await?
         {
             return Ok(ClaimReply::Work { lease: Box::new(lease) });
+        }
+        if let Some(order) = collect::next(server, request).await? {
+            return Ok(ClaimReply::Collect { order });
         }
         let sweep = Instant::now() + server.timing.sweep;
         // A sweep's end is no different from a bell: either way the loop looks again.

@@ -8,15 +8,16 @@ use std::{
 
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello, Hosting,
-    HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest, StepDeclaration,
-    StepResult, Verdict,
+    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest,
+    StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claim, fence::ReportError, finish, heartbeat, hosting, kept_images, log, register, resume, steering, step_reports,
+    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, register, resume, steering,
+    step_reports,
 };
 use crate::{
     retention::Limits,
@@ -229,6 +230,11 @@ impl Coordinator for ServerCoordinator {
     async fn kept_images(&self, mut question: KeptImages) -> Result<Vec<String>, CoordinatorError> {
         question.runner = self.proved(question.runner);
         Ok(kept_images::kept_images(&self.store, question, self.releases_kept).await?)
+    }
+
+    async fn collected(&self, mut report: CollectionReport) -> Result<(), CoordinatorError> {
+        report.runner = self.proved(report.runner);
+        Ok(collect::report(self, &report).await?)
     }
 
     async fn hosting(&self, mut question: HostingQuestion) -> Result<Hosting, CoordinatorError> {

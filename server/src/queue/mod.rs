@@ -4,6 +4,7 @@
 //! fits nothing any more. Nothing about a job is kept in memory, except which orders a waiting runner was given.
 
 mod claim;
+mod collect;
 mod condemn;
 mod coordinator;
 mod enqueue;

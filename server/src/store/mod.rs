@@ -20,6 +20,7 @@ pub mod builds;
 pub mod channels;
 pub(crate) mod claims;
 pub(crate) mod collection;
+pub(crate) mod collection_orders;
 pub(crate) mod compaction;
 pub mod decisions;
 pub mod deliveries;

@@ -8,6 +8,7 @@ mod builds;
 mod cancelling;
 mod captain;
 mod checkout;
+mod collecting;
 mod commands;
 mod containment;
 mod crash;

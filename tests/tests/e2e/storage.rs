@@ -2,12 +2,16 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use slipway_runner::{AtShutdown, RunnerConfig, RunnerLimits, StorageLimits, engine::Engine, registry::pinned};
+use serde_json::json;
+use slipway_runner::{
+    AtShutdown, RunnerConfig, RunnerError, RunnerLimits, StorageLimits, engine::Engine, registry::pinned,
+};
 use slipway_tests::{
     engine::docker,
     images::{forget, publish},
@@ -16,6 +20,7 @@ use slipway_tests::{
     wait::until_none,
 };
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,9 +81,7 @@ fn record(data: &Path, kind: &str, name: &str, note: &str, unused: Duration) {
     fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
     fs::write(&path, note).unwrap();
-    let file = fs::File::options().write(true).open(path).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "the age of a file is measured by the machine's clock")]
-    file.set_modified(SystemTime::now() - unused).unwrap();
+    age(&path, unused);
 }
 
 fn mirror(data: &Path, repository: &str) -> std::path::PathBuf {
@@ -115,53 +118,153 @@ fn exist(kind: &str, names: &[&String]) -> Vec<String> {
         .collect()
 }
 
+/// What a runner finds: of each kind something that is due, beside much that is needed, or not its own.
+struct Stock {
+    data: TempDir,
+    runner: String,
+    server: Arc<ServerModel>,
+    _made: Made,
+    /// What is due: by its kind the name that the runner knows it by.
+    due: Vec<(&'static str, String)>,
+    folders: Vec<PathBuf>,
+    /// What stays.
+    volumes: Vec<String>,
+    images: Vec<String>,
+    mirror: PathBuf,
+    // Behind everything that is in it.
+    _registry: RegistryFixture,
+}
+
+impl Stock {
+    async fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let engine = Engine::connect(None).await.unwrap();
+        let registry = RegistryFixture::open().await;
+        let runner = ulid::Ulid::generate().to_string();
+        let mine = format!("slipway.runner={runner}");
+        let mut made = Made::default();
+        // 1. Repositories: one was last built long ago, one just now.
+        record(data.path(), "repositories", "OLD", "", LONG);
+        record(data.path(), "repositories", "NEW", "", Duration::ZERO);
+        let (old_mirror, new_mirror) = (mirror(data.path(), "OLD"), mirror(data.path(), "NEW"));
+        let old_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=OLD"]);
+        let new_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=NEW"]);
+        let anothers = made.volume(&["slipway=cache", "slipway.runner=another", "slipway.repository=OLD"]);
+        let of_a_release = made.volume(&["slipway=release", &mine, "slipway.repository=OLD"]);
+        let of_a_user = made.volume(&[]);
+        // 2. Images: nobody's, one that a release holds, one of a stopped container, and one that was not fetched here.
+        let server = ServerModel::new();
+        let (unused, unused_digest) = made.image(&engine, &registry, "unused").await;
+        let (held, held_digest) = made.image(&engine, &registry, "held").await;
+        let (stopped, stopped_digest) = made.image(&engine, &registry, "stopped").await;
+        let (foreign, _) = made.image(&engine, &registry, "foreign").await;
+        for (reference, digest) in [(&unused, &unused_digest), (&held, &held_digest), (&stopped, &stopped_digest)] {
+            record(data.path(), "images", &digest.replace(':', "-"), reference, LONG);
+        }
+        server.keep_image(&held_digest);
+        let container = format!("slipway-test-{}", runner.to_lowercase());
+        let _ = docker(&["create", "--name", &container, &stopped, "true"]);
+        made.containers.push(container);
+        // 3. The workspace of a build that failed long ago.
+        let job = ulid::Ulid::generate().to_string();
+        let workspace = failed(data.path(), &job);
+        Stock {
+            due: vec![
+                ("workspace of a failed build", job),
+                ("mirror", "OLD".to_owned()),
+                ("image of a release", unused),
+                ("cache volume", old_cache),
+            ],
+            folders: vec![old_mirror, workspace],
+            volumes: vec![new_cache, anothers, of_a_release, of_a_user],
+            images: vec![held, stopped, foreign],
+            mirror: new_mirror,
+            data,
+            runner,
+            server,
+            _made: made,
+            _registry: registry,
+        }
+    }
+
+    /// What is left of all that is due.
+    fn left(&self) -> Vec<String> {
+        let named: Vec<&String> = self.due.iter().map(|(_, name)| name).collect();
+        let mut left = exist("volume", &named);
+        left.extend(exist("image", &named));
+        left.extend(self.folders.iter().filter(|path| path.exists()).map(|path| path.display().to_string()));
+        left
+    }
+
+    fn the_rest_stays(&self) {
+        assert_eq!(exist("volume", &self.volumes.iter().collect::<Vec<_>>()), self.volumes);
+        assert_eq!(exist("image", &self.images.iter().collect::<Vec<_>>()), self.images);
+        assert!(self.mirror.exists());
+    }
+
+    /// A runner that looks this often, until the token is cancelled.
+    fn kept_by(&self, look: Duration) -> (JoinHandle<Result<(), RunnerError>>, CancellationToken) {
+        let shutdown = CancellationToken::new();
+        let config = config(&self.data, &self.runner, StorageLimits { look, ..StorageLimits::default() });
+        (tokio::spawn(slipway_runner::run(config, self.server.clone(), shutdown.clone())), shutdown)
+    }
+}
+
+/// What a build left that failed two hours ago; answers with its workspace.
+fn failed(data: &Path, job: &str) -> PathBuf {
+    let tail = job[job.len() - 10..].to_lowercase();
+    let workspace = data.join("workspaces/before").join(format!("slipway-{tail}-1"));
+    fs::create_dir_all(&workspace).unwrap();
+    fs::write(workspace.join("half-made"), [0; 5_000]).unwrap();
+    let kept = json!({
+        "lease": {"job": job, "epoch": 1}, "life": "before", "attempt": 1, "repository": "NEW", "plan": null
+    });
+    fs::create_dir_all(data.join("failed")).unwrap();
+    let path = data.join("failed").join(format!("{job}.json"));
+    fs::write(&path, kept.to_string()).unwrap();
+    age(&path, Duration::from_secs(2 * 60 * 60));
+    workspace
+}
+
+fn age(path: &Path, unused: Duration) {
+    let file = fs::File::options().write(true).open(path).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the age of a file is measured by the machine's clock")]
+    file.set_modified(SystemTime::now() - unused).unwrap();
+}
+
 #[tokio::test]
 async fn what_is_not_its_own_or_still_needed_stays() {
-    let data = tempfile::tempdir().unwrap();
-    let engine = Engine::connect(None).await.unwrap();
-    let registry = RegistryFixture::open().await;
-    let runner = ulid::Ulid::generate().to_string();
-    let mine = format!("slipway.runner={runner}");
-    let mut made = Made::default();
-    // 1. Repositories: one was last built long ago, one just now.
-    record(data.path(), "repositories", "OLD", "", LONG);
-    record(data.path(), "repositories", "NEW", "", Duration::ZERO);
-    let (old_mirror, new_mirror) = (mirror(data.path(), "OLD"), mirror(data.path(), "NEW"));
-    let old_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=OLD"]);
-    let new_cache = made.volume(&["slipway=cache", &mine, "slipway.repository=NEW"]);
-    let anothers = made.volume(&["slipway=cache", "slipway.runner=another", "slipway.repository=OLD"]);
-    let of_a_release = made.volume(&["slipway=release", &mine, "slipway.repository=OLD"]);
-    let of_a_user = made.volume(&[]);
-    // 2. Images: nobody's, one that a release holds, one of a stopped container, and one that was not fetched here.
-    let server = ServerModel::new();
-    let (unused, unused_digest) = made.image(&engine, &registry, "unused").await;
-    let (held, held_digest) = made.image(&engine, &registry, "held").await;
-    let (stopped, stopped_digest) = made.image(&engine, &registry, "stopped").await;
-    let (foreign, _) = made.image(&engine, &registry, "foreign").await;
-    for (reference, digest) in [(&unused, &unused_digest), (&held, &held_digest), (&stopped, &stopped_digest)] {
-        record(data.path(), "images", &digest.replace(':', "-"), reference, LONG);
-    }
-    server.keep_image(&held_digest);
-    let container = format!("slipway-test-{}", runner.to_lowercase());
-    let _ = docker(&["create", "--name", &container, &stopped, "true"]);
-    made.containers.push(container);
-
-    let shutdown = CancellationToken::new();
-    let storage = StorageLimits { look: Duration::from_millis(100), ..StorageLimits::default() };
-    let running = tokio::spawn(slipway_runner::run(config(&data, &runner, storage), server, shutdown.clone()));
-    until_none("what is old is collected", PATIENCE, async || {
-        let mut left = exist("volume", &[&old_cache]);
-        left.extend(exist("image", &[&unused]));
-        left.extend(old_mirror.exists().then(|| "mirror".to_owned()));
-        left
-    })
-    .await;
+    let stock = Stock::new().await;
+    let (running, shutdown) = stock.kept_by(Duration::from_millis(100));
+    until_none("what is old is collected", PATIENCE, async || stock.left()).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
-    let stay = [&new_cache, &anothers, &of_a_release, &of_a_user];
-    assert_eq!(exist("volume", &stay).len(), stay.len());
-    assert_eq!(exist("image", &[&held, &stopped, &foreign]).len(), 3);
-    assert!(new_mirror.exists());
+    stock.the_rest_stays();
+}
+
+#[tokio::test]
+async fn a_dry_run_says_exactly_what_goes_then() {
+    let stock = Stock::new().await;
+    let there = stock.left();
+    let (running, shutdown) = stock.kept_by(LONG);
+    let would = stock.server.collect(true, PATIENCE).await;
+    assert_eq!(stock.left(), there, "nothing went");
+    let counts: Vec<_> = would.iter().map(|stored| (stored.what.as_str(), stored.count)).collect();
+    let kinds = ["workspace of a failed build", "mirror", "image of a release", "cache volume"];
+    assert_eq!(counts, kinds.into_iter().zip([1, 2, 3, 2]).collect::<Vec<_>>());
+    let named: Vec<_> = would
+        .iter()
+        .flat_map(|stored| stored.going.iter().map(|leaving| (stored.what.as_str(), leaving.name.clone())))
+        .collect();
+    assert_eq!(named, stock.due);
+    assert!(would[..3].iter().all(|stored| stored.going_bytes > 0 && stored.bytes >= stored.going_bytes), "{would:#?}");
+    assert_eq!(stock.server.collect(false, PATIENCE).await, would);
+    assert_eq!(stock.left(), Vec::<String>::new());
+    stock.the_rest_stays();
+    let after = stock.server.collect(true, PATIENCE).await;
+    assert!(after.iter().all(|stored| stored.going.is_empty() && stored.hindrance.is_none()), "{after:#?}");
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
 }
 
 #[tokio::test]

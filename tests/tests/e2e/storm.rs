@@ -76,7 +76,7 @@ async fn a_storm_ends_in_order(database: TestDatabase) {
                     work(&pipeline, &lease).await.unwrap();
                 }
                 ClaimReply::Idle => {}
-                ClaimReply::Cancel { .. } => panic!("it holds nothing"),
+                other => panic!("it holds nothing, and was told {other:?}"),
             }
         }
         if is_idle {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use slipway_runner::coordinator::Stored;
 
 use super::time::Time;
 use crate::{
@@ -12,11 +13,14 @@ use crate::{
     app::AppState,
     http::{errors::Problem, extract::Asked},
     retention::{Collected, Going, Limits, Round, collect_now},
+    runners::{self, Answered},
     store::{audit, collection},
 };
 
 /// How long an answer waits for the end of a collection; then it goes on by itself.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// And how long it then waits for the runners'.
+const RUNNERS_PATIENCE: Duration = Duration::from_secs(20);
 /// The most that one answer names; the rest is in its sums.
 const NAMED: usize = 1_000;
 
@@ -54,21 +58,43 @@ struct Collection {
     /// What is not named one by one for want of room.
     unnamed: usize,
     items: Vec<Going>,
+    /// What the runners keep between jobs, and what of it goes.
+    runners: Vec<RunnerView>,
+}
+
+/// One runner.
+#[derive(Serialize)]
+struct RunnerView {
+    runner: String,
+    /// Whether it answered. One that is away, busy with the last question, or a release older does not.
+    answered: bool,
+    stored: Vec<Stored>,
+}
+
+impl From<Answered> for RunnerView {
+    fn from(Answered { runner, stored }: Answered) -> Self {
+        RunnerView { runner, answered: stored.is_some(), stored: stored.unwrap_or_default() }
+    }
 }
 
 impl Collection {
-    fn of(going: &[Going], dry_run: bool, done: bool) -> Self {
+    fn of(going: &[Going], dry_run: bool, done: bool, runners: Vec<Answered>) -> Self {
         Collection {
             dry_run,
             done,
-            bytes: going.iter().map(|going| going.bytes).sum(),
+            bytes: bytes(going),
             unnamed: going.len().saturating_sub(NAMED),
             items: going.iter().take(NAMED).cloned().collect(),
+            runners: runners.into_iter().map(RunnerView::from).collect(),
         }
     }
 }
 
-/// 200 when it is done, 202 when it goes on.
+fn bytes(going: &[Going]) -> i64 {
+    going.iter().map(|going| going.bytes).sum()
+}
+
+/// 200 when the server's own is done, 202 when it goes on.
 async fn collect(
     State(state): State<AppState>,
     principal: Principal,
@@ -76,12 +102,18 @@ async fn collect(
 ) -> Result<(StatusCode, Json<Collection>), Problem> {
     let round = Round::choose(&state.store, state.config.retention, state.store.clock().now()).await?;
     let going = round.going().to_vec();
-    if wanted.dry_run {
-        return Ok((StatusCode::OK, Json(Collection::of(&going, true, false))));
-    }
+    let done = wanted.dry_run || remove(&state, &principal, round).await?;
+    let asking = runners::ask_to_collect(&state.store, wanted.dry_run, RUNNERS_PATIENCE);
+    let ending = || Problem::unavailable("The server is shutting down.");
+    let answers = state.shutdown.run_until_cancelled(asking).await.ok_or_else(ending)??;
+    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(Collection::of(&going, wanted.dry_run, done && !wanted.dry_run, answers))))
+}
+
+/// Removes what was chosen; false when that goes on for longer than an answer may wait.
+async fn remove(state: &AppState, principal: &Principal, round: Round) -> Result<bool, Problem> {
     let mut tx = state.store.write().await?;
-    let whole = Collection::of(&going, false, false);
-    let detail = json!({"items": going.len(), "bytes": whole.bytes});
+    let detail = json!({"items": round.going().len(), "bytes": bytes(round.going())});
     audit::append(&mut tx, principal.actor(), "retention.collect", "everything old", detail).await?;
     tx.commit().await?;
     let store = state.store.clone();
@@ -93,12 +125,12 @@ async fn collect(
         collected
     }));
     match tokio::time::timeout(PATIENCE, collecting).await {
-        Ok(Ok(Some(Ok(Collected::Done(_))))) => Ok((StatusCode::OK, Json(Collection::of(&going, false, true)))),
+        Ok(Ok(Some(Ok(Collected::Done(_))))) => Ok(true),
         Ok(Ok(Some(Ok(Collected::UnderWay)))) => {
             Err(Problem::conflict("Something collects already; ask again when it is done."))
         }
         Ok(Ok(Some(Err(error)))) => Err(error.into()),
         Ok(Ok(None) | Err(_)) => Err(Problem::unavailable("The server is shutting down.")),
-        Err(_) => Ok((StatusCode::ACCEPTED, Json(whole))),
+        Err(_) => Ok(false),
     }
 }

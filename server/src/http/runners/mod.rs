@@ -9,9 +9,9 @@ use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat, Hello, Hosting,
-        HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, PROTOCOL, Resumption, Steering, SteeringRequest,
-        StepDeclaration, StepResult, Verdict,
+        ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
+        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, PROTOCOL, Resumption, Steering,
+        SteeringRequest, StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -29,7 +29,7 @@ const LONGEST_WAIT_MS: u64 = 45_000;
 
 /// The most bytes of a message that names leases.
 const LEASES: usize = 256 * 1024;
-/// Of a question about images.
+/// Of a question about images, and of what a runner keeps.
 const DIGESTS: usize = 1024 * 1024;
 /// Of how an environment's replicas stand, of which there are a few thousand at most.
 const ENVIRONMENT: usize = 4 * 1024 * 1024;
@@ -50,6 +50,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/claim", needs, claim)
         .post("/api/runner/v1/heartbeat", needs, heartbeat)
         .post("/api/runner/v1/kept-images", needs, kept_images)
+        .post("/api/runner/v1/collected", needs, collected)
         .post("/api/runner/v1/hosting", needs, hosting)
         .post("/api/runner/v1/environment", needs, report_environment)
         .post("/api/runner/v1/jobs/{job}/{epoch}/resume", needs, resume)
@@ -111,6 +112,11 @@ async fn heartbeat(
 
 async fn kept_images(Own(queue): Own, Sent(question): Sent<KeptImages, DIGESTS>) -> Result<Json<Vec<String>>, Problem> {
     Ok(Json(queue.kept_images(question).await?))
+}
+
+async fn collected(Own(queue): Own, Sent(report): Sent<CollectionReport, DIGESTS>) -> Result<Json<Value>, Problem> {
+    queue.collected(report).await?;
+    Ok(done())
 }
 
 async fn hosting(Own(queue): Own, Sent(question): Sent<HostingQuestion, LEASES>) -> Result<Json<Hosting>, Problem> {
