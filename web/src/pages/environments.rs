@@ -40,6 +40,21 @@ pub struct EnvironmentPage {
     pub replicas: Vec<ReplicaRow>,
     /// What was found amiss with them and done about it, newest first.
     pub drifts: Vec<DriftRow>,
+    /// What the server asks of its releases, as a form has it; only for whom may change it.
+    pub protection: Option<Protection>,
+}
+
+/// What the server asks of an environment's releases beyond captain.yml.
+#[derive(Debug)]
+pub struct Protection {
+    /// How many people must agree, at least.
+    pub approvals: u32,
+    /// Who may be among them, parted by commas; empty for everyone.
+    pub approvers: String,
+    /// Whether the author may be among them.
+    pub author: bool,
+    /// The branches that releases may come from, parted by commas; empty for all.
+    pub branches: String,
 }
 
 /// A container of what is live.

@@ -19,7 +19,7 @@ pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
     AppChange, AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause,
-    Promotion, ReleaseRow, ReplicaRow, SettingRow, Source, Steering,
+    Promotion, Protection, ReleaseRow, ReplicaRow, SettingRow, Source, Steering,
 };
 pub use home::{Activity, Home, RepositoryCard};
 pub use log::{LogPage, LogSearch};

@@ -178,13 +178,24 @@ async fn set_protection(
     Named((owner, name, environment)): Named<(String, String, String)>,
     Body(protection): Body<Protection>,
 ) -> Result<Json<Protection>, Problem> {
-    let mut tx = state.store.write().await?;
-    let (repository, environment) = locked(&mut tx, &owner, &name, &environment).await?;
-    domain::protect(&mut tx, &environment, &protection, principal.actor()).await?;
-    let detail = json!({"before": environment.protection.0, "after": protection});
-    audited(&mut tx, &principal, "environment.protect", &repository, &environment, detail).await?;
-    tx.commit().await?;
+    protect(&state, &principal, (&owner, &name, &environment), &protection).await?;
     Ok(Json(protection))
+}
+
+/// Sets what is asked of the releases of the environment of `owner/name`.
+pub(in crate::http) async fn protect(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): (&str, &str, &str),
+    protection: &Protection,
+) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
+    domain::protect(&mut tx, &environment, protection, principal.actor()).await?;
+    let detail = json!({"before": environment.protection.0, "after": protection});
+    audited(&mut tx, principal, "environment.protect", &repository, &environment, detail).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 async fn set_freeze(

@@ -18,6 +18,7 @@ use slipway_web::{
 use super::{
     Html,
     gates::{asks, decision_rows, freeze_of},
+    protection,
     releases::release_row,
     replicas, rows,
     viewer::viewer,
@@ -116,6 +117,7 @@ async fn show(
         decisions: decision_rows(&repository, &environment, decided, now),
         replicas: replicas::rows(conn, &environment).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
+        protection: card.may_change.then(|| protection::form(&environment.protection.0)),
         head: RepositoryHead { name: repository.name, tab: Tab::Environments },
         environment: card,
         releases: release_rows,

@@ -12,6 +12,7 @@ mod html;
 mod login;
 mod logs;
 mod people;
+mod protection;
 mod releases;
 mod replicas;
 mod repositories;
@@ -39,6 +40,7 @@ pub fn routes() -> Routes {
         .merge(deliveries::routes())
         .merge(environments::routes())
         .merge(gates::routes())
+        .merge(protection::routes())
         .merge(home::routes())
         .merge(login::routes())
         .merge(logs::routes())

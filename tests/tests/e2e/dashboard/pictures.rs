@@ -22,6 +22,8 @@ async fn pictures() {
         ("home", "/", 760),
         ("build", "/repositories/acme/shop/builds/44", 860),
         ("environments", "/repositories/acme/shop/environments", 900),
+        ("environment", "/repositories/acme/shop/environments/production", 900),
+        ("release", "/repositories/acme/shop/environments/staging/releases/34", 760),
     ] {
         browser.resize(1180, height).await;
         browser.goto(&scene.url(path)).await;

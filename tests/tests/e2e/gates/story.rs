@@ -78,6 +78,16 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     assert!(preview["configuration"].as_array().unwrap().contains(&replicas), "{preview:#}");
     assert_eq!(preview["waits"], "waiting for 1 more approval");
 
+    // What the page's form asks for is what the command line shows, and what makes no sense is said.
+    let form = format!("/repositories/{repository}/environments/production/protection");
+    let asked = [("approvals", "1"), ("approvers", ""), ("branches", "main, release/*")];
+    house.slipway.api().submit(&form, &asked).await.expect(303);
+    let protection = command(&house, &["protect", &repository, "production", "--json"]).await;
+    assert_eq!((&protection["approvals"], &protection["branches"]), (&json!(1), &json!(["main", "release/*"])));
+    let never = [("approvals", "3"), ("approvers", "bo"), ("branches", "")];
+    let refused = house.slipway.api().with("accept", "text/html").submit(&form, &never).await.expect(422).body;
+    assert!(refused.contains("3 approvals can never be given by the 1 people who may"), "{refused}");
+
     command(&house, &["freeze", &repository, "production", "--reason", "sale", "--json"]).await;
     command(&house, &["promote", &repository, "production", "--json"]).await;
     let shown = command(&house, &["environments", &repository, "--json"]).await;
