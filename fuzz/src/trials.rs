@@ -25,7 +25,7 @@ pub fn configuration(text: &str) {
     for situation in situations(text) {
         let paths = plan::dockerfiles(&config, &situation.trigger);
         let dockerfiles: BTreeMap<_, _> = paths.into_iter().take(8).map(|path| (path, dockerfile.to_owned())).collect();
-        let tree = Tree { files: situation.tree.files.clone(), dockerfiles };
+        let tree = Tree { files: situation.tree.files.clone(), dockerfiles, ..Tree::default() };
         let situation = Situation { tree, ..situation };
         if let Ok(plan) = plan::plan(&config, &situation) {
             check(&plan);

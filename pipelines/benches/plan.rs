@@ -105,7 +105,7 @@ fn situation(config: &slipway_pipelines::config::Config) -> Situation {
             branches: (0..500).map(|branch| format!("feature/{branch}")).collect(),
             tags: (0..500).map(|tag| format!("v1.{tag}.0")).collect(),
         },
-        tree: Tree { files: Some(files), dockerfiles: texts },
+        tree: Tree { files: Some(files), dockerfiles: texts, ..Tree::default() },
         scope: Scope::default(),
         trigger,
     }

@@ -141,6 +141,11 @@ pub enum ReadyProbe {
         /// The port.
         port: u16,
     },
+    /// The engine runs this in the container, and it ends with 0.
+    Command {
+        /// A program and its arguments.
+        command: Vec<String>,
+    },
     /// The image's own HEALTHCHECK, or, where it has none, that the container runs.
     Container,
 }

@@ -2,6 +2,7 @@
 
 mod app;
 mod circles;
+pub(crate) mod compose;
 mod cron;
 mod environment;
 mod fields;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod compose;
 mod engine;
 mod error;
 mod instances;
@@ -19,6 +20,7 @@ mod steps;
 mod templates;
 mod warnings;
 
+pub use compose::compose_files;
 pub use error::PlanError;
 pub use instances::dockerfiles;
 pub use order::plan;
@@ -49,6 +51,9 @@ pub struct Tree {
     /// The texts of the Dockerfiles that the configuration names, by their paths, as far as they could be read. What
     /// their `FROM` and `COPY --from` name is needed first.
     pub dockerfiles: BTreeMap<String, String>,
+    /// The texts of the compose files that the environments name, by their paths, as far as they could be read.
+    #[serde(default)]
+    pub compose: BTreeMap<String, String>,
 }
 
 /// How much of a configuration a plan holds.

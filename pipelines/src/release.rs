@@ -40,6 +40,33 @@ pub struct ReleaseSettings {
     pub after: Option<ReleaseCommands>,
 }
 
+impl ReleaseSettings {
+    /// Lays another layer over this one.
+    pub fn lay(&mut self, layer: &ReleaseSettings) {
+        self.port = layer.port.or(self.port);
+        self.replicas = layer.replicas.or(self.replicas);
+        self.env.extend(layer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let more: Vec<String> = layer.secrets.iter().filter(|name| !self.secrets.contains(name)).cloned().collect();
+        self.secrets.extend(more);
+        self.resources = layer.resources.or(self.resources);
+        self.drain_ms = layer.drain_ms.or(self.drain_ms);
+        replace(&mut self.command, &layer.command);
+        replace(&mut self.health, &layer.health);
+        replace(&mut self.domain, &layer.domain);
+        replace(&mut self.preview, &layer.preview);
+        replace(&mut self.volumes, &layer.volumes);
+        replace(&mut self.before, &layer.before);
+        replace(&mut self.after, &layer.after);
+    }
+}
+
+/// Takes what is given.
+fn replace<T: Clone>(place: &mut Option<T>, given: &Option<T>) {
+    if given.is_some() {
+        place.clone_from(given);
+    }
+}
+
 /// How an app runs in one environment, with nothing left to look up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunSpec {
@@ -124,6 +151,11 @@ pub enum Probe {
     },
     /// The app's port accepts a connection.
     Tcp,
+    /// The engine runs this in the container, and it ends with 0.
+    Command {
+        /// A program and its arguments.
+        command: Vec<String>,
+    },
     /// The image's own HEALTHCHECK, or, where it has none, that the container keeps running.
     Container,
 }
@@ -161,20 +193,7 @@ impl RunSpec {
     pub fn resolve(layers: &[&ReleaseSettings]) -> Self {
         let mut merged = ReleaseSettings::default();
         for layer in layers {
-            merged.port = layer.port.or(merged.port);
-            merged.replicas = layer.replicas.or(merged.replicas);
-            merged.env.extend(layer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
-            let more = layer.secrets.iter().filter(|name| !merged.secrets.contains(name)).cloned().collect::<Vec<_>>();
-            merged.secrets.extend(more);
-            merged.command = layer.command.clone().or(merged.command);
-            merged.health = layer.health.clone().or(merged.health);
-            merged.resources = layer.resources.or(merged.resources);
-            merged.domain = layer.domain.clone().or(merged.domain);
-            merged.preview = layer.preview.clone().or(merged.preview);
-            merged.volumes = layer.volumes.clone().or(merged.volumes);
-            merged.drain_ms = layer.drain_ms.or(merged.drain_ms);
-            merged.before = layer.before.clone().or(merged.before);
-            merged.after = layer.after.clone().or(merged.after);
+            merged.lay(layer);
         }
         let probe = if merged.port.is_some() { Probe::Tcp } else { Probe::Container };
         RunSpec {

@@ -31,6 +31,9 @@ pub struct Environment {
     /// What runs the containers.
     #[serde(default)]
     pub target: TargetKind,
+    /// The path within the repository of a compose file that says how the apps run here.
+    #[serde(default)]
+    pub compose: Option<String>,
 }
 
 impl Environment {
@@ -47,6 +50,7 @@ impl Environment {
             strategy: Strategy::default(),
             window: None,
             target: TargetKind::default(),
+            compose: None,
         }
     }
 }

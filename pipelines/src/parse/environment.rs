@@ -8,7 +8,7 @@ use crate::{
     config::{App, Environment, Source, TargetKind},
     diagnostics::{Place, Problem, Report},
     document::{Entry, Node, Value},
-    reference,
+    paths, reference,
     release::ReleaseSettings,
 };
 
@@ -59,6 +59,7 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
             "approvals" => environment.approvals = promotion::approvals(node, report).unwrap_or_default(),
             "strategy" => environment.strategy = promotion::strategy(node, report).unwrap_or_default(),
             "window" => environment.window = promotion::window(node, report),
+            "compose" => environment.compose = path(node, report),
             "target" => environment.target = target(node, report).unwrap_or_default(),
             _ => {}
         }
@@ -76,6 +77,13 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
 fn bake(node: &Node, report: &mut Report<'_>) -> Option<u64> {
     let written = text(node, "a duration such as 5m", report)?;
     or_report(quantities::long_duration(written), node.place, report)
+}
+
+fn path(node: &Node, report: &mut Report<'_>) -> Option<String> {
+    let expected = "a path such as deploy/docker-compose.yml";
+    let written = text(node, expected, report)?;
+    let wrong = |reason| Problem::new(format!("\"{}\" is no path of the repository: {reason}", shown(written)));
+    or_report(paths::clean(written).map_err(|reason| wrong(reason).expected(expected)), node.place, report)
 }
 
 fn target(node: &Node, report: &mut Report<'_>) -> Option<TargetKind> {

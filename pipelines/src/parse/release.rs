@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// How many processes an app may be given; the kernel has no more numbers for them.
-const PIDS: RangeInclusive<u32> = 16..=4_194_304;
+pub(super) const PIDS: RangeInclusive<u32> = 16..=4_194_304;
 /// The most containers of one app in one environment.
-const MAX_REPLICAS: u32 = 1_000;
-const MAX_CPUS: f64 = 1_024.0;
+pub(super) const MAX_REPLICAS: u32 = 1_000;
+pub(super) const MAX_CPUS: f64 = 1_024.0;
 /// The most commands of one app before or after a release.
 const MAX_COMMANDS: usize = 20;
 
@@ -113,14 +113,19 @@ fn health(node: &Node, base: Option<&HealthCheck>, has_port: bool, report: &mut 
     for field in fields {
         let node = &field.value;
         match field.key.as_str() {
-            "http" | "tcp" => {
+            "http" | "tcp" | "command" => {
                 probes += 1;
-                let probe = if field.key == "tcp" { tcp(node, report) } else { http(node, report) };
+                let probe = match field.key.as_str() {
+                    "http" => http(node, report),
+                    "tcp" => tcp(node, report),
+                    _ => command(node, report).map(|command| Probe::Command { command }),
+                };
                 check.probe = probe.unwrap_or(check.probe);
                 if probes > 1 {
-                    report.add(field.place, Problem::new("\"http\" and \"tcp\" at once").expected("one of them"));
+                    let problem = Problem::new("more than one of \"http\", \"tcp\" and \"command\"");
+                    report.add(field.place, problem.expected("one of them"));
                 }
-                if !has_port {
+                if !has_port && field.key != "command" {
                     let problem = Problem::new(format!("\"{}\" needs the app's \"port\"", field.key));
                     report.add(field.place, problem.expected("\"port\" among the release settings"));
                 }
@@ -210,7 +215,7 @@ fn volumes(node: &Node, report: &mut Report<'_>) -> Option<Vec<Volume>> {
     Some(volumes)
 }
 
-fn volume(written: &str) -> Result<Volume, Problem> {
+pub(super) fn volume(written: &str) -> Result<Volume, Problem> {
     let wrong = |reason: &str| {
         Problem::new(format!("\"{}\" is not a volume: {reason}", shown(written)))
             .expected("NAME:/PATH, such as uploads:/data")

@@ -69,13 +69,14 @@ fn read(entry: &Entry, declared: &[&str], report: &mut Report<'_>) -> Option<Ser
 }
 
 fn ready(node: &Node, report: &mut Report<'_>) -> Option<Ready> {
-    let (mut port, mut path, mut start_ms) = (None, None, DEFAULT_START_MS);
+    let (mut port, mut path, mut run, mut start_ms) = (None, None, None, DEFAULT_START_MS);
     let fields = fields(node, &reference::READY, report)?;
     for field in &fields {
         let node = &field.value;
         match field.key.as_str() {
             "port" => port = number(node, 1..=u16::MAX, report),
             "http" => path = probe_path(node, report),
+            "command" => run = command(node, report),
             _ => start_ms = positive_duration(node, report).unwrap_or(start_ms),
         }
     }
@@ -83,10 +84,15 @@ fn ready(node: &Node, report: &mut Report<'_>) -> Option<Ready> {
         let problem = Problem::new("\"http\" without \"port\": nobody would know where to ask");
         report.add(http.place, problem.expected("the port that the service listens on, such as \"port: 8080\""));
     }
-    let probe = match (port, path) {
-        (Some(port), Some(path)) => ReadyProbe::Http { port, path },
-        (Some(port), None) => ReadyProbe::Tcp { port },
-        (None, _) => ReadyProbe::Container,
+    if let Some(command) = field(&fields, "command").filter(|_| field(&fields, "port").is_some()) {
+        let problem = Problem::new("\"command\" and \"port\" at once: a service is asked in one way");
+        report.add(command.place, problem.expected("one of them"));
+    }
+    let probe = match (run, port, path) {
+        (Some(command), _, _) => ReadyProbe::Command { command },
+        (None, Some(port), Some(path)) => ReadyProbe::Http { port, path },
+        (None, Some(port), None) => ReadyProbe::Tcp { port },
+        (None, None, _) => ReadyProbe::Container,
     };
     Some(Ready { probe, start_ms })
 }

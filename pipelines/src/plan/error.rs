@@ -1,6 +1,6 @@
 //! Why there is no plan.
 
-use crate::{conditions::PatternError, variables::TemplateError};
+use crate::{conditions::PatternError, diagnostics::Diagnostics, variables::TemplateError};
 
 /// Why there is no plan for this trigger, although the configuration can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -84,6 +84,14 @@ pub enum PlanError {
         name: String,
         /// The nearest name, or all.
         hint: String,
+    },
+    /// How an environment runs the apps cannot be read.
+    #[error("the environment {environment}: {problems}")]
+    Compose {
+        /// The environment.
+        environment: String,
+        /// What is wrong with its compose file.
+        problems: Diagnostics,
     },
     /// Apps that need each other.
     #[error("no app can be built first: {way}")]

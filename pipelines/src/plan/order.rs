@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Action, Goal, Phase, Plan, PlanError, PlannedService, PlannedStep, ReleasePlan, Situation, StepRun,
+    Action, Goal, Phase, Plan, PlanError, PlannedService, PlannedStep, ReleasePlan, Situation, StepRun, compose,
     instances::{Instance, Instances},
     matrix,
     needs::{Needs, Why},
@@ -63,7 +63,7 @@ pub fn plan(config: &Config, situation: &Situation) -> Result<Plan, PlanError> {
     let Planner { steps, services, warnings: mut told, .. } = planner;
     told.extend(warnings::all(config, situation, &instances, &needs)?);
     let is_whole = situation.scope.app.is_none() && situation.scope.goal == Goal::Push;
-    let release = if is_whole { release(config, left_out) } else { ReleasePlan::default() };
+    let release = if is_whole { release(config, left_out, situation, &mut told)? } else { ReleasePlan::default() };
     Ok(Plan { steps, services, warnings: told, release })
 }
 
@@ -425,9 +425,15 @@ fn last_of(indices: &[u32], steps: &[PlannedStep]) -> Vec<u32> {
         .collect()
 }
 
-fn release(config: &Config, left_out: BTreeMap<String, String>) -> ReleasePlan {
+fn release(
+    config: &Config,
+    left_out: BTreeMap<String, String>,
+    situation: &Situation,
+    told: &mut Vec<String>,
+) -> Result<ReleasePlan, PlanError> {
     let apps: BTreeMap<_, _> =
         config.apps.iter().filter_map(|app| Some((app.name.clone(), app.release.clone()?))).collect();
     let left_out = left_out.into_iter().filter(|(app, _)| apps.contains_key(app)).collect();
-    ReleasePlan { apps, environments: config.environments.clone(), schedules: config.schedules.clone(), left_out }
+    let environments = compose::environments(config, &situation.tree, told)?;
+    Ok(ReleasePlan { apps, environments, schedules: config.schedules.clone(), left_out })
 }

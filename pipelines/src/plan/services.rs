@@ -39,6 +39,7 @@ pub(super) fn started(
     let probe = match (run.health.probe, run.port) {
         (Probe::Http { path }, Some(port)) => ReadyProbe::Http { port, path },
         (Probe::Tcp, Some(port)) => ReadyProbe::Tcp { port },
+        (Probe::Command { command }, _) => ReadyProbe::Command { command },
         _ => ReadyProbe::Container,
     };
     PlannedService {

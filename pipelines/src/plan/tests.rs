@@ -1,6 +1,7 @@
 //! Plans of whole files, as a person sees them.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod compose;
 mod conditions;
 mod matrix;
 mod needs;

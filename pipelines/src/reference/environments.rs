@@ -60,6 +60,13 @@ pub(crate) static ENVIRONMENT: Map = Map {
             source: Source::Slipway,
         },
         Key {
+            name: "compose",
+            shape: Shape::TextLike("deploy/docker-compose.yml"),
+            default: "none",
+            what: "A [compose file](#compose-files) of the repository that says how the apps run here.",
+            source: Source::Docker,
+        },
+        Key {
             name: "target",
             shape: Shape::OneOf(&["docker", "swarm"]),
             default: "`docker`",

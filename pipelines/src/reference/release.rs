@@ -143,6 +143,13 @@ pub(crate) static HEALTH: Map = Map {
             source: Source::Slipway,
         },
         Key {
+            name: "command",
+            shape: Shape::Texts,
+            default: "none",
+            what: "The engine runs this in the container, and it ends with 0: a list of words, or a line that is split at spaces.",
+            source: Source::Docker,
+        },
+        Key {
             name: "interval",
             shape: Shape::Duration,
             default: "`2s`",

@@ -180,6 +180,13 @@ pub(crate) static READY: Map = Map {
             source: Source::Slipway,
         },
         Key {
+            name: "command",
+            shape: Shape::Texts,
+            default: "none",
+            what: "The engine runs this in the container, such as `pg_isready`, and it ends with 0 once it is ready.",
+            source: Source::Docker,
+        },
+        Key {
             name: "start",
             shape: Shape::Duration,
             default: "`1m`",

@@ -7,7 +7,7 @@ use slipway_pipelines::{
     detect::{self, RepositoryFacts},
     diagnostics::Diagnostics,
     parse,
-    plan::{Tree, Trigger, dockerfiles as wanted_dockerfiles},
+    plan::{Tree, Trigger, compose_files, dockerfiles as wanted_dockerfiles},
 };
 
 use crate::workspace::{EntryKind, Links, Workspace, WorkspaceError};
@@ -55,13 +55,18 @@ pub(super) fn read(workspace: &Workspace, repository: &str) -> Result<Read, Conf
     Ok(Read { config, warnings: None })
 }
 
-/// What a plan must know of the commit's files: the texts of the Dockerfiles. One that cannot be read is said to be so by
-/// the build of its image.
+/// What a plan must know of the commit's files: the texts of the Dockerfiles and compose files. A Dockerfile that cannot be
+/// read is said to be so by the build of its image, a compose file by the plan.
 pub(super) fn tree(workspace: &Workspace, config: &Config, trigger: &Trigger) -> Tree {
     let mut tree = Tree::default();
     for path in wanted_dockerfiles(config, trigger) {
         if let Ok(Some(bytes)) = workspace.read(&path, Links::Within, DOCKERFILE_LIMIT) {
             tree.dockerfiles.insert(path, String::from_utf8_lossy(&bytes).into_owned());
+        }
+    }
+    for path in compose_files(config) {
+        if let Ok(Some(bytes)) = workspace.read(&path, Links::Within, SIZE_LIMIT) {
+            tree.compose.insert(path, String::from_utf8_lossy(&bytes).into_owned());
         }
     }
     tree

@@ -123,7 +123,7 @@ impl Prober {
         let answer = match &check.probe {
             Probe::Http { path } => self.ask_http(&instance, path, limit).await,
             Probe::Tcp => ask_tcp(&instance, limit).await,
-            Probe::Container => ask_engine(target, name, check, ran).await?,
+            Probe::Command { .. } | Probe::Container => ask_engine(target, name, check, ran).await?,
         };
         Ok(answer.map(|()| instance))
     }
@@ -152,7 +152,7 @@ async fn ask_tcp(instance: &Instance, limit: Duration) -> Result<(), String> {
     }
 }
 
-/// The image's own HEALTHCHECK decides; without one, that the container has kept running for one interval.
+/// What the engine itself asks decides, a command or the image's own HEALTHCHECK; without one, that the container has kept running for one interval.
 async fn ask_engine(
     target: &DockerTarget,
     name: &str,
@@ -167,7 +167,12 @@ async fn ask_engine(
         Some(HealthStatusEnum::HEALTHY) => Ok(()),
         Some(status @ (HealthStatusEnum::STARTING | HealthStatusEnum::UNHEALTHY)) => {
             let said = state.health.as_ref().map(last_output).unwrap_or_default();
-            Err(format!("the image's HEALTHCHECK says {status}{said}"))
+            let asked = if matches!(check.probe, Probe::Command { .. }) {
+                "its health command"
+            } else {
+                "the image's HEALTHCHECK"
+            };
+            Err(format!("{asked} says {status}{said}"))
         }
         _ => {
             let steady = Duration::from_millis(check.interval_ms.min(check.start_ms / 2));

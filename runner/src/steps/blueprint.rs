@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use bollard::models::{ContainerCreateBody, EndpointSettings, HostConfig, Mount, NetworkingConfig};
+use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, Mount, NetworkingConfig};
 use slipway_pipelines::config::ContainerRun;
 use tokio::time::Instant;
 
@@ -34,6 +34,8 @@ pub(super) struct Blueprint {
     /// Whether it is written to. Its input stays open when whoever writes goes.
     pub(super) has_input: bool,
     pub(super) wishes: Wishes,
+    /// What the engine asks it from time to time, in place of what its image says.
+    pub(super) health: Option<HealthConfig>,
 }
 
 /// What a `docker run` line asks for of its container's bounds.
@@ -136,6 +138,7 @@ impl Site {
             user: blueprint.user,
             hostname: blueprint.hostname,
             labels: Some(blueprint.labels),
+            healthcheck: blueprint.health,
             open_stdin: Some(blueprint.has_input),
             stdin_once: Some(false),
             host_config: Some(HostConfig {

@@ -73,6 +73,7 @@ fn health(check: &HealthCheck) -> String {
     let probe = match &check.probe {
         Probe::Http { path } => format!("GET {path}"),
         Probe::Tcp => "a connection".to_owned(),
+        Probe::Command { command } => command.join(" "),
         Probe::Container => "the container's own".to_owned(),
     };
     let (interval, timeout, start) = (span(check.interval_ms), span(check.timeout_ms), span(check.start_ms));

@@ -10,6 +10,7 @@ mod captain;
 mod checkout;
 mod collecting;
 mod commands;
+mod composed;
 mod containment;
 mod crash;
 mod dashboard;

@@ -2,7 +2,7 @@
 
 use super::parsed;
 use crate::{
-    config::{Command, Environment, Source, Step},
+    config::{Command, Environment, ReadyProbe, Source, Step},
     release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
 };
 
@@ -135,4 +135,18 @@ fn an_app_that_nobody_asks_has_a_health_check_of_its_own_state() {
     let health = config.apps[0].release.as_ref().and_then(|release| release.health.clone());
     assert_eq!(health, Some(HealthCheck { start_ms: 60_000, ..HealthCheck::with_defaults(Probe::Container) }));
     assert_eq!(config.apps[1].release, Some(ReleaseSettings::default()));
+}
+
+#[test]
+fn a_health_command_is_a_line_or_words_and_needs_no_port() {
+    let written = "web:\n  image: x/web\n  release: {health: {command: \"pg_isready -q\", start: 1m}}\n  services:\n    \
+                   db: {image: postgres, health: {command: [sh, -c, \"test -e /ready\"]}}\n  test: [\"true\"]\n";
+    let app = &parsed(written).apps[0];
+    let health = app.release.as_ref().and_then(|release| release.health.clone());
+    let command = vec!["pg_isready".to_owned(), "-q".to_owned()];
+    let expected = HealthCheck { start_ms: 60_000, ..HealthCheck::with_defaults(Probe::Command { command }) };
+    assert_eq!(health, Some(expected));
+    let ready = app.services[0].ready.as_ref().map(|ready| &ready.probe);
+    let command = ["sh", "-c", "test -e /ready"].map(str::to_owned).to_vec();
+    assert_eq!(ready, Some(&ReadyProbe::Command { command }));
 }

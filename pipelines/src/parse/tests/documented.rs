@@ -45,8 +45,18 @@ fn every_table_is_that_of_the_parser() {
 #[test]
 fn every_link_leads_somewhere() {
     let anchors = anchors();
-    let others =
-        ["caches", "docker-run", "matrix", "order", "secrets", "tags", "the-file", "variables", "captains-old-format"];
+    let others = [
+        "caches",
+        "docker-run",
+        "matrix",
+        "order",
+        "secrets",
+        "tags",
+        "the-file",
+        "variables",
+        "captains-old-format",
+        "compose-files",
+    ];
     for anchor in MAPS.iter().map(|map| map.anchor).chain(others) {
         assert!(anchors.iter().any(|known| known == anchor), "docs/captain-yml.md has no heading #{anchor}");
     }

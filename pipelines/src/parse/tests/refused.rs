@@ -340,7 +340,7 @@ fn release_settings() {
       3 |   release: {port: 80, health: {http: health, tcp: yes, interval: 0s}}
         |                                      ^
       see docs/captain-yml.md#health
-    captain.yml:3:46: "http" and "tcp" at once; expected one of them
+    captain.yml:3:46: more than one of "http", "tcp" and "command"; expected one of them
       3 |   release: {port: 80, health: {http: health, tcp: yes, interval: 0s}}
         |                                              ^
       see docs/captain-yml.md#health

@@ -53,7 +53,7 @@ impl Prober<'_> {
         let inspected = self.engine.inspect_container(self.id, None).await;
         let found = inspected.map_err(|error| self.engine.error("look at it", &error).to_string())?;
         match probe {
-            ReadyProbe::Container => healthy(&found),
+            ReadyProbe::Container | ReadyProbe::Command { .. } => healthy(&found),
             ReadyProbe::Tcp { port } => self.connect(&found, *port).await.map(drop),
             ReadyProbe::Http { port, path } => {
                 let stream = self.connect(&found, *port).await?;
@@ -78,7 +78,7 @@ impl Prober<'_> {
     }
 }
 
-/// The image's own HEALTHCHECK decides; without one, that the container runs.
+/// What the engine itself asks decides, a command or the image's own HEALTHCHECK; without one, that the container runs.
 fn healthy(found: &ContainerInspectResponse) -> Result<(), String> {
     let state = found.state.as_ref();
     if state.and_then(|state| state.running) != Some(true) {
@@ -90,7 +90,7 @@ fn healthy(found: &ContainerInspectResponse) -> Result<(), String> {
             let last = health.and_then(|health| health.log.as_ref()?.last()?.output.clone());
             let last: String = last.unwrap_or_default().trim().chars().take(200).collect();
             let said = if last.is_empty() { last } else { format!(": {}", last.replace('\n', " ")) };
-            Err(format!("its image's HEALTHCHECK says {status}{said}"))
+            Err(format!("its health check says {status}{said}"))
         }
         _ => Ok(()),
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use bollard::container::LogOutput;
+use bollard::{container::LogOutput, models::HealthConfig};
 use futures_util::StreamExt;
 use slipway_pipelines::{
     config::{Ready, ReadyProbe},
@@ -35,8 +35,21 @@ use crate::{
     },
 };
 
+/// How often the engine runs a service's health command, in nanoseconds.
+const HEALTH_INTERVAL_NS: i64 = 500_000_000;
 /// What is asked of a service that does not say how to tell.
 const BY_ITSELF: Ready = Ready { probe: ReadyProbe::Container, start_ms: DEFAULT_START_MS };
+
+/// The command by which the engine tells whether a service is ready, where that is how it is asked.
+fn health_command(ready: &Ready) -> Option<HealthConfig> {
+    let ReadyProbe::Command { command } = &ready.probe else { return None };
+    Some(HealthConfig {
+        test: Some(["CMD"].into_iter().map(str::to_owned).chain(command.iter().cloned()).collect()),
+        interval: Some(HEALTH_INTERVAL_NS),
+        start_period: Some(i64::try_from(ready.start_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX)),
+        ..HealthConfig::default()
+    })
+}
 
 /// A container that goes on until this is dropped.
 #[derive(Debug)]
@@ -81,6 +94,7 @@ impl RunningService {
                 command: service.command.clone(),
                 env: env.collect(),
                 links: site.services.links(&site.origin, &service.app),
+                health: service.ready.as_ref().and_then(health_command),
                 ..Blueprint::default()
             })
             .await?;

@@ -155,6 +155,7 @@ impl DockerTarget {
             cmd: Some(command.words.to_vec()),
             labels: Some(self.command_labels(command)),
             networking_config: None,
+            healthcheck: None,
             host_config,
             ..container
         }

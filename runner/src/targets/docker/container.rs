@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType, MountVolumeOptions,
-    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
+    MountVolumeOptions, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
-use slipway_pipelines::release::{DEFAULT_PIDS, RunSpec};
+use slipway_pipelines::release::{DEFAULT_PIDS, HealthCheck, Probe, RunSpec};
 
 use super::{
     Placement,
@@ -49,6 +49,7 @@ impl Placement {
         ContainerCreateBody {
             image: Some(pinned(&replica.app.image, &replica.app.digest)),
             cmd: run.command.clone(),
+            healthcheck: health_command(&run.health),
             env: Some(variables(run, secrets)),
             labels: Some(self.labels(replica)),
             host_config: Some(HostConfig {
@@ -100,6 +101,20 @@ pub(super) fn restart_policy(name: RestartPolicyNameEnum) -> RestartPolicy {
 #[allow(clippy::cast_possible_truncation, reason = "a number of CPUs that does not fit was refused with captain.yml")]
 fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9) as i64
+}
+
+/// The command by which the engine tells how the app is, where that is how it is asked.
+fn health_command(check: &HealthCheck) -> Option<HealthConfig> {
+    let Probe::Command { command } = &check.probe else { return None };
+    let nanoseconds = |ms: u64| Some(i64::try_from(ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX));
+    Some(HealthConfig {
+        test: Some(["CMD"].into_iter().map(str::to_owned).chain(command.iter().cloned()).collect()),
+        interval: nanoseconds(check.interval_ms),
+        timeout: nanoseconds(check.timeout_ms),
+        retries: Some(i64::from(check.retries)),
+        start_period: nanoseconds(check.start_ms),
+        ..HealthConfig::default()
+    })
 }
 
 /// What an app writes is kept in parts that are let go of, so that it never fills the host's disk: 100 MB by the `local`

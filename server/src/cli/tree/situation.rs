@@ -2,7 +2,7 @@
 
 use slipway_pipelines::{
     config::{Config, Event},
-    plan::{Reference, Refs, Scope, Situation, Tree, Trigger, dockerfiles},
+    plan::{Reference, Refs, Scope, Situation, Tree, Trigger, compose_files, dockerfiles},
 };
 
 use super::WorkingTree;
@@ -50,9 +50,14 @@ impl WorkingTree {
 
     /// Everything that a plan of this tree depends on.
     pub(in crate::cli) fn situation(&self, config: &Config, trigger: Trigger, scope: Scope) -> Situation {
-        let texts =
-            dockerfiles(config, &trigger).into_iter().filter_map(|path| self.read(&path).map(|text| (path, text)));
-        let tree = Tree { files: Some(self.files.clone()), dockerfiles: texts.collect() };
+        let texts = |paths: Vec<String>| {
+            paths.into_iter().filter_map(|path| self.read(&path).map(|text| (path, text))).collect()
+        };
+        let tree = Tree {
+            files: Some(self.files.clone()),
+            dockerfiles: texts(dockerfiles(config, &trigger)),
+            compose: texts(compose_files(config)),
+        };
         Situation { trigger, refs: self.refs(), tree, scope }
     }
 

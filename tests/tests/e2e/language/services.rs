@@ -45,6 +45,27 @@ alone:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_a_port_is_ready_when_its_command_says_so() {
+    let mut house = BuildHouse::new().await;
+    let captain = r#"
+defaults: {step_image: "busybox:latest"}
+web:
+  build: Dockerfile
+  image: IMAGE
+  services:
+    db:
+      image: "busybox:latest"
+      command: ["sh", "-c", "mkdir /www; httpd -p 80 -h /www; sleep 2; echo late > /www/index.html; sleep 600"]
+      health: {command: "test -e /www/index.html"}
+  pre: [wget -qO- http://db/]
+"#;
+    let commit = house.commit(captain, &[]);
+    let build = house.build(&commit).await;
+    assert_eq!(build.step("wget").said_on(LogStream::Out), ["late"], "{build:#?}");
+    house.leaves_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_ends_early_fails_the_step_that_needs_it_with_its_last_lines() {
     let mut house = BuildHouse::new().await;
     let captain = r#"

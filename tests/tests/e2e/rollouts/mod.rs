@@ -190,6 +190,23 @@ async fn a_container_that_ends_fails_at_once_with_its_code_and_its_last_lines() 
 }
 
 #[tokio::test]
+async fn an_app_is_asked_by_a_command_of_its_own_and_what_it_said_is_told() {
+    let mut stage = Stage::open().await;
+    stage.publish("v1", true).await;
+    let by = |command: &str| Probe::Command { command: ["sh", "-c", command].map(str::to_owned).to_vec() };
+    let mut well = stage.web("v1");
+    well.run.health.probe = by("wget -qO /dev/null http://127.0.0.1:8080/health");
+    stage.go_live(vec![well]).await;
+    let mut sick = stage.web("v1");
+    sick.run.health.probe = by("echo the queue is full; exit 1");
+    let (result, _) = stage.release(vec![sick]).await;
+    let reason = reason(result);
+    let told = "did not become healthy within 3 s: its health command says";
+    assert!(reason.contains(told) && reason.contains("the queue is full"), "{reason}");
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v1"));
+}
+
+#[tokio::test]
 async fn replicas_go_up_and_down_and_apps_that_are_no_longer_released_go() {
     let mut stage = Stage::open().await;
     stage.publish("v1", true).await;

@@ -1,0 +1,58 @@
+//! Environments that a compose file describes.
+
+use super::{PlanError, Tree};
+use crate::{
+    config::{Config, Environment},
+    diagnostics::{Diagnostic, Diagnostics, Severity},
+    parse::compose,
+    release::ReleaseSettings,
+};
+
+/// The environments in file order, each with what its compose file says of the apps under what captain.yml says of them
+/// there. What is said of the files is added to `told`.
+pub(super) fn environments(
+    config: &Config,
+    tree: &Tree,
+    told: &mut Vec<String>,
+) -> Result<Vec<Environment>, PlanError> {
+    let mut environments = config.environments.clone();
+    for environment in &mut environments {
+        let Some(path) = &environment.compose else { continue };
+        let wrong = |problems| PlanError::Compose { environment: environment.name.clone(), problems };
+        let text = tree.compose.get(path).ok_or_else(|| wrong(missing(path)))?;
+        let composed = compose::read(path, text, &config.apps).map_err(wrong)?;
+        let warnings = composed.warnings.0.into_iter();
+        told.extend(warnings.map(|warning| Diagnostic { excerpt: String::new(), link: None, ..warning }.to_string()));
+        environment.apps = laid_over(&environment.apps, composed.apps);
+    }
+    Ok(environments)
+}
+
+fn missing(path: &str) -> Diagnostics {
+    let message = "this compose file is not in the commit, or cannot be read".to_owned();
+    Diagnostics(vec![Diagnostic::of_whole(path, Severity::Error, message)])
+}
+
+fn laid_over(
+    own: &[(String, ReleaseSettings)],
+    composed: Vec<(String, ReleaseSettings)>,
+) -> Vec<(String, ReleaseSettings)> {
+    let lay = |(app, mut settings): (String, ReleaseSettings)| {
+        if let Some((_, over)) = own.iter().find(|(name, _)| *name == app) {
+            settings.lay(over);
+        }
+        (app, settings)
+    };
+    composed.into_iter().map(lay).collect()
+}
+
+/// The paths of the compose files that a plan wants to read, each once: whoever makes a [`super::Situation`] puts their
+/// texts into its tree.
+#[must_use]
+pub fn compose_files(config: &Config) -> Vec<String> {
+    let mut paths: Vec<String> =
+        config.environments.iter().filter_map(|environment| environment.compose.clone()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
