@@ -139,6 +139,12 @@ impl Origin {
         format!("{}-service-{at}", self.name())
     }
 
+    /// What makes a container know that service by its name, `container:name`.
+    #[must_use]
+    pub fn service_link(&self, at: usize, name: &str) -> String {
+        format!("{}:{name}", self.service_container(at))
+    }
+
     fn of(&self, kind: &str) -> HashMap<String, String> {
         [
             (KIND, kind),

@@ -38,6 +38,8 @@ struct FirstShell {
     mounts: Vec<Mount>,
     /// The names of the secrets that its commands are told; it is made without their values.
     secrets: Vec<String>,
+    /// The app's services: their places among all of the build's, and their names.
+    services: Vec<(usize, String)>,
 }
 
 impl Beginning {
@@ -69,19 +71,20 @@ fn image(step: &PlannedStep) -> Option<&str> {
 
 impl FirstShell {
     /// The container of a step that may run at once, unless more belongs to it than is known beforehand: a socket of the
-    /// build's own, services, parts of the workspace.
+    /// build's own, parts of the workspace. Its services need not be there when it is made, only named.
     fn of(step: &PlannedStep, plan: &Plan) -> Option<Self> {
         let Action::Run { run, secrets, engine: false, .. } = &step.action else { return None };
         let StepRun::Shell { image, built: None, mounts, .. } = run else { return None };
-        let has_services = plan.services.iter().any(|service| service.app == step.app);
         let is_first = step.skipped.is_none() && step.needs.is_empty();
         let are_caches = mounts.iter().all(|mount| matches!(mount.source, MountSource::Cache { .. }));
-        (is_first && are_caches && !has_services).then(|| FirstShell {
+        let services = plan.services.iter().enumerate().filter(|(_, service)| service.app == step.app);
+        (is_first && are_caches).then(|| FirstShell {
             step: step.index,
             app: step.app.clone(),
             image: image.clone(),
             mounts: mounts.clone(),
             secrets: secrets.clone(),
+            services: services.map(|(at, service)| (at, service.name.clone())).collect(),
         })
     }
 
@@ -112,7 +115,8 @@ impl Site {
             let Some(first) = &beginning.shell else { return };
             if self.fetch_ahead(&first.image, unwanted).await {
                 let provisions = first.provisions();
-                self.warm_ahead(first.command(&provisions), first.step, unwanted).await;
+                let links = first.services.iter().map(|(at, name)| self.origin.service_link(*at, name)).collect();
+                self.warm_ahead(first.command(&provisions), first.step, links, unwanted).await;
             }
         };
         let others = async {
@@ -191,11 +195,22 @@ mod tests {
     }
 
     #[test]
+    fn the_first_container_of_an_app_knows_the_services_of_its_own() {
+        let app = |name: &str, service: &str| {
+            format!(
+                "{name}: {{build: Dockerfile, image: {name}, pre: [make], services: {{{service}: {{image: 'postgres:16'}}}}}}\n"
+            )
+        };
+        let begins = beginning(&format!("{}{}", app("web", "db"), app("api", "cache")));
+        assert_eq!(begins.shell.unwrap().services, [(0, "db".to_owned())]);
+        assert!(begins.images.contains("postgres:16"));
+    }
+
+    #[test]
     fn what_belongs_to_more_than_the_plan_says_is_not_prepared() {
         for app in [
             "pre: [docker run --rm busybox:2 true]",
             "pre: [{run: docker ps, engine: true}]",
-            "pre: [make], services: {db: {image: 'postgres:16'}}",
             "test: [{run: make, image: web}]",
             "pre: [{run: make, when: {branch: other}}]",
             "post: [make]",
@@ -216,6 +231,7 @@ mod tests {
             of("web", "{run: make, image: 'node:20'}"),
             of("web", "{run: make, secrets: [TOKEN]}"),
             of("web", "{run: make, cache: [/root/.npm]}"),
+            of("web", "make], services: {db: {image: 'postgres:16'}}, post: ["),
             Beginning::default(),
         ] {
             assert!(!begins.serves(&other) && !other.serves(&begins), "{other:?}");

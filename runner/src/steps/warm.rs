@@ -217,11 +217,17 @@ impl Site {
         if command.built.is_none() {
             images::ensure(&self.engine, command.image, &self.registries, log, patience.cancel()).await?;
         }
-        self.make_shell(command, log.index()).await
+        self.make_shell(command, log.index(), self.services.links(&self.origin, command.app)).await
     }
 
-    /// Makes the container of a command for a step, with a shell that waits in it. The image is there.
-    async fn make_shell(&self, command: ShellCommand<'_>, step: u32) -> Result<WarmShell, StepError> {
+    /// Makes the container of a command for a step, with a shell that waits in it. The image is there; the services that
+    /// it is linked to need not be.
+    async fn make_shell(
+        &self,
+        command: ShellCommand<'_>,
+        step: u32,
+        links: Vec<String>,
+    ) -> Result<WarmShell, StepError> {
         let image = command.image;
         let mut mounts = vec![self.workspace_mount()];
         mounts.extend(self.mounts(command.mounts).await?);
@@ -232,6 +238,7 @@ impl Site {
             entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), shell::LOOP.to_owned()]),
             workdir: Some(WORKSPACE.to_owned()),
             mounts,
+            links,
             has_input: true,
             ..self.blueprint(step, command.app, command.built.unwrap_or(image))
         };
@@ -247,12 +254,22 @@ impl Site {
     }
 
     /// Makes the container of a command before its step begins, unless that turns out to be `unwanted`.
-    pub(super) async fn warm_ahead(&self, command: ShellCommand<'_>, step: u32, unwanted: &CancellationToken) {
+    pub(super) async fn warm_ahead(
+        &self,
+        command: ShellCommand<'_>,
+        step: u32,
+        links: Vec<String>,
+        unwanted: &CancellationToken,
+    ) {
         let _reading = self.calm.read().await;
         let key = command.key();
         let slot = self.warm.slot(&key);
         let making = slot.get_or_try_init(|| async {
-            if unwanted.is_cancelled() { Err(StepError::Cancelled) } else { self.make_shell(command, step).await }
+            if unwanted.is_cancelled() {
+                Err(StepError::Cancelled)
+            } else {
+                self.make_shell(command, step, links).await
+            }
         });
         if let Err(error) = making.await {
             tracing::debug!(%error, "a container was not made ahead of its step");

@@ -2,12 +2,16 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
-use slipway_runner::coordinator::StepOutcome;
+use slipway_runner::{
+    coordinator::{LogStream, StepOutcome},
+    engine::Engine,
+};
 use slipway_tests::{
     build_house::{Build, BuildHouse},
     databases::TestDatabase,
     engine::{docker, running},
     house::House,
+    images::{forget, publish},
     on_both_databases,
     wait::until,
 };
@@ -87,6 +91,69 @@ async fn the_first_container_waits_for_its_commit_with_an_empty_workspace_and_ru
         "its commands run in the container that was prepared"
     );
     assert_eq!(said(&build, "ls"), "Dockerfile\ncaptain.yml\none\ntwo\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_container_of_an_app_with_services_finds_them_once_they_are_there() {
+    let mut scene = Scene::with(None).await;
+    let serves = "[sh, -c, 'mkdir /www; echo data > /www/index.html; httpd -f -p 80 -h /www']";
+    let services = format!("services: {{db: {{image: IMAGE-steps, command: {serves}, health: {{port: 80}}}}}}");
+    let captain = TELL.replace("hostname, ls]", &format!("hostname, 'wget -qO- http://db/'], {services}"));
+    let commit = scene.house.commit(&captain, &[]);
+    assert_eq!(scene.house.build(&commit).await.artifacts().len(), 1);
+    scene.house.leaves_nothing().await;
+    let (job, container) = scene.prepared(&captain, &[("two", "2")]).await;
+    let build = scene.ended(&job).await;
+    let host = build.step("hostname").said_on(LogStream::Out).concat();
+    assert_eq!(host, &container[..12], "its commands run in the container that was prepared");
+    assert_eq!(build.step("wget").said_on(LogStream::Out), ["data"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_images_of_services_and_of_docker_run_lines_are_fetched_beside_the_commit() {
+    let mut house = BuildHouse::new().await;
+    let images = ["runs", "serves"].map(|name| house.image(name));
+    let engine = Engine::connect(None).await.unwrap();
+    let _gone = Gone(images.to_vec());
+    for name in ["runs", "serves"] {
+        let dockerfile = format!("FROM busybox:latest\nLABEL of={name}\n");
+        publish(&engine, &house.registry, name, "latest", &[("Dockerfile", &dockerfile)]).await;
+    }
+    let [runs, serves] = &images;
+    let captain = format!(
+        "web:\n  build: Dockerfile\n  image: IMAGE\n  pre: ['docker run --rm {runs} true']\n  \
+         services: {{db: {{image: '{serves}', command: [sleep, '600']}}}}\n"
+    );
+    let commit = house.commit(&captain, &[]);
+    assert_eq!(house.build(&commit).await.artifacts().len(), 1);
+    house.leaves_nothing().await;
+    for image in &images {
+        forget(&engine, image).await;
+    }
+    let commit = house.commit(&captain, &[("two", "2")]);
+    house.git.hold();
+    let job = house.queue(&commit);
+    until("the images before the commit", LIMIT, async || {
+        for image in &images {
+            engine.inspect_image(image).await.ok()?;
+        }
+        Some(())
+    })
+    .await;
+    house.git.go_on();
+    assert_eq!(house.ended(&job).await.artifacts().len(), 1);
+    house.leaves_nothing().await;
+}
+
+/// Images that go from the engine at the end.
+struct Gone(Vec<String>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        for image in &self.0 {
+            drop(std::process::Command::new("docker").args(["rmi", "-f", image]).output());
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

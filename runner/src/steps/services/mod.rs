@@ -46,7 +46,7 @@ impl Services {
     /// that a container may be made before its services are.
     pub(super) fn links(&self, origin: &Origin, app: &str) -> Vec<String> {
         let of_app = self.all().iter().enumerate().filter(|(_, (service, _))| service.app == app);
-        of_app.map(|(at, (service, _))| format!("{}:{}", origin.service_container(at), service.name)).collect()
+        of_app.map(|(at, (service, _))| origin.service_link(at, &service.name)).collect()
     }
 
     fn find(&self, app: &str, name: &str) -> Option<(usize, &PlannedService, &Slot)> {
