@@ -110,7 +110,17 @@ impl House {
         self.runners.push(runner);
     }
 
-    /// The embedded runner's id.
+    /// Another runner of a remote house, behind the same proxy: it takes everything, too.
+    pub async fn another_host(&mut self, name: &str) {
+        let runner = RemoteRunner::admit(&self.slipway, name, &[]).await;
+        let variables = self.caddy.variables();
+        let mut runner = variables.iter().fold(runner, |runner, (name, value)| runner.with(name, value));
+        runner.start(&self.slipway).await;
+        self.workspaces.push(runner.data_dir().join("workspaces"));
+        self.runners.push(runner);
+    }
+
+    /// The runner's id: of the one within, or of the first in a process of its own.
     #[must_use]
     pub fn runner(&self) -> &str {
         &self.runner

@@ -1,6 +1,7 @@
 //! What is live stays as it should be, whatever becomes of its containers, of the proxy, of the server and its runner.
 
 mod anew;
+mod away;
 mod loops;
 mod place;
 

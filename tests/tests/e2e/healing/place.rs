@@ -2,9 +2,11 @@
 
 use serde_json::Value;
 use slipway_tests::{
+    databases::TestDatabase,
     engine::docker,
     house::{House, LONG},
     images::web_app,
+    slipway::Setup,
     wait::until,
 };
 
@@ -34,7 +36,17 @@ impl Place {
 
     /// The same, with a volume.
     pub(crate) async fn with(replicas: u32, volumes: &'static str) -> Self {
-        let place = Place { house: House::open().await, replicas, volumes, intruders: std::sync::Mutex::default() };
+        Self::furnished(House::open().await, replicas, volumes).await
+    }
+
+    /// The web app on a runner in a process of its own.
+    pub(crate) async fn remote(replicas: u32) -> Self {
+        let house = House::remote(TestDatabase::sqlite(), Setup::new(), async |url: &str| url.to_owned()).await;
+        Self::furnished(house, replicas, "").await
+    }
+
+    async fn furnished(house: House, replicas: u32, volumes: &'static str) -> Self {
+        let place = Place { house, replicas, volumes, intruders: std::sync::Mutex::default() };
         place.push("one").await;
         place.house.live("dev", 1).await;
         place.settled_at(1).await;

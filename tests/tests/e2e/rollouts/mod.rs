@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod https;
+mod pace;
 mod proxy;
 mod stage;
 mod steering;
