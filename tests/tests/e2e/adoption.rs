@@ -217,3 +217,22 @@ web:
     assert_eq!(build.step("waits").said_on(LogStream::Out), ["waits", "the same"]);
     assert_eq!(build.step("cmp before later").text(), "still\n");
 }
+
+/// What the engine keeps of a container's output is bounded: who was away while more was written cannot know all of it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "150 MB through the engine and back; with `cargo test --workspace --test e2e adoption::lines -- --ignored`"]
+async fn lines_that_the_engine_let_go_of_are_not_passed_over_in_silence() {
+    // 150 MB, in lines that are quick to read.
+    let flood = "until test -e open; do sleep 0.05; done; yes $(seq 1 2000) | head -c 150000000";
+    let boxed = format!("docker run --rm -v \"$PWD\":/app -w /app busybox:latest sh -c 'echo floods; {flood}'");
+    let captain = format!("web:\n  build: Dockerfile\n  image: IMAGE\n  pre: [{boxed:?}]\n");
+    let left = Left::after(&captain, &["floods"]).await;
+    left.open("open");
+    left.wait_for_end("floods").await;
+    let build = left.go_on(&[]).await;
+    let step = build.step("floods");
+    let own = step.said_on(LogStream::Slipway);
+    let lost = "the runner was away while this step wrote more than the engine keeps: lines may be missing";
+    assert!(own.contains(&lost), "{own:?}");
+    assert_eq!(runs(&build, "floods"), None, "it ran once");
+}
