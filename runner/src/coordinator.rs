@@ -7,6 +7,7 @@
 
 mod collection;
 mod hosting;
+mod measurements;
 mod resumption;
 mod steering;
 mod step;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
 pub use hosting::{Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble};
+pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
@@ -97,6 +99,12 @@ pub trait Coordinator: Send + Sync + 'static {
     /// Tells how an environment's replicas stand that the runner hosts.
     async fn report_environment(&self, report: EnvironmentReport) -> Result<(), CoordinatorError> {
         drop(report);
+        Ok(())
+    }
+
+    /// Tells what was measured since the time before. A coordinator that keeps no measurements drops it.
+    async fn report_measurements(&self, measured: Measurements) -> Result<(), CoordinatorError> {
+        drop(measured);
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ mod kept;
 pub mod lease;
 pub mod local;
 pub mod logs;
+mod measurements;
 pub mod proxy;
 mod reconciler;
 pub mod registry;

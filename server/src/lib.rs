@@ -14,6 +14,8 @@ pub mod http;
 pub mod ids;
 pub mod intake;
 pub mod logs;
+pub mod measurements;
+pub mod metrics;
 pub mod notifications;
 pub mod queue;
 pub mod releases;

@@ -12,7 +12,7 @@ mod fixtures;
 
 use std::fs;
 
-use slipway_web::{Template, parts::Commit, state::State};
+use slipway_web::{Template, measurements::Measurements, parts::Commit, state::State};
 
 #[test]
 fn no_page_writes_scripts_styles_or_handlers_into_its_markup() {
@@ -72,6 +72,13 @@ fn only_those_who_may_change_things_see_buttons() {
     assert!(page.to_string().contains("<button"));
     page.may_change = false;
     assert!(!page.to_string().contains("<button"));
+}
+
+#[test]
+fn what_was_not_measured_yet_is_said() {
+    assert!(Measurements::default().to_string().contains("No measurements yet."));
+    let drawn = fixtures::measurements::measured_apps().to_string();
+    assert!(!drawn.contains("No measurements yet.") && drawn.contains("No measurements in this time."), "{drawn}");
 }
 
 #[test]

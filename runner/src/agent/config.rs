@@ -63,6 +63,8 @@ pub struct RunnerLimits {
     pub checkout: CheckoutLimits,
     /// Of what is kept between jobs.
     pub storage: StorageLimits,
+    /// How often the host and the containers of releases are measured; zero for never.
+    pub measured_every: Duration,
     /// How long one request for work may wait at the server.
     pub claim_wait: Duration,
     /// How long the engine is waited for at the start.
@@ -80,6 +82,7 @@ impl Default for RunnerLimits {
             logs: LogLimits::default(),
             checkout: CheckoutLimits::default(),
             storage: StorageLimits::default(),
+            measured_every: Duration::from_secs(15),
             claim_wait: Duration::from_secs(25),
             engine_patience: Duration::from_secs(5),
             engine_return: Duration::from_secs(300),

@@ -28,6 +28,7 @@ use crate::{
     engine::labels::Origin,
     journal::{Entry, Journal},
     kept::KeptBuilds,
+    measurements::Surveyor,
     proxy::{Caddy, Proxy},
     reconciler::{Means, Reconciler},
     steps::Leftovers,
@@ -166,6 +167,7 @@ pub async fn run_until_drained(
             // 3. The jobs under way, and then new ones.
             agent.resume(entries, &shutdown).await;
             tokio::spawn(agent.collector(ordered).run(ended.clone()));
+            tokio::spawn(agent.surveyor().run(ended.clone()));
             // 4. What is live already. Rollouts that go on are left alone: the server names no environment of theirs.
             let keeping = tokio::spawn(agent.reconciler.clone().run(ended.clone()));
             let outcome = agent.claim_until(&drain, &shutdown).await;
@@ -196,6 +198,18 @@ impl Agent {
             space: self.space.clone(),
             coordinator: self.coordinator.clone(),
             orders,
+        }
+    }
+
+    /// What measures for this runner.
+    fn surveyor(&self) -> Surveyor {
+        Surveyor {
+            coordinator: self.coordinator.clone(),
+            runner: self.config.id.clone(),
+            incarnation: self.incarnation.clone(),
+            docker_host: self.config.docker_host.clone(),
+            folder: self.config.data_dir.clone(),
+            every: self.config.limits.measured_every,
         }
     }
 }

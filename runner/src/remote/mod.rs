@@ -18,8 +18,8 @@ use call::{Call, Line};
 
 use crate::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest,
-    StepDeclaration, StepResult, Verdict,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Resumption, Steering,
+    SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -123,5 +123,9 @@ impl Coordinator for RemoteCoordinator {
 
     async fn report_environment(&self, report: EnvironmentReport) -> Result<(), CoordinatorError> {
         self.report(Call::new(Method::POST, "environment", HEARTBEAT).with_packed(&report)?).await
+    }
+
+    async fn report_measurements(&self, measured: Measurements) -> Result<(), CoordinatorError> {
+        self.report(Call::new(Method::POST, "measurements", HEARTBEAT).with_packed(&measured)?).await
     }
 }

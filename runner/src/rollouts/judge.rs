@@ -144,7 +144,16 @@ mod tests {
     }
 
     fn vitals(cpu_ns: u64) -> Vitals {
-        Vitals { runs: true, restarts: 0, exit_code: 0, out_of_memory: false, cpu_ns, cpus: 0.5 }
+        Vitals {
+            runs: true,
+            restarts: 0,
+            exit_code: 0,
+            out_of_memory: false,
+            cpu_ns,
+            cpus: 0.5,
+            memory: 0,
+            memory_limit: 0,
+        }
     }
 
     #[test]

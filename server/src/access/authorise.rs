@@ -139,7 +139,7 @@ async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal
 
 /// Addresses that people open; all others are for programs.
 fn is_page(uri: &Uri) -> bool {
-    !["/api/", "/webhooks/", "/stream/"].iter().any(|prefix| uri.path().starts_with(prefix))
+    !["/api/", "/webhooks/", "/stream/", "/metrics"].iter().any(|prefix| uri.path().starts_with(prefix))
 }
 
 /// The login, and from there back to the page that was asked for.

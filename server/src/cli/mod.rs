@@ -11,6 +11,7 @@ mod language;
 mod local;
 mod logging;
 mod logs;
+mod measurements;
 mod placement;
 mod progress;
 mod protection;
@@ -109,6 +110,8 @@ enum Command {
     Protect(Box<protection::Protect>),
     /// Shows what runs where: every container of what is live, its address, and how it is.
     Services(services::Services),
+    /// Shows what the apps of an environment, or a runner's host, use: CPU, memory, restarts and health.
+    Measurements(measurements::Measurements),
     /// Secrets of builds and releases.
     #[command(subcommand)]
     Secret(secret::SecretCommand),
@@ -245,6 +248,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Logs(logs) => logs.run().await,
         Command::Registry(command) => registry::run(command).await,
         Command::Services(command) => command.run().await,
+        Command::Measurements(command) => command.run().await,
         Command::Environment(command) => placement::run(command).await,
         Command::Environments(environments) => environments.run().await,
         Command::Promote(promote) => promote.run().await,

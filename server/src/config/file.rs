@@ -43,6 +43,7 @@ pub(super) struct RunnerSection {
     pub(super) builds_only: Option<bool>,
     pub(super) internal_hosts: Option<Vec<String>>,
     pub(super) failed_builds: Option<u32>,
+    pub(super) measure_seconds: Option<u32>,
 }
 
 /// `[proxy]`: the Caddys in front of the releases.
@@ -101,7 +102,17 @@ const KEYS: &[(&str, &[&str])] = &[
     ("archive", &["url", "endpoint", "region", "access_key_id"]),
     (
         "runner",
-        &["enabled", "name", "capacity", "docker_host", "labels", "builds_only", "internal_hosts", "failed_builds"],
+        &[
+            "enabled",
+            "name",
+            "capacity",
+            "docker_host",
+            "labels",
+            "builds_only",
+            "internal_hosts",
+            "failed_builds",
+            "measure_seconds",
+        ],
     ),
     ("proxy", &["caddy_admin", "switch_admin", "switch_socket", "listen"]),
     (
@@ -116,6 +127,8 @@ const KEYS: &[(&str, &[&str])] = &[
             "audit_days",
             "releases_keep",
             "releases_days",
+            "measurements_hours",
+            "measurements_days",
         ],
     ),
 ];
@@ -189,6 +202,7 @@ mod tests {
             builds_only = true
             internal_hosts = ["store.example.com:9000"]
             failed_builds = 5
+            measure_seconds = 30
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"
             switch_admin = "http://127.0.0.1:2020"
@@ -204,6 +218,8 @@ mod tests {
             audit_days = 365
             releases_keep = 5
             releases_days = 60
+            measurements_hours = 12
+            measurements_days = 3
             [archive]
             url = "s3://logs/slipway"
             endpoint = "http://127.0.0.1:9000"

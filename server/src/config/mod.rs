@@ -10,6 +10,7 @@ use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 pub use archive::{ArchivePlace, ArchiveSettings};
@@ -30,6 +31,8 @@ use crate::{
 const DEFAULT_FILE: &str = "slipway.toml";
 /// GitHub sends no delivery that is larger ("Webhook events and payloads: payload cap").
 const GITHUB_MAX_DELIVERY_BYTES: usize = 25 * 1024 * 1024;
+/// Often enough to see what goes on, and seldom enough to cost nothing.
+const MEASURE_SECONDS: u32 = 15;
 /// A week.
 const LONGEST_BUILD_MINUTES: u32 = 7 * 24 * 60;
 /// More than any one process serves well.
@@ -98,6 +101,8 @@ pub struct RunnerSettings {
     pub internal_hosts: Vec<String>,
     /// Of how many failed builds it keeps the workspace, for another attempt that goes on from there.
     pub failed_builds: u32,
+    /// How often it measures its host and the containers of releases, in seconds; 0 for never.
+    pub measure_seconds: u32,
 }
 
 impl RunnerSettings {
@@ -105,7 +110,11 @@ impl RunnerSettings {
     #[must_use]
     pub fn limits(&self) -> RunnerLimits {
         let limits = RunnerLimits::default();
-        RunnerLimits { storage: StorageLimits { failed_builds: self.failed_builds, ..limits.storage }, ..limits }
+        RunnerLimits {
+            storage: StorageLimits { failed_builds: self.failed_builds, ..limits.storage },
+            measured_every: Duration::from_secs(self.measure_seconds.into()),
+            ..limits
+        }
     }
 }
 
@@ -195,6 +204,9 @@ pub struct Overrides {
     /// Of how many failed builds the runner keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     pub runner_failed_builds: Option<u32>,
+    /// How often the runner measures its host and the containers of releases, in seconds; 0 for never.
+    #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
+    pub runner_measure_seconds: Option<u32>,
     /// The address of Caddy's admin API.
     #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
     pub proxy_caddy_admin: Option<String>,
@@ -419,6 +431,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
                 .runner_failed_builds
                 .or(file.runner.failed_builds)
                 .unwrap_or(StorageLimits::default().failed_builds),
+            measure_seconds: over.runner_measure_seconds.or(file.runner.measure_seconds).unwrap_or(MEASURE_SECONDS),
         },
         proxy: proxy::resolve(
             file.proxy,

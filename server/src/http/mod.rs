@@ -7,6 +7,7 @@ pub mod extract;
 mod health;
 mod hooks;
 mod login;
+mod metrics;
 pub mod pages;
 mod runners;
 mod schema;
@@ -41,6 +42,7 @@ pub fn routes() -> Routes {
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(login::routes())
+        .merge(metrics::routes())
         .merge(api::routes())
         .merge(pages::routes())
         .merge(runners::routes())

@@ -9,15 +9,15 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Resumption, Steering, SteeringRequest,
-    StepDeclaration, StepResult, Verdict,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Resumption, Steering,
+    SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, register, resume, steering,
-    step_reports,
+    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, measurements, register, resume,
+    steering, step_reports,
 };
 use crate::{
     retention::Limits,
@@ -245,5 +245,10 @@ impl Coordinator for ServerCoordinator {
     async fn report_environment(&self, mut report: EnvironmentReport) -> Result<(), CoordinatorError> {
         report.runner = self.proved(report.runner);
         Ok(hosting::report(self, report).await?)
+    }
+
+    async fn report_measurements(&self, mut measured: Measurements) -> Result<(), CoordinatorError> {
+        measured.runner = self.proved(measured.runner);
+        Ok(measurements::take(self, measured).await?)
     }
 }

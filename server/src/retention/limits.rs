@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measurements::{MOMENT_MS, SUM_MS};
+
 /// The limits in force. A number of days that is 0 means for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,6 +26,10 @@ pub struct Limits {
     pub releases_keep: u32,
     /// How long a release is kept in any case.
     pub releases_days: u32,
+    /// How many hours what was measured is kept as it came; 0 means for ever.
+    pub measurements_hours: u32,
+    /// How long what was measured is kept, summed up.
+    pub measurements_days: u32,
 }
 
 impl Default for Limits {
@@ -38,12 +44,16 @@ impl Default for Limits {
             audit_days: 0,
             releases_keep: 10,
             releases_days: 90,
+            measurements_hours: 24,
+            measurements_days: 7,
         }
     }
 }
 
-/// A day in milliseconds.
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// An hour in milliseconds.
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+/// A day.
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What is older than so many days at `now`; nothing where it is kept for ever. In unix milliseconds.
 pub(super) fn older_than(days: u32, now: i64) -> Option<i64> {
@@ -51,6 +61,15 @@ pub(super) fn older_than(days: u32, now: i64) -> Option<i64> {
 }
 
 impl Limits {
+    /// Of measurements: how much time one sums up, in milliseconds; from before when they are old at `now`; and why.
+    pub(super) fn measurements(&self, now: i64) -> Vec<(i64, i64, String)> {
+        let Limits { measurements_hours: hours, measurements_days: days, .. } = *self;
+        let moments =
+            (hours > 0).then(|| (MOMENT_MS, now - i64::from(hours) * HOUR_MS, format!("older than {hours} hours")));
+        let sums = older_than(days, now).map(|before| (SUM_MS, before, format!("summed up, older than {days} days")));
+        moments.into_iter().chain(sums).collect()
+    }
+
     /// The key whose number cannot be used, the number, and the reason.
     pub(crate) fn refusal(&self) -> Option<(&'static str, u32, &'static str)> {
         let least_one = "the newest one is always needed: give at least 1";
@@ -93,5 +112,10 @@ mod tests {
     fn for_ever_is_never_over() {
         assert_eq!(older_than(0, 1_000), None);
         assert_eq!(older_than(1, DAY_MS + 5), Some(5));
+        let limits = Limits { measurements_hours: 0, measurements_days: 0, ..Limits::default() };
+        assert_eq!(limits.measurements(DAY_MS), []);
+        let kept: Vec<_> =
+            Limits::default().measurements(7 * DAY_MS).into_iter().map(|(_, before, _)| before).collect();
+        assert_eq!(kept, [6 * DAY_MS, 0]);
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     access::session,
     ids::{BuildId, ReleaseId, StepId},
     store::{
-        self, Conn, Store, StoreError, archived,
+        self, Conn, Store, StoreError, archived, measurements,
         repositories::Repository,
         retention::{self as stored, Amount},
         sessions,
@@ -46,7 +46,8 @@ macro_rules! portions {
 /// Something that goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Going {
-    /// What it is: `release`, `build`, `logs`, `payloads`, `deliveries`, `events`, `audit entries`, `sessions`.
+    /// What it is: `release`, `build`, `logs`, `payloads`, `deliveries`, `events`, `audit entries`, `measurements`,
+    /// `sessions`.
     pub what: &'static str,
     /// Its name, such as `acme/shop #12`; empty where it is many at once.
     pub name: String,
@@ -184,6 +185,10 @@ impl Round {
             let amount = stored::old_audit_entries(conn, before).await?;
             self.count("audit entries", amount, format!("older than {audit_days} days"));
         }
+        for (span_ms, before, reason) in self.limits.measurements(self.now) {
+            let amount = measurements::old(conn, span_ms, before).await?;
+            self.count("measurements", amount, reason);
+        }
         let (created, seen) = (self.now - session::ABSOLUTE_MS, self.now - session::IDLE_MS);
         let amount = stored::old_sessions(conn, created, seen).await?;
         self.count("sessions", amount, "ended".to_owned());
@@ -295,6 +300,9 @@ impl Round {
         }
         if let Some(before) = older_than(audit_days, self.now) {
             portions!(store, turn, |tx| stored::remove_audit_entries(&mut tx, before, PORTION));
+        }
+        for (span_ms, before, _) in self.limits.measurements(self.now) {
+            portions!(store, turn, |tx| measurements::remove(&mut tx, span_ms, before, PORTION));
         }
         turn.step(async {
             let mut tx = store.write().await?;

@@ -28,6 +28,7 @@ pub mod environments;
 pub mod events;
 pub mod jobs;
 pub mod logs;
+pub mod measurements;
 pub mod notifications;
 pub mod placement;
 pub mod pull_requests;

@@ -37,6 +37,8 @@ pub struct Hosted {
 /// Where something is live, and how it stands.
 #[derive(Debug, Clone, PartialEq, FromRow)]
 pub struct Place {
+    /// The environment.
+    pub id: EnvironmentId,
     /// The repository's name.
     pub repository: String,
     /// The environment's name.
@@ -58,7 +60,7 @@ pub struct Place {
 pub async fn places(conn: &mut Conn<'_>) -> Result<Vec<Place>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT p.name AS repository, e.name AS environment, e.runner_id, r.number, r.content, s.replicas
+        "SELECT e.id, p.name AS repository, e.name AS environment, e.runner_id, r.number, r.content, s.replicas
          FROM release r
          JOIN environment e ON e.id = r.environment_id
          JOIN repository p ON p.id = e.repository_id

@@ -22,6 +22,7 @@ mod gates;
 mod healing;
 mod language;
 mod layers;
+mod measurements;
 mod next_life;
 mod notifications;
 mod prepared;

@@ -3,6 +3,7 @@ use askama::Template;
 use super::RepositoryHead;
 use crate::{
     frame::Frame,
+    measurements::Measurements,
     parts::{Commit, Digest, Version},
     state::State,
     time::{Took, When},
@@ -40,6 +41,8 @@ pub struct EnvironmentPage {
     pub replicas: Vec<ReplicaRow>,
     /// What was found amiss with them and done about it, newest first.
     pub drifts: Vec<DriftRow>,
+    /// What was measured of them; none where nothing is live.
+    pub measurements: Option<Measurements>,
     /// What the server asks of its releases, as a form has it; only for whom may change it.
     pub protection: Option<Protection>,
 }

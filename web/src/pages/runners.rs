@@ -1,6 +1,6 @@
 use askama::Template;
 
-use crate::{frame::Frame, time::When};
+use crate::{frame::Frame, measurements::Measurements, time::When};
 
 /// `/runners`: who does the work.
 #[derive(Debug, Template)]
@@ -12,6 +12,8 @@ pub struct RunnersPage {
     pub runners: Vec<RunnerRow>,
     /// How many jobs wait.
     pub waiting: i64,
+    /// What was measured of their hosts.
+    pub hosts: Measurements,
 }
 
 /// A runner.

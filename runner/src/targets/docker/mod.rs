@@ -29,7 +29,7 @@ pub use ending::runs;
 pub use instance::{Instance, InstanceState};
 pub use labels::{APP, COMMAND, ENVIRONMENT, PORT, RELEASE, REPLICA};
 pub use names::EnvironmentNames;
-pub use vitals::Vitals;
+pub use vitals::{Resident, Vitals, residents, vitals};
 
 use crate::{
     coordinator::{RegistryCredential, ReleasedApp, SecretValue},

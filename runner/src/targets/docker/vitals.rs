@@ -1,9 +1,13 @@
 //! How a container is doing.
 
-use bollard::{models::ContainerState, query_parameters::StatsOptionsBuilder};
+use bollard::{
+    models::{ContainerMemoryStats, ContainerState, ContainerSummary},
+    query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder},
+};
 use futures_util::StreamExt;
 
-use super::{DockerTarget, TargetError, runs};
+use super::{APP, DockerTarget, ENVIRONMENT, TargetError, runs};
+use crate::engine::{Engine, EngineError, labels as kinds};
 
 /// What the engine knows of a container at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +24,38 @@ pub struct Vitals {
     pub cpu_ns: u64,
     /// How many CPUs it may use.
     pub cpus: f64,
+    /// The memory that it uses, in bytes, without what the system may take back at any time.
+    pub memory: u64,
+    /// The memory that it may use, in bytes.
+    pub memory_limit: u64,
+}
+
+/// A container of a release that runs on an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resident {
+    /// The engine's id of it.
+    pub id: String,
+    /// The environment's id.
+    pub environment: String,
+    /// Its app.
+    pub app: String,
+}
+
+/// The containers of a runner's releases that run, of every environment.
+///
+/// # Errors
+/// When the engine fails.
+pub async fn residents(engine: &Engine, runner: &str) -> Result<Vec<Resident>, EngineError> {
+    let filters = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (kinds::RUNNER, runner)]);
+    let options = ListContainersOptionsBuilder::default().filters(&filters).build();
+    let listed = engine.list_containers(Some(options)).await;
+    let listed = listed.map_err(|failure| engine.error("list the containers of releases", &failure))?;
+    Ok(listed.into_iter().filter_map(resident).collect())
+}
+
+fn resident(summary: ContainerSummary) -> Option<Resident> {
+    let (labels, id) = (summary.labels?, summary.id?);
+    Some(Resident { id, environment: labels.get(ENVIRONMENT)?.clone(), app: labels.get(APP)?.clone() })
 }
 
 impl DockerTarget {
@@ -28,28 +64,49 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn vitals(&self, name: &str) -> Result<Option<Vitals>, TargetError> {
-        let found = match self.engine.inspect_container(name, None).await {
-            Ok(found) => found,
-            Err(failure) => {
-                let error = self.engine.error(format!("inspect the container {name}"), &failure);
-                return if error.is_not_found() { Ok(None) } else { Err(error.into()) };
-            }
-        };
-        let state: ContainerState = found.state.unwrap_or_default();
-        let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
-        let stats = self.engine.stats(name, Some(options)).next().await;
-        // One that does not run, or was just removed, uses nothing.
-        let cpu = stats.and_then(Result::ok).and_then(|stats| stats.cpu_stats).unwrap_or_default();
-        let limit = found.host_config.and_then(|host| host.nano_cpus).filter(|nano| *nano > 0);
-        Ok(Some(Vitals {
-            runs: runs(&state),
-            restarts: found.restart_count.unwrap_or(0),
-            exit_code: state.exit_code.unwrap_or(0),
-            out_of_memory: state.oom_killed.unwrap_or(false),
-            cpu_ns: cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0),
-            cpus: limit.map_or(f64::from(cpu.online_cpus.unwrap_or(1).max(1)), cpus),
-        }))
+        Ok(vitals(&self.engine, name).await?)
     }
+}
+
+/// How a container, by its name or its id, is doing now; none if it is gone.
+///
+/// # Errors
+/// When the engine fails.
+pub async fn vitals(engine: &Engine, name: &str) -> Result<Option<Vitals>, EngineError> {
+    let found = match engine.inspect_container(name, None).await {
+        Ok(found) => found,
+        Err(failure) => {
+            let error = engine.error(format!("inspect the container {name}"), &failure);
+            return if error.is_not_found() { Ok(None) } else { Err(error) };
+        }
+    };
+    let state: ContainerState = found.state.unwrap_or_default();
+    let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
+    let stats = engine.stats(name, Some(options)).next().await;
+    // One that does not run, or was just removed, uses nothing.
+    let stats = stats.and_then(Result::ok).unwrap_or_default();
+    let (cpu, memory) = (stats.cpu_stats.unwrap_or_default(), stats.memory_stats.unwrap_or_default());
+    let limit = found.host_config.and_then(|host| host.nano_cpus).filter(|nano| *nano > 0);
+    Ok(Some(Vitals {
+        runs: runs(&state),
+        restarts: found.restart_count.unwrap_or(0),
+        exit_code: state.exit_code.unwrap_or(0),
+        out_of_memory: state.oom_killed.unwrap_or(false),
+        cpus: limit.map_or(f64::from(cpu.online_cpus.unwrap_or(1).max(1)), cpus),
+        cpu_ns: cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0),
+        memory: in_use(&memory),
+        memory_limit: memory.limit.unwrap_or(0),
+    }))
+}
+
+/// Files that were read and are kept in case they are read again count as free, as `docker stats` has it
+/// (<https://docs.docker.com/reference/cli/docker/container/stats/>).
+fn in_use(memory: &ContainerMemoryStats) -> u64 {
+    let kept = memory
+        .stats
+        .as_ref()
+        .and_then(|stats| stats.get("total_inactive_file").or_else(|| stats.get("inactive_file")).copied());
+    memory.usage.unwrap_or(0).saturating_sub(kept.unwrap_or(0))
 }
 
 /// The engine counts CPUs in billionths.

@@ -63,6 +63,9 @@ pub(super) struct RunnerProcess {
     /// Of how many failed builds it keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     failed_builds: Option<u32>,
+    /// How often it measures its host and the containers of releases, in seconds; 0 for never.
+    #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
+    measure_seconds: Option<u32>,
     /// The Docker engine's address.
     #[arg(long, env = "SLIPWAY_RUNNER_DOCKER_HOST", value_name = "URL")]
     docker_host: Option<String>,
@@ -107,6 +110,7 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_builds_only: process.builds_only,
         runner_internal_hosts: process.internal_hosts,
         runner_failed_builds: process.failed_builds,
+        runner_measure_seconds: process.measure_seconds,
         runner_docker_host: process.docker_host,
         proxy_caddy_admin: process.proxy_caddy_admin,
         proxy_switch_admin: process.proxy_switch_admin,

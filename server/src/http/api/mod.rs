@@ -10,6 +10,7 @@ mod environments;
 mod events;
 pub(super) mod logs;
 pub(super) mod lookup;
+mod measurements;
 mod notifications;
 mod page;
 mod placement;
@@ -48,6 +49,7 @@ pub fn routes() -> Routes {
         .merge(environments::routes())
         .merge(events::routes())
         .merge(logs::routes())
+        .merge(measurements::routes())
         .merge(notifications::routes())
         .merge(placement::routes())
         .merge(promotions::routes())

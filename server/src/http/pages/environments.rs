@@ -18,7 +18,7 @@ use slipway_web::{
 use super::{
     Html,
     gates::{asks, decision_rows, freeze_of},
-    protection,
+    measurements, protection,
     releases::release_row,
     replicas, rows,
     viewer::viewer,
@@ -31,6 +31,7 @@ use crate::{
         errors::{Problem, sentence},
         extract::{Asked, Named},
     },
+    measurements::Window,
     releases::{self as domain, ReleaseError},
     store::{
         Conn, audit, decisions,
@@ -83,6 +84,7 @@ async fn list(
 #[derive(Debug, Default, Deserialize)]
 struct Wanted {
     before: Option<i64>,
+    window: Option<Window>,
 }
 
 async fn show(
@@ -109,6 +111,13 @@ async fn show(
     }
     let scene = Scene { repository: &repository, viewer: &viewer, proxy: &state.config.proxy.listen, now };
     let card = card(conn, &scene, &environment).await?;
+    let measurements = match card.live {
+        Some(_) => {
+            let window = wanted.window.unwrap_or(Window::Hour);
+            Some(measurements::of_apps(conn, &environment.id, &address, window, now).await?)
+        }
+        None => None,
+    };
     let decided = decisions::of_environment(conn, &environment.id, None, DECISIONS).await?;
     let title = format!("{} of {}", environment.name, repository.name);
     Ok(Html::ok(EnvironmentPage {
@@ -118,6 +127,7 @@ async fn show(
         replicas: replicas::rows(conn, &environment).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
         protection: card.may_change.then(|| protection::form(&environment.protection.0)),
+        measurements,
         head: RepositoryHead { name: repository.name, tab: Tab::Environments },
         environment: card,
         releases: release_rows,

@@ -11,6 +11,7 @@ mod home;
 mod html;
 mod login;
 mod logs;
+mod measurements;
 mod people;
 mod protection;
 mod releases;

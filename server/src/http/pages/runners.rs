@@ -8,11 +8,12 @@ use slipway_web::{
     time::When,
 };
 
-use super::{Html, viewer::viewer};
+use super::{Html, measurements, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    http::errors::Problem,
+    http::{errors::Problem, extract::Asked},
+    measurements::Window,
     runners::{Presence, Takes},
     store::{
         Conn, builds, environments, events,
@@ -25,14 +26,21 @@ pub(super) fn routes() -> Routes {
     Routes::new().get("/runners", Permission::Read, show)
 }
 
-async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<RunnersPage>, Problem> {
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Asked(asking): Asked<measurements::Asking>,
+) -> Result<Html<RunnersPage>, Problem> {
     let now = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
     let leased = jobs::leased(conn).await?;
+    let runners = runners::list(conn).await?;
+    let window = asking.window.unwrap_or(Window::Hour);
+    let hosts = measurements::of_hosts(conn, &runners, "/runners", window, state.store.clock().now()).await?;
     let mut rows = Vec::new();
-    for runner in runners::list(conn).await? {
+    for runner in runners {
         let mut held = Vec::new();
         for job in leased.iter().filter(|job| job.lease_owner.as_ref() == Some(&runner.id)) {
             held.extend(named(conn, job).await?);
@@ -55,6 +63,7 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
         frame: Frame::new("Runners", Section::Runners, viewer(&principal)).live(format!("/stream/home?from={since}")),
         runners: rows,
         waiting: jobs::queued_count(conn).await?,
+        hosts,
     }))
 }
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
-        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, PROTOCOL, Resumption, Steering,
-        SteeringRequest, StepDeclaration, StepResult, Verdict,
+        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, PROTOCOL, Resumption,
+        Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -33,6 +33,8 @@ const LEASES: usize = 256 * 1024;
 const DIGESTS: usize = 1024 * 1024;
 /// Of how an environment's replicas stand, of which there are a few thousand at most.
 const ENVIRONMENT: usize = 4 * 1024 * 1024;
+/// Of what was measured of as many containers.
+const MEASUREMENTS: usize = 8 * 1024 * 1024;
 /// Of a job's steps.
 const STEPS: usize = 4 * 1024 * 1024;
 /// Of a chunk of a log: a runner's chunks have 64 KiB of text, which JSON may make six times as long, and more for
@@ -53,6 +55,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/collected", needs, collected)
         .post("/api/runner/v1/hosting", needs, hosting)
         .post("/api/runner/v1/environment", needs, report_environment)
+        .post("/api/runner/v1/measurements", needs, report_measurements)
         .post("/api/runner/v1/jobs/{job}/{epoch}/resume", needs, resume)
         .post("/api/runner/v1/jobs/{job}/{epoch}/steering", needs, steering)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps", needs, declare)
@@ -128,6 +131,14 @@ async fn report_environment(
     Sent(report): Sent<EnvironmentReport, ENVIRONMENT>,
 ) -> Result<Json<Value>, Problem> {
     queue.report_environment(report).await?;
+    Ok(done())
+}
+
+async fn report_measurements(
+    Own(queue): Own,
+    Sent(measured): Sent<Measurements, MEASUREMENTS>,
+) -> Result<Json<Value>, Problem> {
+    queue.report_measurements(measured).await?;
     Ok(done())
 }
 
