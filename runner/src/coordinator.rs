@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
-pub use hosting::{Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble};
+pub use hosting::{
+    Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+};
 pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
 use serde::{Deserialize, Serialize};
+use slipway_pipelines::config::Strategy;
 
 use super::{RegistryCredential, ReleaseContent, SecretValue};
 
@@ -43,6 +44,18 @@ pub struct HostedEnvironment {
     /// What was last told of its replicas: of a life before, perhaps, whose troubles are over by now.
     #[serde(default)]
     pub known: Vec<ReplicaReport>,
+    /// That it is judged, because another environment asks that it has been live for a while; none where nobody does.
+    #[serde(default)]
+    pub bake: Option<Bake>,
+}
+
+/// How what is live is judged for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bake {
+    /// How much longer, in milliseconds.
+    pub left_ms: u64,
+    /// The strategy that it went live by, whose limits still hold.
+    pub strategy: Strategy,
 }
 
 /// How the replicas of an environment stand.
@@ -56,6 +69,9 @@ pub struct EnvironmentReport {
     pub release: String,
     /// All of them.
     pub replicas: Vec<ReplicaReport>,
+    /// What was found wanting while it baked; none while nothing was.
+    #[serde(default)]
+    pub breach: Option<String>,
 }
 
 /// How one replica stands.

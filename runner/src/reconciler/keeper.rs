@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Heard, Lease, Means,
     ailment::{Ailment, Found, Remedy, diagnose},
+    bake::{Baking, speaks_against},
     care::Care,
 };
 use crate::{
@@ -30,7 +31,7 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
 /// The replica of an app, from 1.
-type Which = (String, u32);
+pub(super) type Which = (String, u32);
 
 /// Looks after one environment as long as one release is live there.
 pub(super) struct Keeper {
@@ -43,6 +44,10 @@ pub(super) struct Keeper {
     cares: BTreeMap<Which, Care>,
     told: Vec<ReplicaReport>,
     tell_after: Instant,
+    /// While what is live bakes, and nothing was found wanting.
+    baking: Option<Baking>,
+    /// What was found wanting, until it is told.
+    breach: Option<String>,
 }
 
 /// Something that is wrong with a replica, and the container that was found in its place.
@@ -72,8 +77,9 @@ impl Keeper {
         let target = DockerTarget::new(engine, placement, registries, wanted.secrets.clone());
         let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
         let (told, tell_after) = (wanted.known.clone(), Instant::now());
+        let baking = wanted.bake.as_ref().map(Baking::begin);
         let (wanted, cares) = (Arc::new(wanted), BTreeMap::new());
-        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after })
+        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after, baking, breach: None })
     }
 
     /// Looks after the environment until it is told to stop: never in the middle of a change.
@@ -137,6 +143,7 @@ impl Keeper {
             Err(error) => return tracing::warn!(%error, "an environment cannot be looked at; trying again"),
         };
         self.lead(&instances).await;
+        self.judge(&instances, &cases).await;
         let now = Instant::now();
         cases.retain(|which, (ailment, _)| self.care(which).may_be_treated(now) && ailment.remedy() != Remedy::Wait);
         if !cases.is_empty() && self.is_confirmed().await {
@@ -225,6 +232,26 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    /// Judges what is live while it bakes. What is found wanting once is enough.
+    async fn judge(&mut self, instances: &[Instance], cases: &BTreeMap<Which, Case>) {
+        let Some(mut baking) = self.baking.take().filter(|baking| !baking.is_over()) else { return };
+        let ill = cases.iter().find_map(|(which, (ailment, _))| speaks_against(which, ailment));
+        let judged = match ill {
+            Some(ill) => Ok(Some(ill)),
+            None => baking.judge(&self.target, instances).await,
+        };
+        self.breach = judged.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what bakes cannot be judged; trying again");
+            None
+        });
+        match &self.breach {
+            Some(found) => {
+                tracing::warn!(environment = self.wanted.environment, found, "what is live does not bake well");
+            }
+            None => self.baking = Some(baking),
+        }
     }
 
     /// Whether the server still wants what this keeper keeps. Where it does not answer, its last answer counts as long as the
@@ -348,7 +375,7 @@ impl Keeper {
             let (app, replica) = which(replica);
             reports.push(ReplicaReport { app, replica, container, address, condition, trouble });
         }
-        if reports == self.told || Instant::now() < self.tell_after {
+        if (reports == self.told && self.breach.is_none()) || Instant::now() < self.tell_after {
             return;
         }
         let report = EnvironmentReport {
@@ -356,12 +383,14 @@ impl Keeper {
             environment: self.wanted.environment.clone(),
             release: self.wanted.release.release.clone(),
             replicas: reports.clone(),
+            breach: self.breach.clone(),
         };
         let told = tokio::time::timeout(TELL_WITHIN, self.means.coordinator.report_environment(report)).await;
         if !matches!(told, Ok(Ok(()))) {
             self.tell_after = Instant::now() + TELL_AGAIN_AFTER;
             return;
         }
+        self.breach = None;
         for told in &mut reports {
             if let Some(care) = self.cares.get_mut(&(told.app.clone(), told.replica)) {
                 care.was_told(told.trouble.as_ref());

@@ -8,6 +8,7 @@
 //! nothing any more: somebody else may have been given the environment.
 
 mod ailment;
+mod bake;
 mod care;
 mod hearing;
 mod keeper;
@@ -315,6 +316,7 @@ mod tests {
             release: ReleaseContent { release: release.to_owned(), number: 1, apps: Vec::new() },
             secrets: Vec::new(),
             known: Vec::new(),
+            bake: None,
         };
         Hosting { lease_ms: 60_000, environments: vec![environment], registries: Vec::new() }
     }

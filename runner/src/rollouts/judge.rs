@@ -16,7 +16,7 @@ const CPU_WINDOW: Duration = Duration::from_secs(10);
 
 /// What captain.yml allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// The most CPU that a container may use, in percent of its limit.
     pub(super) max_cpu: Option<f64>,
     /// The largest share of answers 5xx, in percent.
@@ -27,7 +27,7 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Those of a strategy; none where it has none.
-    pub(super) fn of(strategy: &Strategy) -> Self {
+    pub(crate) fn of(strategy: &Strategy) -> Self {
         match *strategy {
             Strategy::Canary { max_cpu, max_errors, max_latency_ms, .. } => {
                 Limits { max_cpu, max_errors, max_latency_ms }
@@ -69,7 +69,7 @@ impl Limits {
 
 /// What was seen of one container, and what that makes of it.
 #[derive(Debug, Default)]
-pub(super) struct Patient {
+pub(crate) struct Patient {
     /// CPU time at some moments, the oldest first.
     cpu: VecDeque<(Instant, u64)>,
     /// How many health checks in a row it failed.
@@ -78,7 +78,7 @@ pub(super) struct Patient {
 
 impl Patient {
     /// What is wrong with how the container runs.
-    pub(super) fn examine(&mut self, vitals: Option<&Vitals>, limits: &Limits, bake: Duration) -> Option<String> {
+    pub(crate) fn examine(&mut self, vitals: Option<&Vitals>, limits: &Limits, bake: Duration) -> Option<String> {
         let Some(vitals) = vitals else { return Some("was removed".to_owned()) };
         if vitals.out_of_memory {
             return Some("ran out of memory".to_owned());

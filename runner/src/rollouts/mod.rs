@@ -12,7 +12,7 @@ mod commands;
 mod domains;
 pub(crate) mod health;
 mod helm;
-mod judge;
+pub(crate) mod judge;
 mod preflight;
 mod recreate;
 mod restore;

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use slipway_runner::coordinator::{
-    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+    Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
 
 use super::{ServerCoordinator, fence::ReportError, work};
 use crate::{
     events::NewEvent,
     ids::EnvironmentId,
+    releases,
     secrets::repository as secrets,
     store::{
         self, Conn, JsonText, StoreError, Tx,
@@ -57,6 +58,10 @@ async fn describe(
         let all = secrets::opened(conn, source, &hosted.repository_id, Some(&hosted.name)).await?;
         all.into_iter().filter(|secret| named.contains(&secret.name)).collect()
     };
+    let now = server.store.clock().now();
+    let left = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
+    let bake = left.and_then(|left| u64::try_from(left).ok());
+    let bake = bake.map(|left_ms| Bake { left_ms, strategy: live.strategy.0 });
     let known = store::standing::find(conn, &hosted.id).await?.map(|standing| standing.replicas.0);
     Ok(Some(HostedEnvironment {
         environment: hosted.id.to_string(),
@@ -65,6 +70,7 @@ async fn describe(
         release,
         secrets,
         known: known.unwrap_or_default(),
+        bake,
     }))
 }
 
@@ -108,6 +114,10 @@ pub(super) async fn report(server: &ServerCoordinator, report: EnvironmentReport
     if before.iter().map(|it| it.condition).ne(replicas.iter().map(|it| it.condition)) {
         // Whoever looks at the environment sees it change.
         tx.emit(NewEvent::new("environment.stands").repository(&environment.repository_id).environment(&id));
+    }
+    if let Some(found) = &report.breach {
+        let found: String = found.chars().take(TEXT_LIMIT).collect();
+        releases::breached(&mut tx, &id, &live, &found).await?;
     }
     let at = tx.now();
     let standing = Standing {

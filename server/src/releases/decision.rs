@@ -15,6 +15,8 @@ text_enum! {
         Admitted = "admitted",
         /// The release may not enter the environment.
         Refused = "refused",
+        /// It was found wanting while it baked.
+        Breached = "breached",
         /// A person paused its rollout.
         Paused = "paused",
         /// A person lets its rollout go on.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ReleaseKind,
+    bake::breach_of,
     decision::approving,
     gate::{Facts, Rules, Stay, Verdict, gate},
 };
@@ -85,5 +86,6 @@ async fn stay(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Stay>, St
         number: source.number,
         since: source.finished_at.unwrap_or(source.created_at),
         until: source.retired_at,
+        breach: breach_of(conn, &source.id).await?,
     }))
 }

@@ -1,6 +1,7 @@
 //! Releases: how they come to be, go live, and are taken back.
 
 mod automatic;
+mod bake;
 mod content;
 mod create;
 mod decide;
@@ -23,6 +24,7 @@ mod settings;
 mod state;
 mod steer;
 
+pub(crate) use bake::{bakes_for, breached};
 pub use decide::{approve, reject};
 pub use decision::DecisionKind;
 pub use detail::{ReleaseDetail, detail};

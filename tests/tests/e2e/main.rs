@@ -4,6 +4,7 @@
 mod access;
 mod adoption;
 mod archive;
+mod baking;
 mod builds;
 mod cancelling;
 mod captain;

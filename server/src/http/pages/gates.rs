@@ -220,6 +220,7 @@ fn word(kind: DecisionKind) -> &'static str {
         DecisionKind::Rejected => "Rejected",
         DecisionKind::Admitted => "Admitted",
         DecisionKind::Refused => "Refused",
+        DecisionKind::Breached => "Found wanting",
         DecisionKind::Paused => "Paused",
         DecisionKind::Resumed => "Resumed",
         DecisionKind::Cancelled => "Cancelled",

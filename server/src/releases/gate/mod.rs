@@ -40,6 +40,8 @@ pub(super) struct Stay {
     pub(super) since: i64,
     /// None while it is.
     pub(super) until: Option<i64>,
+    /// What was found wanting of it meanwhile.
+    pub(super) breach: Option<String>,
 }
 
 /// What the gate says.
@@ -69,13 +71,14 @@ struct Wait {
 
 /// Judges a release at `now` (unix milliseconds).
 ///
-/// 1. What this version cannot keep, a branch that is not let in, and a time in the source that can no longer be reached
-///    refuse it.
+/// 1. What this version cannot keep, a branch that is not let in, what was found wanting in the source, and a time there that
+///    can no longer be reached refuse it.
 /// 2. It waits for its time in the source, for people, for the end of a freeze and for the window: all at once, as none
 ///    of them depends on another.
 pub(super) fn gate(rules: Rules<'_>, facts: &Facts, now: i64) -> Verdict {
     let refusal = rules.settings.refusal(rules.environment);
-    if let Some(why) = refusal.or_else(|| foreign_branch(rules, facts)).or_else(|| never_baked(rules, facts, now)) {
+    let unfit = || found_wanting(rules, facts).or_else(|| never_baked(rules, facts, now));
+    if let Some(why) = refusal.or_else(|| foreign_branch(rules, facts)).or_else(unfit) {
         return Verdict::Refuse { why };
     }
     let waits = [bake(rules, facts, now), approvals(rules, facts), frozen(rules, now), closed(rules, now)];
@@ -98,6 +101,13 @@ fn foreign_branch(rules: Rules<'_>, facts: &Facts) -> Option<String> {
     let foreign = facts.branches.iter().find(|branch| !branch.as_deref().is_some_and(lets_in))?;
     let from = foreign.as_ref().map_or_else(|| "no branch".to_owned(), |branch| format!("branch {branch}"));
     Some(format!("{environment} lets in builds of {} alone, and this is of {from}", protection.branches.join(", ")))
+}
+
+/// Why the release was not healthy in its source for as long as is asked.
+fn found_wanting(rules: Rules<'_>, facts: &Facts) -> Option<String> {
+    let stay = facts.stay.as_ref().filter(|_| rules.settings.bake_ms > 0)?;
+    let breach = stay.breach.as_ref()?;
+    Some(format!("{} #{} was found wanting there: {breach}", stay.environment, stay.number))
 }
 
 /// Why the release can no longer have been live in its source for as long as is asked.

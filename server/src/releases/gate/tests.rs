@@ -162,7 +162,7 @@ fn a_branch_that_is_not_let_in_is_refused() {
 fn a_release_must_have_been_live_in_its_source_for_long_enough() {
     let settings = Settings { bake_ms: 300_000, ..Settings::default() };
     let of = |since: i64, until: Option<i64>| {
-        let stay = Stay { environment: "staging".to_owned(), number: 4, since, until };
+        let stay = Stay { environment: "staging".to_owned(), number: 4, since, until, breach: None };
         let facts = Facts { stay: Some(stay), ..Facts::default() };
         gate(rules(&settings, &Protection::default(), None), &facts, NOW)
     };
@@ -177,6 +177,20 @@ fn a_release_must_have_been_live_in_its_source_for_long_enough() {
     assert_eq!(of(NOW - 9 * MINUTE, Some(NOW - 4 * MINUTE)), Verdict::Admit, "it was, though another is live by now");
     let why = "staging #4 was live there for 1 min 30 s only, and production asks for 5 min".to_owned();
     assert_eq!(of(NOW - 9 * MINUTE, Some(NOW - 9 * MINUTE + 90_000)), Verdict::Refuse { why });
+}
+
+#[test]
+fn what_was_found_wanting_in_its_source_does_not_follow() {
+    let of = |bake_ms: u64| {
+        let breach = Some("web: replica 1 used 100 % of its CPU (allowed 50 %)".to_owned());
+        let stay = Stay { environment: "staging".to_owned(), number: 4, since: NOW - MINUTE, until: None, breach };
+        let settings = Settings { bake_ms, ..Settings::default() };
+        let facts = Facts { stay: Some(stay), ..Facts::default() };
+        gate(rules(&settings, &Protection::default(), None), &facts, NOW)
+    };
+    let why = "staging #4 was found wanting there: web: replica 1 used 100 % of its CPU (allowed 50 %)".to_owned();
+    assert_eq!(of(300_000), Verdict::Refuse { why });
+    assert_eq!(of(0), Verdict::Admit, "nobody asks how it was there");
 }
 
 #[test]
@@ -198,7 +212,7 @@ fn all_that_is_waited_for_is_told_and_the_next_moment_wakes() {
         bake_ms: 3_600_000,
         ..Settings::default()
     };
-    let stay = Stay { environment: "staging".to_owned(), number: 4, since: NOW, until: None };
+    let stay = Stay { environment: "staging".to_owned(), number: 4, since: NOW, until: None, breach: None };
     let facts = Facts { stay: Some(stay), ..Facts::default() };
     let verdict = gate(rules(&settings, &Protection::default(), None), &facts, NOW);
     let why = "staging #4 must have been live there for 1 h, until 21 Sep 15:13:20 UTC; waiting for 1 more approval; \

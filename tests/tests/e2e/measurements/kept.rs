@@ -82,6 +82,7 @@ async fn what_is_measured_is_kept_and_summed_up(database: TestDatabase) {
         environment: environment.clone(),
         release: live.id.to_string(),
         replicas: vec![replica],
+        breach: None,
     };
     pipeline.coordinator.report_environment(report).await.unwrap();
     let began = pipeline.store.clock().now();

@@ -81,6 +81,7 @@ impl Scene {
             environment: live.environment_id.to_string(),
             release: live.id.to_string(),
             replicas: replicas.collect(),
+            breach: None,
         };
         self.pipeline.coordinator.report_environment(report).await.unwrap();
     }

@@ -1,0 +1,123 @@
+//! What goes wrong after a release went live, and before it may follow to the next environment.
+
+use slipway_runner::coordinator::{Coordinator as _, EnvironmentReport, HostingQuestion};
+use slipway_tests::{
+    databases::TestDatabase,
+    engine::docker,
+    house::{House, LONG},
+    images::web_app,
+    load::Load,
+    on_both_databases,
+    pipeline::{Pipeline, built, digest, usual_plan},
+    wait::until,
+};
+
+on_both_databases!(what_is_found_wanting_follows_nowhere_and_is_rolled_back_once);
+
+const DOMAIN: &str = "baking.localhost";
+
+/// An app in dev, which production takes over once it has been live there for ten minutes.
+async fn push(house: &House, version: &str) {
+    let captain = format!(
+        "web:\n  build: Dockerfile\n  image: {}\n  release:\n    port: 8080\n    domain: {DOMAIN}\n    drain: 1s\n    \
+         resources: {{cpus: 0.2}}\n    health: {{http: /health, interval: 500ms, timeout: 5s, retries: 20, start: 20s}}\n\
+         environments:\n  dev:\n    from: {{branch: main}}\n    \
+         strategy: {{canary: [100%], bake: 2s, max_cpu: 70%}}\n  production: {{from: dev, bake: 10m}}\n",
+        house.image()
+    );
+    let mut files = web_app(version, true);
+    files.push(("captain.yml", captain));
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let number = house.push("main", &files).await;
+    house.build_in(number, "succeeded").await;
+}
+
+/// The talk's disaster: an app that eats all of its CPU some time after it went live.
+#[tokio::test]
+async fn an_app_that_eats_its_cpu_while_it_bakes_is_rolled_back_and_never_promoted() {
+    let house = House::open().await;
+    push(&house, "one").await;
+    house.live("dev", 1).await;
+    push(&house, "two").await;
+    house.live("dev", 2).await;
+    let path = format!("/api/v1/repositories/{}/environments/production/promotions", house.webhook.repository);
+    let held = house.slipway.api().post(&path, &serde_json::json!({})).await.expect(202).json();
+    assert_eq!(held["state"], "held", "{held:#}");
+
+    let mut load = Load::gentle(&house.caddy.url(), DOMAIN);
+    load.answers(10).await;
+    let filter = format!("label=slipway.runner={}", house.runner());
+    let running = docker(&["ps", "--format", "{{.Names}}", "--filter", &filter, "--filter", "label=slipway.app=web"]);
+    let second = running.iter().find(|name| name.contains("-r2-")).expect("the second release's container");
+    docker(&["exec", "-d", second, "sh", "-c", "while :; do :; done"]);
+
+    // The measurement is named where it was decided, and where the release does not follow.
+    let decision = until("the release to be found wanting", LONG, async || {
+        let decisions = house.ask("environments/dev/decisions").await.expect(200).json();
+        decisions["items"].as_array()?.iter().find(|it| it["kind"] == "breached").cloned()
+    })
+    .await;
+    let reason = decision["reason"].as_str().unwrap().to_owned();
+    assert!(reason.starts_with("web: replica 1 used ") && reason.ends_with("of its CPU (allowed 70 %)"), "{reason}");
+    let refused = until("the promotion to be refused", LONG, async || {
+        let release = house.release("production", 1).await?;
+        (release["state"] != "held").then_some(release)
+    })
+    .await;
+    let why = refused["reason"].as_str().unwrap();
+    assert_eq!(
+        (refused["state"].as_str().unwrap(), why),
+        ("rejected", &*format!("dev #2 was found wanting there: {reason}"))
+    );
+
+    let returned = house.live("dev", 3).await;
+    assert_eq!((returned["kind"].as_str(), returned["actor"].as_str()), (Some("rollback"), Some("slipway")));
+    assert!(house.visit(DOMAIN).await.contains("one"));
+    let answers = load.finish().await;
+    assert!(answers.failed.is_empty(), "{} of {} failed: {:?}", answers.failed.len(), answers.total(), answers.failed);
+    let page = format!("/repositories/{}/environments/dev", house.webhook.repository);
+    let page = house.slipway.api().get(&page).await.expect(200).body;
+    assert!(page.contains("Found wanting") && page.contains(&reason), "{page}");
+}
+
+async fn what_is_found_wanting_follows_nowhere_and_is_rolled_back_once(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    for commit in ["a", "b"] {
+        pipeline.queue(&pipeline.push("main", commit)).await;
+        let lease = pipeline.claim().await;
+        pipeline.run_step(&lease.key, 0, slipway_runner::coordinator::StepResult::succeeded()).await;
+        let mut plan = usual_plan();
+        plan.environments[1].bake_ms = 600_000;
+        pipeline.coordinator.finish_job(&lease.key, built(&digest(commit), plan)).await.unwrap();
+        pipeline.roll_out().await;
+    }
+    let live = pipeline.live("dev").await.unwrap();
+    pipeline.clock.advance(60_000);
+    let question = HostingQuestion { runner: "one".to_owned(), incarnation: "first life".to_owned() };
+    let hosting = pipeline.coordinator.hosting(question.clone()).await.unwrap();
+    assert_eq!(hosting.environments[0].bake.as_ref().unwrap().left_ms, 540_000);
+
+    let found = "web: replica 1 ended with exit code 3 and was restarted";
+    let report = EnvironmentReport {
+        runner: "one".to_owned(),
+        environment: live.environment_id.to_string(),
+        release: live.id.to_string(),
+        replicas: Vec::new(),
+        breach: Some(found.to_owned()),
+    };
+    let of_other = EnvironmentReport { runner: "other".to_owned(), ..report.clone() };
+    pipeline.coordinator.report_environment(of_other).await.unwrap();
+    assert_eq!(pipeline.event_kinds("release.breached").await.len(), 0, "it is not the other's to say");
+    for _ in 0..2 {
+        pipeline.coordinator.report_environment(report.clone()).await.unwrap();
+    }
+    assert_eq!(pipeline.event_kinds("release.breached").await.len(), 1, "it is found wanting once");
+    let refused = pipeline.promote("production").await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("dev #2 was found wanting there: {found}")), "{refused}");
+
+    // What was live before comes back, and is not judged itself.
+    let work = pipeline.roll_out().await;
+    assert_eq!(work.release.apps[0].digest, digest("a"));
+    let hosting = pipeline.coordinator.hosting(question).await.unwrap();
+    assert_eq!((hosting.environments[0].release.number, hosting.environments[0].bake.clone()), (3, None));
+}
