@@ -36,6 +36,11 @@ impl CaddyFixture {
         Self::with(ports::own_loopback(), vec![80, 443], edge, Some(Process::new())).await
     }
 
+    /// Starts one alone that also does what `apps` says, at other addresses.
+    pub async fn launch_with(apps: Value) -> Self {
+        Self::with(Ipv4Addr::LOCALHOST, vec![ports::free()], Process::with(apps), None).await
+    }
+
     /// Starts one alone.
     pub async fn launch_without_switch() -> Self {
         Self::with(Ipv4Addr::LOCALHOST, vec![ports::free()], Process::new(), None).await

@@ -35,14 +35,17 @@ const ITS_OWN: [&str; 2] = ["proxy-connection", "proxy-authorization"];
 pub(super) struct Known {
     /// `host` for all of its ports, or `host:port`.
     names: Vec<String>,
+    /// The repository's own, as `host:port`.
+    own: String,
 }
 
 impl Known {
     /// Those that the installation has named, and the one that the repository was registered with.
     pub(super) fn new(named: &[String], own: &Place) -> Self {
         let mut names: Vec<String> = named.iter().map(|name| name.to_ascii_lowercase()).collect();
-        names.push(format!("{}:{}", own.host, own.port));
-        Known { names }
+        let own = format!("{}:{}", own.host.to_ascii_lowercase(), own.port);
+        names.push(own.clone());
+        Known { names, own }
     }
 
     fn holds(&self, host: &str, port: u16) -> bool {
@@ -62,9 +65,14 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Whether a server may be asked past the gate, too.
+    /// Whether a server may be asked although it is internal, or in the clear.
     pub(super) fn knows(&self, place: &Place) -> bool {
         self.known.holds(&place.host, place.port)
+    }
+
+    /// Whether it is the registered repository's own server, which is asked past the gate.
+    pub(super) fn is_own(&self, place: &Place) -> bool {
+        self.known.own == format!("{}:{}", place.host.to_ascii_lowercase(), place.port)
     }
 
     /// The host that was asked for and is internal; once for each time.

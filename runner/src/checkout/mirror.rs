@@ -304,7 +304,9 @@ fn fetch<'r>(
 ) -> Result<Remote<'r>, CheckoutError> {
     let mut remote = repository.remote_anonymous(address.full())?;
     let mut options = options(watch);
-    if watch.gate.knows(&address.place()) {
+    let place = address.place();
+    // libgit2 asks by a proxy what is asked by https alone; the rest, a commit leads to where it was named.
+    if watch.gate.is_own(&place) || place.scheme != "https" {
         // Where it would lead away from this server, nobody would look.
         options.follow_redirects(RemoteRedirect::None);
     } else {
@@ -315,7 +317,7 @@ fn fetch<'r>(
     Ok(remote)
 }
 
-/// Servers that nobody has named are asked through the gate.
+/// All but the repository's own server are asked through the gate.
 fn by_gate(watch: &Watch) -> ProxyOptions<'_> {
     let mut options = ProxyOptions::new();
     options.url(&watch.gate.url);

@@ -3,6 +3,7 @@
 mod cancelled;
 mod large_files;
 mod submodules;
+mod trusted;
 
 use std::path::PathBuf;
 
