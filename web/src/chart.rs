@@ -72,7 +72,7 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = r#"<figure class="chart"><figcaption><span>{{ title }}</span> <b>{{ now }}</b> <span class="by">{% if let Some(limit) = limit %}of {{ limit }}, {% endif %}at most {{ most }}</span></figcaption><div class="plot"><span class="top" aria-hidden="true">{{ top }}</span><svg viewBox="0 0 640 120" preserveAspectRatio="none" role="img" aria-label="{{ title }} over the last {{ span }}: {{ now }} now, {{ most }} at most"><path class="band" d="{{ band }}"/><path class="area" d="{{ area }}"/><path class="trace" d="{{ trace }}"/></svg></div></figure>"#
+    source = r#"<figure class="chart"><figcaption><span>{{ title }}</span> <b>{{ now }}</b> <span class="by">{% if let Some(limit) = limit %}of {{ limit }}, {% endif %}at most {{ most }}</span></figcaption><div class="plot"><span class="edge" aria-hidden="true">{{ top }}</span><svg viewBox="0 0 640 120" preserveAspectRatio="none" role="img" aria-label="{{ title }} over the last {{ span }}: {{ now }} now, {{ most }} at most"><path class="band" d="{{ band }}"/><path class="area" d="{{ area }}"/><path class="trace" d="{{ trace }}"/></svg></div></figure>"#
 )]
 pub struct Chart {
     title: String,
