@@ -15,6 +15,7 @@ mod release;
 mod schedule;
 mod service;
 mod step;
+mod target;
 mod templates;
 mod timezones;
 mod warnings;

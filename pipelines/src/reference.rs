@@ -9,7 +9,7 @@ mod steps;
 
 pub(crate) use apps::{APP, PUSH};
 pub(crate) use environments::{APPROVALS, BLUE_GREEN, ENVIRONMENT, FROM, ROLLING, SCHEDULE, STRATEGY, WINDOW};
-pub(crate) use release::{COMMANDS, HEALTH, RELEASE, RESOURCES};
+pub(crate) use release::{COMMANDS, HEALTH, PLACEMENT, RELEASE, RESERVE, RESOURCES};
 pub(crate) use steps::{READY, SERVICE, STEP, WHEN};
 
 /// A kind of map that the language has.
@@ -164,7 +164,7 @@ pub(crate) static DEFAULTS: Map = Map {
 };
 
 /// Every map of the language, in the order of the reference.
-pub(crate) static MAPS: [&Map; 20] = [
+pub(crate) static MAPS: [&Map; 22] = [
     &FILE,
     &DEFAULTS,
     &APP,
@@ -176,6 +176,8 @@ pub(crate) static MAPS: [&Map; 20] = [
     &RELEASE,
     &HEALTH,
     &RESOURCES,
+    &RESERVE,
+    &PLACEMENT,
     &COMMANDS,
     &ENVIRONMENT,
     &FROM,

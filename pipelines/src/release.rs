@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::TargetKind;
+
 /// One layer of run settings: an app's `release:`, or an environment's `apps.<name>:` over it. Absent means inherited.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReleaseSettings {
@@ -23,6 +25,9 @@ pub struct ReleaseSettings {
     pub health: Option<HealthCheck>,
     /// Limits of CPU, memory and processes.
     pub resources: Option<Resources>,
+    /// On which nodes of a Swarm it runs; a layer replaces those below.
+    #[serde(default)]
+    pub placement: Option<Placement>,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
     /// The host name under which a blue-green release is reached before its switch.
@@ -52,6 +57,7 @@ impl ReleaseSettings {
         self.drain_ms = layer.drain_ms.or(self.drain_ms);
         replace(&mut self.command, &layer.command);
         replace(&mut self.health, &layer.health);
+        replace(&mut self.placement, &layer.placement);
         replace(&mut self.domain, &layer.domain);
         replace(&mut self.preview, &layer.preview);
         replace(&mut self.volumes, &layer.volumes);
@@ -85,6 +91,12 @@ pub struct RunSpec {
     pub health: HealthCheck,
     /// Limits of CPU, memory and processes.
     pub resources: Resources,
+    /// On which nodes of a Swarm it runs.
+    #[serde(default)]
+    pub placement: Placement,
+    /// What runs the containers.
+    #[serde(default)]
+    pub target: TargetKind,
     /// The host name that the proxy routes to the app.
     pub domain: Option<String>,
     /// The host name under which a blue-green release is reached before its switch.
@@ -170,6 +182,35 @@ pub struct Resources {
     /// How many processes and threads may be at once; none for [`DEFAULT_PIDS`].
     #[serde(default)]
     pub pids: Option<u32>,
+    /// What a node of a Swarm must have left for it.
+    #[serde(default, skip_serializing_if = "Reservation::is_none")]
+    pub reserve: Reservation,
+}
+
+/// What a node of a Swarm must have left for a container to be placed on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reservation {
+    /// In CPUs.
+    pub cpus: Option<f64>,
+    /// In bytes.
+    pub memory: Option<u64>,
+}
+
+impl Reservation {
+    /// Whether nothing is reserved.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Reservation::default()
+    }
+}
+
+/// On which nodes of a Swarm an app's containers run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// What a node must be like, as Swarm's scheduler reads it: `node.labels.zone==a`.
+    pub constraints: Vec<String>,
+    /// Over which kinds of nodes the containers are spread, the most important first: `node.labels.zone`.
+    pub preferences: Vec<String>,
 }
 
 /// How many processes and threads a container may have at once, unless `resources.pids` says otherwise: enough for any app
@@ -188,7 +229,8 @@ pub struct Volume {
 impl RunSpec {
     /// Lays the layers over each other, the later over the earlier, and fills what none of them says.
     ///
-    /// Without a health check, an app with a port is asked by TCP, and one without by its container's own state.
+    /// Without a health check, an app with a port is asked by TCP, and one without by its container's own state. What
+    /// runs the containers is not the layers' to say, but the environment's.
     #[must_use]
     pub fn resolve(layers: &[&ReleaseSettings]) -> Self {
         let mut merged = ReleaseSettings::default();
@@ -204,6 +246,8 @@ impl RunSpec {
             command: merged.command,
             health: merged.health.unwrap_or_else(|| HealthCheck::with_defaults(probe)),
             resources: merged.resources.unwrap_or_default(),
+            placement: merged.placement.unwrap_or_default(),
+            target: TargetKind::default(),
             domain: merged.domain,
             preview: merged.preview,
             volumes: merged.volumes.unwrap_or_default(),

@@ -91,8 +91,8 @@ fn good_files_are_read_and_planned() {
 
 #[test]
 fn every_key_is_read_into_its_place() {
-    const WHOLE: [&str; 7] =
-        ["defaults", "mapping-steps", "services", "needs-and-context", "matrix", "tags-and-push", "not-acted-on-yet"];
+    const WHOLE: [&str; 8] =
+        ["defaults", "mapping-steps", "services", "needs-and-context", "matrix", "tags-and-push", "promotion", "swarm"];
     for (name, text) in samples("good").into_iter().filter(|(name, _)| WHOLE.contains(&name.as_str())) {
         let config = serde_json::to_value(read(&text).unwrap().config).unwrap();
         insta::assert_snapshot!(

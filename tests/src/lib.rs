@@ -36,5 +36,6 @@ pub mod remote_runner;
 pub mod server_model;
 pub mod slipway;
 pub mod small_disk;
+pub mod swarm;
 pub mod wait;
 pub mod working_tree;

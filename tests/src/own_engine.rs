@@ -143,7 +143,13 @@ impl OwnEngine {
         output.status.success().then(lines)
     }
 
-    fn within(&self, program: &str, arguments: &[&str]) {
+    /// The process that holds its network namespace.
+    pub(crate) fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
+    /// Runs a command in its network namespace.
+    pub(crate) fn within(&self, program: &str, arguments: &[&str]) {
         let namespace = format!("--net={}", self.namespace());
         processes::run("nsenter", &[&[namespace.as_str(), program], arguments].concat());
     }

@@ -188,6 +188,17 @@ pub enum TargetKind {
     Swarm,
 }
 
+impl TargetKind {
+    /// The word of captain.yml.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            TargetKind::Docker => "docker",
+            TargetKind::Swarm => "swarm",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Pace, Quota, Strategy};

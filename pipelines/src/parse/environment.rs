@@ -2,7 +2,7 @@
 
 use super::{
     fields::{boolean, field, fields, is_host_label, map, or_report, shown, text, word, wrong_kind},
-    promotion, quantities, release,
+    promotion, quantities, release, target,
 };
 use crate::{
     config::{App, Environment, Source, TargetKind},
@@ -60,11 +60,12 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
             "strategy" => environment.strategy = promotion::strategy(node, report).unwrap_or_default(),
             "window" => environment.window = promotion::window(node, report),
             "compose" => environment.compose = path(node, report),
-            "target" => environment.target = target(node, report).unwrap_or_default(),
+            "target" => environment.target = kind(node, report).unwrap_or_default(),
             _ => {}
         }
     }
     check_domains(entry, apps, &environment.apps, report);
+    target::check(&environment, apps, field(&fields, "target").map_or(entry.place, |field| field.place), report);
     let Some(from) = field(&fields, "from") else {
         let message = format!("the environment \"{}\" does not say where its releases come from", shown(&entry.key));
         report.add(entry.place, Problem::new(message).expected(format!("\"from\": {FROM_EXPECTED}")));
@@ -86,7 +87,8 @@ fn path(node: &Node, report: &mut Report<'_>) -> Option<String> {
     or_report(paths::clean(written).map_err(|reason| wrong(reason).expected(expected)), node.place, report)
 }
 
-fn target(node: &Node, report: &mut Report<'_>) -> Option<TargetKind> {
+/// What runs the containers.
+fn kind(node: &Node, report: &mut Report<'_>) -> Option<TargetKind> {
     word(node, &[("docker", TargetKind::Docker), ("swarm", TargetKind::Swarm)], report)
 }
 

@@ -7,7 +7,7 @@ use super::{
         check_apart, command, command_line, duration, field, fields, is_host_label, number, or_report, pairs,
         positive_duration, secrets, shown, text, texts, wrong_kind,
     },
-    quantities,
+    quantities, target,
 };
 use crate::{
     diagnostics::{Problem, Report},
@@ -45,6 +45,7 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
             "command" => settings.command = command(node, report),
             "health" => health = Some(field),
             "resources" => settings.resources = resources(node, base.resources.unwrap_or_default(), report),
+            "placement" => settings.placement = target::placement(node, report),
             "domain" => settings.domain = domain(node, report),
             "preview" => settings.preview = domain(node, report),
             "volumes" => settings.volumes = volumes(node, report),
@@ -178,6 +179,7 @@ fn resources(node: &Node, base: Resources, report: &mut Report<'_>) -> Option<Re
         match field.key.as_str() {
             "cpus" => resources.cpus = number(&field.value, 0.01..=MAX_CPUS, report),
             "pids" => resources.pids = number(&field.value, PIDS, report),
+            "reserve" => resources.reserve = target::reserve(&field.value, report).unwrap_or_default(),
             _ => {
                 if let Some(written) = text(&field.value, "a size such as 256M", report) {
                     resources.memory = or_report(quantities::memory(written), field.value.place, report);

@@ -2,7 +2,7 @@
 
 use crate::{
     conditions::Patterns,
-    config::{App, Config, Environment, Event, PushRule, Source, TagRule, TargetKind, When},
+    config::{App, Config, Environment, Event, PushRule, Source, TagRule, When},
     diagnostics::{Place, Problem, Report, WHOLE},
     document::{Entry, Value},
     reference, variables,
@@ -16,7 +16,6 @@ pub(super) fn find(config: &Config, entries: &[Entry], report: &mut Report<'_>) 
     for environment in &config.environments {
         let mut at = Finder { name: &environment.name, entries, report };
         of_environment(environment, config, &mut at);
-        not_acted_on(environment, &mut at);
     }
 }
 
@@ -121,15 +120,6 @@ fn has_tag(rule: &TagRule) -> bool {
         TagRule::Branch | TagRule::Commit | TagRule::Latest => true,
         TagRule::Semver => false,
         TagRule::Text(text) => !variables::uses(text, "SLIPWAY_TAG"),
-    }
-}
-
-/// Settings of the language that the server does not know what to do with yet.
-fn not_acted_on(environment: &Environment, at: &mut Finder<'_, '_, '_>) {
-    const LATER: &str = "read and checked, but not acted on yet in this version";
-    let refused = |what: &str| format!("{what} is {LATER}, and until then releases to this environment are refused");
-    if environment.target != TargetKind::Docker {
-        at.warn("target", reference::ENVIRONMENT.anchor, refused("a target other than docker"), "");
     }
 }
 

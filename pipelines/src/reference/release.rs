@@ -57,6 +57,13 @@ pub(crate) static RELEASE: Map = Map {
             source: Source::Docker,
         },
         Key {
+            name: "placement",
+            shape: Shape::Map(&PLACEMENT),
+            default: "any node",
+            what: "On which nodes of a Swarm the containers run; in environments with `target: swarm`.",
+            source: Source::Docker,
+        },
+        Key {
             name: "domain",
             shape: Shape::TextLike("shop.example.com"),
             default: "none",
@@ -204,6 +211,57 @@ pub(crate) static RESOURCES: Map = Map {
             shape: Shape::Whole(16, 4_194_304),
             default: "`4096`",
             what: "How many processes and threads there may be at once.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "reserve",
+            shape: Shape::Map(&RESERVE),
+            default: "nothing",
+            what: "What a node of a Swarm must have left for each container; in environments with `target: swarm`.",
+            source: Source::Docker,
+        },
+    ],
+};
+
+/// `reserve` of the resources.
+pub(crate) static RESERVE: Map = Map {
+    of: "\"reserve\"",
+    anchor: "resources",
+    keys: &[
+        Key {
+            name: "cpus",
+            shape: Shape::Number(0.01, 1024.0),
+            default: "none",
+            what: "In CPUs.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "memory",
+            shape: Shape::Size,
+            default: "none",
+            what: "At least `6M`; units are powers of 1024.",
+            source: Source::Docker,
+        },
+    ],
+};
+
+/// `placement` of a release.
+pub(crate) static PLACEMENT: Map = Map {
+    of: "\"placement\"",
+    anchor: "placement",
+    keys: &[
+        Key {
+            name: "constraints",
+            shape: Shape::Texts,
+            default: "none",
+            what: "What a node must be like, each `KEY==VALUE` or `KEY!=VALUE`, such as `node.labels.zone==a`.",
+            source: Source::Docker,
+        },
+        Key {
+            name: "preferences",
+            shape: Shape::Texts,
+            default: "none",
+            what: "Over what the containers are spread evenly, the most important first, each `spread=KEY`, such as `spread=node.labels.zone`.",
             source: Source::Docker,
         },
     ],

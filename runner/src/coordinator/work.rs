@@ -1,7 +1,11 @@
 //! What a job is: a commit to build, or an environment to bring to a release.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::{config::Strategy, plan::PullRequest, release::RunSpec};
+use slipway_pipelines::{
+    config::{Strategy, TargetKind},
+    plan::PullRequest,
+    release::RunSpec,
+};
 
 use super::EarlierAttempt;
 
@@ -140,6 +144,14 @@ pub struct ReleaseContent {
     pub number: i64,
     /// The apps in file order.
     pub apps: Vec<ReleasedApp>,
+}
+
+impl ReleaseContent {
+    /// What runs its containers: the same for all of its apps.
+    #[must_use]
+    pub fn target(&self) -> TargetKind {
+        self.apps.first().map(|app| app.run.target).unwrap_or_default()
+    }
 }
 
 /// One app of a release.

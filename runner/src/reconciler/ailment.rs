@@ -23,6 +23,8 @@ pub(super) enum Ailment {
     Detached,
     /// The engine waits before it starts it once more.
     Restarting,
+    /// Swarm does not run it at the moment, for this reason.
+    Waits(String),
     /// It does not pass its health check.
     Unhealthy(String),
 }
@@ -59,6 +61,7 @@ pub(super) fn diagnose(found: Option<Found<'_>>, image: &str) -> Option<Ailment>
         _ if !is_slipways => Some(Ailment::Foreign),
         _ if !is_ours => Some(Ailment::OtherLabels),
         _ if instance.image != image => Some(Ailment::OtherImage(instance.image.clone())),
+        _ if instance.waits.is_some() => instance.waits.clone().map(Ailment::Waits),
         InstanceState::Broken => Some(Ailment::Broken),
         InstanceState::Paused => Some(Ailment::Paused),
         InstanceState::Startable => Some(Ailment::Stopped),
@@ -76,13 +79,13 @@ impl Ailment {
             Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => Remedy::Replace,
             Ailment::Foreign => Remedy::MoveAside,
             Ailment::Detached => Remedy::Attach,
-            Ailment::Restarting => Remedy::Wait,
+            Ailment::Restarting | Ailment::Waits(_) => Remedy::Wait,
         }
     }
 
     /// Whether the container may have done it itself; the rest is other people's doing.
     pub(super) fn is_own_doing(&self) -> bool {
-        matches!(self, Ailment::Stopped | Ailment::Restarting | Ailment::Unhealthy(_))
+        matches!(self, Ailment::Stopped | Ailment::Restarting | Ailment::Waits(_) | Ailment::Unhealthy(_))
     }
 
     /// What was done about it, for people.
@@ -93,7 +96,7 @@ impl Ailment {
             Ailment::Paused => "let it go on",
             Ailment::Detached => "connected it again",
             Ailment::Foreign => "gave that one another name, and made its own",
-            Ailment::Restarting => "the engine starts it again",
+            Ailment::Restarting | Ailment::Waits(_) => "the engine starts it again",
             Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => "replaced it",
         }
     }
@@ -111,6 +114,7 @@ impl std::fmt::Display for Ailment {
             Ailment::Foreign => "a container that is not Slipway's had its name",
             Ailment::Detached => "its container was taken out of the environment's network",
             Ailment::Restarting => "its container ends again and again",
+            Ailment::Waits(reason) => return write!(f, "Swarm does not run it: {reason}"),
             Ailment::Unhealthy(reason) => return write!(f, "it was not healthy: {reason}"),
         })
     }

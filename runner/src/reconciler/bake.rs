@@ -9,7 +9,10 @@ use super::{ailment::Ailment, keeper::Which};
 use crate::{
     coordinator::Bake,
     rollouts::judge::{Limits, Patient},
-    targets::docker::{DockerTarget, Instance, TargetError, Vitals},
+    targets::{
+        Target,
+        docker::{Instance, TargetError, Vitals},
+    },
 };
 
 /// How many containers are asked of at once.
@@ -42,7 +45,7 @@ impl Baking {
     /// What is wrong with one of the containers that run.
     pub(super) async fn judge(
         &mut self,
-        target: &DockerTarget,
+        target: &Target,
         instances: &[Instance],
     ) -> Result<Option<String>, TargetError> {
         let running = instances.iter().filter(|instance| instance.replica > 0 && instance.is_running());

@@ -102,6 +102,16 @@ impl Care {
         self.restarts = None;
     }
 
+    /// Something is amiss that is another's to put right: it is told once, until it is over.
+    pub(super) fn is_left(&mut self, found: &Ailment, done: &str) {
+        if self.trouble.as_ref().is_none_or(|trouble| trouble.over) {
+            self.times = self.times.saturating_add(1);
+            self.is_own_doing = found.is_own_doing();
+            self.trouble =
+                Some(Trouble { found: found.to_string(), done: done.to_owned(), times: self.times, over: false });
+        }
+    }
+
     /// Its container was looked at: the engine has started it again so many times in all, and it ended like this last.
     pub(super) fn looked_at(&mut self, restarts: i64, exit_code: i64, now: Instant) {
         self.is_suspect = false;

@@ -17,7 +17,10 @@ use crate::{
     engine::Engine,
     registry::pinned,
     rollouts::health::Prober,
-    targets::docker::{DockerTarget, EnvironmentNames, Instance, Placement, Replica, TargetError},
+    targets::{
+        Target,
+        docker::{DockerTarget, EnvironmentNames, Instance, Placement, Replica, TargetError},
+    },
 };
 
 /// The shortest and the longest between two looks.
@@ -30,13 +33,17 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// How long the server may take to hear a report.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
+/// What is done on a Swarm about what its scheduler sees, and about what other hands did.
+const LEFT_TO_SWARM: &str = "left to Swarm, and no request is led to it";
+const LEFT_AS_IT_IS: &str = "left as it is: `slipway environment restore` makes it anew";
+
 /// The replica of an app, from 1.
 pub(super) type Which = (String, u32);
 
 /// Looks after one environment as long as one release is live there.
 pub(super) struct Keeper {
     pub(super) wanted: Arc<HostedEnvironment>,
-    pub(super) target: DockerTarget,
+    pub(super) target: Target,
     pub(super) means: Arc<Means>,
     pub(super) stop: CancellationToken,
     prober: Prober,
@@ -74,7 +81,7 @@ impl Keeper {
             environment: wanted.environment.clone(),
             names: EnvironmentNames::new(&wanted.environment, &wanted.environment_name),
         };
-        let target = DockerTarget::new(engine, placement, registries, wanted.secrets.clone());
+        let target = Target::new(wanted.release.target(), engine, placement, registries, wanted.secrets.clone());
         let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
         let (told, tell_after) = (wanted.known.clone(), Instant::now());
         let baking = wanted.bake.as_ref().map(Baking::begin);
@@ -103,7 +110,7 @@ impl Keeper {
     fn hear(&mut self, heard: &Heard) {
         let wanted = self.wanted.clone();
         for replica in replicas(&wanted) {
-            if *heard == Heard::Ended(self.target.container_name(replica)) {
+            if *heard == Heard::Ended(self.target.replica_name(replica)) {
                 self.care(&which(replica)).is_suspect = true;
             }
         }
@@ -144,12 +151,19 @@ impl Keeper {
         };
         self.lead(&instances).await;
         self.judge(&instances, &cases).await;
-        let now = Instant::now();
-        cases.retain(|which, (ailment, _)| self.care(which).may_be_treated(now) && ailment.remedy() != Remedy::Wait);
-        if !cases.is_empty() && self.is_confirmed().await {
-            self.treat(cases).await;
+        match self.target.clone() {
+            Target::Docker(docker) => {
+                let now = Instant::now();
+                let is_due =
+                    |care: &Care, ailment: &Ailment| care.may_be_treated(now) && ailment.remedy() != Remedy::Wait;
+                cases.retain(|which, (ailment, _)| is_due(self.care(which), ailment));
+                if !cases.is_empty() && self.is_confirmed().await {
+                    self.treat(&docker, cases).await;
+                }
+                self.remove_strays(&docker, &instances).await;
+            }
+            Target::Swarm(_) => self.leave_to_swarm(&cases),
         }
-        self.remove_strays(&instances).await;
         self.tell(&instances).await;
     }
 
@@ -158,7 +172,7 @@ impl Keeper {
         let wanted = self.wanted.clone();
         let mut cases = BTreeMap::new();
         for replica in replicas(&wanted) {
-            let name = self.target.container_name(replica);
+            let name = self.target.replica_name(replica);
             let image = pinned(&replica.app.image, &replica.app.digest);
             let found = match instances.iter().find(|instance| instance.name == name) {
                 Some(listed) if listed.image == image => Some(listed.clone()),
@@ -180,10 +194,12 @@ impl Keeper {
 
     /// Whose container ended and was started again by the engine itself.
     async fn look_for_ends(&mut self, instances: &[Instance]) -> Result<(), TargetError> {
+        // Swarm puts another task in the place of one that ended, which is seen as such.
+        let Target::Docker(docker) = self.target.clone() else { return Ok(()) };
         for instance in instances.iter().filter(|instance| instance.is_running()) {
             let which = (instance.app.clone(), instance.replica);
             if self.cares.get(&which).is_none_or(|care| care.is_suspect)
-                && let Some((restarts, exit_code)) = self.target.restarts(&instance.name).await?
+                && let Some((restarts, exit_code)) = docker.restarts(&instance.name).await?
             {
                 self.care(&which).looked_at(restarts, exit_code, Instant::now());
             }
@@ -209,7 +225,7 @@ impl Keeper {
         let mut asked = Vec::with_capacity(due.len());
         for (replica, ran) in due {
             asked.push(async move {
-                let name = target.container_name(replica);
+                let name = target.replica_name(replica);
                 (replica, prober.probe(target, &name, &replica.app.run.health, ran).await)
             });
         }
@@ -218,12 +234,12 @@ impl Keeper {
             let (now, check) = (Instant::now(), &replica.app.run.health);
             match answer? {
                 Ok(()) if self.care(&which(replica)).passed(check, now) => {
-                    self.target.keep_running(&self.target.container_name(replica)).await?;
+                    self.target.keep_running(&self.target.replica_name(replica)).await?;
                 }
                 Ok(()) => {}
                 Err(met) => {
                     if let Some(ailment) = self.care(&which(replica)).failed(met, check, now) {
-                        let name = self.target.container_name(replica);
+                        let name = self.target.replica_name(replica);
                         let found = instances.iter().find(|instance| instance.name == name).cloned();
                         self.care(&which(replica)).falls_ill();
                         cases.insert(which(replica), (ailment, found));
@@ -274,10 +290,18 @@ impl Keeper {
         }
     }
 
+    /// Tells what is wrong on a Swarm, whose own scheduler puts right what can be.
+    fn leave_to_swarm(&mut self, cases: &BTreeMap<Which, Case>) {
+        for (which, (ailment, _)) in cases {
+            let done = if ailment.is_own_doing() { LEFT_TO_SWARM } else { LEFT_AS_IT_IS };
+            self.care(which).is_left(ailment, done);
+        }
+    }
+
     /// Puts right what can be put right, side by side.
-    async fn treat(&mut self, mut cases: BTreeMap<Which, Case>) {
+    async fn treat(&mut self, docker: &DockerTarget, mut cases: BTreeMap<Which, Case>) {
         let wanted = self.wanted.clone();
-        if let Err(error) = self.target.ensure_network().await {
+        if let Err(error) = docker.ensure_network().await {
             return tracing::warn!(%error, "an environment's network cannot be made; trying again");
         }
         let keeper = &*self;
@@ -285,13 +309,13 @@ impl Keeper {
         for replica in replicas(&wanted) {
             let Some((ailment, found)) = cases.remove(&which(replica)) else { continue };
             treating.push(async move {
-                let done = keeper.treat_one(replica, &ailment, found.as_ref()).await;
+                let done = keeper.treat_one(docker, replica, &ailment, found.as_ref()).await;
                 (replica, ailment, done)
             });
         }
         let treated: Vec<_> = stream::iter(treating).buffer_unordered(AT_ONCE).collect().await;
         for (replica, ailment, done) in treated {
-            let name = self.target.container_name(replica);
+            let name = self.target.replica_name(replica);
             let done = match done {
                 Ok(false) => continue,
                 Ok(true) => ailment.done().to_owned(),
@@ -305,15 +329,16 @@ impl Keeper {
     /// False when a rollout wants the environment before anything was done.
     async fn treat_one(
         &self,
+        docker: &DockerTarget,
         replica: Replica<'_>,
         ailment: &Ailment,
         found: Option<&Instance>,
     ) -> Result<bool, TargetError> {
         let ReleasedApp { app, image, digest, .. } = replica.app;
-        let name = self.target.container_name(replica);
-        if !self.target.has_image(image, digest).await? {
+        let name = docker.container_name(replica);
+        if !docker.has_image(image, digest).await? {
             // Only waits may be cut off.
-            match self.stop.run_until_cancelled(self.target.pull(image, digest)).await {
+            match self.stop.run_until_cancelled(docker.pull(image, digest)).await {
                 Some(pulled) => pulled?,
                 None => return Ok(false),
             }
@@ -323,20 +348,20 @@ impl Keeper {
         }
         match (ailment.remedy(), found) {
             (Remedy::Wait, _) => return Ok(false),
-            (Remedy::Attach, _) => self.target.attach(&name, app).await?,
+            (Remedy::Attach, _) => docker.attach(&name, app).await?,
             (Remedy::Replace, _) => {
-                self.target.remove(&name).await?;
-                self.target.ensure_running(replica).await?;
+                docker.remove(&name).await?;
+                docker.ensure_running(replica).await?;
             }
             (Remedy::MoveAside, Some(intruder)) => {
-                self.target.move_aside(intruder).await?;
-                self.target.ensure_running(replica).await?;
+                docker.move_aside(intruder).await?;
+                docker.ensure_running(replica).await?;
             }
             (Remedy::MoveAside | Remedy::Run, _) => {
-                if let Err(problem) = self.target.ensure_running(replica).await {
+                if let Err(problem) = docker.ensure_running(replica).await {
                     tracing::info!(%problem, container = name, "it cannot be started as it is, and is made anew");
-                    self.target.remove(&name).await?;
-                    self.target.ensure_running(replica).await?;
+                    docker.remove(&name).await?;
+                    docker.ensure_running(replica).await?;
                 }
             }
         }
@@ -344,10 +369,10 @@ impl Keeper {
     }
 
     /// Removes this runner's own containers of the environment that nobody wants any more, such as what a cleanup could not.
-    async fn remove_strays(&self, instances: &[Instance]) {
+    async fn remove_strays(&self, docker: &DockerTarget, instances: &[Instance]) {
         let names: Vec<String> =
-            replicas(&self.wanted).into_iter().map(|replica| self.target.container_name(replica)).collect();
-        let is_stray = |it: &&Instance| it.replica > 0 && self.target.is_own(it) && !names.contains(&it.name);
+            replicas(&self.wanted).into_iter().map(|replica| self.target.replica_name(replica)).collect();
+        let is_stray = |it: &&Instance| it.replica > 0 && docker.is_own(it) && !names.contains(&it.name);
         let mut strays = instances.iter().filter(is_stray).peekable();
         if strays.peek().is_none() || !self.is_confirmed().await {
             return;
@@ -357,7 +382,7 @@ impl Keeper {
                 return;
             }
             tracing::info!(container = stray.name, "removing a container that no live release has");
-            if let Err(error) = self.target.remove(&stray.name).await {
+            if let Err(error) = docker.remove(&stray.name).await {
                 tracing::warn!(%error, "a container cannot be removed; trying again");
             }
         }
@@ -368,7 +393,7 @@ impl Keeper {
         let wanted = self.wanted.clone();
         let mut reports = Vec::new();
         for replica in replicas(&wanted) {
-            let container = self.target.container_name(replica);
+            let container = self.target.replica_name(replica);
             let care = self.care(&which(replica));
             let (condition, trouble) = (care.condition(), care.trouble());
             let address = instances.iter().find(|it| it.name == container).and_then(|it| it.upstream.clone());

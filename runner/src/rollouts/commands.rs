@@ -11,7 +11,10 @@ use super::{Rollout, Setback, health::seconds};
 use crate::{
     coordinator::ReleasedApp,
     reporter::StepLog,
-    targets::docker::{CommandState, Moment, ReleaseCommand},
+    targets::{
+        Target,
+        docker::{CommandState, Moment, ReleaseCommand},
+    },
 };
 
 /// How long a command that must stop may take to do so by itself.
@@ -57,11 +60,12 @@ impl Rollout<'_> {
             number: command.number,
             words: command.words,
         };
-        let name = self.target.command_name(made);
+        let target = self.commands_engine()?;
+        let name = target.command_name(made);
         self.set_going(made, &name, log).await?;
         let ended = async {
-            self.target.command_output(&name, log).await?;
-            self.target.exit_code(&name).await
+            target.command_output(&name, log).await?;
+            target.exit_code(&name).await
         };
         let limit = Duration::from_millis(command.of.timeout_ms);
         let ended = tokio::time::timeout_at(log.time().reaches(limit), ended);
@@ -70,11 +74,11 @@ impl Rollout<'_> {
             Ok(Ok(Ok(code))) => Err(failed(format!("ended with exit code {code}"))),
             Ok(Ok(Err(error))) => Err(failed(format!("could not be followed: {error}"))),
             Ok(Err(_)) => {
-                self.target.stop(&name, GRACE).await?;
+                target.stop(&name, GRACE).await?;
                 Err(failed(format!("took longer than {}", seconds(command.of.timeout_ms))))
             }
             Err(Setback::Cancelled) => {
-                self.target.stop(&name, GRACE).await?;
+                target.stop(&name, GRACE).await?;
                 Err(Setback::Cancelled)
             }
             Err(other) => Err(other),
@@ -83,7 +87,8 @@ impl Rollout<'_> {
 
     /// Sees to it that the command's container was started, once.
     async fn set_going(&self, command: ReleaseCommand<'_>, name: &str, log: &StepLog) -> Result<(), Setback> {
-        match self.target.find_command(command, name).await? {
+        let target = self.commands_engine()?;
+        match target.find_command(command, name).await? {
             Some(CommandState::Begun) if !log.is_resumed() => {
                 log.say("an earlier attempt of this rollout began it; it is followed, not run again").await;
                 return Ok(());
@@ -93,22 +98,23 @@ impl Rollout<'_> {
             Some(CommandState::CutOff(code)) => {
                 log.begin_again(&format!("it was cut off from outside, with exit code {code}")).await;
                 self.go_on()?;
-                self.target.remove(name).await?;
+                target.remove(name).await?;
             }
             None if log.is_resumed() => log.begin_again("its container is gone, or was never made").await,
             None => {}
         }
         self.go_on()?;
-        let started = self.target.start_command(command, name).await;
+        let started = target.start_command(command, name).await;
         started.map_err(|error| Setback::of(&command.app.app, format!("a command could not be started: {error}")))
     }
 
     /// Removes the containers of other releases' commands: their rollouts are over, or were given up while one still ran.
     pub(super) async fn remove_commands_of_others(&self) -> Result<(), Setback> {
-        for (name, release) in self.target.commands().await? {
+        let Target::Docker(target) = &self.target else { return Ok(()) };
+        for (name, release) in target.commands().await? {
             if release != self.work.release.release {
                 self.still_owner()?;
-                self.target.remove(&name).await?;
+                target.remove(&name).await?;
             }
         }
         Ok(())

@@ -9,12 +9,18 @@ use tokio::{net::TcpStream, time::Instant};
 
 use crate::{
     failure::root_cause,
-    targets::docker::{DockerTarget, Instance, TargetError, runs},
+    targets::{
+        Ending, Target,
+        docker::{Instance, TargetError, runs},
+    },
     tls,
 };
 
 /// The pause after the first failed probe; it doubles up to the check's interval, so that a quick app is seen quickly.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a Swarm's node may take to fetch an image before the time to start runs.
+const FETCH_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Asks containers whether they are ready.
 #[derive(Debug)]
@@ -28,6 +34,9 @@ pub(super) enum Unhealthy {
     /// It ended while it was waited for.
     #[error("ended with exit code {0} before it was healthy; its last lines are in the step's log")]
     Exited(i64),
+    /// The engine does not run it.
+    #[error("does not run: {0}")]
+    Refused(String),
     /// Its time to start is over.
     #[error("did not become healthy within {}: {last}", seconds(*within_ms))]
     Late {
@@ -50,23 +59,21 @@ impl Prober {
     }
 
     /// Waits until the container passes its check.
-    pub(super) async fn wait(
-        &self,
-        target: &DockerTarget,
-        name: &str,
-        check: &HealthCheck,
-    ) -> Result<Instance, Unhealthy> {
+    pub(super) async fn wait(&self, target: &Target, name: &str, check: &HealthCheck) -> Result<Instance, Unhealthy> {
         tokio::select! {
             biased;
             ready = self.ask_until_ready(target, name, check) => ready,
-            ended = target.exit_code(name) => Err(Unhealthy::Exited(ended?)),
+            ended = target.ending(name) => Err(match ended? {
+                Ending::Exit(code) => Unhealthy::Exited(code),
+                Ending::Refused(reason) => Unhealthy::Refused(reason),
+            }),
         }
     }
 
     /// One probe of a container that was ready before: an error tells what the probe met.
     pub(super) async fn check(
         &self,
-        target: &DockerTarget,
+        target: &Target,
         name: &str,
         check: &HealthCheck,
     ) -> Result<Result<(), String>, TargetError> {
@@ -76,7 +83,7 @@ impl Prober {
     /// One probe of a container that has run for `ran`: an error tells what the probe met.
     pub(crate) async fn probe(
         &self,
-        target: &DockerTarget,
+        target: &Target,
         name: &str,
         check: &HealthCheck,
         ran: Duration,
@@ -84,14 +91,10 @@ impl Prober {
         Ok(self.ask(target, name, check, ran).await?.map(drop))
     }
 
-    async fn ask_until_ready(
-        &self,
-        target: &DockerTarget,
-        name: &str,
-        check: &HealthCheck,
-    ) -> Result<Instance, Unhealthy> {
+    async fn ask_until_ready(&self, target: &Target, name: &str, check: &HealthCheck) -> Result<Instance, Unhealthy> {
         let since = Instant::now();
-        let deadline = since + Duration::from_millis(check.start_ms);
+        let start = Duration::from_millis(check.start_ms);
+        let mut deadline = since + start;
         let interval = Duration::from_millis(check.interval_ms.max(1));
         let mut pause = FIRST_PAUSE.min(interval);
         loop {
@@ -99,6 +102,9 @@ impl Prober {
                 Ok(instance) => return Ok(instance),
                 Err(reason) => reason,
             };
+            if since.elapsed() < FETCH_WITHIN && target.is_fetching(name).await? {
+                deadline = Instant::now() + start;
+            }
             if Instant::now() + pause > deadline {
                 return Err(Unhealthy::Late { within_ms: check.start_ms, last });
             }
@@ -111,7 +117,7 @@ impl Prober {
     /// probe met.
     async fn ask(
         &self,
-        target: &DockerTarget,
+        target: &Target,
         name: &str,
         check: &HealthCheck,
         ran: Duration,
@@ -154,14 +160,15 @@ async fn ask_tcp(instance: &Instance, limit: Duration) -> Result<(), String> {
 
 /// What the engine itself asks decides, a command or the image's own HEALTHCHECK; without one, that the container has kept running for one interval.
 async fn ask_engine(
-    target: &DockerTarget,
+    target: &Target,
     name: &str,
     check: &HealthCheck,
     ran: Duration,
 ) -> Result<Result<(), String>, TargetError> {
     let Some(state) = target.state(name).await? else { return Ok(Err("its container was removed".to_owned())) };
     if !runs(&state) {
-        return Ok(Err("its container does not run".to_owned()));
+        let said = state.error.filter(|said| !said.is_empty());
+        return Ok(Err(said.unwrap_or_else(|| "its container does not run".to_owned())));
     }
     Ok(match state.health.as_ref().and_then(|health| health.status) {
         Some(HealthStatusEnum::HEALTHY) => Ok(()),
@@ -188,6 +195,9 @@ fn last_output(health: &Health) -> String {
 }
 
 fn no_upstream(instance: &Instance) -> String {
+    if let Some(waits) = &instance.waits {
+        return waits.clone();
+    }
     match instance.address {
         Some(_) => "the app has no port to ask at; give it one in its release settings".to_owned(),
         None => "its container has no address".to_owned(),

@@ -19,6 +19,7 @@ mod restore;
 mod rolling;
 mod setback;
 mod steps;
+mod swarm;
 mod traffic;
 mod turnover;
 mod watch;
@@ -35,7 +36,10 @@ use crate::{
     job::JobContext,
     registry::Registry,
     reporter::StepLog,
-    targets::docker::{DockerTarget, EnvironmentNames, Instance, Placement},
+    targets::{
+        Target,
+        docker::{EnvironmentNames, Instance, Placement},
+    },
 };
 
 /// Why a rollout failed that people ended.
@@ -81,7 +85,7 @@ fn result(outcome: Result<(), Setback>) -> JobResult {
 struct Rollout<'a> {
     work: &'a RolloutWork,
     ctx: &'a JobContext,
-    target: DockerTarget,
+    target: Target,
     registry: Registry,
     prober: Prober,
     helm: Helm,
@@ -96,7 +100,8 @@ impl<'a> Rollout<'a> {
             environment: work.environment.clone(),
             names: EnvironmentNames::new(&work.environment, &work.environment_name),
         };
-        let target = DockerTarget::new(ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
+        let kind = work.release.target();
+        let target = Target::new(kind, ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
         Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober, helm: Helm::new(), waits })
     }

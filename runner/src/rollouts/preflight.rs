@@ -9,12 +9,14 @@ use crate::{
     coordinator::{ReleasedApp, SecretValue},
     registry::{RegistryError, pinned},
     reporter::StepLog,
+    targets::Target,
 };
 
 impl Rollout<'_> {
-    /// Every secret is set, every domain is free, every image is there under its digest, the proxy is ready, and the engine holds what will
-    /// run.
+    /// The engine can run the release, every secret is set, every domain is free, every image is there under its digest, the
+    /// proxy is ready, and the engine holds what will run.
     pub(super) async fn preflight(&self, log: &StepLog) -> Result<(), Setback> {
+        self.check_target().await?;
         self.check_secrets()?;
         self.check_domains().await?;
         for app in &self.work.release.apps {
@@ -81,12 +83,16 @@ impl Rollout<'_> {
     }
 
     async fn fetch(&self, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
-        if self.target.has_image(&app.image, &app.digest).await? {
+        let Target::Docker(target) = &self.target else {
+            // Each of a Swarm's nodes fetches what it runs.
+            return Ok(());
+        };
+        if target.has_image(&app.image, &app.digest).await? {
             return Ok(());
         }
         log.say(format!("{}: fetching {}", app.app, pinned(&app.image, &app.digest))).await;
         let since = Instant::now();
-        self.target.pull(&app.image, &app.digest).await.map_err(|error| Setback::of(&app.app, error))?;
+        target.pull(&app.image, &app.digest).await.map_err(|error| Setback::of(&app.app, error))?;
         let took = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
         log.say(format!("{}: fetched in {}", app.app, seconds(took))).await;
         Ok(())

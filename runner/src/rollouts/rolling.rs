@@ -82,6 +82,11 @@ impl Rollout<'_> {
         log: &StepLog,
     ) -> Result<(), Setback> {
         let leaving = turnover.lose(ready, missing, app.run.replicas);
+        // Where all leave, it is clear who does.
+        let chooser = self.target.as_swarm().filter(|_| !leaving.is_empty() && turnover.has_others());
+        if let Some(swarm) = chooser {
+            return self.let_swarm_choose(swarm, app, turnover, leaving, log).await;
+        }
         let route = turnover.route(&leaving);
         self.go_on()?;
         self.switch(&app.app, &route, log).await?;

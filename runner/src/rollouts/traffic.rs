@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{Rollout, Setback, health::seconds};
@@ -86,16 +85,12 @@ impl Rollout<'_> {
 
     /// Stops containers side by side; each may end in its own time within the grace.
     pub(super) async fn stop_all(&self, leaving: &[Instance], grace: Duration) -> Result<(), Setback> {
-        let stops = leaving.iter().map(|instance| self.target.stop(&instance.name, grace));
-        join_all(stops).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok(())
+        Ok(self.target.stop_all(leaving, grace).await?)
     }
 
     /// Removes containers side by side.
     pub(super) async fn remove_all(&self, leaving: &[Instance]) -> Result<(), Setback> {
-        let removals = leaving.iter().map(|instance| self.target.remove(&instance.name));
-        join_all(removals).await.into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok(())
+        Ok(self.target.remove_all(leaving).await?)
     }
 }
 

@@ -72,6 +72,24 @@ impl Turnover {
         self.staying.drain(..leaving).collect()
     }
 
+    /// Whether old containers stay for now.
+    pub(super) fn has_others(&self) -> bool {
+        !self.staying.is_empty()
+    }
+
+    /// Takes back those that were to leave, until it is known which do.
+    pub(super) fn give_back(&mut self, leaving: Vec<Instance>) {
+        self.staying.splice(..0, leaving);
+    }
+
+    /// Takes out the old containers that do not run any more, of all the app's.
+    pub(super) fn part(&mut self, instances: &[Instance]) -> Vec<Instance> {
+        let runs = |old: &Instance| instances.iter().any(|it| it.name == old.name && it.is_running());
+        let (staying, gone) = std::mem::take(&mut self.staying).into_iter().partition(runs);
+        self.staying = staying;
+        gone
+    }
+
     /// The route that fits, with those that leave still counted.
     pub(super) fn route(&self, leaving: &[Instance]) -> Route {
         let staying =
@@ -153,6 +171,22 @@ mod tests {
         let mut tighter = Turnover::new(&old, "new", None, None);
         assert_eq!((tighter.room(0, 4, 0), tighter.lose(0, 2, 4).len(), tighter.room(0, 4, 0)), (1, 2, 2));
         assert_eq!((tighter.lose(2, 2, 4).len(), tighter.room(2, 4, 0)), (2, 2), "the rest goes as far as it may");
+    }
+
+    #[test]
+    fn those_that_another_chose_leave_instead() {
+        let old: Vec<Instance> = (1..=3).map(|replica| instance("o", replica, true)).collect();
+        let before = route(&old.iter().collect::<Vec<_>>());
+        let mut turnover = Turnover::new(&old, "new", Some("a.test"), Some(&before));
+        let leaving = turnover.lose(1, 0, 3);
+        assert!(turnover.has_others());
+        turnover.give_back(leaving);
+        assert_eq!(turnover.route(&[]), before, "nobody leaves before it is known who does");
+        let left = [instance("o", 1, true), instance("o", 2, false), instance("o", 3, true)];
+        let gone = turnover.part(&left);
+        assert_eq!(names(&gone), [2]);
+        let draining = vec![old[1].upstream.clone().unwrap_or_default()];
+        assert_eq!(turnover.route(&gone), Route { draining, ..route(&[&old[0], &old[2]]) });
     }
 
     #[test]

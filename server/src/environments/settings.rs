@@ -51,7 +51,11 @@ impl Settings {
 
     /// The settings that cannot be kept, as captain.yml has them.
     fn unkept(&self) -> Vec<String> {
-        (self.target == TargetKind::Swarm).then(|| "`target: swarm`".to_owned()).into_iter().collect()
+        // A Swarm does not tell what the containers of other nodes use. The reader of captain.yml refuses it; the settings
+        // may be of a runner with another one.
+        let judges_cpu = matches!(self.strategy, Strategy::Canary { max_cpu: Some(_), .. });
+        let is_blind = self.target == TargetKind::Swarm && judges_cpu;
+        is_blind.then(|| "`max_cpu` with `target: swarm`".to_owned()).into_iter().collect()
     }
 }
 
@@ -85,7 +89,7 @@ mod tests {
         };
         assert_eq!(
             settings.refusal("production").unwrap(),
-            "production takes no releases: it asks for `target: swarm`, which this version of Slipway cannot keep yet; take \
+            "production takes no releases: it asks for `max_cpu` with `target: swarm`, which this version of Slipway cannot keep yet; take \
              that out of captain.yml of the default branch to release there"
         );
         let stored = serde_json::to_string(&settings).unwrap();

@@ -1,6 +1,7 @@
 //! What a release holds: the build's own artifacts, and what stays of apps that the build left out.
 
 use slipway_pipelines::{
+    config::TargetKind,
     plan::ReleasePlan,
     release::{ReleaseSettings, RunSpec},
 };
@@ -103,7 +104,8 @@ fn with_kept(new: Vec<ReleasedApp>, mut kept: Vec<ReleasedApp>, before: &[Releas
 pub(super) fn own_run_spec(own: &ReleasePlan, released: &ReleasePlan, environment: &str, app: &str) -> RunSpec {
     let is_named = own.environments.iter().any(|candidate| candidate.name == environment);
     let plan = if is_named && own.apps.contains_key(app) { own } else { released };
-    run_spec(plan, environment, app)
+    // All of a release runs on one kind of engine.
+    RunSpec { target: target(released, environment), ..run_spec(plan, environment, app) }
 }
 
 /// How an app runs in an environment: its own settings, and the environment's over them.
@@ -112,7 +114,12 @@ fn run_spec(plan: &ReleasePlan, environment: &str, app: &str) -> RunSpec {
     let environment = plan.environments.iter().find(|candidate| candidate.name == environment);
     let over = environment.and_then(|environment| environment.apps.iter().find(|(name, _)| name == app));
     let layers: Vec<&ReleaseSettings> = own.into_iter().chain(over.map(|(_, settings)| settings)).collect();
-    RunSpec::resolve(&layers)
+    RunSpec { target: environment.map(|it| it.target).unwrap_or_default(), ..RunSpec::resolve(&layers) }
+}
+
+/// What runs the containers of an environment, by this plan.
+fn target(plan: &ReleasePlan, environment: &str) -> TargetKind {
+    plan.environments.iter().find(|candidate| candidate.name == environment).map(|it| it.target).unwrap_or_default()
 }
 
 /// Whether two releases hold the same images, run in the same way, whichever builds pushed them.

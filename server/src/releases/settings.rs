@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use slipway_pipelines::release::{HealthCheck, Probe, ReleaseCommands, RunSpec};
+use slipway_pipelines::{
+    config::TargetKind,
+    release::{HealthCheck, Probe, ReleaseCommands, RunSpec},
+};
 use slipway_runner::coordinator::ReleasedApp;
 
 /// A setting that differs.
@@ -54,6 +57,11 @@ fn lines(run: &RunSpec) -> BTreeMap<String, String> {
         ("cpus", run.resources.cpus.map(|cpus| cpus.to_string())),
         ("memory", run.resources.memory.map(bytes)),
         ("pids", run.resources.pids.map(|pids| pids.to_string())),
+        ("reserve cpus", run.resources.reserve.cpus.map(|cpus| cpus.to_string())),
+        ("reserve memory", run.resources.reserve.memory.map(bytes)),
+        ("target", (run.target != TargetKind::Docker).then(|| run.target.word().to_owned())),
+        ("constraints", joined(&run.placement.constraints)),
+        ("preferences", joined(&run.placement.preferences)),
     ];
     lines.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
     let commands = [("before", &run.before), ("after", &run.after)].into_iter().filter(|(_, of)| !of.run.is_empty());
@@ -62,6 +70,10 @@ fn lines(run: &RunSpec) -> BTreeMap<String, String> {
     lines.extend(run.secrets.iter().map(|name| (format!("secret {name}"), "set on the server".to_owned())));
     lines.extend(run.volumes.iter().map(|volume| (format!("volume {}", volume.name), volume.path.clone())));
     lines
+}
+
+fn joined(rules: &[String]) -> Option<String> {
+    (!rules.is_empty()).then(|| rules.join(", "))
 }
 
 fn command_lines(commands: &ReleaseCommands) -> String {
@@ -98,7 +110,7 @@ fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use slipway_pipelines::release::{ReleaseSettings, Resources};
+    use slipway_pipelines::release::{ReleaseSettings, Reservation, Resources};
 
     use super::*;
 
@@ -123,7 +135,12 @@ mod tests {
             replicas: Some(3),
             env: BTreeMap::from([("A".to_owned(), "1".to_owned()), ("B".to_owned(), "3".to_owned())]),
             secrets: vec!["KEY".to_owned()],
-            resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: Some(10_000) }),
+            resources: Some(Resources {
+                cpus: Some(0.5),
+                memory: Some(256 << 20),
+                pids: Some(10_000),
+                reserve: Reservation::default(),
+            }),
             drain_ms: Some(1_500),
             ..before.clone()
         };

@@ -47,6 +47,7 @@ mod steering;
 mod storage;
 mod store;
 mod storm;
+mod swarm;
 mod takeovers;
 mod triggers;
 mod turns;

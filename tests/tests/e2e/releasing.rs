@@ -2,7 +2,7 @@
 //! not push are not released, and what an environment asks for is kept or nothing enters it.
 
 use slipway_pipelines::{
-    config::{Environment, Source, TargetKind},
+    config::{Environment, Source, Strategy, TargetKind},
     plan::ReleasePlan,
     release::ReleaseSettings,
 };
@@ -211,6 +211,11 @@ async fn an_app_without_an_image_keeps_the_build_from_being_released(database: T
     assert_eq!(pipeline.environment("dev").await.name, "dev", "the environments are defined all the same");
 }
 
+/// A strategy that a Swarm cannot keep.
+fn blind_canary() -> Strategy {
+    Strategy::Canary { steps: vec![10], bake_ms: 0, max_cpu: Some(90.0), max_errors: None, max_latency_ms: None }
+}
+
 async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     pipeline.live_in_dev("a").await;
@@ -218,6 +223,7 @@ async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: Tes
     pipeline.roll_out().await;
     let production = Environment {
         target: TargetKind::Swarm,
+        strategy: blind_canary(),
         ..Environment::new("production", Source::Environment { environment: "dev".to_owned() })
     };
     let mut plan = usual_plan();
@@ -230,17 +236,20 @@ async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: Tes
              take that out of captain.yml of the default branch to release there"
         )
     };
-    let expected = refusal("production", "`target: swarm`");
+    let expected = refusal("production", "`max_cpu` with `target: swarm`");
     assert_eq!(pipeline.promote("production").await.unwrap_err().to_string(), expected);
     assert_eq!(pipeline.roll_back("production", Some(1)).await.unwrap_err().to_string(), expected);
     assert_eq!(pipeline.environment("production").await.settings.refusal("production"), Some(expected));
 
     // An environment that a branch feeds refuses by itself, and the build says so.
-    let target = TargetKind::Swarm;
+    let (target, strategy) = (TargetKind::Swarm, blind_canary());
     plan.environments[0] =
-        Environment { target, ..Environment::new("dev", Source::Branch { branch: "main".to_owned() }) };
+        Environment { target, strategy, ..Environment::new("dev", Source::Branch { branch: "main".to_owned() }) };
     let build = pipeline.built("d", built("sha256:d", plan.clone())).await;
-    assert_eq!(build.reason, Some(format!("nothing is released to dev: {}", refusal("dev", "`target: swarm`"))));
+    assert_eq!(
+        build.reason,
+        Some(format!("nothing is released to dev: {}", refusal("dev", "`max_cpu` with `target: swarm`")))
+    );
     assert!(pipeline.try_claim().await.is_none());
     pipeline.built("e", built("sha256:e", usual_plan())).await;
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:e", "once it is taken out, releases go on");
@@ -259,10 +268,11 @@ async fn a_release_that_waited_does_not_enter_an_environment_that_asks_for_more_
     pipeline.coordinator.finish_job(&first.key, of("a", &[])).await.unwrap();
     let JobResult::Built { artifacts, mut release_plan } = of("b", &[]) else { panic!() };
     release_plan.environments[0].target = TargetKind::Swarm;
+    release_plan.environments[0].strategy = blind_canary();
     pipeline.coordinator.finish_job(&second.key, JobResult::Built { artifacts, release_plan }).await.unwrap();
 
     assert!(pipeline.try_claim().await.is_none(), "the waiting release is not handed out");
     let refused = pipeline.release("dev", 1).await;
     assert_eq!(refused.state, ReleaseState::Rejected);
-    assert!(refused.reason.unwrap().contains("dev takes no releases: it asks for `target: swarm`"));
+    assert!(refused.reason.unwrap().contains("dev takes no releases: it asks for `max_cpu` with `target: swarm`"));
 }

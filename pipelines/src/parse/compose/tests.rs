@@ -77,7 +77,7 @@ volumes:
     let expected = ReleaseSettings {
         replicas: Some(3),
         env: pairs(&[("LOG_LEVEL", "info"), ("PRICE", "5$")]),
-        resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: None }),
+        resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: None, ..Resources::default() }),
         volumes: Some(vec![Volume { name: "uploads".to_owned(), path: "/data".to_owned() }]),
         health: Some(health),
         ..ReleaseSettings::default()
@@ -89,7 +89,7 @@ volumes:
         port: Some(9_000),
         command: Some(words(&["serve", "--port", "9000"])),
         env: pairs(&[("MODE", "fast"), ("EMPTY", "")]),
-        resources: Some(Resources { cpus: Some(2.0), memory: Some(64 << 20), pids: None }),
+        resources: Some(Resources { cpus: Some(2.0), memory: Some(64 << 20), pids: None, ..Resources::default() }),
         volumes: Some(vec![Volume { name: "cache".to_owned(), path: "/cache".to_owned() }]),
         health: Some(health),
         ..ReleaseSettings::default()

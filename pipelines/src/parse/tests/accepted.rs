@@ -3,7 +3,7 @@
 use super::parsed;
 use crate::{
     config::{Command, Environment, ReadyProbe, Source, Step},
-    release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
+    release::{HealthCheck, Probe, ReleaseSettings, Reservation, Resources, Volume},
 };
 
 #[test]
@@ -100,7 +100,13 @@ environments:
         env: [("LOG_LEVEL", "info"), ("EMPTY", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         command: Some(words.map(str::to_owned).to_vec()),
         health: Some(health.clone()),
-        resources: Some(Resources { cpus: Some(0.5), memory: Some(256 << 20), pids: Some(10_000) }),
+        resources: Some(Resources {
+            cpus: Some(0.5),
+            memory: Some(256 << 20),
+            pids: Some(10_000),
+            reserve: Reservation::default(),
+        }),
+        placement: None,
         domain: Some("shop.example.com".to_owned()),
         preview: None,
         volumes: Some(vec![Volume { name: "uploads".to_owned(), path: "/data".to_owned() }]),
@@ -113,7 +119,12 @@ environments:
     let over = ReleaseSettings {
         replicas: Some(10),
         health: Some(HealthCheck { timeout_ms: 3_000, ..health }),
-        resources: Some(Resources { cpus: Some(0.5), memory: Some(1 << 30), pids: Some(10_000) }),
+        resources: Some(Resources {
+            cpus: Some(0.5),
+            memory: Some(1 << 30),
+            pids: Some(10_000),
+            reserve: Reservation::default(),
+        }),
         ..ReleaseSettings::default()
     };
     assert_eq!(

@@ -8,7 +8,7 @@ use bollard::{
 };
 
 use super::{
-    DockerTarget, TargetError,
+    DockerTarget, TargetError, check_secrets,
     container::Replica,
     labels::{APP, COMMAND, ENVIRONMENT, RELEASE, of_environment},
 };
@@ -109,7 +109,7 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails, or a secret is not set.
     pub async fn start_command(&self, command: ReleaseCommand<'_>, name: &str) -> Result<(), TargetError> {
-        self.check_secrets(name, command.app)?;
+        check_secrets(&self.secrets, name, command.app)?;
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let created = self.engine.create_container(Some(options), self.command_container(command)).await;
         if let Err(failure) = created {

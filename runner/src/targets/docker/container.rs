@@ -84,7 +84,7 @@ impl Placement {
 }
 
 /// The container's variables. A secret comes before a plain variable of the same name.
-fn variables(run: &RunSpec, secrets: &[SecretValue]) -> Vec<String> {
+pub(crate) fn variables(run: &RunSpec, secrets: &[SecretValue]) -> Vec<String> {
     let plain = run.env.iter().filter(|(name, _)| !run.secrets.contains(name));
     let secret = secrets.iter().filter(|secret| run.secrets.contains(&secret.name));
     plain
@@ -99,12 +99,12 @@ pub(super) fn restart_policy(name: RestartPolicyNameEnum) -> RestartPolicy {
 
 /// The engine counts CPUs in billionths.
 #[allow(clippy::cast_possible_truncation, reason = "a number of CPUs that does not fit was refused with captain.yml")]
-fn nano_cpus(cpus: f64) -> i64 {
+pub(crate) fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9) as i64
 }
 
 /// The command by which the engine tells how the app is, where that is how it is asked.
-fn health_command(check: &HealthCheck) -> Option<HealthConfig> {
+pub(crate) fn health_command(check: &HealthCheck) -> Option<HealthConfig> {
     let Probe::Command { command } = &check.probe else { return None };
     let nanoseconds = |ms: u64| Some(i64::try_from(ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX));
     Some(HealthConfig {
@@ -119,7 +119,7 @@ fn health_command(check: &HealthCheck) -> Option<HealthConfig> {
 
 /// What an app writes is kept in parts that are let go of, so that it never fills the host's disk: 100 MB by the `local`
 /// driver's own measure. <https://docs.docker.com/engine/logging/drivers/local/>
-fn bounded_log() -> HostConfigLogConfig {
+pub(crate) fn bounded_log() -> HostConfigLogConfig {
     HostConfigLogConfig { typ: Some("local".to_owned()), config: None }
 }
 
@@ -140,7 +140,7 @@ mod tests {
             port: Some(8080),
             env: [("LOG_LEVEL".to_owned(), "info".to_owned()), ("TOKEN".to_owned(), "shadowed".to_owned())].into(),
             secrets: vec!["TOKEN".to_owned()],
-            resources: Some(Resources { cpus: Some(0.5), memory: Some(256), pids: None }),
+            resources: Some(Resources { cpus: Some(0.5), memory: Some(256), pids: None, ..Resources::default() }),
             volumes: Some(vec![Volume { name: "uploads".into(), path: "/data".into() }]),
             ..ReleaseSettings::default()
         };

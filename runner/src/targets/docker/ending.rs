@@ -8,7 +8,7 @@ use bollard::{
     models::{ContainerState, ContainerStateStatusEnum},
     query_parameters::{LogsOptionsBuilder, WaitContainerOptionsBuilder},
 };
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::{DockerTarget, TargetError};
 use crate::coordinator::LogStream;
@@ -56,19 +56,27 @@ impl DockerTarget {
     /// The last lines that the container wrote; as many as could be had.
     pub async fn last_lines(&self, name: &str, count: usize) -> Vec<(LogStream, String)> {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string()).build();
-        let parts = self.engine.logs(name, Some(options)).take(count * 4).try_collect::<Vec<LogOutput>>();
-        let parts = match tokio::time::timeout(LINES_WITHIN, parts).await {
-            Ok(Ok(parts)) => parts,
-            _ => return Vec::new(),
-        };
-        let lines = parts.into_iter().flat_map(|part| {
-            let stream = if matches!(part, LogOutput::StdErr { .. }) { LogStream::Err } else { LogStream::Out };
-            let text = String::from_utf8_lossy(&part.into_bytes()).into_owned();
-            let cut = |line: &str| (stream, line.chars().take(LINE_LIMIT).collect());
-            text.lines().map(cut).collect::<Vec<(LogStream, String)>>()
-        });
-        lines.collect()
+        last_lines(self.engine.logs(name, Some(options)), count).await
     }
+}
+
+/// What an engine hands out of somebody's last lines, as far as it comes in time.
+pub(crate) async fn last_lines(
+    parts: impl Stream<Item = Result<LogOutput, Error>>,
+    count: usize,
+) -> Vec<(LogStream, String)> {
+    let parts = parts.take(count * 4).try_collect::<Vec<LogOutput>>();
+    let parts = match tokio::time::timeout(LINES_WITHIN, parts).await {
+        Ok(Ok(parts)) => parts,
+        _ => return Vec::new(),
+    };
+    let lines = parts.into_iter().flat_map(|part| {
+        let stream = if matches!(part, LogOutput::StdErr { .. }) { LogStream::Err } else { LogStream::Out };
+        let text = String::from_utf8_lossy(&part.into_bytes()).into_owned();
+        let cut = |line: &str| (stream, line.chars().take(LINE_LIMIT).collect());
+        text.lines().map(cut).collect::<Vec<(LogStream, String)>>()
+    });
+    lines.collect()
 }
 
 /// Whether a state is one in which the container serves.

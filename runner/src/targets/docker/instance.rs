@@ -29,8 +29,10 @@ pub struct Instance {
     pub state: InstanceState,
     /// Where it takes connections: `address:port`, while it runs and if its app listens at all.
     pub upstream: Option<String>,
-    /// Its address in the environment's network, while it runs.
+    /// Its address, in the environment's network or of its node, while it runs.
     pub address: Option<String>,
+    /// Why it does not run, where the engine says so.
+    pub waits: Option<String>,
     pub(super) labels: HashMap<String, String>,
 }
 
@@ -72,6 +74,43 @@ impl Instance {
         self.state == InstanceState::Running
     }
 
+    /// The slot of a Swarm's service, with the address of the node that its task runs on and the port that leads to it.
+    pub(crate) fn of_task(
+        id: String,
+        name: String,
+        image: String,
+        replica: u32,
+        state: InstanceState,
+        (address, port): (Option<String>, Option<u16>),
+        labels: HashMap<String, String>,
+    ) -> Self {
+        let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+        Instance {
+            id,
+            name,
+            image,
+            attached: true,
+            release: label(RELEASE),
+            app: label(APP),
+            replica,
+            state,
+            upstream: address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}")),
+            address,
+            waits: None,
+            labels,
+        }
+    }
+
+    /// With the reason why it does not run.
+    pub(crate) fn waiting(self, waits: Option<String>) -> Self {
+        Instance { waits, ..self }
+    }
+
+    /// Whether it carries this label.
+    pub(crate) fn says(&self, key: &str, value: &str) -> bool {
+        self.labels.get(key).is_some_and(|found| found == value)
+    }
+
     /// An instance that no engine has seen, for the models of tests.
     #[cfg(test)]
     pub(crate) fn for_model(
@@ -95,6 +134,7 @@ impl Instance {
             state,
             upstream,
             address,
+            waits: None,
             labels: HashMap::new(),
         }
     }
@@ -157,6 +197,7 @@ impl Instance {
             state,
             upstream: address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}")),
             address,
+            waits: None,
             labels,
         }
     }

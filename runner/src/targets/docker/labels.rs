@@ -18,7 +18,7 @@ pub const COMMAND: &str = "slipway.command";
 pub const PORT: &str = "slipway.port";
 
 /// The labels of what belongs to an environment as a whole: its network, its volumes.
-pub(super) fn of_environment(runner: &str, environment: &str) -> HashMap<String, String> {
+pub(crate) fn of_environment(runner: &str, environment: &str) -> HashMap<String, String> {
     [(KIND, KIND_RELEASE), (RUNNER, runner), (ENVIRONMENT, environment)]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value.to_owned()))

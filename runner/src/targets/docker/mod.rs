@@ -31,6 +31,10 @@ pub use labels::{APP, COMMAND, ENVIRONMENT, PORT, RELEASE, REPLICA};
 pub use names::EnvironmentNames;
 pub use vitals::{Resident, Vitals, residents, vitals};
 
+pub(crate) use container::{bounded_log, health_command, nano_cpus, variables};
+pub(crate) use ending::last_lines;
+pub(crate) use labels::of_environment;
+
 use crate::{
     coordinator::{RegistryCredential, ReleasedApp, SecretValue},
     engine::{Engine, EngineError, labels as kinds},
@@ -67,28 +71,51 @@ pub enum TargetError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Somebody else's container has the name.
-    #[error("a container named {name} is there that this release did not make. Remove or rename it, and release again")]
+    /// Somebody else's container or service has the name.
+    #[error("something named {name} is there that this release did not make. Remove or rename it, and release again")]
     Foreign {
-        /// The container's name.
+        /// The name.
         name: String,
     },
     /// A container cannot be made, because a secret of it is not set any more.
-    #[error("the container {name} needs the secret {secret}, which is not set")]
+    #[error("{name} needs the secret {secret}, which is not set")]
     NoSecret {
-        /// The container's name.
+        /// The container's or service's name.
         name: String,
         /// The secret's name.
         secret: String,
     },
-    /// A container does not stay as it was put.
-    #[error("the container {name} keeps changing under Slipway's hands: it is {state}. See what else manages it")]
+    /// A container or service does not stay as it was put.
+    #[error("{name} keeps changing under Slipway's hands: it is {state}. See what else manages it")]
     Unstable {
-        /// The container's name.
+        /// The container's or service's name.
         name: String,
         /// The state that it was last found in.
         state: String,
     },
+    /// The engine is no manager of a Swarm.
+    #[error(
+        "the Docker engine at {address} is no manager of a Swarm: make it one with `docker swarm init` or `docker node promote`, or have a runner beside a manager host the environment"
+    )]
+    NoManager {
+        /// Where the engine is.
+        address: String,
+    },
+    /// A network of one node alone has the name of the Swarm's.
+    #[error("a network named {name} is there that does not reach over the Swarm's nodes. Remove it, and release again")]
+    OtherNetwork {
+        /// The network's name.
+        name: String,
+    },
+}
+
+/// What needs a secret that is not set must not be made.
+pub(crate) fn check_secrets(secrets: &[SecretValue], name: &str, app: &ReleasedApp) -> Result<(), TargetError> {
+    let set = |secret: &&String| secrets.iter().any(|value| value.name == **secret);
+    match app.run.secrets.iter().find(|secret| !set(secret)) {
+        Some(secret) => Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() }),
+        None => Ok(()),
+    }
 }
 
 impl DockerTarget {
@@ -263,7 +290,7 @@ impl DockerTarget {
     }
 
     async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
-        self.check_secrets(name, replica.app)?;
+        check_secrets(&self.secrets, name, replica.app)?;
         let created = self.try_create(name, replica).await;
         let Err(error) = created else { return Ok(()) };
         if error.is_conflict() {
@@ -275,15 +302,6 @@ impl DockerTarget {
         }
         self.pull(&replica.app.image, &replica.app.digest).await?;
         self.try_create(name, replica).await.map_err(TargetError::from)
-    }
-
-    /// A container without a secret that it names must not be made.
-    fn check_secrets(&self, name: &str, app: &ReleasedApp) -> Result<(), TargetError> {
-        let set = |secret: &&String| self.secrets.iter().any(|value| value.name == **secret);
-        match app.run.secrets.iter().find(|secret| !set(secret)) {
-            Some(secret) => Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() }),
-            None => Ok(()),
-        }
     }
 
     async fn try_create(&self, name: &str, replica: Replica<'_>) -> Result<(), EngineError> {

@@ -31,6 +31,14 @@ impl EnvironmentNames {
         format!("slipway-{}-{}-r{release_number}-{replica}-{}", self.slug, slug(app), self.tail)
     }
 
+    /// An app of a release as a service of a Swarm, whose names have at most 63 characters.
+    #[must_use]
+    pub fn service(&self, app: &str, release_number: i64) -> String {
+        let short = slug(app);
+        let app = if short.len() <= SERVICE_SLUG_LIMIT { short } else { format!("{:08x}", fnv1a(app)) };
+        format!("slipway-{}-{app}-r{release_number}", self.tail)
+    }
+
     /// A command of an app in a release: `which` says when and in which place.
     #[must_use]
     pub fn command(&self, app: &str, release_number: i64, which: &str) -> String {
@@ -68,6 +76,9 @@ impl EnvironmentNames {
 /// The longest part of a name that is taken over as it is.
 const SLUG_LIMIT: usize = 40;
 
+/// The longest part of a service's name that is taken over as it is: ten for the environment, twenty for the number.
+const SERVICE_SLUG_LIMIT: usize = 22;
+
 /// A name in lower-case letters, digits and dashes. Where that loses something, a short hash of the name follows, so
 /// that `shop/web` and `shop.web` stay two.
 fn slug(name: &str) -> String {
@@ -98,6 +109,8 @@ mod tests {
         let names = EnvironmentNames::new("01JABCDEFGHJKMNPQRSTVWXYZ0", "production");
         assert_eq!(names.network(), "slipway-production-qrstvwxyz0");
         assert_eq!(names.container("web", 12, 2), "slipway-production-web-r12-2-qrstvwxyz0");
+        assert_eq!(names.service("web", 12), "slipway-qrstvwxyz0-web-r12");
+        assert!(names.service(&"a".repeat(200), i64::MAX).len() <= 63);
         assert_eq!(names.volume("uploads"), "slipway-qrstvwxyz0-uploads");
         assert_eq!(names.route("web"), "slipway-qrstvwxyz0-web");
         assert!(names.owns_route("slipway-qrstvwxyz0-web") && !names.owns_route("slipway-qrstvwxyz00-web"));

@@ -1,0 +1,84 @@
+//! What is different where the environment is on a Swarm: what it cannot do yet, and who chooses which old tasks end.
+
+use slipway_pipelines::config::Strategy;
+
+use super::{Rollout, Setback, of_app, turnover::Turnover};
+use crate::{
+    coordinator::ReleasedApp,
+    reporter::StepLog,
+    targets::{
+        Target,
+        docker::{DockerTarget, Instance},
+        swarm::SwarmTarget,
+    },
+};
+
+impl Rollout<'_> {
+    /// That the release can run on its kind of engine, and is not to move the environment from one kind to another.
+    pub(super) async fn check_target(&self) -> Result<(), Setback> {
+        let kind = self.work.release.target();
+        if let Some(previous) = self.work.previous.as_ref().filter(|previous| previous.target() != kind) {
+            let (name, from, to) = (&self.work.environment_name, previous.target().word(), kind.word());
+            return Err(Setback::Failed(format!(
+                "{name} runs with `target: {from}`, and a release does not move it to `target: {to}`; give captain.yml another \
+                 environment with that target, and take this one out once nobody needs it"
+            )));
+        }
+        let Some(swarm) = self.target.as_swarm() else { return Ok(()) };
+        for app in &self.work.release.apps {
+            if let Some(what) = self.unkept(app) {
+                return Err(Setback::of(&app.app, format!("{what}; see `target` in docs/captain-yml.md")));
+            }
+        }
+        if matches!(self.work.strategy, Strategy::Canary { max_cpu: Some(_), .. }) {
+            let reason = "a Swarm does not tell what other nodes' containers use: take `max_cpu` out of the strategy";
+            return Err(Setback::Failed(reason.to_owned()));
+        }
+        Ok(swarm.check_manager().await?)
+    }
+
+    /// captain.yml with these settings is refused; a release may be of before the environment was on a Swarm.
+    fn unkept(&self, app: &ReleasedApp) -> Option<&'static str> {
+        let has_commands = !app.run.before.run.is_empty() || !app.run.after.run.is_empty();
+        if !app.run.volumes.is_empty() {
+            Some("volumes are not kept on a Swarm, where each node has one of its own")
+        } else if has_commands && self.work.runs_commands {
+            Some("commands of a release do not run on a Swarm yet")
+        } else {
+            None
+        }
+    }
+
+    /// The engine that commands of a release run on.
+    pub(super) fn commands_engine(&self) -> Result<&DockerTarget, Setback> {
+        match &self.target {
+            Target::Docker(docker) => Ok(docker),
+            Target::Swarm(_) => Err(Setback::Failed("commands of a release do not run on a Swarm yet".to_owned())),
+        }
+    }
+
+    /// Lets Swarm end as many of the old tasks as would leave, takes those that it chose out of the route, and waits
+    /// until they have ended: they may finish their requests for as long as the app drains.
+    pub(super) async fn let_swarm_choose(
+        &self,
+        swarm: &SwarmTarget,
+        app: &ReleasedApp,
+        turnover: &mut Turnover,
+        leaving: Vec<Instance>,
+        log: &StepLog,
+    ) -> Result<(), Setback> {
+        let count = leaving.len();
+        let plural = if count == 1 { "" } else { "s" };
+        turnover.give_back(leaving.clone());
+        self.go_on()?;
+        self.switch(&app.app, &turnover.route(&[]), log).await?;
+        log.say(format!("Swarm ends {count} old task{plural}")).await;
+        self.go_on()?;
+        swarm.scale_down(&leaving).await?;
+        let running = of_app(self.target.instances().await?, &app.app);
+        let gone = turnover.part(&running);
+        self.switch(&app.app, &turnover.route(&gone), log).await?;
+        let ended = swarm.wait_until_ended(&gone, self.drain_limit(&app.app));
+        Ok(self.unless_stopped(ended).await??)
+    }
+}

@@ -1,0 +1,211 @@
+//! An environment on a Swarm of two engines: released, updated, returned from, tried as a canary, and served while one of
+//! the nodes is lost and comes back.
+
+use serde_json::Value;
+use slipway_tests::{
+    databases::TestDatabase,
+    house::{House, LONG},
+    images::{failing_app, web_app},
+    load::Load,
+    registry::RegistryFixture,
+    slipway::Setup,
+    swarm::OwnSwarm,
+    wait::until,
+};
+
+const DOMAIN: &str = "swarm.localhost";
+const REPLICAS: usize = 4;
+
+struct Place {
+    // Before the Swarm, which the house's runner works with.
+    house: House,
+    swarm: OwnSwarm,
+}
+
+impl Place {
+    /// The registry asks for a login: the nodes can only have it from Slipway.
+    async fn open() -> Self {
+        let mut swarm = OwnSwarm::start().await;
+        let registry = RegistryFixture::protected().await;
+        swarm.reach(registry.port());
+        let setup = Setup::new().with("SLIPWAY_RUNNER_DOCKER_HOST", &swarm.manager.host());
+        let house = House::furnished(TestDatabase::sqlite(), registry, setup).await;
+        for login in house.registry.credentials() {
+            let arguments = ["registry", "login", &login.host, "--username", &login.username];
+            let said = house.slipway.command(&arguments, &login.password).await;
+            assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        }
+        Place { house, swarm }
+    }
+
+    /// Pushes a version, with more settings of the environment.
+    async fn push(&self, files: Vec<(&'static str, String)>, environment: &str) {
+        self.push_with(files, environment, "1m").await;
+    }
+
+    /// The same for one that has this time to become healthy.
+    async fn push_with(&self, files: Vec<(&'static str, String)>, environment: &str, start: &str) {
+        let image = self.house.image();
+        let captain = format!(
+            "web:\n  build: Dockerfile\n  image: {image}\n  release:\n    port: 8080\n    replicas: {REPLICAS}\n    \
+             domain: {DOMAIN}\n    drain: 5s\n    resources: {{memory: 64M, reserve: {{memory: 8M}}}}\n    \
+             placement: {{constraints: [node.platform.os==linux], preferences: [spread=node.labels.zone]}}\n    \
+             health: {{http: /health, interval: 500ms, timeout: 2s, retries: 3, start: {start}}}\n\
+             environments: {{dev: {{from: {{branch: main}}, target: swarm{environment}}}}}\n"
+        );
+        let mut files = files;
+        for (path, text) in &mut files {
+            if *path == "Dockerfile" {
+                // An app that finishes what it was asked before it ends.
+                *text = text.replace("trap 'exit 0' TERM", "trap 'sleep 1; exit 0' TERM");
+            }
+        }
+        files.push(("captain.yml", captain));
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let number = self.house.push("main", &files).await;
+        self.house.build_in(number, "succeeded").await;
+    }
+
+    /// Waits until a release has failed, and tells why.
+    async fn failed(&self, number: i64) -> String {
+        let release = until(&format!("release {number} to fail"), LONG, async || {
+            let found = self.house.release("dev", number).await?;
+            assert_ne!(found["state"], "live", "{found:#}\n{}", self.house.slipway.output());
+            (found["state"] == "failed").then_some(found)
+        })
+        .await;
+        release["reason"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until every replica is told to be healthy, and returns their addresses without the ports.
+    async fn settled(&self) -> Vec<String> {
+        until("every replica to be healthy", LONG, async || {
+            let environment: Value = self.house.ask("environments/dev").await.expect(200).json();
+            let replicas = environment["replicas"].as_array()?.clone();
+            let well = replicas.iter().filter(|it| it["condition"] == "healthy");
+            let mut nodes: Vec<String> =
+                well.filter_map(|it| Some(it["address"].as_str()?.split_once(':')?.0.to_owned())).collect();
+            nodes.sort();
+            (nodes.len() == REPLICAS).then_some(nodes)
+        })
+        .await
+    }
+
+    fn both(&self) -> Vec<String> {
+        [self.swarm.of_manager(), self.swarm.of_worker()].into_iter().flat_map(|node| [node.clone(), node]).collect()
+    }
+}
+
+fn expect_none_lost(what: &str, answers: &slipway_tests::load::Answers) {
+    assert!(answers.failed.is_empty(), "{what}: {} of {}: {:?}", answers.failed.len(), answers.total(), answers.failed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_environment_on_a_swarm() {
+    let mut place = Place::open().await;
+    place.push(web_app("one", true), "").await;
+    place.house.live("dev", 1).await;
+    assert_eq!(place.settled().await, place.both(), "spread over the zones, and fetched by both nodes");
+    assert!(place.house.visit(DOMAIN).await.contains("one"));
+    place.is_found_by_its_name().await;
+
+    let mut load = Load::gentle(&place.house.caddy.url(), DOMAIN);
+    load.answers(10).await;
+    place.push(web_app("two", true), "").await;
+    place.house.live("dev", 2).await;
+    load.sees("two").await;
+    assert_eq!(place.swarm.services().len(), 1, "{:?}", place.swarm.services());
+
+    place.push_with(web_app("sick", false), "", "4s").await;
+    let reason = place.failed(3).await;
+    assert!(reason.contains("did not become healthy within 4 s: GET /health answered 404"), "{reason}");
+    place.push(ends_at_once(), "").await;
+    let reason = place.failed(4).await;
+    assert!(reason.contains("ended with exit code 7 before it was healthy"), "{reason}");
+    expect_none_lost("an update and two that returned", &load.finish().await);
+    assert!(place.house.visit(DOMAIN).await.contains("two"));
+    assert_eq!(place.settled().await, place.both());
+    assert_eq!(place.swarm.services().len(), 1, "{:?}", place.swarm.services());
+
+    place.loses_a_node_and_has_it_back().await;
+    place.is_tried_as_a_canary().await;
+    place.is_restored().await;
+}
+
+/// A version that writes a line and ends.
+fn ends_at_once() -> Vec<(&'static str, String)> {
+    let mut files = web_app("ends", true);
+    for (path, text) in &mut files {
+        if *path == "Dockerfile" {
+            *text = text.replace("echo serving;", "echo cannot; exit 7;");
+        }
+    }
+    files
+}
+
+impl Place {
+    /// Within the environment's network, every task is behind the app's name, whichever node it runs on.
+    async fn is_found_by_its_name(&self) {
+        let container = self.swarm.manager.docker(&["ps", "--quiet", "--filter", "label=slipway.app=web"]).remove(0);
+        until("every task behind the app's name", LONG, async || {
+            let told = self.swarm.manager.docker(&["exec", &container, "sh", "-c", "nslookup web; true"]);
+            let found = told.iter().filter(|line| line.starts_with("Address") && line.contains(" 10.")).count();
+            (found == REPLICAS).then_some(())
+        })
+        .await;
+    }
+
+    async fn loses_a_node_and_has_it_back(&mut self) {
+        let mut load = Load::gentle(&self.house.caddy.url(), DOMAIN);
+        load.answers(10).await;
+        self.swarm.worker.kill();
+        let manager = self.swarm.of_manager();
+        until("Swarm to move the tasks, and requests to follow them", LONG, async || {
+            (self.settled().await == vec![manager.clone(); REPLICAS]).then_some(())
+        })
+        .await;
+        load.answers(20).await;
+        // What the node was answering when it was lost has no other end.
+        let answers = load.finish().await;
+        assert!(answers.failed.len() as u64 * 10 < answers.total(), "{answers:?}");
+        let mut load = Load::gentle(&self.house.caddy.url(), DOMAIN);
+        self.swarm.worker.resume().await;
+        until("the node to be back", LONG, async || (self.swarm.ready() == 2).then_some(())).await;
+        load.answers(20).await;
+        expect_none_lost("a node that came back", &load.finish().await);
+        let drifts = self.house.ask("environments/dev/drifts").await.expect(200).json();
+        let told = drifts["items"].as_array().unwrap();
+        let is_left = |drift: &Value| drift["done"] == "left to Swarm, and no request is led to it";
+        let is_told = |kind: &str| told.iter().any(|drift| drift["kind"] == kind && is_left(drift));
+        assert!(is_told("environment.drifted") && is_told("environment.healed"), "{told:#?}");
+    }
+
+    async fn is_tried_as_a_canary(&self) {
+        let strategy = ", strategy: {canary: [50%], bake: 2s}";
+        self.push(failing_app("broken"), strategy).await;
+        let load = Load::gentle(&self.house.caddy.url(), DOMAIN);
+        let reason = self.failed(5).await;
+        assert!(reason.contains("at 50 % of the traffic") && reason.contains("answers were 5xx"), "{reason}");
+        drop(load.finish().await);
+        self.push(web_app("three", true), strategy).await;
+        let mut load = Load::gentle(&self.house.caddy.url(), DOMAIN);
+        self.house.live("dev", 6).await;
+        load.sees("three").await;
+        expect_none_lost("a canary", &load.finish().await);
+        let steps = self.house.log("environments/dev/releases/6", 1, 1).await.join("\n");
+        assert!(steps.contains(&format!("50 % of {DOMAIN} now leads to")), "{steps}");
+        assert_eq!(self.settled().await, self.both(), "the node that came back has its part again");
+    }
+
+    async fn is_restored(&self) {
+        for service in self.swarm.services() {
+            drop(self.swarm.manager.docker(&["service", "rm", &service]));
+        }
+        let repository = self.house.webhook.repository.clone();
+        let restored = self.house.slipway.command(&["environment", "restore", &repository, "dev", "--wait"], "").await;
+        assert!(restored.status.success(), "{restored:?}");
+        assert_eq!(self.settled().await, self.both());
+        assert!(self.house.visit(DOMAIN).await.contains("three"));
+        assert_eq!(self.swarm.tasks().len(), REPLICAS);
+    }
+}
