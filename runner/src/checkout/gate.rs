@@ -22,6 +22,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::address::Place;
 
@@ -62,6 +63,8 @@ pub(super) struct Way {
     pub(super) url: String,
     known: Arc<Known>,
     turned_away: Arc<Mutex<Option<String>>>,
+    /// Cancelled when the gate closes: nobody waits on a line through it any longer.
+    closed: CancellationToken,
 }
 
 impl Way {
@@ -93,7 +96,7 @@ impl Gate {
     pub(super) async fn open(known: Known) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let way = Way { url, known: Arc::new(known), turned_away: Arc::default() };
+        let way = Way { url, known: Arc::new(known), ..Way::default() };
         let keeper = Arc::new(way.clone());
         let serving = tokio::spawn(async move {
             // A listener that fails leaves whoever connects to the limits of its own.
@@ -113,6 +116,7 @@ impl Gate {
 impl Drop for Gate {
     fn drop(&mut self) {
         self.serving.abort();
+        self.way.closed.cancel();
     }
 }
 
@@ -145,13 +149,13 @@ async fn answer(request: Request<Incoming>, keeper: &Way) -> Response<BoxBody<By
         Err(Unmet::Silent(error)) => return refused(StatusCode::BAD_GATEWAY, &format!("{host}: {error}")),
     };
     if request.method() == Method::CONNECT {
-        tokio::spawn(async move {
+        tokio::spawn(keeper.closed.clone().run_until_cancelled_owned(async move {
             if let Ok(client) = upgrade::on(request).await {
                 let (mut client, mut line) = (TokioIo::new(client), line);
                 // Whoever hangs up ends it; there is nobody left to tell.
                 let _ = tokio::io::copy_bidirectional(&mut client, &mut line).await;
             }
-        });
+        }));
         return Response::new(Empty::new().map_err(|never| match never {}).boxed());
     }
     match forward(request, line).await {
