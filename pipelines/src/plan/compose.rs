@@ -1,5 +1,7 @@
 //! Environments that a compose file describes.
 
+use std::collections::BTreeMap;
+
 use super::{PlanError, Tree};
 use crate::{
     config::{Config, Environment},
@@ -16,16 +18,44 @@ pub(super) fn environments(
     told: &mut Vec<String>,
 ) -> Result<Vec<Environment>, PlanError> {
     let mut environments = config.environments.clone();
+    let mut read: BTreeMap<String, Vec<(String, ReleaseSettings)>> = BTreeMap::new();
     for environment in &mut environments {
-        let Some(path) = &environment.compose else { continue };
+        let Some(path) = environment.compose.clone() else { continue };
         let wrong = |problems| PlanError::Compose { environment: environment.name.clone(), problems };
-        let text = tree.compose.get(path).ok_or_else(|| wrong(missing(path)))?;
-        let composed = compose::read(path, text, &config.apps).map_err(wrong)?;
-        let warnings = composed.warnings.0.into_iter();
-        told.extend(warnings.map(|warning| Diagnostic { excerpt: String::new(), link: None, ..warning }.to_string()));
-        environment.apps = laid_over(&environment.apps, composed.apps);
+        if !read.contains_key(&path) {
+            let text = tree.compose.get(&path).ok_or_else(|| wrong(missing(&path)))?;
+            let composed = compose::read(&path, text, &config.apps).map_err(wrong)?;
+            let warnings = composed.warnings.0.into_iter();
+            told.extend(
+                warnings.map(|warning| Diagnostic { excerpt: String::new(), link: None, ..warning }.to_string()),
+            );
+            read.insert(path.clone(), composed.apps);
+        }
+        let composed = read.get(&path).map_or_else(Vec::new, Clone::clone);
+        told.extend(hidden(environment, &composed));
+        environment.apps = laid_over(&environment.apps, composed);
     }
     Ok(environments)
+}
+
+/// What the file says of limits and health that captain.yml says as well: what stands there is completed from the app's own
+/// settings when it is read, and goes over the file's as a whole.
+fn hidden(environment: &Environment, composed: &[(String, ReleaseSettings)]) -> Vec<String> {
+    let mut told = Vec::new();
+    for (app, over) in &environment.apps {
+        let Some((_, file)) = composed.iter().find(|(name, _)| name == app) else { continue };
+        let both = [
+            ("resources", over.resources.is_some() && file.resources.is_some()),
+            ("health", over.health.is_some() && file.health.is_some()),
+        ];
+        told.extend(both.into_iter().filter(|(_, both)| *both).map(|(key, _)| {
+            format!(
+                "the environment {}: \"{key}\" of {app} in captain.yml goes over all that its compose file says of it",
+                environment.name
+            )
+        }));
+    }
+    told
 }
 
 fn missing(path: &str) -> Diagnostics {

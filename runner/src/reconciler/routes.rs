@@ -46,7 +46,10 @@ impl Keeper {
     /// The route of an app as it should be; none where there should be none, or nobody can be led to.
     fn route(&self, app: &ReleasedApp, instances: &[Instance]) -> Option<Route> {
         let domain = app.run.domain.as_ref().filter(|_| app.run.replicas > 0)?;
-        let own: Vec<&Instance> = instances.iter().filter(|it| it.app == app.app && it.upstream.is_some()).collect();
+        // What another release may have left beside this one takes no traffic.
+        let is_own =
+            |it: &&Instance| it.app == app.app && it.release == self.wanted.release.release && it.upstream.is_some();
+        let own: Vec<&Instance> = instances.iter().filter(is_own).collect();
         let well: Vec<&Instance> = own.iter().copied().filter(|it| self.is_well(&it.app, it.replica)).collect();
         let chosen = if well.is_empty() { own } else { well };
         let upstreams: Vec<String> = chosen.into_iter().filter_map(|it| it.upstream.clone()).collect();

@@ -24,6 +24,11 @@ impl Rollout<'_> {
                  environment with that target, and take this one out once nobody needs it"
             )));
         }
+        if let Some(app) = self.work.release.apps.iter().find(|app| app.run.target != kind) {
+            let reason =
+                "it was built when the environment had another `target`; build it again, for the environment's own";
+            return Err(Setback::of(&app.app, reason.to_owned()));
+        }
         let Some(swarm) = self.target.as_swarm() else { return Ok(()) };
         for app in &self.work.release.apps {
             if let Some(what) = self.unkept(app) {

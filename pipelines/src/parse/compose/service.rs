@@ -1,7 +1,7 @@
 //! One service of a compose file as the settings of an app.
 
 use super::super::{
-    fields::{boolean, command, duration, map, number, or_report, pairs, shown, text, texts},
+    fields::{boolean, check_apart, command, duration, map, number, or_report, pairs, shown, text, texts},
     quantities,
     release::{MAX_CPUS, MAX_REPLICAS, PIDS, volume},
 };
@@ -31,7 +31,11 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
             "image" | "build" | "restart" => {}
             "command" if node.value == Value::Null => {}
             "command" => settings.command = command(node, report),
-            "environment" => settings.env = environment(node, report).into_iter().collect(),
+            "environment" => {
+                let env = environment(node, report);
+                check_apart(&env, &own.secrets, field.place, report);
+                settings.env = env.into_iter().collect();
+            }
             "expose" | "ports" => ports.extend(self::ports(node, report)),
             "volumes" => settings.volumes = Some(volumes(node, report)),
             "networks" => networks(node, report),
@@ -82,6 +86,9 @@ fn environment(node: &Node, report: &mut Report<'_>) -> Vec<(String, String)> {
     let mut read = Vec::new();
     for (assignment, place) in texts(node, "an assignment such as LOG_LEVEL=info", report).unwrap_or_default() {
         match assignment.split_once('=') {
+            Some((name, _)) if name.contains(|c: char| c.is_whitespace() || c == '\0') => {
+                report.add(place, Problem::new(format!("\"{}\" cannot be a variable's name", shown(name))));
+            }
             Some((name, value)) if !name.is_empty() => read.push((name.to_owned(), value.to_owned())),
             _ => report.add(place, without_value(assignment)),
         }
@@ -103,6 +110,10 @@ fn port(node: &Node, report: &mut Report<'_>) -> Option<u16> {
     if let Value::Map(fields) = &node.value {
         if fields.iter().any(|field| field.key == "published") {
             unpublished(node.place, report);
+        }
+        let is_tcp = |field: &Entry| field.key != "protocol" || field.value.value == Value::Scalar("tcp".to_owned());
+        if let Some(other) = fields.iter().find(|field| !is_tcp(field)) {
+            report.add(other.place, Problem::new("the proxy leads to TCP ports alone").expected("protocol: tcp"));
         }
         let target = fields.iter().find(|field| field.key == "target");
         return target.and_then(|target| number(&target.value, 1..=u16::MAX, report));
@@ -147,7 +158,11 @@ fn volumes(node: &Node, report: &mut Report<'_>) -> Vec<Volume> {
             _ => text(item, "a volume such as uploads:/data", report)
                 .map(|short| short.trim_end_matches(":rw").to_owned()),
         };
-        volumes.extend(short.and_then(|short| or_report(volume(&short), item.place, report)));
+        let Some(volume) = short.and_then(|short| or_report(volume(&short), item.place, report)) else { continue };
+        if volumes.iter().any(|other| other.path == volume.path) {
+            report.add(item.place, Problem::new(format!("two volumes at \"{}\"", volume.path)));
+        }
+        volumes.push(volume);
     }
     volumes
 }

@@ -1,6 +1,4 @@
-//! What a compose file means before anything is read of it: merged maps, and variables in its texts.
-
-use std::collections::HashSet;
+//! What a compose file means before anything is read of it: variables in its texts.
 
 use super::super::fields::shown;
 use crate::{
@@ -8,10 +6,7 @@ use crate::{
     document::{Entry, Node, Value},
 };
 
-/// The key by which YAML merges maps: <https://yaml.org/type/merge.html>.
-const MERGE: &str = "<<";
-
-/// The tree with maps merged and variables put in.
+/// The tree with variables put in.
 ///
 /// Nobody's shell stands behind a release: a variable has its default, or is an error. An image's tag may be any, as the
 /// build says what runs.
@@ -23,7 +18,7 @@ pub(super) fn all(node: &Node, report: &mut Report<'_>) -> Node {
             text.clone()
         })),
         Value::List(items) => Value::List(items.iter().map(|item| all(item, report)).collect()),
-        Value::Map(entries) => Value::Map(merged(entries).iter().map(|entry| field(entry, report)).collect()),
+        Value::Map(entries) => Value::Map(entries.iter().map(|entry| field(entry, report)).collect()),
     };
     Node { place: node.place, value }
 }
@@ -36,27 +31,6 @@ fn field(entry: &Entry, report: &mut Report<'_>) -> Entry {
         _ => all(&entry.value, report),
     };
     Entry { key: entry.key.clone(), place: entry.place, value }
-}
-
-/// The entries with those of the maps that are merged in; what stands in a map itself goes over them.
-fn merged(entries: &[Entry]) -> Vec<Entry> {
-    let mut all: Vec<Entry> = entries.iter().filter(|entry| entry.key != MERGE).cloned().collect();
-    let mut known: HashSet<String> = all.iter().map(|entry| entry.key.clone()).collect();
-    for entry in entries.iter().filter(|entry| entry.key == MERGE) {
-        let maps = match &entry.value.value {
-            Value::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(&entry.value),
-        };
-        for map in maps {
-            let Value::Map(more) = &map.value else { continue };
-            for entry in merged(more) {
-                if known.insert(entry.key.clone()) {
-                    all.push(entry);
-                }
-            }
-        }
-    }
-    all
 }
 
 /// An image with a default, or any text, for each variable: which tag is run is not asked here.
@@ -82,7 +56,8 @@ impl Piece<'_> {
     fn text(&self, unknown: impl Fn(&str) -> Result<String, Problem>) -> Result<String, Problem> {
         match self {
             Piece::Text(text) => Ok((*text).to_owned()),
-            Piece::Variable { default: Some(default), .. } => Ok((*default).to_owned()),
+            // A default with a variable in it would end too early.
+            Piece::Variable { default: Some(default), .. } if !default.contains('$') => Ok((*default).to_owned()),
             Piece::Variable { name, .. } => unknown(name),
         }
     }
@@ -98,7 +73,12 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
         if let Some(next) = after.strip_prefix('$') {
             pieces.push(Piece::Text("$"));
             rest = next;
-        } else if let Some((inside, next)) = after.strip_prefix('{').and_then(|inside| inside.split_once('}')) {
+        } else if let Some(inside) = after.strip_prefix('{') {
+            let Some((inside, next)) = inside.split_once('}') else {
+                // Without its end it is an error, and so is all that follows.
+                pieces.push(Piece::Variable { name: inside, default: None });
+                return pieces;
+            };
             let end = inside.find(|c: char| !is_of_name(c)).unwrap_or(inside.len());
             let (name, more) = inside.split_at(end);
             pieces.push(Piece::Variable { name, default: more.strip_prefix(":-").or(more.strip_prefix('-')) });

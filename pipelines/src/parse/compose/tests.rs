@@ -210,6 +210,28 @@ fn what_is_not_supported_is_named_with_its_place_and_the_remedy() {
 }
 
 #[test]
+fn a_variable_without_its_end_or_within_another_is_refused_and_costs_no_more_than_its_length() {
+    let value = |text: &str| {
+        let file = format!("services:\n  web: {{image: x, environment: {{A: \"{text}\"}}}}\n");
+        read("compose.yml", &file, &apps()[..1]).unwrap_err().to_string()
+    };
+    assert!(value("${LEVEL").contains("nobody here knows the variable \"LEVEL\""));
+    assert!(value("${A:-${B:-x}}").contains("nobody here knows the variable \"A\""));
+    assert!(value(&"${".repeat(100_000)).contains("nobody here knows"));
+}
+
+#[test]
+fn what_would_fail_later_is_refused_here() {
+    let service = |fields: &str| {
+        let text = format!("services:\n  web: {{image: registry.example.com/shop/web, {fields}}}\n");
+        read("compose.yml", &text, &apps()[..1]).unwrap_err().to_string()
+    };
+    assert!(service("volumes: [\"a:/data\", \"b:/data\"]").contains("two volumes at"));
+    assert!(service("expose: [{target: 53, protocol: udp}]").contains("TCP"));
+    assert!(service("environment: [\"A B=1\"]").contains("cannot be a variable's name"));
+}
+
+#[test]
 fn a_second_port_is_the_release_s_to_choose() {
     let text = "services:\n  api: {image: registry.example.com/shop/api, expose: [80, 81]}\n";
     assert!(read("compose.yml", text, &apps()[1..2]).unwrap_err().to_string().contains("a second port"));

@@ -36,6 +36,17 @@ fn a_compose_file_stands_between_the_app_and_the_environment() {
 }
 
 #[test]
+fn limits_that_captain_yml_hides_are_told() {
+    let config = config(&HOUSE.replace("{env: {FROM: environment}}", "{resources: {cpus: 1}}"));
+    let mut situation = on_branch("main");
+    let file = "services:\n  web: {image: x/web, mem_limit: 64M}\n";
+    situation.tree.compose.insert("deploy/compose.yml".to_owned(), file.to_owned());
+    let told = plan(&config, &situation).unwrap().warnings;
+    let expected = "the environment production: \"resources\" of web in captain.yml goes over all that its compose file says of it";
+    assert_eq!(told, [expected]);
+}
+
+#[test]
 fn a_file_that_is_not_there_or_wrong_is_no_plan() {
     let config = config(HOUSE);
     let mut situation = on_branch("main");

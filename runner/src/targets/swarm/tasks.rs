@@ -53,9 +53,10 @@ impl Slot {
         self.0.iter().take(2).find_map(ending)
     }
 
-    /// How many of its tasks failed, as far as Swarm remembers, and with which exit code the newest of them did.
+    /// How many of its tasks ended by themselves, as far as Swarm remembers, and with which exit code the newest of them did.
     pub(super) fn failures(&self) -> (i64, i64) {
-        let failed: Vec<&Task> = self.0.iter().filter(|task| state(task) == TaskState::FAILED).collect();
+        let has_ended = |task: &&Task| matches!(state(task), TaskState::FAILED | TaskState::COMPLETE);
+        let failed: Vec<&Task> = self.0.iter().filter(has_ended).collect();
         let code = failed.first().and_then(|task| exit_code(task)).unwrap_or(0);
         (i64::try_from(failed.len()).unwrap_or(i64::MAX), code)
     }
