@@ -85,7 +85,7 @@ impl Rollout<'_> {
         // Where all leave, it is clear who does.
         let chooser = self.target.as_swarm().filter(|_| !leaving.is_empty() && turnover.has_others());
         if let Some(swarm) = chooser {
-            return self.let_swarm_choose(swarm, app, turnover, leaving, log).await;
+            return Box::pin(self.let_swarm_choose(swarm, app, turnover, leaving, log)).await;
         }
         let route = turnover.route(&leaving);
         self.go_on()?;

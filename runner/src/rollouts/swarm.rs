@@ -79,11 +79,11 @@ impl Rollout<'_> {
         self.switch(&app.app, &turnover.route(&[]), log).await?;
         log.say(format!("Swarm ends {count} old task{plural}")).await;
         self.go_on()?;
-        swarm.scale_down(&leaving).await?;
+        Box::pin(swarm.scale_down(&leaving)).await?;
         let running = of_app(self.target.instances().await?, &app.app);
         let gone = turnover.part(&running);
         self.switch(&app.app, &turnover.route(&gone), log).await?;
-        let ended = swarm.wait_until_ended(&gone, self.drain_limit(&app.app));
+        let ended = Box::pin(swarm.wait_until_ended(&gone, self.drain_limit(&app.app)));
         Ok(self.unless_stopped(ended).await??)
     }
 }

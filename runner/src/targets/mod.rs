@@ -93,39 +93,39 @@ impl Target {
     /// Makes the environment's network unless it is there.
     pub(crate) async fn ensure_network(&self) -> Result<(), TargetError> {
         match self {
-            Target::Docker(docker) => docker.ensure_network().await,
-            Target::Swarm(swarm) => swarm.ensure_network().await,
+            Target::Docker(docker) => Box::pin(docker.ensure_network()).await,
+            Target::Swarm(swarm) => Box::pin(swarm.ensure_network()).await,
         }
     }
 
     /// Every replica of the environment, whichever release has it and whether or not it runs, in a stable order.
     pub(crate) async fn instances(&self) -> Result<Vec<Instance>, TargetError> {
         match self {
-            Target::Docker(docker) => docker.instances().await,
-            Target::Swarm(swarm) => swarm.instances().await,
+            Target::Docker(docker) => Box::pin(docker.instances()).await,
+            Target::Swarm(swarm) => Box::pin(swarm.instances()).await,
         }
     }
 
     /// The replica as it stands now; none if there is none.
     pub(crate) async fn find(&self, name: &str) -> Result<Option<Instance>, TargetError> {
         match self {
-            Target::Docker(docker) => docker.find(name).await,
-            Target::Swarm(swarm) => swarm.find(name).await,
+            Target::Docker(docker) => Box::pin(docker.find(name)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.find(name)).await,
         }
     }
 
     /// Brings a replica to run, or has it brought there; whether it does and stays so is for its health check to say.
     pub(crate) async fn ensure_running(&self, replica: Replica<'_>) -> Result<Instance, TargetError> {
         match self {
-            Target::Docker(docker) => docker.ensure_running(replica).await,
-            Target::Swarm(swarm) => swarm.ensure_running(replica).await,
+            Target::Docker(docker) => Box::pin(docker.ensure_running(replica)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.ensure_running(replica)).await,
         }
     }
 
     /// Has the replica started again whenever it ends, which a Swarm does from the beginning.
     pub(crate) async fn keep_running(&self, name: &str) -> Result<(), TargetError> {
         match self {
-            Target::Docker(docker) => docker.keep_running(name).await,
+            Target::Docker(docker) => Box::pin(docker.keep_running(name)).await,
             Target::Swarm(_) => Ok(()),
         }
     }
@@ -138,8 +138,8 @@ impl Target {
                 join_all(stops).await.into_iter().collect()
             }
             Target::Swarm(swarm) => {
-                swarm.scale_down(leaving).await?;
-                swarm.wait_until_ended(leaving, grace).await
+                Box::pin(swarm.scale_down(leaving)).await?;
+                Box::pin(swarm.wait_until_ended(leaving, grace)).await
             }
         }
     }
@@ -151,7 +151,7 @@ impl Target {
                 let removals = leaving.iter().map(|instance| docker.remove(&instance.name));
                 join_all(removals).await.into_iter().collect()
             }
-            Target::Swarm(swarm) => swarm.remove_all(leaving).await,
+            Target::Swarm(swarm) => Box::pin(swarm.remove_all(leaving)).await,
         }
     }
 
@@ -159,15 +159,15 @@ impl Target {
     pub(crate) async fn is_fetching(&self, name: &str) -> Result<bool, TargetError> {
         match self {
             Target::Docker(_) => Ok(false),
-            Target::Swarm(swarm) => swarm.is_fetching(name).await,
+            Target::Swarm(swarm) => Box::pin(swarm.is_fetching(name)).await,
         }
     }
 
     /// Waits until the replica ends by itself, and tells how; at once if it has.
     pub(crate) async fn ending(&self, name: &str) -> Result<Ending, TargetError> {
         match self {
-            Target::Docker(docker) => docker.exit_code(name).await.map(Ending::Exit),
-            Target::Swarm(swarm) => swarm.ending(name).await,
+            Target::Docker(docker) => Box::pin(docker.exit_code(name)).await.map(Ending::Exit),
+            Target::Swarm(swarm) => Box::pin(swarm.ending(name)).await,
         }
     }
 
@@ -175,8 +175,8 @@ impl Target {
     /// HEALTHCHECK has passed.
     pub(crate) async fn state(&self, name: &str) -> Result<Option<ContainerState>, TargetError> {
         match self {
-            Target::Docker(docker) => docker.state(name).await,
-            Target::Swarm(swarm) => Ok(swarm.find(name).await?.map(|instance| ContainerState {
+            Target::Docker(docker) => Box::pin(docker.state(name)).await,
+            Target::Swarm(swarm) => Ok(Box::pin(swarm.find(name)).await?.map(|instance| ContainerState {
                 status: instance.is_running().then_some(ContainerStateStatusEnum::RUNNING),
                 error: instance.waits,
                 ..ContainerState::default()
@@ -187,24 +187,24 @@ impl Target {
     /// How the replica is doing now; none if it is gone.
     pub(crate) async fn vitals(&self, name: &str) -> Result<Option<Vitals>, TargetError> {
         match self {
-            Target::Docker(docker) => docker.vitals(name).await,
-            Target::Swarm(swarm) => swarm.vitals(name).await,
+            Target::Docker(docker) => Box::pin(docker.vitals(name)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.vitals(name)).await,
         }
     }
 
     /// The last lines that the replica wrote; as many as could be had.
     pub(crate) async fn last_lines(&self, name: &str, count: usize) -> Vec<(LogStream, String)> {
         match self {
-            Target::Docker(docker) => docker.last_lines(name, count).await,
-            Target::Swarm(swarm) => swarm.last_lines(name, count).await,
+            Target::Docker(docker) => Box::pin(docker.last_lines(name, count)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.last_lines(name, count)).await,
         }
     }
 
     /// Whether the engine holds exactly this image.
     pub(crate) async fn has_image(&self, image: &str, digest: &str) -> Result<bool, TargetError> {
         match self {
-            Target::Docker(docker) => docker.has_image(image, digest).await,
-            Target::Swarm(swarm) => swarm.has_image(image, digest).await,
+            Target::Docker(docker) => Box::pin(docker.has_image(image, digest)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.has_image(image, digest)).await,
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
                 ignored(field, "Slipway sees to it", report);
             }
             "depends_on" => {
-                ignored(field, "apps start side by side, and wait by themselves for what they need", report)
+                ignored(field, "apps start side by side, and wait by themselves for what they need", report);
             }
             key if key.starts_with("x-") => {}
             key => {
@@ -260,7 +260,7 @@ fn deploy(node: &Node, settings: &mut ReleaseSettings, resources: &mut Resources
             "resources" => bounds(node, resources, report),
             "mode" if node.value == Value::Scalar("replicated".to_owned()) => {}
             "update_config" | "rollback_config" => {
-                ignored(field, "\"strategy\" of the environment in captain.yml says how a release comes", report)
+                ignored(field, "\"strategy\" of the environment in captain.yml says how a release comes", report);
             }
             "restart_policy" | "labels" | "endpoint_mode" => {
                 ignored(field, "Slipway sees to it", report);
