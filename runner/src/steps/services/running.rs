@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     coordinator::LogStream,
-    engine::Engine,
+    engine::{self, Engine},
     images,
     reporter::StepLog,
     steps::{
@@ -35,20 +35,15 @@ use crate::{
     },
 };
 
-/// How often the engine runs a service's health command, in nanoseconds.
-const HEALTH_INTERVAL_NS: i64 = 500_000_000;
+/// How often the engine runs a service's health command, in milliseconds.
+const HEALTH_INTERVAL_MS: u64 = 500;
 /// What is asked of a service that does not say how to tell.
 const BY_ITSELF: Ready = Ready { probe: ReadyProbe::Container, start_ms: DEFAULT_START_MS };
 
 /// The command by which the engine tells whether a service is ready, where that is how it is asked.
 fn health_command(ready: &Ready) -> Option<HealthConfig> {
     let ReadyProbe::Command { command } = &ready.probe else { return None };
-    Some(HealthConfig {
-        test: Some(["CMD"].into_iter().map(str::to_owned).chain(command.iter().cloned()).collect()),
-        interval: Some(HEALTH_INTERVAL_NS),
-        start_period: Some(i64::try_from(ready.start_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX)),
-        ..HealthConfig::default()
-    })
+    Some(engine::health_command(command, HEALTH_INTERVAL_MS, ready.start_ms))
 }
 
 /// A container that goes on until this is dropped.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     coordinator::{ReleaseContent, ReleasedApp, SecretValue},
+    engine::{self, nanoseconds},
     registry::pinned,
 };
 
@@ -106,14 +107,10 @@ pub(crate) fn nano_cpus(cpus: f64) -> i64 {
 /// The command by which the engine tells how the app is, where that is how it is asked.
 pub(crate) fn health_command(check: &HealthCheck) -> Option<HealthConfig> {
     let Probe::Command { command } = &check.probe else { return None };
-    let nanoseconds = |ms: u64| Some(i64::try_from(ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX));
     Some(HealthConfig {
-        test: Some(["CMD"].into_iter().map(str::to_owned).chain(command.iter().cloned()).collect()),
-        interval: nanoseconds(check.interval_ms),
-        timeout: nanoseconds(check.timeout_ms),
+        timeout: Some(nanoseconds(check.timeout_ms)),
         retries: Some(i64::from(check.retries)),
-        start_period: nanoseconds(check.start_ms),
-        ..HealthConfig::default()
+        ..engine::health_command(command, check.interval_ms, check.start_ms)
     })
 }
 

@@ -154,28 +154,13 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails, such as when it has no address range left.
     pub async fn ensure_network(&self) -> Result<(), TargetError> {
-        let name = self.names().network();
-        match self.engine.inspect_network(&name, None).await {
-            Ok(_) => return Ok(()),
-            Err(failure) => {
-                let error = self.engine.error(format!("inspect the network {name}"), &failure);
-                if !error.is_not_found() {
-                    return Err(error.into());
-                }
-            }
-        }
         let request = NetworkCreateRequest {
-            name: name.clone(),
+            name: self.names().network(),
             labels: Some(labels::of_environment(&self.placement.runner, &self.placement.environment)),
             ..NetworkCreateRequest::default()
         };
-        match self.engine.create_network(request).await {
-            Ok(_) => Ok(()),
-            Err(failure) => {
-                let error = self.engine.error(format!("create the network {name}"), &failure);
-                if error.is_conflict() { Ok(()) } else { Err(error.into()) }
-            }
-        }
+        self.engine.ensure_network(request).await?;
+        Ok(())
     }
 
     /// Every container of the environment, whichever release made it and whether or not it runs, in a stable order.

@@ -36,6 +36,9 @@ use crate::{
     registry::{engine_login, pinned},
 };
 
+/// The driver of networks over all nodes.
+const OVERLAY: &str = "overlay";
+
 /// How often a service is read again that others change at the same time.
 const CONVERGE_TRIES: u32 = 20;
 /// How often tasks are looked at that are waited for: Swarm tells of their changes in no other way.
@@ -111,29 +114,16 @@ impl SwarmTarget {
     /// When the engine fails, or the name is taken by a network of one node alone.
     pub async fn ensure_network(&self) -> Result<(), TargetError> {
         let name = self.names().network();
-        match self.engine.inspect_network(&name, None).await {
-            Ok(found) if found.driver.as_deref() == Some("overlay") => return Ok(()),
-            Ok(_) => return Err(TargetError::OtherNetwork { name }),
-            Err(failure) => {
-                let error = self.engine.error(format!("inspect the network {name}"), &failure);
-                if !error.is_not_found() {
-                    return Err(error.into());
-                }
-            }
-        }
         let request = NetworkCreateRequest {
             name: name.clone(),
-            driver: Some("overlay".to_owned()),
+            driver: Some(OVERLAY.to_owned()),
             attachable: Some(true),
             labels: Some(of_environment(&self.placement.runner, &self.placement.environment)),
             ..NetworkCreateRequest::default()
         };
-        match self.engine.create_network(request).await {
-            Ok(_) => Ok(()),
-            Err(failure) => {
-                let error = self.engine.error(format!("create the network {name}"), &failure);
-                if error.is_conflict() { Ok(()) } else { Err(error.into()) }
-            }
+        match self.engine.ensure_network(request).await? {
+            Some(driver) if driver != OVERLAY => Err(TargetError::OtherNetwork { name }),
+            _ => Ok(()),
         }
     }
 
