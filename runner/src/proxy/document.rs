@@ -8,14 +8,29 @@ use super::{
     lanes::{self, Sockets},
 };
 
-/// How long Caddy looks for a container that accepts a connection before it gives up on a request.
-const TRY_FOR: &str = "2s";
+/// How long Caddy looks for a container that answers before it gives up on a request. Round robin may lead one request to
+/// the same silent container several times in a row while others take the turns in between.
+const TRY_FOR: &str = "5s";
 const TRY_AGAIN_AFTER: &str = "100ms";
+/// Who was answered before this had looked for all of that time, in milliseconds.
+const CUT_SHORT_MS: f64 = 4_900.0;
 /// How long a container may take to accept a connection: one that is gone does not refuse it, it is silent.
-const CONNECT_WITHIN: &str = "1s";
+const CONNECT_WITHIN: &str = "500ms";
+/// What may be sent to another container when one ended in the middle of it: requests that change nothing (RFC 9110,
+/// section 9.2.1). One that no container has accepted may be sent again whatever it is.
+const SAFE_METHODS: [&str; 3] = ["GET", "HEAD", "OPTIONS"];
+/// After so many failures within this time a container is passed over while others are there. A few count for nothing: else a
+/// single address that an app cannot bear would take the app away from everybody.
+const FAILURES: u32 = 5;
+const FAILURES_WITHIN: &str = "2s";
 /// The same for the edge looking for the switch: long enough for a restart of it.
 const TRY_SWITCH_FOR: &str = "5s";
 const TRY_SWITCH_AGAIN_AFTER: &str = "50ms";
+
+/// The header by which the switch says that an answer is its own, and no container's; nobody else sees it.
+const OWN_ANSWER: &str = "Slipway-Own-Answer";
+/// How often the edge asks the switch again for an answer.
+const ASK_AGAIN: u32 = 2;
 
 /// The keys of the variables in which a route tells whose it is and, where it is divided, between whom. Nothing reads
 /// them but [`parse_route`].
@@ -61,7 +76,18 @@ pub(super) fn switch_server(config: &ProxyConfig, switch: &SwitchConfig) -> Valu
         "listen": [switch.socket],
         "automatic_https": {"disable": true},
         "routes": [fallback],
+        "errors": own_answers(),
     })
+}
+
+/// Marks what no container has answered, for the edge.
+pub(super) fn own_answers() -> Value {
+    let answer = json!({
+        "handler": "static_response",
+        "status_code": "{http.error.status_code}",
+        "headers": {OWN_ANSWER: ["yes"]},
+    });
+    json!({"routes": [{"handle": [answer]}]})
 }
 
 fn unknown_host() -> Value {
@@ -78,13 +104,35 @@ fn sentence(status: u16, text: &str) -> Value {
 }
 
 /// Hands a request to the switch on a connection of its own, so that none ever waits there when the switch changes.
+///
+/// A request that the switch was still looking for a container for is given up by it when it changes (Caddy 2.6,
+/// `LoadBalancing.tryAgain`): where nothing is done twice by it, it is asked again, and finds the switch as it is now.
 fn pass_on(socket: &str) -> Value {
-    json!({
+    asked_again(socket, ASK_AGAIN)
+}
+
+fn asked_again(socket: &str, times: u32) -> Value {
+    let mut handler = json!({
         "handler": "reverse_proxy",
         "upstreams": [{"dial": socket}],
         "transport": {"protocol": "http", "keep_alive": {"enabled": false}},
         "load_balancing": {"try_duration": TRY_SWITCH_FOR, "try_interval": TRY_SWITCH_AGAIN_AFTER},
-    })
+        "headers": {"response": {"delete": [OWN_ANSWER]}},
+    });
+    if times > 0 {
+        let cut_short = format!("{{http.reverse_proxy.upstream.latency_ms}} < {CUT_SHORT_MS:.1}");
+        let again = json!({
+            "match": [{"method": SAFE_METHODS, "expression": cut_short}],
+            "handle": [asked_again(socket, times - 1)],
+            "terminal": true,
+        });
+        let as_it_is = json!({"handle": [{"handler": "copy_response"}]});
+        handler["handle_response"] = json!([{
+            "match": {"headers": {OWN_ANSWER: ["*"]}},
+            "routes": [again, as_it_is],
+        }]);
+    }
+    handler
 }
 
 /// A route of the edge: its host names, all passed on to the switch.
@@ -148,21 +196,30 @@ pub(super) fn lane(socket: &str, upstreams: &[String]) -> Value {
 /// Hands each request to the lane whose turn it is, on a connection of its own, so that none waits there when the lane
 /// changes.
 fn between_lanes(turns: &[String], clients: Clients) -> Value {
-    let mut handler = reverse_proxy(turns, clients);
+    let mut handler = balance(turns, clients);
     handler["transport"] = json!({"protocol": "http", "keep_alive": {"enabled": false}});
     handler
 }
 
 fn reverse_proxy(upstreams: &[String], clients: Clients) -> Value {
+    let mut handler = balance(upstreams, clients);
+    handler["transport"] = json!({"protocol": "http", "dial_timeout": CONNECT_WITHIN});
+    if upstreams.len() > 1 {
+        handler["health_checks"] = json!({"passive": {"max_fails": FAILURES, "fail_duration": FAILURES_WITHIN}});
+    }
+    handler
+}
+
+fn balance(upstreams: &[String], clients: Clients) -> Value {
     let dials: Vec<Value> = upstreams.iter().map(|address| json!({"dial": address})).collect();
     let mut handler = json!({
         "handler": "reverse_proxy",
         "upstreams": dials,
-        "transport": {"protocol": "http", "dial_timeout": CONNECT_WITHIN},
         "load_balancing": {
             "selection_policy": {"policy": "round_robin"},
             "try_duration": TRY_FOR,
             "try_interval": TRY_AGAIN_AFTER,
+            "retry_match": [{"method": SAFE_METHODS}],
         },
     });
     if clients == Clients::BehindEdge {
@@ -264,6 +321,19 @@ mod tests {
     }
 
     #[test]
+    fn a_silent_container_is_passed_over_where_there_are_others() {
+        let handler = |upstreams: &[&str]| {
+            let wanted = Route { hosts: texts(&["a.test"]), upstreams: texts(upstreams), ..Route::default() };
+            let document = route("x", &wanted, Clients::Direct, &Sockets::default());
+            document["handle"][1]["routes"][0]["handle"][0].clone()
+        };
+        let several = handler(&["10.0.0.2:80", "10.0.0.3:80"]);
+        assert_eq!(several["health_checks"]["passive"], json!({"max_fails": 5, "fail_duration": "2s"}));
+        assert_eq!(several["load_balancing"]["retry_match"], json!([{"method": ["GET", "HEAD", "OPTIONS"]}]));
+        assert_eq!(handler(&["10.0.0.2:80"]).get("health_checks"), None, "the only one is tried again and again");
+    }
+
+    #[test]
     fn what_somebody_else_wrote_counts_as_empty() {
         assert_eq!(parse_route(&json!({"@id": "x", "handle": "nonsense"})), Route::default());
         assert_eq!(parse_claim(&json!({"match": [{"host": ["theirs.test"]}]})), None);
@@ -276,6 +346,12 @@ mod tests {
         assert_eq!(edge["routes"][0]["handle"][0]["upstreams"], json!([{"dial": switch.socket}]));
         assert_eq!(edge["routes"][0]["handle"][0]["transport"]["keep_alive"], json!({"enabled": false}));
         assert_eq!(switch_server(&config, &switch)["routes"][0]["handle"][0]["status_code"], 404);
+        let mut handler = &edge["routes"][0]["handle"][0];
+        for _ in 0..2 {
+            handler = &handler["handle_response"][0]["routes"][0]["handle"][0];
+        }
+        assert_eq!(handler["upstreams"], json!([{"dial": switch.socket}]), "it is asked twice more");
+        assert_eq!(handler.get("handle_response"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use serde_json::{Value, json};
 use ulid::Ulid;
 
-use super::Route;
+use super::{Route, document};
 
 /// The two ways of a divided route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(super) fn server(socket: &str, proxy: &Value) -> Value {
         "automatic_https": {"disable": true},
         "metrics": {},
         "routes": [{"handle": [proxy]}],
+        "errors": document::own_answers(),
     })
 }
 
