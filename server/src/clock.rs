@@ -2,10 +2,17 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
     /// Unix milliseconds.
     fn now(&self) -> i64;
+
+    /// The time that has passed, by a clock that nobody can set.
+    fn steady(&self) -> Instant {
+        Instant::now()
+    }
 
     /// Whether it gives way to the clock of a database that several servers share: one machine's differs from another's.
     /// A clock that a test sets does not.

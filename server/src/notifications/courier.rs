@@ -22,6 +22,8 @@ const GIVEN_UP_MS: i64 = 60_000;
 /// The pause before the second try, in milliseconds; each is twice the one before, up to the longest.
 const FIRST_PAUSE_MS: i64 = 30_000;
 const LONGEST_PAUSE_MS: i64 = 3_600_000;
+/// How much the clocks of servers that share a database may differ, in milliseconds.
+const CLOCKS_APART_MS: i64 = 60_000;
 /// With those pauses, about a day.
 const MOST_ATTEMPTS: i64 = 30;
 /// The longest between two looks: the clock may be set, and another server's courier may have ended.
@@ -67,8 +69,12 @@ pub async fn run_courier(store: Store, sealer: Sealer, sender: Sender, told: Arc
 pub async fn deliver_due(store: &Store, sealer: &Sealer, sender: &Sender) -> Result<Option<i64>, StoreError> {
     loop {
         let next = notifications::next_due(&mut store.read().await?.conn()).await?;
-        if next.is_none_or(|at| at > store.clock().now()) {
-            return Ok(next);
+        let Some(at) = next else { return Ok(None) };
+        if at > store.clock().now() {
+            if hasten(store).await? == 0 {
+                return Ok(next);
+            }
+            tracing::warn!("messages waited for a time that was too far away: the clock was set back");
         }
         let mut tx = store.write().await?;
         let given_up_at = tx.now() + GIVEN_UP_MS;
@@ -83,6 +89,16 @@ pub async fn deliver_due(store: &Store, sealer: &Sealer, sender: &Sender) -> Res
             done?;
         }
     }
+}
+
+/// Lets be sent now what waits for a time from before the clock was set back: it was put here later than now, or waits
+/// for longer than any pause. Tells how many that are.
+async fn hasten(store: &Store) -> Result<u64, StoreError> {
+    let mut tx = store.write().await?;
+    let (made, next) = (tx.now() + CLOCKS_APART_MS, tx.now() + LONGEST_PAUSE_MS + CLOCKS_APART_MS);
+    let hastened = notifications::hasten(&mut tx, made, next).await?;
+    tx.commit().await?;
+    Ok(hastened)
 }
 
 async fn deliver(store: &Store, sealer: &Sealer, sender: &Sender, taken: &Notification) -> Result<(), StoreError> {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobState, Timing, end_overdue, give_back::give_back};
+use super::{JobState, Overtime, Timing, give_back::give_back};
 use crate::{
     ids::JobId,
-    store::{self, Store, StoreError},
+    store::{self, Store, StoreError, jobs::Job},
 };
+
+/// A lease that ends later than this from now was given before the clock was set back, in milliseconds: twice what any
+/// is given. Whoever still holds it would have extended it, to an earlier end.
+const LATEST_END_MS: i64 = 120_000;
 
 /// Gives back every job whose lease has ended by now; tells how many. One that cannot be given back is left for the next
 /// time, and keeps no other from it.
@@ -20,7 +24,7 @@ pub async fn rescue(store: &Store) -> Result<usize, StoreError> {
     let now = store.lease_time().await?;
     let expired = {
         let mut reader = store.read().await?;
-        store::jobs::expired(&mut reader.conn(), now).await?
+        store::jobs::expired(&mut reader.conn(), now, now + LATEST_END_MS).await?
     };
     let mut rescued = 0;
     for id in expired {
@@ -36,7 +40,7 @@ async fn rescue_one(store: &Store, id: &JobId, now: i64) -> Result<bool, StoreEr
     let mut tx = store.write().await?;
     let Some(job) = store::jobs::lock(&mut tx, id).await? else { return Ok(false) };
     // A heartbeat may have come between our look and now.
-    if job.state != JobState::Leased || job.lease_until.is_none_or(|until| until >= now) {
+    if job.state != JobState::Leased || !has_ended(&job, now) {
         return Ok(false);
     }
     give_back(&mut tx, job, "the runner was not heard of any more").await?;
@@ -44,9 +48,14 @@ async fn rescue_one(store: &Store, id: &JobId, now: i64) -> Result<bool, StoreEr
     Ok(true)
 }
 
+fn has_ended(job: &Job, now: i64) -> bool {
+    job.lease_until.is_some_and(|until| until < now || until > now + LATEST_END_MS)
+}
+
 /// Rescues until it is told to stop. It waits a lease's length first: while the server was down, no runner could have
-/// been heard of, and none may be judged by that. So it does when the clock was set forward, or the machine slept.
+/// been heard of, and none may be judged by that. So it does when the clock was set, or the machine slept.
 pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) {
+    let mut overtime = Overtime::default();
     let mut pause = timing.lease;
     let mut round = 0;
     loop {
@@ -55,13 +64,13 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
-        let Some(ahead) = slept.ran_ahead(&store).await else {
+        let Some(apart) = slept.apart(&store).await else {
             tracing::warn!("the time cannot be told, and no runner judged by it");
             pause = timing.sweep;
             continue;
         };
-        if ahead > timing.lease / 2 {
-            tracing::warn!("the clock was set forward; runners are given the time to be heard of again");
+        if apart > timing.lease / 2 {
+            tracing::warn!("the clock was set; runners are given the time to be heard of again");
             pause = timing.lease;
             continue;
         }
@@ -70,7 +79,7 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
             Ok(rescued) => tracing::warn!(rescued, "took jobs from runners that are not heard of any more"),
             Err(error) => tracing::error!(%error, "cannot look for lost runners"),
         }
-        match end_overdue(&store).await {
+        match overtime.end_overdue(&store).await {
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "ended builds that took too long"),
             Err(error) => tracing::error!(%error, "cannot look for builds that take too long"),
@@ -89,14 +98,16 @@ struct Sleep {
 
 impl Sleep {
     async fn begin(store: &Store) -> Self {
-        Sleep { steady: Instant::now(), clock: store.lease_time().await.ok() }
+        Sleep { steady: store.clock().steady(), clock: store.lease_time().await.ok() }
     }
 
-    /// How much more the clock that leases end by has gone on than the steady one; none when that cannot be told.
-    async fn ran_ahead(&self, store: &Store) -> Option<Duration> {
-        let now = store.lease_time().await.ok()?;
-        let by_clock = u64::try_from(now - self.clock?).unwrap_or(0);
-        Some(Duration::from_millis(by_clock).saturating_sub(self.steady.elapsed()))
+    /// How much more or less the clock that leases end by has gone on than the steady one; none when that cannot be
+    /// told.
+    async fn apart(&self, store: &Store) -> Option<Duration> {
+        let by_clock = store.lease_time().await.ok()? - self.clock?;
+        let passed = store.clock().steady().duration_since(self.steady);
+        let passed = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        Some(Duration::from_millis(by_clock.abs_diff(passed)))
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     ServerCoordinator, StepState,
     fence::{ReportError, held},
     hand_out::hand_out,
+    limits,
 };
 use crate::store::{self, StoreError, jobs::Job, logs, steps::Step};
 
@@ -32,6 +33,9 @@ pub(super) async fn resume(server: &ServerCoordinator, lease: &LeaseKey) -> Resu
 async fn steps(server: &ServerCoordinator, job: &Job, now: i64) -> Result<Vec<KnownStep>, StoreError> {
     let mut reader = server.store.read().await?;
     let conn = &mut reader.conn();
+    let most_ms = limits::build_minutes(conn).await?.map(|minutes| u64::from(minutes) * 60_000);
+    // No step runs for longer than its build may: then its runner was away for long, or the clock was set while it was.
+    let run_ms = |began: i64| u64::try_from(now - began).ok().filter(|ms| most_ms.is_none_or(|most| *ms < most));
     let mut known = Vec::new();
     for step in store::steps::of_attempt(conn, &job.id, job.attempt).await? {
         let is_running = step.state == StepState::Running;
@@ -40,7 +44,7 @@ async fn steps(server: &ServerCoordinator, job: &Job, now: i64) -> Result<Vec<Kn
         known.push(KnownStep {
             index: u32::try_from(step.position).unwrap_or(u32::MAX),
             started: step.started_at.is_some(),
-            run_ms: began.map_or(0, |began| u64::try_from(now - began).unwrap_or_default()),
+            run_ms: began.and_then(run_ms).unwrap_or(0),
             result: result(step),
             log,
         });

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long the job waits for the runner that may still have what its last attempt left, in milliseconds.
-const PREFERRED_MS: i64 = 60_000;
+pub(crate) const PREFERRED_MS: i64 = 60_000;
 
 /// Lets the job's next attempt take over from its last one. Its runner has it first, if it is there at all.
 pub(super) async fn ask(tx: &mut Tx, job: &Job) -> Result<(), StoreError> {
@@ -104,7 +104,9 @@ pub(super) async fn waits(
     let Some(runner) = runners.iter().find(|runner| Some(&runner.id) == takeover.runner_id.as_ref()) else {
         return Ok(None);
     };
-    Ok((takeover.preferred_until > now).then(|| {
+    // One that would wait for longer was asked for before the clock was set back.
+    let left_ms = takeover.preferred_until - now;
+    Ok((1..=PREFERRED_MS).contains(&left_ms).then(|| {
         let (name, attempt) = (&runner.name, takeover.attempt);
         format!(
             "waiting for the runner {name}, which may still have what attempt {attempt} left; after a minute any other \

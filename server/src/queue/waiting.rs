@@ -75,12 +75,13 @@ fn under_way(numbers: &[i64]) -> String {
 
 /// Where no runner is online: since when.
 fn nobody(runners: &[Runner], now: i64) -> Option<String> {
-    let Some(last) =
-        runners.iter().filter(|runner| !runner.incarnation.is_empty()).max_by_key(|runner| runner.last_seen_at)
+    // One that was heard of later than now was so before the clock was set back.
+    let silent = |runner: &Runner| (now - runner.last_seen_at).abs();
+    let Some(last) = runners.iter().filter(|runner| !runner.incarnation.is_empty()).min_by_key(|runner| silent(runner))
     else {
         return Some("waiting for a runner: none has announced itself yet".to_owned());
     };
-    let silent = now - last.last_seen_at;
+    let silent = silent(last);
     (silent > Timing::default().lease_ms())
         .then(|| format!("waiting for a runner: none is online; {} was last heard of {} ago", last.name, span(silent)))
 }

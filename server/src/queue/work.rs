@@ -118,12 +118,16 @@ async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, S
 }
 
 /// What is left of the build's time; a job that is resumed has used some of it.
+///
+/// A time that is over, or has not begun, is none that a build can have used: then its runner was away for long, or the
+/// clock was set while it was. It has the whole of it again.
 async fn time_limit(tx: &mut Tx, job: &Job) -> Result<Option<TimeLimit>, StoreError> {
     let Some(minutes) = limits::build_minutes(&mut tx.conn()).await? else { return Ok(None) };
     let now = tx.now();
     let begun = store::steps::begun_at(&mut tx.conn(), &job.id, job.attempt).await?.unwrap_or(now);
-    let left_ms = i64::from(minutes) * 60_000 - (now - begun);
-    Ok(Some(TimeLimit { minutes, left_ms: u64::try_from(left_ms).unwrap_or(0) }))
+    let whole_ms = u64::from(minutes) * 60_000;
+    let used_ms = u64::try_from(now - begun).ok().filter(|used| *used < whole_ms).unwrap_or(0);
+    Ok(Some(TimeLimit { minutes, left_ms: whole_ms - used_ms }))
 }
 
 async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, StoreError> {

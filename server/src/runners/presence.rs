@@ -25,7 +25,8 @@ impl Presence {
     /// Where the runner stands at `now`, in unix milliseconds.
     #[must_use]
     pub fn of(runner: &Runner, now: i64) -> Self {
-        let silent = now - runner.last_seen_at > SILENT_MS;
+        // One that was heard of later than now was so before the clock was set back, and not since.
+        let silent = (now - runner.last_seen_at).abs() > SILENT_MS;
         match (runner.draining_at, runner.last_seen_at) {
             (_, 0) => Presence::Expected,
             (Some(_), _) if silent => Presence::Gone,

@@ -3,6 +3,7 @@
 use super::{Conn, JsonText, StoreError, Tx, jobs::Job, row};
 use crate::{
     ids::JobId,
+    queue::PREFERRED_MS,
     runners::{Labels, Takes},
 };
 
@@ -70,7 +71,8 @@ macro_rules! whose_turn {
                         (SELECT q.id FROM job q
                          WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'build' AND q.not_before <= $1
                            AND NOT EXISTS (SELECT 1 FROM takeover t
-                                           WHERE t.job_id = q.id AND t.runner_id <> $3 AND t.preferred_until > $1)
+                                           WHERE t.job_id = q.id AND t.runner_id <> $3
+                                             AND t.preferred_until > $1 AND t.preferred_until <= $6)
                          ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS build
              FROM waiting w JOIN repository r ON r.id = w.repository_id
          )
@@ -101,7 +103,8 @@ pub(crate) async fn next(tx: &mut Tx, asker: Asker<'_>, builds_at_once: i64) -> 
         builds_at_once,
         asker.runner,
         JsonText(asker.labels),
-        asker.takes
+        asker.takes,
+        now + PREFERRED_MS
     )?;
     Ok(found.map(|(id,)| id))
 }

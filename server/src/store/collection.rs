@@ -5,14 +5,16 @@ use super::{Conn, StoreError, Tx, execute, row};
 /// The one collection that there is.
 const NAME: &str = "server";
 
-/// Takes the collection, or keeps it, until `until` (unix milliseconds); false while another server has it.
+/// Takes the collection, or keeps it, until `until` (unix milliseconds); false while another server has it. One that would
+/// have it for longer took it before the clock was set back.
 pub(crate) async fn take(tx: &mut Tx, holder: &str, until: i64) -> Result<bool, StoreError> {
     let now = tx.now();
     Ok(execute!(
         &mut tx.conn(),
         "INSERT INTO collection (name, held_by, held_until) VALUES ($1, $2, $3)
          ON CONFLICT (name) DO UPDATE SET held_by = excluded.held_by, held_until = excluded.held_until
-         WHERE collection.held_by = excluded.held_by OR collection.held_until < $4",
+         WHERE collection.held_by = excluded.held_by OR collection.held_until < $4
+            OR collection.held_until > excluded.held_until",
         NAME,
         holder,
         until,

@@ -277,22 +277,25 @@ pub(crate) async fn request_cancel(tx: &mut Tx, id: &JobId) -> Result<bool, Stor
     )? == 1)
 }
 
-/// Leased jobs whose lease ended before `now` (unix milliseconds).
-pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64) -> Result<Vec<JobId>, StoreError> {
-    let found: Vec<(JobId,)> =
-        rows!(conn, "SELECT id FROM job WHERE state = 'leased' AND lease_until < $1 ORDER BY lease_until", now)?;
+/// Leased jobs whose lease ended before `now`, or ends later than any can that still holds (unix milliseconds).
+pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64, latest: i64) -> Result<Vec<JobId>, StoreError> {
+    let found: Vec<(JobId,)> = rows!(
+        conn,
+        "SELECT id FROM job WHERE state = 'leased' AND (lease_until < $1 OR lease_until > $2) ORDER BY lease_until",
+        now,
+        latest
+    )?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
-/// Leased builds whose attempt's first step began before `before` (unix milliseconds).
-pub(crate) async fn overdue(conn: &mut Conn<'_>, before: i64) -> Result<Vec<JobId>, StoreError> {
-    let found: Vec<(JobId,)> = rows!(
+/// Leased builds of which a step has begun, with their attempts.
+pub(crate) async fn begun_builds(conn: &mut Conn<'_>) -> Result<Vec<(JobId, i64)>, StoreError> {
+    Ok(rows!(
         conn,
-        "SELECT j.id FROM job j WHERE j.state = 'leased' AND j.kind = 'build'
-           AND (SELECT MIN(s.started_at) FROM step s WHERE s.job_id = j.id AND s.attempt = j.attempt) < $1",
-        before
-    )?;
-    Ok(found.into_iter().map(|(id,)| id).collect())
+        "SELECT j.id, j.attempt FROM job j WHERE j.state = 'leased' AND j.kind = 'build'
+           AND EXISTS (SELECT 1 FROM step s
+                       WHERE s.job_id = j.id AND s.attempt = j.attempt AND s.started_at IS NOT NULL)"
+    )?)
 }
 
 /// Jobs that this runner holds, by id.

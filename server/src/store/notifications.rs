@@ -124,6 +124,21 @@ pub(crate) async fn next_due(conn: &mut Conn<'_>) -> Result<Option<i64>, StoreEr
     Ok(found.map(|(at,)| at))
 }
 
+/// Lets be sent at once what waits although it was put here after `made`, or is to be sent again later than `next`; tells
+/// how many that are.
+pub(crate) async fn hasten(tx: &mut Tx, made: i64, next: i64) -> Result<u64, StoreError> {
+    let now = tx.now();
+    Ok(execute!(
+        &mut tx.conn(),
+        "UPDATE notification SET next_at = $1
+         WHERE state = 'waiting' AND next_at > $1
+           AND ((attempts = 0 AND created_at > $2) OR (attempts > 0 AND next_at > $3))",
+        now,
+        made,
+        next
+    )?)
+}
+
 /// Takes the messages that are due, at most `limit`, and keeps everybody else from them until `given_up_at`. What a
 /// channel is told of one trouble is told in order.
 pub(crate) async fn take_due(tx: &mut Tx, given_up_at: i64, limit: i64) -> Result<Vec<Notification>, StoreError> {

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
 use crate::{
     builds::BuildState,
-    ids::{AuditId, BuildId, EnvironmentId, ReleaseId, RepositoryId, StepId},
+    ids::{BuildId, EnvironmentId, ReleaseId, RepositoryId, StepId},
     releases::{ReleaseKind, ReleaseState},
     retention::{BuildFacts, ReleaseFacts},
 };
@@ -154,13 +154,6 @@ pub(crate) struct Amount {
     pub(crate) bytes: i64,
 }
 
-impl Amount {
-    fn add<K>(&mut self, rows: &[Dated<K>]) {
-        self.count += i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        self.bytes += rows.iter().map(|row| row.bytes).sum::<i64>();
-    }
-}
-
 /// What is stored of the logs of a build's job.
 pub(crate) async fn logs_of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Amount, StoreError> {
     let found: Option<Amount> = row!(
@@ -297,84 +290,6 @@ pub(crate) async fn remove_payloads(tx: &mut Tx, before: i64, limit: i64) -> Res
         limit,
         now,
         &b""[..]
-    )?)
-}
-
-/// A row of a table that grows at its end, by its key and its time.
-#[derive(FromRow)]
-struct Dated<K> {
-    key: K,
-    at: i64,
-    bytes: i64,
-}
-
-/// Those of a page that are older than `before`; keys and times have the same order.
-fn older<K>(page: &[Dated<K>], before: i64) -> &[Dated<K>] {
-    &page[..page.iter().take_while(|row| row.at < before).count()]
-}
-
-/// How many rows are counted with one statement.
-const COUNTED_AT_ONCE: i64 = 2_000;
-
-/// Events from before `before`, except the newest of all: followers measure from it.
-pub(crate) async fn old_events(conn: &mut Conn<'_>, before: i64) -> Result<Amount, StoreError> {
-    let (mut amount, mut after) = (Amount::default(), 0);
-    loop {
-        let page = events_behind(conn, after, COUNTED_AT_ONCE).await?;
-        let old = older(&page, before);
-        amount.add(old);
-        match old.last() {
-            Some(last) => after = last.key,
-            None => return Ok(amount),
-        }
-    }
-}
-
-/// Removes some events from the old end, never the newest of all.
-pub(crate) async fn remove_events(tx: &mut Tx, before: i64, limit: i64) -> Result<u64, StoreError> {
-    let page = events_behind(&mut tx.conn(), 0, limit).await?;
-    let Some(last) = older(&page, before).last() else { return Ok(0) };
-    Ok(execute!(&mut tx.conn(), "DELETE FROM event WHERE id <= $1", last.key)?)
-}
-
-async fn events_behind(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<Vec<Dated<i64>>, StoreError> {
-    Ok(rows!(
-        conn,
-        "SELECT id AS key, at, CAST(LENGTH(data) AS BIGINT) AS bytes FROM event
-         WHERE id > $1 AND id < (SELECT MAX(id) FROM event) ORDER BY id LIMIT $2",
-        after,
-        limit
-    )?)
-}
-
-/// Entries of the audit log from before `before`.
-pub(crate) async fn old_audit_entries(conn: &mut Conn<'_>, before: i64) -> Result<Amount, StoreError> {
-    let (mut amount, mut after) = (Amount::default(), String::new());
-    loop {
-        let page = audit_entries_behind(conn, &after, COUNTED_AT_ONCE).await?;
-        let old = older(&page, before);
-        amount.add(old);
-        match old.last() {
-            Some(last) => after = last.key.to_string(),
-            None => return Ok(amount),
-        }
-    }
-}
-
-/// Removes some entries of the audit log from the old end.
-pub(crate) async fn remove_audit_entries(tx: &mut Tx, before: i64, limit: i64) -> Result<u64, StoreError> {
-    let page = audit_entries_behind(&mut tx.conn(), "", limit).await?;
-    let Some(last) = older(&page, before).last() else { return Ok(0) };
-    Ok(execute!(&mut tx.conn(), "DELETE FROM audit_entry WHERE id <= $1", &last.key)?)
-}
-
-async fn audit_entries_behind(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<Dated<AuditId>>, StoreError> {
-    Ok(rows!(
-        conn,
-        "SELECT id AS key, at, CAST(LENGTH(detail) AS BIGINT) AS bytes FROM audit_entry
-         WHERE id > $1 ORDER BY id LIMIT $2",
-        after,
-        limit
     )?)
 }
 

@@ -9,7 +9,7 @@ use slipway_runner::coordinator::{
 use slipway_server::{
     builds::{self, BuildState, Cancellation, NewBuild},
     ids::JobId,
-    queue::{JobState, StepState, Timing, rescue, run_rescuer},
+    queue::{JobState, StepState, Timing, limit_build_time, rescue, run_rescuer},
     releases::ReleaseState,
     store::{Db, jobs, runners, steps},
 };
@@ -35,6 +35,7 @@ on_both_databases!(
     a_silent_runner_s_jobs_are_rescued,
     the_rescuer_waits_a_lease_s_length_first,
     a_clock_set_forward_takes_no_job_from_a_runner,
+    a_clock_set_back_leaves_no_job_with_a_dead_runner,
     a_clock_set_back_keeps_no_job_waiting,
     a_job_that_cannot_be_given_back_keeps_no_other_from_it,
     a_job_that_loses_its_runner_too_often_is_given_up,
@@ -377,29 +378,58 @@ async fn the_rescuer_waits_a_lease_s_length_first(database: TestDatabase) {
 }
 
 async fn a_clock_set_forward_takes_no_job_from_a_runner(database: TestDatabase) {
+    the_clock_is_set_by(3 * 3_600_000, database).await;
+}
+
+async fn a_clock_set_back_leaves_no_job_with_a_dead_runner(database: TestDatabase) {
+    the_clock_is_set_by(-3_600_000, database).await;
+}
+
+/// One runner is dead, the other works on a build: the dead one's is rescued, the other's is not ended.
+async fn the_clock_is_set_by(milliseconds: i64, database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
+    limit_build_time(&pipeline.store, 120).await.unwrap();
+    pipeline.announce("two", "first life", &[]).await;
     pipeline.queue(&pipeline.push("main", "a")).await;
-    pipeline.claim().await;
+    pipeline.queue(&pipeline.push("topic", "b")).await;
+    let works = pipeline.claim().await.key;
+    pipeline.coordinator.declare_steps(&works, vec![step(0)]).await.unwrap();
+    pipeline.coordinator.start_step(&works, 0).await.unwrap();
+    let claimed =
+        pipeline.coordinator.claim(ClaimRequest { runner: "two".to_owned(), ..pipeline.request(0) }).await.unwrap();
+    assert!(matches!(claimed, ClaimReply::Work { .. }), "{claimed:?}");
     let timing = Timing { lease: Duration::from_millis(300), sweep: Duration::from_millis(10) };
     let stop = CancellationToken::new();
-    let mut bell = pipeline.store.bells().queue();
-    bell.borrow_and_update();
     let (started, reads) = (std::time::Instant::now(), pipeline.clock.reads());
     let rescuer = tokio::spawn(run_rescuer(pipeline.store.clone(), timing, stop.clone()));
-    // While it waits for the first time: an hour that no runner has lived through.
+    // While it waits for the first time.
     let has_begun = async || (pipeline.clock.reads() > reads).then_some(());
     wait::until("the rescuer reads the clock", Duration::from_secs(5), has_begun).await;
-    pipeline.clock.advance(3_600_000);
-    tokio::time::timeout(Duration::from_secs(10), bell.changed()).await.expect("nothing was rescued").unwrap();
+    pipeline.clock.set_by(milliseconds);
+    let beat = Heartbeat {
+        runner: "one".into(),
+        incarnation: "first life".into(),
+        holding: vec![works.clone()],
+        waiting: vec![],
+    };
+    pipeline.coordinator.heartbeat(beat).await.unwrap();
+    let is_rescued = async || (pipeline.build(2).await.state == BuildState::Queued).then_some(());
+    wait::until("the dead runner's job to wait again", Duration::from_secs(60), is_rescued).await;
     assert!(started.elapsed() >= 2 * timing.lease, "it judged before a runner could be heard of");
+    // A few rounds more.
+    let reads = pipeline.clock.reads();
+    let has_gone_on = async || (pipeline.clock.reads() > reads + 6).then_some(());
+    wait::until("the rescuer looks again", Duration::from_secs(60), has_gone_on).await;
     stop.cancel();
     rescuer.await.unwrap();
+    assert_eq!(pipeline.build(1).await.state, BuildState::Running);
+    pipeline.coordinator.finish_step(&works, 0, StepResult::succeeded()).await.unwrap();
 }
 
 async fn a_clock_set_back_keeps_no_job_waiting(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     pipeline.queue(&pipeline.push("main", "a")).await;
-    pipeline.clock.advance(-3_600_000);
+    pipeline.clock.set_by(-3_600_000);
     assert!(pipeline.try_claim().await.is_some(), "the job waits for the hour to pass again");
 }
 

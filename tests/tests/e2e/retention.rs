@@ -28,6 +28,7 @@ on_both_databases!(
     a_log_goes_before_its_build_and_says_so,
     payloads_go_before_deliveries,
     followers_of_old_events_go_on,
+    a_moment_with_a_wrong_clock_keeps_nothing_for_ever,
     a_choice_removes_what_it_named_and_nothing_else,
     one_collects_at_a_time,
     joined_chunks_read_as_before,
@@ -238,6 +239,25 @@ async fn followers_of_old_events_go_on(database: TestDatabase) {
     let mut reader = pipeline.store.read().await.unwrap();
     let next = events::portion(&mut reader.conn(), seen, &events::EventFilter::default(), 10).await.unwrap();
     assert_eq!(next.events.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["test.new"]);
+}
+
+async fn a_moment_with_a_wrong_clock_keeps_nothing_for_ever(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.emit("test.old").await;
+    pipeline.clock.set_by(3 * 365 * DAY);
+    // More than goes with one commit.
+    for _ in 0..250 {
+        pipeline.emit("test.wrong").await;
+    }
+    pipeline.clock.set_by(-3 * 365 * DAY);
+    pipeline.emit("test.old").await;
+    pipeline.clock.advance(31 * DAY);
+    pipeline.emit("test.new").await;
+    let seen = pipeline.events().await.len() as i64;
+    let going = collect(&pipeline, Limits::default()).await;
+    assert_eq!(going.iter().find(|going| going.what == "events").unwrap().count, seen - 1);
+    let left = pipeline.events().await;
+    assert_eq!(left.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["test.new"]);
 }
 
 async fn a_choice_removes_what_it_named_and_nothing_else(database: TestDatabase) {

@@ -7,7 +7,7 @@ use slipway_runner::coordinator::{
 };
 use slipway_server::{
     builds::{self, Again, BuildState, Cancellation, Retried},
-    queue::{StepState, end_overdue, limit_build_time, rescue},
+    queue::{Overtime, StepState, limit_build_time, rescue},
     releases::{ReleaseKind, ReleaseState},
     store::{builds::Build, logs},
 };
@@ -23,6 +23,7 @@ on_both_databases!(
     a_person_s_attempt_may_lose_its_runner_as_often_as_a_new_build,
     a_retried_build_is_cancelled_at_once_while_it_waits,
     a_build_that_its_runner_does_not_end_in_time_is_ended,
+    a_clock_set_while_its_runner_was_away_ends_no_build,
     a_rollout_that_is_given_up_returns_to_what_was_live,
     a_rollout_that_is_given_up_with_nothing_live_says_what_to_do,
 );
@@ -147,6 +148,26 @@ async fn a_retried_build_is_cancelled_at_once_while_it_waits(database: TestDatab
     assert_eq!(next.number, 2, "the queue waits for no dead entry");
 }
 
+async fn a_clock_set_while_its_runner_was_away_ends_no_build(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    limit_build_time(&pipeline.store, 30).await.unwrap();
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    let lease = pipeline.claim().await.key;
+    pipeline.coordinator.declare_steps(&lease, vec![step(0)]).await.unwrap();
+    pipeline.coordinator.start_step(&lease, 0).await.unwrap();
+    let resumed = async || {
+        let resumed = pipeline.coordinator.resume(&lease).await.unwrap();
+        let Work::Build(work) = &resumed.lease.work else { panic!("no rollout waits") };
+        (work.time_limit.unwrap().left_ms / 60_000, resumed.steps[0].run_ms / 60_000)
+    };
+    pipeline.clock.advance(10 * 60_000);
+    assert_eq!(resumed().await, (20, 10), "what it has used is counted");
+    pipeline.clock.set_by(24 * 3_600_000);
+    assert_eq!(resumed().await, (30, 0), "nothing can have run for a day");
+    pipeline.clock.set_by(-48 * 3_600_000);
+    assert_eq!(resumed().await, (30, 0), "nor before it began");
+}
+
 async fn a_build_that_its_runner_does_not_end_in_time_is_ended(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     limit_build_time(&pipeline.store, 30).await.unwrap();
@@ -157,10 +178,16 @@ async fn a_build_that_its_runner_does_not_end_in_time_is_ended(database: TestDat
     assert_eq!(Duration::from_millis(limit.left_ms), Duration::from_secs(30 * 60));
     pipeline.coordinator.declare_steps(&lease.key, vec![step(0), step(1)]).await.unwrap();
     pipeline.coordinator.start_step(&lease.key, 0).await.unwrap();
+    let mut overtime = Overtime::default();
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0);
+    pipeline.clock.set_by(24 * 3_600_000);
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0, "no time has passed");
     pipeline.clock.advance(31 * 60_000);
-    assert_eq!(end_overdue(&pipeline.store).await.unwrap(), 0, "its runner is given some time to end it");
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0, "its runner is given some time to end it");
     pipeline.clock.advance(5 * 60_000);
-    assert_eq!(end_overdue(&pipeline.store).await.unwrap(), 1);
+    let restarted = Overtime::default().end_overdue(&pipeline.store).await.unwrap();
+    assert_eq!(restarted, 0, "a server that was not there cannot tell");
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 1);
     let build = pipeline.build(1).await;
     let reason = "the build took longer than 30 minutes, and its runner did not end it";
     assert_eq!((build.state, build.reason.as_deref()), (BuildState::Failed, Some(reason)));

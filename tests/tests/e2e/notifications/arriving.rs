@@ -8,6 +8,7 @@ use super::scene::{MINUTE, Scene};
 on_both_databases!(
     what_does_not_arrive_is_sent_again_in_order,
     what_the_other_side_does_not_want_is_given_up,
+    a_clock_set_back_holds_up_no_message,
     a_message_under_way_when_its_server_was_killed_is_sent_again_with_the_same_id,
 );
 
@@ -29,6 +30,21 @@ async fn what_does_not_arrive_is_sent_again_in_order(database: TestDatabase) {
     assert_eq!(titles, [failed, failed, "acme/shop: build 2 of main succeeded after a failure"]);
     let ids: Vec<_> = scene.inbox.posts().iter().map(|post| post.headers["x-slipway-notification"].clone()).collect();
     assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");
+    assert!(scene.states().await.iter().all(|(state, _)| *state == NotificationState::Sent));
+}
+
+async fn a_clock_set_back_holds_up_no_message(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    scene.channel("ops", Rule::default()).await;
+    scene.channel("later", Rule { after_minutes: 10, ..Rule::default() }).await;
+    scene.inbox.answer(503);
+    scene.fails("a", "exit code 1").await;
+    scene.tell().await;
+    assert_eq!(scene.inbox.posts().len(), 1);
+    scene.tell().await;
+    assert_eq!(scene.inbox.posts().len(), 1, "neither the pause nor the ten minutes are over");
+    scene.pipeline.clock.set_by(-24 * 60 * MINUTE);
+    scene.tell().await;
     assert!(scene.states().await.iter().all(|(state, _)| *state == NotificationState::Sent));
 }
 

@@ -17,6 +17,7 @@ on_both_databases!(
     what_succeeded_is_told_and_kept_with_the_attempt_that_ran_it,
     nothing_is_taken_over_that_did_not_succeed,
     the_runner_that_has_it_comes_first_and_is_not_waited_for_for_ever,
+    nor_when_the_clock_is_set_back,
     an_attempt_that_begins_anew_takes_nothing_over,
 );
 
@@ -115,6 +116,14 @@ async fn nothing_is_taken_over_that_did_not_succeed(database: TestDatabase) {
 }
 
 async fn the_runner_that_has_it_comes_first_and_is_not_waited_for_for_ever(database: TestDatabase) {
+    another_takes_it_when(|pipeline| pipeline.clock.advance(MINUTE + 1), database).await;
+}
+
+async fn nor_when_the_clock_is_set_back(database: TestDatabase) {
+    another_takes_it_when(|pipeline| pipeline.clock.set_by(-60 * MINUTE), database).await;
+}
+
+async fn another_takes_it_when(passes: impl Fn(&Pipeline), database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     failed(&pipeline).await;
     pipeline.announce("two", "its life", &[]).await;
@@ -132,7 +141,7 @@ async fn the_runner_that_has_it_comes_first_and_is_not_waited_for_for_ever(datab
     let waits = detail.waits_for.unwrap();
     assert!(waits.starts_with("waiting for the runner one, which may still have what attempt 1 left"), "{waits}");
 
-    pipeline.clock.advance(MINUTE + 1);
+    passes(&pipeline);
     let ClaimReply::Work { lease } = pipeline.coordinator.claim(asks).await.unwrap() else { panic!("no work") };
     assert_eq!(work(&lease).earlier.as_ref().unwrap().attempt, 1, "what it makes of that is its business");
 }
