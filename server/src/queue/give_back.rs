@@ -93,7 +93,10 @@ pub(super) async fn failed(tx: &mut Tx, job: &mut Job, subject: Subject, reason:
     apply(tx, job, JobEvent::Fail, None).await?;
     match subject {
         Subject::Build(mut build) => builds::apply(tx, &mut build, BuildEvent::Fail, Some(reason)).await,
-        Subject::Release(mut release) => releases::apply(tx, &mut release, ReleaseEvent::Fail, Some(reason)).await,
+        Subject::Release(mut release) => {
+            releases::apply(tx, &mut release, ReleaseEvent::Fail, Some(reason)).await?;
+            releases::return_from_breached(tx, &release).await
+        }
     }
 }
 

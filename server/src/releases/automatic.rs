@@ -1,6 +1,6 @@
 //! Promotion by itself: what has been live in the source for long enough, once.
 
-use super::{ReleaseError, judge::ACTOR, promote::promote};
+use super::{ReleaseError, judge::ACTOR, life::life, promote::promote};
 use crate::store::{self, Conn, Store, StoreError, environments::Environment, releases::Release};
 use slipway_pipelines::config::Source;
 
@@ -16,8 +16,8 @@ enum Due {
 }
 
 /// Promotes to the environment what is due; tells when something will be. The very release that was promoted there
-/// already is not promoted again, whatever became of it: so nobody's rollback is undone, and nothing that failed is
-/// tried for ever.
+/// already is not promoted again, whatever became of it, and though it was made anew meanwhile: so nobody's rollback is
+/// undone, and nothing that failed is tried for ever.
 pub(super) async fn promote_what_is_due(
     store: &Store,
     environment: &Environment,
@@ -53,11 +53,14 @@ async fn due_now(conn: &mut Conn<'_>, environment: &Environment, now: i64) -> Re
 
 async fn due(conn: &mut Conn<'_>, environment: &Environment, now: i64) -> Result<Due, StoreError> {
     let Some(live) = live_in_source(conn, environment).await? else { return Ok(Due::Nothing) };
-    if store::releases::was_promoted(conn, &environment.id, &live.id).await? {
-        return Ok(Due::Nothing);
+    let life = life(conn, &live).await?;
+    for release in life.releases() {
+        if store::releases::was_promoted(conn, &environment.id, &release.id).await? {
+            return Ok(Due::Nothing);
+        }
     }
     let bake = i64::try_from(environment.settings.bake_ms).unwrap_or(i64::MAX);
-    let baked = live.finished_at.unwrap_or(live.created_at).saturating_add(bake);
+    let baked = life.since().saturating_add(bake);
     Ok(if baked > now { Due::At(baked) } else { Due::Now })
 }
 

@@ -3,17 +3,26 @@
 use slipway_pipelines::config::Source;
 
 use super::{
-    DecisionKind, ReleaseError, ReleaseState, content::is_same, hold::note_decision, judge::ACTOR, lifecycle,
+    DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
+    content::is_same,
+    history::way_back,
+    hold::note_decision,
+    judge::ACTOR,
+    life::{Life, life},
+    lifecycle,
     rollback::rollback,
 };
 use crate::{
-    ids::{EnvironmentId, ReleaseId, RepositoryId},
-    store::{self, Conn, StoreError, Tx, releases::Release},
+    ids::{EnvironmentId, RepositoryId},
+    store::{self, Conn, StoreError, Tx, environments::Environment, releases::Release},
 };
+
+/// How many of the newest releases are looked at for a return that was tried.
+const NEWER: i64 = 100;
 
 /// How much longer what is live in an environment bakes at `now`, in milliseconds. None where no environment asks for it,
 /// where the time is over, and where it was found wanting already. What is the way out of something is not judged: it could
-/// only lead further back.
+/// only lead further back. What was made anew meanwhile goes on baking.
 pub(crate) async fn bakes_for(
     conn: &mut Conn<'_>,
     repository: &RepositoryId,
@@ -21,25 +30,30 @@ pub(crate) async fn bakes_for(
     live: &Release,
     now: i64,
 ) -> Result<Option<i64>, StoreError> {
-    if live.kind.is_way_out() {
+    let life = life(conn, live).await?;
+    if life.first.kind.is_way_out() {
         return Ok(None);
     }
     let all = store::environments::of_repository(conn, repository).await?;
     let follows = |source: &Source| matches!(source, Source::Environment { environment: from } if from == environment);
     let followers = all.iter().filter(|it| it.removed_at.is_none() && follows(&it.source.0));
     let Some(asked) = followers.map(|it| it.settings.bake_ms).max() else { return Ok(None) };
-    let until = live.finished_at.unwrap_or(live.created_at).saturating_add(i64::try_from(asked).unwrap_or(i64::MAX));
-    if until <= now || breach_of(conn, &live.id).await?.is_some() {
+    let until = life.since().saturating_add(i64::try_from(asked).unwrap_or(i64::MAX));
+    if until <= now || breach_of(conn, &life).await?.is_some() {
         return Ok(None);
     }
     Ok(Some(until - now))
 }
 
-/// What was found wanting of a release while it baked.
-pub(super) async fn breach_of(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Option<String>, StoreError> {
-    let decisions = store::decisions::of_release(conn, release).await?;
-    let breach = decisions.into_iter().find(|decision| decision.kind == DecisionKind::Breached);
-    Ok(breach.map(|breach| breach.reason.unwrap_or_default()))
+/// What was found wanting of a release while it baked, before it was made anew or after.
+pub(super) async fn breach_of(conn: &mut Conn<'_>, life: &Life) -> Result<Option<String>, StoreError> {
+    for release in life.releases() {
+        let decisions = store::decisions::of_release(conn, &release.id).await?;
+        if let Some(breach) = decisions.into_iter().find(|decision| decision.kind == DecisionKind::Breached) {
+            return Ok(Some(breach.reason.unwrap_or_default()));
+        }
+    }
+    Ok(None)
 }
 
 /// What is live was found wanting: it follows nowhere, and the environment returns to what was live before, unless something
@@ -58,6 +72,33 @@ pub(crate) async fn breached(
     }
     note_decision(tx, live, DecisionKind::Breached, ACTOR, Some(found)).await?;
     lifecycle::note(tx, live, "release.breached").await?;
+    go_back(tx, &environment, live).await
+}
+
+/// A release came to nothing where what is live was found wanting while that release was on its way: the return that it
+/// stood against begins. One return is tried, not one after the other.
+pub(crate) async fn return_from_breached(tx: &mut Tx, ended: &Release) -> Result<(), StoreError> {
+    let Some(live) = store::releases::live(&mut tx.conn(), &ended.environment_id).await? else { return Ok(()) };
+    if !is_breached(&mut tx.conn(), &live).await? {
+        return Ok(());
+    }
+    let environment = store::environments::lock(tx, &ended.environment_id).await?;
+    let newer = store::releases::list(&mut tx.conn(), &environment.id, None, NEWER).await?;
+    let was_tried = |release: &Release| release.kind == ReleaseKind::Rollback && release.actor == ACTOR;
+    if newer.iter().take_while(|release| release.number > live.number).any(was_tried) {
+        return Ok(());
+    }
+    go_back(tx, &environment, &live).await
+}
+
+/// Whether a release was found wanting while it baked.
+pub(super) async fn is_breached(conn: &mut Conn<'_>, release: &Release) -> Result<bool, StoreError> {
+    let life = life(conn, release).await?;
+    Ok(breach_of(conn, &life).await?.is_some())
+}
+
+/// Returns to what was live before, unless something newer is on its way.
+async fn go_back(tx: &mut Tx, environment: &Environment, live: &Release) -> Result<(), StoreError> {
     let unsettled = store::releases::unsettled(&mut tx.conn(), &environment.id).await?;
     if unsettled.iter().any(|release| release.state != ReleaseState::Held) {
         return Ok(());
@@ -65,7 +106,7 @@ pub(crate) async fn breached(
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
     let Some(good) = good_before(&mut tx.conn(), &environment.id, live).await? else { return Ok(()) };
-    match rollback(tx, &repository, &environment.name, Some(good.number), ACTOR).await {
+    match rollback(tx, &repository, &environment.name, Some(good), ACTOR).await {
         Ok(_) => Ok(()),
         Err(ReleaseError::Store(error)) if !matches!(error, StoreError::Refused(_)) => Err(error),
         Err(refused) => {
@@ -75,18 +116,17 @@ pub(crate) async fn breached(
     }
 }
 
-/// The newest release before that was live, holds something else, and was not found wanting itself.
-async fn good_before(
+/// The number of the release that was live before, holds something else, and was not found wanting itself.
+pub(super) async fn good_before(
     conn: &mut Conn<'_>,
     environment: &EnvironmentId,
     live: &Release,
-) -> Result<Option<Release>, StoreError> {
-    let mut number = live.number;
-    while let Some(candidate) = store::releases::earlier_live(conn, environment, number).await? {
-        if !is_same(&candidate.content, &live.content) && breach_of(conn, &candidate.id).await?.is_none() {
-            return Ok(Some(candidate));
+) -> Result<Option<i64>, StoreError> {
+    for number in way_back(conn, environment).await?.into_iter().skip(1) {
+        let Some(earlier) = store::releases::by_number(conn, environment, number).await? else { continue };
+        if !is_same(&earlier.content, &live.content) && !is_breached(conn, &earlier).await? {
+            return Ok(Some(number));
         }
-        number = candidate.number;
     }
     Ok(None)
 }

@@ -9,7 +9,7 @@ use super::{
     hold::note_decision,
     judge::{ACTOR, judge, without_exception},
     lifecycle,
-    steer::end_paused,
+    steer::make_way,
 };
 use crate::{
     ids::ReleaseId,
@@ -61,7 +61,7 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
         note_exception(tx, new.environment, &release).await?;
     }
     lifecycle::note(tx, &release, "release.queued").await?;
-    end_paused(tx, &release).await?;
+    make_way(tx, &release).await?;
     queue::enqueue_rollout(tx, &release).await?;
     Ok(release)
 }
@@ -104,6 +104,7 @@ async fn note_exception(tx: &mut Tx, environment: &Environment, release: &Releas
 fn strategy(kind: ReleaseKind, environment: &Environment) -> Strategy {
     match (kind, &environment.settings.strategy) {
         (ReleaseKind::Rollback, Strategy::Canary { .. }) | (ReleaseKind::Restore, _) => Strategy::default(),
+        (ReleaseKind::Rollback, Strategy::BlueGreen { .. }) => Strategy::BlueGreen { bake_ms: 0 },
         (_, strategy) => strategy.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{
     ReleaseKind, ReleaseState,
+    bake::{good_before, is_breached},
     create::{NewRelease, create},
     judge::ACTOR,
 };
@@ -13,6 +14,8 @@ pub(crate) enum Next {
     Waiting(i64),
     /// A rollout of what is live, which is queued for it.
     Live(Box<Release>),
+    /// What was live before what is, as that was found wanting: the number of its release.
+    Earlier(i64),
     /// Nothing does by itself.
     Nothing,
 }
@@ -23,6 +26,9 @@ impl Next {
         match self {
             Next::Waiting(number) => format!("release {number} follows and sets the environment right"),
             Next::Live(live) => format!("the environment returns to release {}, which was live", live.number),
+            Next::Earlier(number) => {
+                format!("the environment returns to release {number}, as what is live was found wanting")
+            }
             Next::Nothing => {
                 "parts of it may still run: release again, or roll back, to set the environment right".to_owned()
             }
@@ -39,8 +45,14 @@ pub(crate) async fn after_giving_up(tx: &mut Tx, release: &Release) -> Result<Ne
     if release.kind == ReleaseKind::Rollback && release.actor == ACTOR {
         return Ok(Next::Nothing);
     }
-    let live = store::releases::live(&mut tx.conn(), &release.environment_id).await?;
-    Ok(live.map_or(Next::Nothing, |live| Next::Live(Box::new(live))))
+    let Some(live) = store::releases::live(&mut tx.conn(), &release.environment_id).await? else {
+        return Ok(Next::Nothing);
+    };
+    let earlier = match is_breached(&mut tx.conn(), &live).await? {
+        true => good_before(&mut tx.conn(), &release.environment_id, &live).await?,
+        false => None,
+    };
+    Ok(earlier.map_or_else(|| Next::Live(Box::new(live)), Next::Earlier))
 }
 
 /// Queues what follows, where that is a return.

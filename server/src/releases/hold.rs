@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::{
     DecisionKind, ReleaseEvent, ReleaseState,
+    bake::return_from_breached,
     decision::approving,
     gate::Verdict,
     judge::{ACTOR, judge},
     lifecycle,
-    steer::end_paused,
+    steer::make_way,
 };
 use crate::{
     ids::ReleaseId,
@@ -91,7 +92,7 @@ async fn admit(tx: &mut Tx, environment: &Environment, release: &mut Release) ->
     };
     note_decision(tx, release, DecisionKind::Admitted, ACTOR, Some(&reason)).await?;
     lifecycle::apply(tx, release, ReleaseEvent::Admit, None).await?;
-    end_paused(tx, release).await?;
+    make_way(tx, release).await?;
     queue::enqueue_rollout(tx, release).await
 }
 
@@ -120,6 +121,7 @@ pub(crate) async fn hold_back(tx: &mut Tx, release: &mut Release) -> Result<bool
             refuse(tx, release, &why).await?;
         }
     }
+    return_from_breached(tx, release).await?;
     Ok(true)
 }
 

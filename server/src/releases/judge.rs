@@ -7,6 +7,7 @@ use super::{
     bake::breach_of,
     decision::approving,
     gate::{Facts, Rules, Stay, Verdict, gate},
+    life::life,
 };
 use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release};
 
@@ -81,11 +82,12 @@ async fn stay(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Stay>, St
     let source = store::releases::find(conn, source).await?.ok_or_else(|| StoreError::missing("release", source))?;
     let environment = store::environments::find(conn, &source.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &source.environment_id))?;
+    let life = life(conn, &source).await?;
     Ok(Some(Stay {
         environment: environment.name,
         number: source.number,
-        since: source.finished_at.unwrap_or(source.created_at),
-        until: source.retired_at,
-        breach: breach_of(conn, &source.id).await?,
+        since: life.since(),
+        until: life.until(),
+        breach: breach_of(conn, &life).await?,
     }))
 }

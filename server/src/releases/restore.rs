@@ -3,6 +3,7 @@
 use super::{
     ReleaseError, ReleaseKind,
     create::{NewRelease, create},
+    life::first,
     promote::{check_settings, locked, under_way},
 };
 use crate::store::{self, StoreError, Tx, releases::Release, repositories::Repository};
@@ -28,19 +29,20 @@ pub async fn restore(
     if host.is_some() {
         store::placement::set_host(tx, &environment.id, host).await?;
     }
-    if let Some(same) = under_way(tx, &environment, ReleaseKind::Restore, &live).await? {
+    let first = first(&mut tx.conn(), &live).await?;
+    if let Some(same) = under_way(tx, &environment, ReleaseKind::Restore, &first).await? {
         return Ok(same);
     }
-    let build = store::builds::find(&mut tx.conn(), &live.build_id).await?;
-    let build = build.ok_or_else(|| StoreError::missing("build", &live.build_id))?;
+    let build = store::builds::find(&mut tx.conn(), &first.build_id).await?;
+    let build = build.ok_or_else(|| StoreError::missing("build", &first.build_id))?;
     let new = NewRelease {
         environment: &environment,
         kind: ReleaseKind::Restore,
         build: &build,
-        source: Some(&live),
+        source: Some(&first),
         actor,
         apps: live.content.0.clone(),
-        dedup_key: format!("restore {} {} {}", environment.id, live.id, environment.last_release_number),
+        dedup_key: format!("restore {} {} {}", environment.id, first.id, environment.last_release_number),
     };
     Ok(create(tx, new).await?)
 }

@@ -4,16 +4,16 @@ use super::{
     ReleaseError, ReleaseKind, ReleaseState,
     content::is_same,
     create::{NewRelease, create},
+    history::way_back,
     promote::{check_settings, named, under_way},
 };
-use crate::store::{self, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository};
+use crate::store::{
+    self, Conn, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository,
+};
 
-/// How many rollbacks of rollbacks are followed to find what is really live.
-const CHAIN_LIMIT: usize = 100;
-
-/// Queues a release of the environment that holds, image by image and setting by setting, what an earlier one held:
-/// number `to`, or else the one before what is live. Rolling back twice goes back two releases. Asking again while
-/// that release waits or rolls returns it.
+/// Queues a release of the environment that holds, image by image and setting by setting, what an earlier one held: number
+/// `to`; or else what is live while something newer rolls out; or else what was live before. Rolling back twice goes back two
+/// releases. What rolls out is ended. Asking again while that release waits or rolls returns it.
 ///
 /// # Errors
 /// [`ReleaseError`] says why it was refused, and what to do.
@@ -32,7 +32,7 @@ pub async fn rollback(
         Some(number) => chosen(tx, &environment, number).await?,
         None => match pending_rollback(tx, &environment).await? {
             Some(pending) => return Ok(pending),
-            None => before(tx, &environment, live.as_ref()).await?,
+            None => last_good(tx, &environment, live.as_ref()).await?,
         },
     };
     if let Some(same) = under_way(tx, &environment, ReleaseKind::Rollback, &wanted).await? {
@@ -75,33 +75,25 @@ async fn pending_rollback(tx: &mut Tx, environment: &Environment) -> Result<Opti
     Ok(newest.filter(|release| release.kind == ReleaseKind::Rollback))
 }
 
-/// The release that was live before what is live now; where that is a rollback, before the one that it went back to.
-/// Releases that held the same are passed over.
-async fn before(tx: &mut Tx, environment: &Environment, live: Option<&Release>) -> Result<Release, ReleaseError> {
+/// What a rollback without a number goes to: what is live, while something newer has begun to take its place; else what was
+/// live before it.
+async fn last_good(tx: &mut Tx, environment: &Environment, live: Option<&Release>) -> Result<Release, ReleaseError> {
     let nothing = || ReleaseError::NothingEarlier { environment: environment.name.clone() };
     let live = live.ok_or_else(nothing)?;
-    let mut number = origin(tx, live).await?;
-    while let Some(candidate) = store::releases::earlier_live(&mut tx.conn(), &environment.id, number).await? {
-        if !is_same(&candidate.content, &live.content) {
-            return Ok(candidate);
-        }
-        number = candidate.number;
+    let unsettled = store::releases::unsettled(&mut tx.conn(), &environment.id).await?;
+    if unsettled.iter().any(|release| release.started_at.is_some()) {
+        return Ok(live.clone());
     }
-    Err(nothing())
+    before(&mut tx.conn(), environment, live).await?.ok_or_else(nothing)
 }
 
-/// The number of the release whose content this one first was.
-async fn origin(tx: &mut Tx, release: &Release) -> Result<i64, StoreError> {
-    let mut current = release.clone();
-    for _ in 0..CHAIN_LIMIT {
-        let source = match (&current.kind, &current.source_release_id) {
-            (ReleaseKind::Rollback, Some(source)) => store::releases::find(&mut tx.conn(), source).await?,
-            _ => None,
-        };
-        match source {
-            Some(source) => current = source,
-            None => break,
+/// The release that was live before what is live now and held something else.
+async fn before(conn: &mut Conn<'_>, environment: &Environment, live: &Release) -> Result<Option<Release>, StoreError> {
+    for number in way_back(conn, &environment.id).await?.into_iter().skip(1) {
+        let earlier = store::releases::by_number(conn, &environment.id, number).await?;
+        if let Some(earlier) = earlier.filter(|earlier| !is_same(&earlier.content, &live.content)) {
+            return Ok(Some(earlier));
         }
     }
-    Ok(current.number)
+    Ok(None)
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use slipway_runner::coordinator::{Steering, StepKind};
 
 use super::{
-    DecisionKind, ReleaseError, ReleaseState,
+    DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
     decide::{found, shortened},
     lifecycle,
 };
@@ -110,11 +110,19 @@ pub async fn cancel_rollout(
     Ok(release)
 }
 
-/// What people have paused must not keep what is newer waiting: it ends.
-pub(super) async fn end_paused(tx: &mut Tx, newer: &Release) -> Result<(), StoreError> {
+/// Ends a rollout that what is newer does not wait for: one that people have paused, and whatever stands in the way of a way
+/// out. Nobody's way back is ended by a restore, which would bring what they leave.
+pub(super) async fn make_way(tx: &mut Tx, newer: &Release) -> Result<(), StoreError> {
     for release in store::releases::unsettled(&mut tx.conn(), &newer.environment_id).await? {
-        let is_older = release.number < newer.number && release.state == ReleaseState::Rolling;
-        if is_older && pause(&said(tx, &release).await?).is_some() {
+        if release.number >= newer.number || release.state != ReleaseState::Rolling {
+            continue;
+        }
+        let yields = match newer.kind {
+            ReleaseKind::Rollback => true,
+            ReleaseKind::Restore => !release.kind.is_way_out(),
+            ReleaseKind::Build | ReleaseKind::Promotion => false,
+        };
+        if yields || pause(&said(tx, &release).await?).is_some() {
             let reason = format!("release {} takes its place", newer.number);
             cancel(tx, &release, &newer.actor, Some(&reason)).await?;
         }

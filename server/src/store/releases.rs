@@ -49,6 +49,19 @@ pub struct Release {
     pub retired_at: Option<i64>,
 }
 
+/// A release that is or was live, without what it held.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct Passage {
+    /// Its id.
+    pub(crate) id: ReleaseId,
+    /// Its number within the environment.
+    pub(crate) number: i64,
+    /// What made it.
+    pub(crate) kind: ReleaseKind,
+    /// The release that was promoted, or returned to.
+    pub(crate) source_release_id: Option<ReleaseId>,
+}
+
 impl Release {
     /// What a runner needs of it.
     #[must_use]
@@ -171,22 +184,31 @@ pub(crate) async fn unsettled(conn: &mut Conn<'_>, environment: &EnvironmentId) 
     )?)
 }
 
-/// Below number `before`, the newest release that was live once, is none now and was no rollback itself.
-pub(crate) async fn earlier_live(
+/// The newest releases of an environment that are or were live, newest first, at most `limit`.
+pub(crate) async fn passages(
     conn: &mut Conn<'_>,
     environment: &EnvironmentId,
-    before: i64,
-) -> Result<Option<Release>, StoreError> {
-    Ok(row!(
+    limit: i64,
+) -> Result<Vec<Passage>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, number, kind, source_release_id FROM release
+         WHERE environment_id = $1 AND state IN ('live', 'retired') ORDER BY number DESC LIMIT $2",
+        environment,
+        limit
+    )?)
+}
+
+/// The restores of a release that went live, oldest first.
+pub(crate) async fn restores_of(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Vec<Release>, StoreError> {
+    Ok(rows!(
         conn,
         "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
                 r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
                 r.finished_at, r.retired_at
          FROM release r JOIN build b ON b.id = r.build_id
-         WHERE r.environment_id = $1 AND r.number < $2 AND r.state = 'retired' AND r.kind <> 'rollback'
-         ORDER BY r.number DESC LIMIT 1",
-        environment,
-        before
+         WHERE r.source_release_id = $1 AND r.kind = 'restore' AND r.state IN ('live', 'retired') ORDER BY r.number",
+        id
     )?)
 }
 

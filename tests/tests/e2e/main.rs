@@ -20,6 +20,7 @@ mod engine_socket;
 mod failures;
 mod faults;
 mod gates;
+mod going_back;
 mod healing;
 mod language;
 mod layers;

@@ -236,6 +236,10 @@ async fn a_release_keeps_the_strategy_that_it_was_made_with(database: TestDataba
     pipeline.roll_out().await;
     pipeline.roll_back("dev", None).await.unwrap();
     assert_eq!(pipeline.roll_out().await.strategy, Strategy::default(), "a way back is no time for a trial");
+    pipeline.built("e", built("sha256:e", with(&Strategy::BlueGreen { bake_ms: 60_000 }))).await;
+    pipeline.roll_out().await;
+    pipeline.roll_back("dev", None).await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::BlueGreen { bake_ms: 0 }, "nor for a look at it");
 }
 
 /// On SQLite one transaction waits for the other from its beginning.

@@ -79,7 +79,7 @@ pub(super) async fn release_row(
 ) -> Result<ReleaseRow, Problem> {
     let waits = rows::why_release_waits(conn, release, now).await?;
     let steering = steering_of(conn, release, viewer, now).await?;
-    let can_return = release.state == ReleaseState::Retired && viewer.may_change();
+    let can_return = viewer.may_change() && is_way_back(conn, release).await?;
     Ok(ReleaseRow {
         number: release.number,
         address: links::release(&repository.name, &environment.name, release.number),
@@ -95,6 +95,18 @@ pub(super) async fn release_row(
         reason: waits.or_else(|| release.reason.clone()),
         steering,
         roll_back: can_return.then(|| format!("{}/rollback", links::environment(&repository.name, &environment.name))),
+    })
+}
+
+/// Whether an environment can be rolled back to the release: it was live, or is, while something newer takes its place.
+async fn is_way_back(conn: &mut Conn<'_>, release: &Release) -> Result<bool, Problem> {
+    Ok(match release.state {
+        ReleaseState::Retired => true,
+        ReleaseState::Live => {
+            let newer = releases::rolling_in(conn, &release.environment_id).await?;
+            newer.is_some_and(|newer| newer.started_at.is_some())
+        }
+        _ => false,
     })
 }
 

@@ -10,10 +10,12 @@ use slipway_server::{
 use slipway_tests::{databases::TestDatabase, on_both_databases, pipeline::Pipeline};
 
 use super::scene::{approve, keep, live_in_dev, production};
+use crate::going_back::make_anew;
 
 on_both_databases!(
     what_was_live_for_long_enough_is_promoted_once,
     what_somebody_rolled_back_is_not_promoted_again,
+    what_was_made_anew_is_not_promoted_again,
     what_is_promoted_by_itself_waits_for_people_too,
 );
 
@@ -68,6 +70,35 @@ async fn what_somebody_rolled_back_is_not_promoted_again(database: TestDatabase)
     pipeline.clock.advance(5 * MINUTE);
     keep(&pipeline).await;
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:c", "what is new goes on");
+}
+
+async fn what_was_made_anew_is_not_promoted_again(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    for commit in ["a", "b"] {
+        live_in_dev(&pipeline, commit, automatic()).await;
+        pipeline.clock.advance(5 * MINUTE);
+        keep(&pipeline).await;
+        pipeline.roll_out().await;
+    }
+    pipeline.roll_back("production", None).await.unwrap();
+    pipeline.roll_out().await;
+    make_anew(&pipeline, "dev").await;
+    pipeline.roll_out().await;
+    pipeline.clock.advance(60 * MINUTE);
+    assert_eq!(keep(&pipeline).await, None);
+    assert!(pipeline.try_claim().await.is_none(), "a restore brings nothing new");
+
+    // Nor does it begin a bake anew: what was promoted, and what is to be, goes on from where it was.
+    let dev = live_in_dev(&pipeline, "c", automatic()).await;
+    let held = pipeline.promote("production").await.unwrap();
+    pipeline.clock.advance(3 * MINUTE);
+    make_anew(&pipeline, "dev").await;
+    pipeline.roll_out().await;
+    let due = Some(pipeline.store.clock().now() + 2 * MINUTE);
+    assert_eq!((held.source_release_id, keep(&pipeline).await), (Some(dev.id), due));
+    pipeline.clock.advance(2 * MINUTE);
+    keep(&pipeline).await;
+    assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:c");
 }
 
 async fn what_is_promoted_by_itself_waits_for_people_too(database: TestDatabase) {
