@@ -27,7 +27,6 @@ use slipway_runner::{
         ClaimReply, ClaimRequest, Coordinator, CoordinatorError, Heartbeat, Hello, JobResult, KeptImages, LeaseKey,
         LogChunk, LogStream, Resumption, StepDeclaration, StepResult, Verdict, Work,
     },
-    logs::LogLimits,
 };
 use slipway_server::{builds::NewBuild, queue::ServerCoordinator};
 use slipway_tests::{
@@ -162,10 +161,7 @@ async fn by_slipway(flood: &str, lines: u64, folder: &Path) -> Duration {
         docker_host: None,
         proxy: None,
         at_shutdown: AtShutdown::HandBack,
-        limits: RunnerLimits {
-            logs: LogLimits { step_bytes: u64::MAX, ..LogLimits::default() },
-            ..RunnerLimits::default()
-        },
+        limits: RunnerLimits::default(),
     };
     let shutdown = CancellationToken::new();
     let runner = tokio::spawn(slipway_runner::run(config, counting.clone(), shutdown.clone()));

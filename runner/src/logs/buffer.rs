@@ -27,7 +27,7 @@ impl Default for LogLimits {
     fn default() -> Self {
         LogLimits {
             line_bytes: 16 * 1024,
-            step_bytes: 64 * 1024 * 1024,
+            step_bytes: 2 * 1024 * 1024 * 1024,
             chunk_bytes: 64 * 1024,
             unsent_bytes: 512 * 1024,
         }

@@ -43,6 +43,7 @@ pub(super) struct RunnerSection {
     pub(super) builds_only: Option<bool>,
     pub(super) internal_hosts: Option<Vec<String>>,
     pub(super) failed_builds: Option<u32>,
+    pub(super) step_log_bytes: Option<u64>,
     pub(super) measure_seconds: Option<u32>,
 }
 
@@ -111,6 +112,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "builds_only",
             "internal_hosts",
             "failed_builds",
+            "step_log_bytes",
             "measure_seconds",
         ],
     ),
@@ -202,6 +204,7 @@ mod tests {
             builds_only = true
             internal_hosts = ["store.example.com:9000"]
             failed_builds = 5
+            step_log_bytes = 1000000
             measure_seconds = 30
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"

@@ -17,7 +17,7 @@ pub use archive::{ArchivePlace, ArchiveSettings};
 use clap::{Args, ValueEnum};
 pub use proxy::{ProxySettings, SwitchSettings};
 use serde::Deserialize;
-use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits};
+use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits, logs::LogLimits};
 use url::Url;
 
 use crate::{
@@ -101,6 +101,8 @@ pub struct RunnerSettings {
     pub internal_hosts: Vec<String>,
     /// Of how many failed builds it keeps the workspace, for another attempt that goes on from there.
     pub failed_builds: u32,
+    /// How many bytes of output the log of one step holds; the rest is cut with a marker.
+    pub step_log_bytes: u64,
     /// How often it measures its host and the containers of releases, in seconds; 0 for never.
     pub measure_seconds: u32,
 }
@@ -112,6 +114,7 @@ impl RunnerSettings {
         let limits = RunnerLimits::default();
         RunnerLimits {
             storage: StorageLimits { failed_builds: self.failed_builds, ..limits.storage },
+            logs: LogLimits { step_bytes: self.step_log_bytes, ..limits.logs },
             measured_every: Duration::from_secs(self.measure_seconds.into()),
             ..limits
         }
@@ -204,6 +207,9 @@ pub struct Overrides {
     /// Of how many failed builds the runner keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     pub runner_failed_builds: Option<u32>,
+    /// How many bytes of output the log of one step holds; the rest is cut with a marker.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_LOG_BYTES", value_name = "BYTES")]
+    pub runner_step_log_bytes: Option<u64>,
     /// How often the runner measures its host and the containers of releases, in seconds; 0 for never.
     #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
     pub runner_measure_seconds: Option<u32>,
@@ -374,6 +380,15 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: format!("it is from 1 to {LONGEST_BUILD_MINUTES}, a week"),
         });
     }
+    let step_log_bytes =
+        over.runner_step_log_bytes.or(file.runner.step_log_bytes).unwrap_or(LogLimits::default().step_bytes);
+    if step_log_bytes == 0 {
+        return Err(ConfigError::Invalid {
+            key: "runner.step_log_bytes",
+            value: "0".to_owned(),
+            reason: "no step's output would be kept; it is at least 1".to_owned(),
+        });
+    }
     let mut labels = file.runner.labels.unwrap_or_default();
     labels.extend(over.runner_labels.into_iter().map(|Label(key, value)| (key, value)));
     check_labels(&labels).map_err(|reason| ConfigError::Invalid {
@@ -431,6 +446,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
                 .runner_failed_builds
                 .or(file.runner.failed_builds)
                 .unwrap_or(StorageLimits::default().failed_builds),
+            step_log_bytes,
             measure_seconds: over.runner_measure_seconds.or(file.runner.measure_seconds).unwrap_or(MEASURE_SECONDS),
         },
         proxy: proxy::resolve(
@@ -490,5 +506,6 @@ mod tests {
         assert!(said("public_url = \"slipway.example\"").contains("expected http://host"));
         assert!(said("public_url = \"https://a.example/slipway\"").contains("without a path"));
         assert!(said("[runner]\ncapacity = 0").contains("at least one job"));
+        assert!(said("[runner]\nstep_log_bytes = 0").contains("no step's output would be kept"));
     }
 }

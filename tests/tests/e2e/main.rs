@@ -24,6 +24,7 @@ mod going_back;
 mod healing;
 mod language;
 mod layers;
+mod logs;
 mod measurements;
 mod next_life;
 mod notifications;

@@ -63,6 +63,9 @@ pub(super) struct RunnerProcess {
     /// Of how many failed builds it keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     failed_builds: Option<u32>,
+    /// How many bytes of output the log of one step holds; the rest is cut with a marker.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_LOG_BYTES", value_name = "BYTES")]
+    step_log_bytes: Option<u64>,
     /// How often it measures its host and the containers of releases, in seconds; 0 for never.
     #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
     measure_seconds: Option<u32>,
@@ -110,6 +113,7 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_builds_only: process.builds_only,
         runner_internal_hosts: process.internal_hosts,
         runner_failed_builds: process.failed_builds,
+        runner_step_log_bytes: process.step_log_bytes,
         runner_measure_seconds: process.measure_seconds,
         runner_docker_host: process.docker_host,
         proxy_caddy_admin: process.proxy_caddy_admin,
