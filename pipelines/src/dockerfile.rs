@@ -22,6 +22,8 @@ pub struct Dockerfile {
     secrets: Vec<String>,
     named: Vec<Named>,
     takes_unknown: bool,
+    hides_images: bool,
+    frontend: Option<String>,
 }
 
 /// An image where it is named in a Dockerfile's text.
@@ -59,8 +61,11 @@ impl Dockerfile {
     /// Reads the text. Build arguments take the place of the defaults that an `ARG` before the first `FROM` gives.
     #[must_use]
     pub fn read(text: &str, build_args: &[(String, String)]) -> Self {
-        let mut reader =
-            Reader { file: Dockerfile::default(), arguments: Arguments::new(build_args), names: BTreeMap::new() };
+        let mut reader = Reader {
+            file: Dockerfile { frontend: frontend(text), ..Dockerfile::default() },
+            arguments: Arguments::new(build_args),
+            names: BTreeMap::new(),
+        };
         for instruction in instructions(text) {
             reader.read(&instruction);
         }
@@ -107,6 +112,19 @@ impl Dockerfile {
         self.takes_unknown
     }
 
+    /// Whether it may take an image that [`Dockerfile::images`] does not tell of.
+    #[must_use]
+    pub fn hides_images(&self) -> bool {
+        self.hides_images
+    }
+
+    /// The image of the frontend that it asks to be read by (`# syntax=`).
+    /// <https://docs.docker.com/reference/dockerfile/#syntax>
+    #[must_use]
+    pub fn frontend(&self) -> Option<&str> {
+        self.frontend.as_deref()
+    }
+
     /// Whether there is a stage of this name or number.
     #[must_use]
     pub fn has_stage(&self, target: &str) -> bool {
@@ -151,6 +169,24 @@ fn may_fetch(sources: &str) -> bool {
     ["://", "git@", "$"].iter().any(|mark| sources.contains(mark))
 }
 
+/// What a comment before everything else says of the syntax; BuildKit reads comments with `//` and a JSON object there, too.
+fn frontend(text: &str) -> Option<String> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    if lines.clone().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with('{')) {
+        return Some("{".to_owned());
+    }
+    lines
+        .take_while(|line| line.is_empty() || line.starts_with('#') || line.starts_with("//"))
+        .filter_map(|line| line.trim_start_matches(['#', '/']).split_once('='))
+        .find(|(key, _)| key.trim().eq_ignore_ascii_case("syntax"))
+        .and_then(|(_, value)| value.split_whitespace().next().map(str::to_owned))
+}
+
+/// Whether a flag could name an image in a spelling that is not read here.
+fn is_odd(flag: &str) -> bool {
+    flag.contains(['\\', '`', '"', '\''])
+}
+
 struct Reader<'a> {
     file: Dockerfile,
     arguments: Arguments<'a>,
@@ -165,9 +201,16 @@ impl Reader<'_> {
             "FROM" => self.from(instruction),
             "COPY" => self.copy(instruction),
             "RUN" => self.run(instruction),
-            "ADD" | "ONBUILD" => self.file.takes_unknown |= may_fetch(&instruction.rest),
+            "ADD" => self.file.takes_unknown |= may_fetch(&instruction.rest),
+            "ONBUILD" => {
+                self.file.takes_unknown |= may_fetch(&instruction.rest);
+                self.file.hides_images |=
+                    instruction.rest.to_ascii_lowercase().contains("from") || is_odd(&instruction.rest);
+            }
             _ => {}
         }
+        let flags = words(&instruction.rest).take_while(|word| word.starts_with("--"));
+        self.file.hides_images |= flags.into_iter().any(is_odd);
     }
 
     fn from(&mut self, instruction: &Instruction) {
@@ -177,7 +220,9 @@ impl Reader<'_> {
         let is_as = words.next().is_some_and(|word| word.eq_ignore_ascii_case("as"));
         let name = words.next().filter(|_| is_as).map(str::to_owned);
         // A base that cannot be known, such as one with an argument of a form that is not read here, is no app's image.
-        self.file.takes_unknown |= base.as_ref().is_none_or(String::is_empty);
+        let is_unknown = base.as_ref().is_none_or(String::is_empty);
+        self.file.takes_unknown |= is_unknown;
+        self.file.hides_images |= is_unknown;
         let origin = base.filter(|base| !base.is_empty() && base != "scratch").map(|base| self.by_name(&base));
         if let (Some(Origin::Image(image)), Some(word)) = (&origin, word) {
             self.file.note(instruction, word, image);
@@ -218,6 +263,7 @@ impl Reader<'_> {
         let from = from.trim_matches(['"', '\'']);
         if from.is_empty() || from.contains('$') {
             self.file.takes_unknown = true;
+            self.file.hides_images = true;
             return;
         }
         let current = self.file.stages.len().saturating_sub(1);

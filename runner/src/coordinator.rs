@@ -240,6 +240,10 @@ pub struct Lease {
     pub work: Work,
     /// Credentials for the registries that the work may meet.
     pub registries: Vec<RegistryCredential>,
+    /// The registries for which there is a login, by their hosts, that is not for this work. What the engine has of them
+    /// may have been fetched with it.
+    #[serde(default)]
+    pub withheld_registries: Vec<String>,
     /// The secrets that the work may use.
     #[serde(default)]
     pub secrets: Vec<SecretValue>,

@@ -20,6 +20,8 @@ pub struct JobContext {
     pub reporter: Reporter,
     /// Credentials for the registries that the job may meet.
     pub registries: Vec<RegistryCredential>,
+    /// The hosts of registries whose login is not for the job.
+    pub withheld_registries: Vec<String>,
     /// The secrets that the job may use.
     pub secrets: Vec<SecretValue>,
     /// What routes requests to the containers of releases; none on a runner without a proxy.

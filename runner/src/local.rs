@@ -10,6 +10,7 @@ use crate::{
     coordinator::{Coordinator, JobResult, LeaseKey, RegistryCredential, SecretValue},
     engine::{Engine, EngineError, labels::Origin},
     logs::{LogLimits, Masks},
+    registry::ImageRights,
     reporter::{ReportError, Reporter},
     steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits, caches_of},
     workspace::Workspace,
@@ -111,6 +112,7 @@ pub async fn run(
         origin,
         workspace,
         limits,
+        rights: ImageRights::new(&registries, Vec::new()),
         registries,
         leftovers: leftovers.clone(),
         network,
@@ -120,6 +122,7 @@ pub async fn run(
     let given = builds::Given { subject, secrets, names, built, is_fresh };
     let site = Site::new(grounds);
     site.plan_services(&plan.services);
+    site.plan_images(&plan);
     let result = builds::on_tree(plan, site, given, &reporter, &cancel).await;
     leftovers.settle(CLEAN_LIMIT).await;
     Ok(result?)

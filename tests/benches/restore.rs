@@ -112,6 +112,7 @@ async fn by_slipway(
         engine: engine.clone(),
         reporter: recorder.reporter(),
         registries: registry.credentials(),
+        withheld_registries: Vec::new(),
         secrets: Vec::new(),
         proxy: Some(Arc::new(caddy.client()) as Arc<dyn Proxy>),
         runner_id: "runner-of-benches".to_owned(),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
 use slipway_runner::coordinator::RegistryCredential;
 use tempfile::TempDir;
 
@@ -17,6 +18,12 @@ pub const USERNAME: &str = "captain";
 pub const PASSWORD: &str = "slipway-test";
 /// bcrypt of [`PASSWORD`] at the lowest cost, made once with `crypt(3)`.
 const PASSWORD_HASH: &str = "$2b$04$7.cWo8iAFEEcX7QIDQs9HuLTFwsz3CBpCgr1HRmcIErC1rK7bTwka";
+
+/// A login as docker's `config.json` has it.
+#[must_use]
+pub fn basic(login: &RegistryCredential) -> String {
+    BASE64.encode(format!("{}:{}", login.username, login.password))
+}
 
 /// A running registry on 127.0.0.1 with its storage in a temporary directory; gone when dropped.
 pub struct RegistryFixture {

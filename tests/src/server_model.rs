@@ -39,6 +39,8 @@ struct State {
     collected: Vec<CollectionReport>,
     /// How long it says that steps have been run which it is asked for.
     run_ms: u64,
+    /// The registries whose login is for no job.
+    withheld: Vec<String>,
     down: bool,
     /// How many reports met the server down.
     turned_away: usize,
@@ -121,8 +123,9 @@ impl ServerModel {
         registries: Vec<RegistryCredential>,
         secrets: Vec<SecretValue>,
     ) {
+        let withheld_registries = self.state().withheld.clone();
         let key = LeaseKey { job: job.to_owned(), epoch: 1 };
-        let lease = Lease { key, attempt: 1, lease_ms, work, registries, secrets };
+        let lease = Lease { key, attempt: 1, lease_ms, work, registries, withheld_registries, secrets };
         let mut state = self.state();
         state.jobs.insert(
             job.to_owned(),
@@ -131,6 +134,11 @@ impl ServerModel {
         state.queue.push_back(lease);
         drop(state);
         self.bell.notify_waiters();
+    }
+
+    /// Says from now on that there is a login for a registry which is not for the job.
+    pub fn withhold(&self, host: &str) {
+        self.state().withheld.push(host.to_owned());
     }
 
     /// Says that releases hold an image.

@@ -135,3 +135,35 @@ fn what_is_taken_from_elsewhere_is_known_to_be() {
         assert!(takes_unknown(open), "{open}");
     }
 }
+
+#[test]
+fn what_may_name_an_image_unseen_is_said() {
+    for open in [
+        "FROM busybox\nCOPY --from=reg/x / /\nRUN --mount=type=bind,from=reg/y true\nADD https://x/y /\n",
+        "ARG A=reg\nFROM $A/x\nONBUILD COPY . /app\n",
+    ] {
+        assert!(!Dockerfile::read(open, &[]).hides_images(), "{open}");
+    }
+    for hidden in [
+        "FROM ${A:-reg}\n",
+        "FROM busybox\nCOPY --fr\\om=reg/x / /\n",
+        "FROM busybox\nCOPY --from=$A / /\n",
+        "FROM busybox\nRUN --mount=type=bind,\"from=reg/x\" true\n",
+        "FROM busybox AS a\nONBUILD COPY --from=reg/x / /\nFROM a\n",
+    ] {
+        assert!(Dockerfile::read(hidden, &[]).hides_images(), "{hidden}");
+    }
+}
+
+#[test]
+fn the_frontend_is_what_the_first_comments_say() {
+    for (text, frontend) in [
+        ("# syntax=docker/dockerfile:1\nFROM x\n", Some("docker/dockerfile:1")),
+        ("# escape=`\n\n#  Syntax = evil/frontend more\nFROM x\n", Some("evil/frontend")),
+        ("// syntax=evil/frontend\nFROM x\n", Some("evil/frontend")),
+        ("{\"syntax\": \"evil/frontend\"}\n", Some("{")),
+        ("FROM x\n# syntax=docker/dockerfile:1\n", None),
+    ] {
+        assert_eq!(Dockerfile::read(text, &[]).frontend(), frontend, "{text}");
+    }
+}

@@ -159,6 +159,7 @@ impl Agent {
             engine,
             reporter,
             registries: lease.registries,
+            withheld_registries: lease.withheld_registries,
             secrets: lease.secrets,
             proxy: self.proxy.clone(),
             runner_id: self.config.id.clone(),

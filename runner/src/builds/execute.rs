@@ -20,6 +20,7 @@ use crate::{
     images::{BuildKit, ContextLimits},
     job::JobContext,
     journal::Page,
+    registry::ImageRights,
     steps::{BuildNetwork, Grounds, Leftovers, Site, StepError, caches_of},
 };
 
@@ -81,6 +82,7 @@ pub(crate) async fn execute(
         origin: origin.clone(),
         workspace,
         limits: workshop.limits,
+        rights: ImageRights::new(&context.registries, context.withheld_registries.clone()),
         registries: context.registries.clone(),
         leftovers: workshop.leftovers.clone(),
         network,
@@ -89,6 +91,7 @@ pub(crate) async fn execute(
     let result = match checked_out {
         Some(checked_out) => {
             site.plan_services(&checked_out.plan.services);
+            site.plan_images(&checked_out.plan);
             steps(work, context, workshop, &origin, &site, checked_out).await
         }
         None => {

@@ -103,6 +103,7 @@ impl<'a> Preparation<'a> {
         let moved = tokio::task::spawn_blocking(move || workspace.take_in(&tree)).await;
         moved.map_err(|_| StepError::Other("the commit's files were not moved: an internal error".to_owned()))??;
         self.site.plan_services(&plan.services);
+        self.site.plan_images(plan);
         Ok(())
     }
 }

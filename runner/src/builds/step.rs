@@ -148,6 +148,7 @@ impl<'a> Bench<'a> {
                     ..self.request()
                 };
                 self.begin_again(log).await;
+                patience.bear(self.site.may_build(&request, log, patience.cancel())).await?;
                 Box::pin(self.image_step(step, image, request, log, &patience)).await
             }
             Action::Push { image, tags } => Box::pin(self.push(step, image, tags, log, &patience)).await,

@@ -61,6 +61,16 @@ pub(crate) async fn input_key(engine: &Engine, request: &ImageRequest) -> Option
     Some(hex(&Sha256::digest(serde_json::to_vec(&inputs).ok()?)))
 }
 
+/// The Dockerfile as it is committed; none where it cannot be read, which is for the build to say.
+pub(crate) async fn dockerfile(request: &ImageRequest) -> Option<String> {
+    let request = ImageRequest { bases: Vec::new(), ..request.clone() };
+    let reading = tokio::task::spawn_blocking(move || {
+        let context = Context::open(&request, ContextLimits::default()).ok()?;
+        Some(String::from_utf8_lossy(context.dockerfile()).into_owned())
+    });
+    reading.await.ok().flatten()
+}
+
 /// The Dockerfile as it is committed, and a digest over the context. What is wrong with either is for the build to say.
 async fn contents(request: &ImageRequest) -> Option<(Vec<u8>, String)> {
     // Bases are among the inputs by their ids; the names that this build gave them are its own.

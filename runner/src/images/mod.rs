@@ -18,7 +18,7 @@ use async_trait::async_trait;
 pub(crate) use buildkit::BuildKit;
 pub(crate) use context::ContextLimits;
 pub(crate) use error::ImageError;
-pub(crate) use inputs::input_key;
+pub(crate) use inputs::{dockerfile, input_key};
 pub(crate) use pull::{ensure, ensure_silently};
 pub(crate) use push::{Pushed, push, tag_pushed};
 

@@ -5,11 +5,13 @@
 mod credentials;
 mod error;
 mod names;
+mod rights;
 mod tag;
 
 pub use credentials::{credential_for, engine_login};
 pub use error::RegistryError;
 pub use names::host;
+pub(crate) use rights::{ImageRefused, ImageRights};
 
 use std::time::Duration;
 

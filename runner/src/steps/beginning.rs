@@ -14,7 +14,6 @@ use slipway_pipelines::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Provisions, ShellCommand, Site};
-use crate::images;
 
 /// How many images a build may ask for beforehand.
 const MOST_IMAGES: usize = 32;
@@ -138,7 +137,7 @@ impl Site {
 
     /// Has an image on the engine; tells whether it is there.
     async fn fetch_ahead(&self, image: &str, unwanted: &CancellationToken) -> bool {
-        let fetching = images::ensure_silently(&self.engine, image, &self.registries);
+        let fetching = self.fetch_silently(image);
         match unwanted.run_until_cancelled(fetching).await {
             Some(Ok(())) => true,
             Some(Err(error)) => {

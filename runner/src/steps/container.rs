@@ -13,7 +13,7 @@ use super::{
     mounts::has_partial,
     output::{pump, pump_again},
 };
-use crate::{engine::Engine, images, reporter::StepLog, steps::Leftovers, workspace::Links};
+use crate::{engine::Engine, reporter::StepLog, steps::Leftovers, workspace::Links};
 
 /// The largest `--env-file`, in bytes.
 const ENV_FILE_LIMIT: u64 = 1024 * 1024;
@@ -83,7 +83,7 @@ impl Site {
             ((container, None), self.calm.read().await)
         } else {
             if command.built.is_none() {
-                let pulled = images::ensure(&self.engine, &command.run.image, &self.registries, log, patience.cancel());
+                let pulled = self.fetch(&command.run.image, log, patience.cancel());
                 patience.bear(pulled).await?;
             }
             let going = Box::pin(self.set_going(command, made, log));

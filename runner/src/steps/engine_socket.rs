@@ -1,5 +1,7 @@
 //! The Docker engine that a step with `engine: true` gets: the build's own, behind a socket of the runner's.
 
+use std::sync::Arc;
+
 use bollard::models::{Mount, MountType};
 
 use super::{Provisions, Site, StepError};
@@ -30,6 +32,7 @@ impl Site {
             workspace: self.workspace.clone(),
             containment: self.limits.host_config(),
             registries: self.registries.clone(),
+            rights: Arc::clone(&self.rights),
             images: self.image_names.clone(),
             stillness: self.stillness.clone(),
         };

@@ -6,6 +6,7 @@ mod container;
 mod digest;
 mod engine_socket;
 mod error;
+mod fetching;
 mod found;
 mod leftovers;
 mod limits;
@@ -53,6 +54,7 @@ use crate::{
         labels::Origin,
         scoped_socket::{ImageNames, ScopedSocket, Stillness},
     },
+    registry::ImageRights,
     workspace::Workspace,
 };
 
@@ -65,6 +67,7 @@ pub(crate) struct Site {
     workspace: Workspace,
     limits: StepLimits,
     registries: Vec<RegistryCredential>,
+    rights: Arc<ImageRights>,
     leftovers: Leftovers,
     network: Arc<BuildNetwork>,
     warm: WarmContainers,
@@ -99,6 +102,8 @@ pub(crate) struct Grounds {
     pub(crate) limits: StepLimits,
     /// The logins that the build was given.
     pub(crate) registries: Vec<RegistryCredential>,
+    /// The images that it may use.
+    pub(crate) rights: ImageRights,
     /// Where removals are done.
     pub(crate) leftovers: Leftovers,
     /// The build's network.
@@ -116,6 +121,7 @@ impl Site {
             workspace: grounds.workspace,
             limits: grounds.limits,
             registries: grounds.registries,
+            rights: Arc::new(grounds.rights),
             leftovers: grounds.leftovers,
             network: Arc::new(grounds.network),
             warm: WarmContainers::default(),

@@ -26,7 +26,7 @@ use super::{
     output::{Kept, LINES_LOST},
     shell::{self, Segment, SegmentEnd},
 };
-use crate::{coordinator::LogStream, engine::labels, images, reporter::StepLog};
+use crate::{coordinator::LogStream, engine::labels, reporter::StepLog};
 
 /// How much of a hash tells the containers of a build apart, in bytes.
 const NAME_BYTES: usize = 4;
@@ -215,7 +215,7 @@ impl Site {
             log.begin_again(GONE).await;
         }
         if command.built.is_none() {
-            images::ensure(&self.engine, command.image, &self.registries, log, patience.cancel()).await?;
+            self.fetch(command.image, log, patience.cancel()).await?;
         }
         self.make_shell(command, log.index(), self.services.links(&self.origin, command.app)).await
     }

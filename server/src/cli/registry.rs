@@ -24,7 +24,21 @@ pub(super) struct Login {
     #[arg(long, value_name = "NAME")]
     username: String,
     #[command(flatten)]
+    scope: LoginScope,
+    #[command(flatten)]
     client: Client,
+}
+
+/// For which repositories it is; one of the two must be said.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct LoginScope {
+    /// A pattern of the repositories whose jobs may use it, such as shop/*; may be given several times.
+    #[arg(long = "repository", value_name = "PATTERN")]
+    repositories: Option<Vec<String>>,
+    /// Lets every repository use it.
+    #[arg(long)]
+    all_repositories: bool,
 }
 
 #[derive(Debug, Args)]
@@ -44,7 +58,11 @@ pub(super) async fn run(command: RegistryCommand) -> Result<(), Failure> {
             if password.is_empty() {
                 return Err(Failure::new("no password came on standard input"));
             }
-            let body = json!({"username": login.username, "password": password});
+            let mut body = json!({"username": login.username, "password": password});
+            match &login.scope.repositories {
+                Some(patterns) => body["repositories"] = json!(patterns),
+                None => body["all_repositories"] = json!(login.scope.all_repositories),
+            }
             login.client.call::<Value>(Method::PUT, &["registries", &login.host], Some(&body)).await?;
             say(format_args!("The login for {} is set.", login.host))?;
         }

@@ -17,14 +17,15 @@ use crate::store::{Tx, jobs::Job};
 pub(super) async fn hand_out(tx: &mut Tx, server: &ServerCoordinator, job: &Job) -> Result<Option<Lease>, ReportError> {
     let savepoint = tx.savepoint().await?;
     match work::describe(tx, server, job).await {
-        Ok(work::Described { work, registries, secrets }) => {
+        Ok(work::Described { work, logins, secrets }) => {
             tx.release(savepoint).await?;
             Ok(Some(Lease {
                 key: LeaseKey { job: job.id.to_string(), epoch: job.lease_epoch },
                 attempt: u32::try_from(job.attempt).unwrap_or(u32::MAX),
                 lease_ms: u64::try_from(server.timing.lease_ms()).unwrap_or(u64::MAX),
                 work,
-                registries,
+                registries: logins.given,
+                withheld_registries: logins.withheld,
                 secrets,
             }))
         }

@@ -38,7 +38,8 @@ pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuesti
         hosting.environments.extend(describe(conn, server, hosted).await?);
     }
     if !hosting.environments.is_empty() {
-        hosting.registries = work::registries(conn, server).await?;
+        let of = hosting.environments.iter().map(|hosted| hosted.repository_name.as_str()).collect();
+        hosting.registries = work::logins(conn, server, &of).await?.given;
     }
     Ok(hosting)
 }

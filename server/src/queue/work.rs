@@ -19,8 +19,16 @@ use crate::{
 /// All that a lease tells of its job.
 pub(super) struct Described {
     pub(super) work: Work,
-    pub(super) registries: Vec<RegistryCredential>,
+    pub(super) logins: Logins,
     pub(super) secrets: Vec<SecretValue>,
+}
+
+/// The logins to registries, as far as a job is concerned.
+#[derive(Default)]
+pub(super) struct Logins {
+    pub(super) given: Vec<RegistryCredential>,
+    /// The registries whose login is not for it.
+    pub(super) withheld: Vec<String>,
 }
 
 /// The job's work, with the logins and the secrets that it may need. A pull request, which may be anybody's, gets neither:
@@ -37,9 +45,13 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
             (Work::Rollout(work), secrets)
         }
     };
-    let is_anybodys = matches!(&work, Work::Build(build) if is_anybodys(&build.event));
-    let registries = if is_anybodys { Vec::new() } else { registries(&mut tx.conn(), server).await? };
-    Ok(Described { work, registries, secrets })
+    let of = match &work {
+        Work::Build(build) if is_anybodys(&build.event) => BTreeSet::new(),
+        Work::Build(build) => BTreeSet::from([build.repository_name.as_str()]),
+        Work::Rollout(rollout) => BTreeSet::from([rollout.repository_name.as_str()]),
+    };
+    let logins = logins(&mut tx.conn(), server, &of).await?;
+    Ok(Described { work, logins, secrets })
 }
 
 /// Whether what caused a build may be anybody's doing: a pull request, or something that this version does not know.
@@ -149,19 +161,27 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
     })
 }
 
-/// Every login that can be opened. One that cannot is left out: what needs it fails with the registry's own words.
-pub(super) async fn registries(
+/// The logins that are for one of these repositories. One that cannot be opened is left out: what needs it fails with the
+/// registry's own words.
+pub(super) async fn logins(
     conn: &mut Conn<'_>,
     server: &ServerCoordinator,
-) -> Result<Vec<RegistryCredential>, StoreError> {
-    let mut opened = Vec::new();
+    repositories: &BTreeSet<&str>,
+) -> Result<Logins, StoreError> {
+    let mut logins = Logins::default();
     for sealed in store::registry_credentials::list(conn).await? {
+        let scope = sealed.scope();
+        if !repositories.iter().any(|repository| scope.holds(repository)) {
+            logins.withheld.push(sealed.host);
+            continue;
+        }
         match server.credentials.unseal(Place::registry_password(&sealed.host), &sealed.password) {
             Ok(password) => {
-                opened.push(RegistryCredential { host: sealed.host, username: sealed.username, password });
+                let login = RegistryCredential { host: sealed.host, username: sealed.username, password };
+                logins.given.push(login);
             }
             Err(problem) => tracing::error!(host = %sealed.host, %problem, "cannot open a registry's password"),
         }
     }
-    Ok(opened)
+    Ok(logins)
 }

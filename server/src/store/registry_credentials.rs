@@ -2,7 +2,8 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, rows};
+use super::{Conn, JsonText, StoreError, Tx, execute, rows};
+use crate::secrets::LoginScope;
 
 /// A login to a registry; the password is sealed.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -13,24 +14,37 @@ pub struct SealedCredential {
     pub username: String,
     /// The sealed password.
     pub password: Vec<u8>,
+    /// The patterns of the repositories that it is for; none for every one.
+    pub repositories: Option<JsonText<Vec<String>>>,
     /// When it was set, in unix milliseconds.
     pub updated_at: i64,
+}
+
+impl SealedCredential {
+    /// The repositories that it is for.
+    #[must_use]
+    pub fn scope(&self) -> LoginScope {
+        self.repositories.as_ref().map_or(LoginScope::Every, |patterns| LoginScope::Named(patterns.0.clone()))
+    }
 }
 
 /// Sets the login for a registry.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn set(tx: &mut Tx, host: &str, username: &str, sealed: &[u8]) -> Result<(), StoreError> {
+pub async fn set(tx: &mut Tx, host: &str, username: &str, sealed: &[u8], scope: &LoginScope) -> Result<(), StoreError> {
     let now = tx.now();
+    let repositories = scope.patterns().map(JsonText);
     execute!(
         &mut tx.conn(),
-        "INSERT INTO registry_credential (host, username, password, updated_at) VALUES ($1, $2, $3, $4)
+        "INSERT INTO registry_credential (host, username, password, repositories, updated_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (host) DO UPDATE
-         SET username = excluded.username, password = excluded.password, updated_at = excluded.updated_at",
+         SET username = excluded.username, password = excluded.password, repositories = excluded.repositories,
+             updated_at = excluded.updated_at",
         host,
         username,
         sealed,
+        repositories,
         now
     )?;
     Ok(())
@@ -49,5 +63,5 @@ pub async fn remove(tx: &mut Tx, host: &str) -> Result<bool, StoreError> {
 /// # Errors
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<SealedCredential>, StoreError> {
-    Ok(rows!(conn, "SELECT host, username, password, updated_at FROM registry_credential ORDER BY host")?)
+    Ok(rows!(conn, "SELECT host, username, password, repositories, updated_at FROM registry_credential ORDER BY host")?)
 }

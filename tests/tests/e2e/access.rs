@@ -199,11 +199,14 @@ async fn a_revoked_token_and_its_sessions_are_over() {
 #[tokio::test]
 async fn a_registrys_password_goes_in_and_never_comes_out() {
     let slipway = Slipway::start().await;
-    let login = ["registry", "login", "registry.example:5000", "--username", "robot"];
+    let login = ["registry", "login", "registry.example:5000", "--username", "robot", "--repository", "shop/*"];
     let set = slipway.command(&login, "hunter2\n").await;
     assert_eq!(String::from_utf8_lossy(&set.stdout), "The login for registry.example:5000 is set.\n");
     let shown = slipway.api().get("/api/v1/registries/registry.example:5000").await.expect(200);
-    assert_eq!(shown.json()["username"], "robot");
+    assert_eq!((&shown.json()["username"], &shown.json()["repositories"]), (&json!("robot"), &json!(["shop/*"])));
+    let path = "/api/v1/registries/registry.example:5000";
+    let silent = slipway.api().put(path, &json!({"username": "robot", "password": "hunter2"})).await.expect(422);
+    assert!(silent.detail().contains("says for which repositories it is"), "{}", silent.detail());
     let listed = slipway.api().get("/api/v1/registries").await.expect(200).body;
     for text in [shown.body, listed, slipway.api().get("/api/v1/audit").await.body] {
         assert!(!text.contains("hunter2"), "{text}");

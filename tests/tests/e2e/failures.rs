@@ -54,7 +54,7 @@ impl Failures {
     /// Sets the registry's login as a person does.
     async fn log_in(&self, password: &str) {
         let host = self.house.registry.host();
-        let arguments = ["registry", "login", &host, "--username", USERNAME];
+        let arguments = ["registry", "login", &host, "--username", USERNAME, "--all-repositories"];
         let said = self.house.slipway.command(&arguments, &format!("{password}\n")).await;
         assert!(said.status.success(), "{said:?}");
     }

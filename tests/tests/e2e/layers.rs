@@ -19,7 +19,7 @@ impl Place {
         engine.reach(registry.port());
         let house = House::furnished(TestDatabase::sqlite(), registry, setup).await;
         for login in house.registry.credentials() {
-            let arguments = ["registry", "login", &login.host, "--username", &login.username];
+            let arguments = ["registry", "login", &login.host, "--username", &login.username, "--all-repositories"];
             let said = house.slipway.command(&arguments, &login.password).await;
             assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         }

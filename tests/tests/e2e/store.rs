@@ -8,6 +8,7 @@ use slipway_server::{
     clock::SystemClock,
     ids::TokenId,
     intake::{Received, Verdict},
+    secrets::LoginScope,
     store::{
         Db, Store, StoreError, access_tokens, audit, deliveries, events, events::EventFilter, logs,
         registry_credentials, repositories, sessions, settings, steps,
@@ -324,8 +325,9 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     access_tokens::insert(&mut tx, &token, "first", "administrator", b"hash", None).await.unwrap();
     sessions::insert(&mut tx, b"cookie", &token).await.unwrap();
     sessions::insert(&mut tx, b"old cookie", &token).await.unwrap();
-    registry_credentials::set(&mut tx, "registry.example", "ada", b"sealed").await.unwrap();
-    registry_credentials::set(&mut tx, "registry.example", "bob", b"sealed again").await.unwrap();
+    let scope = LoginScope::Named(vec!["shop/*".to_owned()]);
+    registry_credentials::set(&mut tx, "registry.example", "ada", b"sealed", &LoginScope::Every).await.unwrap();
+    registry_credentials::set(&mut tx, "registry.example", "bob", b"sealed again", &scope).await.unwrap();
     settings::set(&mut tx, "public", &true).await.unwrap();
     for number in 0..3 {
         audit::append(&mut tx, "ada", "token.create", "first", serde_json::json!({ "number": number })).await.unwrap();
@@ -346,7 +348,7 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     assert_eq!(sessions::by_hash(conn, b"cookie").await.unwrap().unwrap().token_name, "first");
     assert!(sessions::by_hash(conn, b"old cookie").await.unwrap().is_none());
     let credentials = registry_credentials::list(conn).await.unwrap();
-    assert_eq!((credentials.len(), credentials[0].username.as_str()), (1, "bob"));
+    assert_eq!((credentials.len(), credentials[0].username.as_str(), credentials[0].scope()), (1, "bob", scope));
     assert_eq!(settings::get::<bool>(conn, "public").await.unwrap(), Some(true));
     assert_eq!(settings::get::<bool>(conn, "supersede").await.unwrap(), None);
     assert!(matches!(settings::get::<i64>(conn, "public").await, Err(StoreError::Corrupt { .. })));

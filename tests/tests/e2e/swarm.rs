@@ -31,7 +31,7 @@ impl Place {
         let setup = Setup::new().with("SLIPWAY_RUNNER_DOCKER_HOST", &swarm.manager.host());
         let house = House::furnished(TestDatabase::sqlite(), registry, setup).await;
         for login in house.registry.credentials() {
-            let arguments = ["registry", "login", &login.host, "--username", &login.username];
+            let arguments = ["registry", "login", &login.host, "--username", &login.username, "--all-repositories"];
             let said = house.slipway.command(&arguments, &login.password).await;
             assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         }

@@ -1,20 +1,15 @@
 //! `docker build`, by the engine's classic builder: what it is given can be judged here, request by request.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     io::{self, Write},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use http_body_util::BodyExt;
-use hyper::{
-    Method, Request, Response,
-    body::Incoming,
-    header::{HeaderName, HeaderValue},
-};
+use hyper::{Method, Request, Response, body::Incoming};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -27,7 +22,7 @@ use super::{
     target::{Query, Target},
     upstream::{Body, Call, drain, streamed},
 };
-use crate::{engine::labels, registry::engine_login};
+use crate::engine::labels;
 
 /// The options of a build that are understood.
 const OPTIONS: [&str; 16] = [
@@ -98,10 +93,8 @@ impl Scope {
         let bases = Bases { pull, names: Arc::default() };
         let body = self.rewritten(request.into_body(), dockerfile, arguments, bases.clone(), failure.clone());
         let path = format!("{version}/build?{}", query.encode());
-        let mut call = Call::new(Method::POST, path).stream(body, "application/x-tar");
-        if let Some(logins) = self.logins() {
-            call.headers.push((HeaderName::from_static("x-registry-config"), logins));
-        }
+        // No logins go along: every base is there already, and named by its id.
+        let call = Call::new(Method::POST, path).stream(body, "application/x-tar");
         let answer = self.lines(call, move || bases.names()).await;
         let ours = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         match ours {
@@ -181,7 +174,7 @@ impl Scope {
         let real = self.image(asked).await?;
         let is_public = normal(asked).is_ok_and(|public| public == real);
         if (is_public && bases.pull) || !self.engine.has_image(&real).await.map_err(Refusal::from)? {
-            self.engine.pull(&real, engine_login(&real, &self.registries)).await.map_err(Refusal::from)?;
+            self.engine.pull(&real, self.login(&real)).await.map_err(Refusal::from)?;
         }
         let found = self.engine.inspect_image(&real).await;
         let found = found.map_err(|error| Refusal::from(self.engine.error("look at the base image", &error)))?;
@@ -236,21 +229,6 @@ impl Scope {
         streamed(futures_util::stream::poll_fn(move |context| {
             sent.poll_recv(context).map(|piece| piece.map(|piece| piece.map_err(Into::into)))
         }))
-    }
-
-    /// The logins for the registries of base images.
-    fn logins(&self) -> Option<HeaderValue> {
-        let logins: HashMap<&str, _> = self
-            .registries
-            .iter()
-            .filter_map(|known| {
-                Some((known.host.as_str(), engine_login(&format!("{}/x", known.host), &self.registries)?))
-            })
-            .collect();
-        if logins.is_empty() {
-            return None;
-        }
-        HeaderValue::from_str(&URL_SAFE.encode(serde_json::to_string(&logins).ok()?)).ok()
     }
 }
 

@@ -177,7 +177,7 @@ fn instructions(text: &str, escape: char) -> Result<Vec<String>, String> {
 ///
 /// # Errors
 /// With what is refused.
-pub(super) fn trigger(text: &str) -> Result<(), String> {
+pub(crate) fn trigger(text: &str) -> Result<(), String> {
     let text = text.trim();
     let words: Vec<&str> = text.split_whitespace().collect();
     plain_flags(&words)?;

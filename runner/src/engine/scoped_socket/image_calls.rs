@@ -17,7 +17,7 @@ use super::{
     target::Target,
     upstream::{Body, Call, read_answer},
 };
-use crate::{engine::labels, registry::engine_login};
+use crate::engine::labels;
 
 impl Scope {
     /// A request about one image.
@@ -112,7 +112,7 @@ impl Scope {
         Ok(labels.get(labels::SOCKET) == Some(&self.origin.socket_mark()))
     }
 
-    /// `POST /images/create`: a pull, with the logins that the build was given and no others.
+    /// `POST /images/create`: a pull, with the login of its registry where the plan names the image.
     pub(super) async fn pull(&self, target: Target) -> Result<Response<Body>, Refusal> {
         let mut query = target.query.only(&["fromImage", "tag", "platform"])?;
         let from = query.take("fromImage").pop().filter(|from| !from.is_empty());
@@ -125,10 +125,11 @@ impl Scope {
         if is_a_builds(&name) {
             return Err(Refusal::missing("image", &name));
         }
+        self.may_use(&name).await?;
         query.set("fromImage", name.as_str());
         self.images.used(&name);
         let mut call = Call::new(Method::POST, format!("{}/images/create?{}", target.version, query.encode()));
-        if let Some(login) = engine_login(&name, &self.registries)
+        if let Some(login) = self.login(&name)
             && let Ok(text) = serde_json::to_string(&login)
             && let Ok(value) = HeaderValue::from_str(&URL_SAFE.encode(text))
         {

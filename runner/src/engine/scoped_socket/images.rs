@@ -5,14 +5,19 @@
 //! take it for the real thing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use super::{own::is_hex, refusal::Refusal, scope::Scope};
-use crate::engine::{
-    EngineError,
-    labels::{self, Origin},
+use bollard::auth::DockerCredentials;
+
+use crate::{
+    engine::{
+        EngineError,
+        labels::{self, Origin},
+    },
+    registry::engine_login,
 };
 
 /// How many names one build may give or use.
@@ -27,6 +32,8 @@ pub(crate) struct ImageNames(Arc<Mutex<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     names: BTreeMap<String, Named>,
+    /// The names that the plan has, in one spelling and without tag or digest.
+    planned: BTreeSet<String>,
     count: u32,
 }
 
@@ -46,6 +53,18 @@ impl ImageNames {
         if let Ok(name) = normal(image) {
             self.lock().names.insert(name, Named::Built(local.to_owned()));
         }
+    }
+
+    /// Notes an image that the plan names, under whatever tag.
+    pub(crate) fn planned(&self, image: &str) {
+        if let Ok(name) = normal(image) {
+            self.lock().planned.insert(without_tag(&name).to_owned());
+        }
+    }
+
+    /// Whether the plan names this image, under whatever tag.
+    pub(super) fn is_planned(&self, name: &str) -> bool {
+        self.lock().planned.contains(without_tag(name))
     }
 
     /// What is known under a name.
@@ -115,6 +134,13 @@ pub(super) fn normal(asked: &str) -> Result<String, Refusal> {
     Ok(if last.contains([':', '@']) { name.to_owned() } else { format!("{name}:latest") })
 }
 
+/// A name in its one spelling without its tag or digest.
+fn without_tag(name: &str) -> &str {
+    let name = name.split('@').next().unwrap_or(name);
+    // A colon before the last slash belongs to the registry's port.
+    name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name)
+}
+
 /// Whether the engine's name belongs to some build, this one or another.
 pub(super) fn is_a_builds(name: &str) -> bool {
     name.starts_with("slipway-")
@@ -127,8 +153,7 @@ impl Scope {
         let name = normal(asked).map_err(|_| missing())?;
         match self.images.get(&name) {
             Some(Named::Made(real) | Named::Built(real)) => return Ok(real),
-            Some(Named::Public) => return Ok(name),
-            None => {}
+            Some(Named::Public) | None => {}
         }
         let id = asked.strip_prefix("sha256:");
         if id.is_some_and(is_hex) || (is_hex(asked) && asked.len() >= 6) {
@@ -142,7 +167,24 @@ impl Scope {
         if is_a_builds(&name) || name.starts_with("sha256:") {
             return Err(missing());
         }
+        self.may_use(&name).await?;
         Ok(name)
+    }
+
+    /// Whether a step may use the image of a name that the build did not give. A script is nobody's plan: what it names of
+    /// its own accord it gets as everybody does, without a login.
+    pub(super) async fn may_use(&self, name: &str) -> Result<(), Refusal> {
+        let judged = if self.images.is_planned(name) {
+            self.rights.check(name).await
+        } else {
+            self.rights.check_unplanned(name).await
+        };
+        judged.map_err(|why| Refusal::forbidden(why.to_string()))
+    }
+
+    /// The login that an image is fetched with: that of its registry, where the plan names the image.
+    pub(super) fn login(&self, name: &str) -> Option<DockerCredentials> {
+        self.images.is_planned(name).then(|| engine_login(name, &self.registries)).flatten()
     }
 
     /// Whether an id is of an image that a step made, or one that has a name which every step may use.
@@ -164,8 +206,12 @@ impl Scope {
             return Ok(true);
         }
         let own = self.images.pairs();
-        let names = found.repo_tags.unwrap_or_default();
-        Ok(names.iter().any(|name| !is_a_builds(name) || own.iter().any(|(real, _)| real == name)))
+        for name in found.repo_tags.unwrap_or_default() {
+            if own.iter().any(|(real, _)| *real == name) || (!is_a_builds(&name) && self.may_use(&name).await.is_ok()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

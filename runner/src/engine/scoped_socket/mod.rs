@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use dockerfile::trigger;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 pub(crate) use images::ImageNames;

@@ -11,6 +11,7 @@ use super::{Stillness, images::ImageNames, names::Names, refusal::Refusal, upstr
 use crate::{
     coordinator::RegistryCredential,
     engine::{Engine, labels, labels::Origin},
+    registry::ImageRights,
     workspace::Workspace,
 };
 
@@ -29,6 +30,8 @@ pub(crate) struct SocketRequest {
     pub(crate) containment: HostConfig,
     /// The logins that images are pulled with.
     pub(crate) registries: Vec<RegistryCredential>,
+    /// The images that the build may use.
+    pub(crate) rights: Arc<ImageRights>,
     /// The images that the build knows by names of its own.
     pub(crate) images: ImageNames,
     /// Keeps the build still while a part of its workspace is mounted.
@@ -45,6 +48,7 @@ pub(super) struct Scope {
     pub(super) workspace: Workspace,
     pub(super) containment: HostConfig,
     pub(super) registries: Vec<RegistryCredential>,
+    pub(super) rights: Arc<ImageRights>,
     pub(super) images: ImageNames,
     pub(super) stillness: Arc<Stillness>,
     pub(super) names: Names,
@@ -70,6 +74,7 @@ impl Scope {
             workspace: request.workspace,
             containment: request.containment,
             registries: request.registries,
+            rights: request.rights,
             images: request.images,
             stillness: request.stillness,
             making: Mutex::default(),

@@ -26,7 +26,6 @@ use super::{
 use crate::{
     coordinator::LogStream,
     engine::{self, Engine},
-    images,
     reporter::StepLog,
     steps::{
         Blueprint, Patience, Site, StepError,
@@ -78,7 +77,7 @@ impl RunningService {
         patience: &Patience,
     ) -> Result<Self, StepError> {
         if start.built.is_none() {
-            images::ensure(&site.engine, &service.image, &site.registries, log, patience.cancel()).await?;
+            site.fetch(&service.image, log, patience.cancel()).await?;
         }
         let env = service.env.iter().chain(&start.secrets).map(|(name, value)| format!("{name}={value}"));
         let container = site

@@ -12,7 +12,7 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    secrets::{Place, Secret},
+    secrets::{LoginScope, Place, Secret},
     store::{
         StoreError, audit,
         registry_credentials::{self, SealedCredential},
@@ -32,6 +32,11 @@ pub(super) fn routes() -> Routes {
 struct Login {
     username: String,
     password: Secret,
+    /// Patterns of the repositories that it is for.
+    repositories: Option<Vec<String>>,
+    /// Whether it is for every repository.
+    #[serde(default)]
+    all_repositories: bool,
 }
 
 #[derive(Serialize)]
@@ -43,12 +48,19 @@ struct Registries {
 struct RegistryView {
     host: String,
     username: String,
+    /// Null where it is for every repository.
+    repositories: Option<Vec<String>>,
     updated_at: Time,
 }
 
 impl From<SealedCredential> for RegistryView {
     fn from(credential: SealedCredential) -> Self {
-        RegistryView { host: credential.host, username: credential.username, updated_at: Time(credential.updated_at) }
+        RegistryView {
+            host: credential.host,
+            username: credential.username,
+            repositories: credential.repositories.map(|patterns| patterns.0),
+            updated_at: Time(credential.updated_at),
+        }
     }
 }
 
@@ -77,12 +89,15 @@ async fn set(
     if login.username.is_empty() || login.password.reveal().is_empty() {
         return Err(Problem::unprocessable("The user name and the password must not be empty."));
     }
+    let scope = LoginScope::asked(login.repositories, login.all_repositories)
+        .map_err(|error| Problem::unprocessable(error.to_string()))?;
     let sealed = state.sealer.seal(Place::registry_password(&host), &login.password);
     let mut tx = state.store.write().await?;
-    registry_credentials::set(&mut tx, &host, &login.username, &sealed).await?;
-    audit::append(&mut tx, principal.actor(), "registry.login", &host, json!({"username": login.username})).await?;
+    registry_credentials::set(&mut tx, &host, &login.username, &sealed, &scope).await?;
+    let detail = json!({"username": login.username, "repositories": scope.patterns()});
+    audit::append(&mut tx, principal.actor(), "registry.login", &host, detail).await?;
     tx.commit().await?;
-    Ok(Json(json!({"host": host, "username": login.username})))
+    Ok(Json(json!({"host": host, "username": login.username, "repositories": scope.patterns()})))
 }
 
 async fn remove(

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod compose;
+mod logins;
 mod remains;
 mod requests;
 

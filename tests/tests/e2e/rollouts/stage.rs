@@ -149,6 +149,7 @@ impl Stage {
             engine: means.engine.clone(),
             reporter: means.recorder.reporter(),
             registries: self.registry.credentials(),
+            withheld_registries: Vec::new(),
             secrets: self.secrets.clone(),
             proxy: Some(means.proxy.clone()),
             runner_id: "runner-of-tests".to_owned(),

@@ -44,8 +44,10 @@ async fn a_pull_request_s_build_carries_no_secret_and_no_login(database: TestDat
     let slipway = Setup::new().with("SLIPWAY_DATABASE", database.url()).start().await;
     let webhook = slipway.connect(REPOSITORY, "https://git.example/shop/web.git").await;
     let api = slipway.api();
-    let login = json!({"username": "robot", "password": "hunter22-horse"});
+    let login = json!({"username": "robot", "password": "hunter22-horse", "repositories": ["shop/*"]});
     assert!(api.put("/api/v1/registries/registry.example.com", &login).await.status < 300);
+    let other = json!({"username": "robot", "password": "hunter22-stable", "repositories": ["shop/webs", "*/other"]});
+    assert!(api.put("/api/v1/registries/other.example.com", &other).await.status < 300);
     let secret = format!("/api/v1/repositories/{REPOSITORY}/secrets/TOKEN");
     assert!(api.put(&secret, &json!({"value": "hunter22-battery"})).await.status < 300);
     let runner = runner(&slipway).await;
@@ -54,6 +56,7 @@ async fn a_pull_request_s_build_carries_no_secret_and_no_login(database: TestDat
     pull.delivery("opened", &commit("tip")).send(&webhook).await.expect(202);
     let foreign = claim(&runner, &[]).await;
     assert!(foreign.secrets.is_empty() && foreign.registries.is_empty());
+    assert_eq!(foreign.withheld_registries, ["other.example.com", "registry.example.com"]);
     let given = work(&foreign);
     assert_eq!((given.event.as_str(), given.git_ref.as_str()), ("pull_request", "refs/pull/7/merge"));
     assert_eq!((given.commit.as_str(), given.known.len()), (commit("tip").as_str(), 0));
@@ -63,4 +66,6 @@ async fn a_pull_request_s_build_carries_no_secret_and_no_login(database: TestDat
     Push::to_branch(REPOSITORY, "main", &commit("one")).delivery().send(&webhook).await.expect(202);
     let own = claim(&runner, &[&foreign]).await;
     assert_eq!((own.secrets.len(), own.registries.len(), &work(&own).pull_request), (1, 1, &None));
+    assert_eq!(own.registries[0].host, "registry.example.com", "the other is for other repositories");
+    assert_eq!(own.withheld_registries, ["other.example.com"]);
 }
