@@ -85,14 +85,28 @@ impl House {
     /// # Panics
     /// When a part does not start.
     pub async fn remote(database: TestDatabase, setup: Setup, address: impl AsyncFnOnce(&str) -> String) -> Self {
-        let (caddy, git_server, registry) =
-            tokio::join!(CaddyFixture::launch(), GitServer::start(), RegistryFixture::open());
+        Self::remote_furnished(database, RegistryFixture::open().await, setup, &[], address).await
+    }
+
+    /// The same with this registry and these variables of the runner's.
+    ///
+    /// # Panics
+    /// When a part does not start.
+    pub async fn remote_furnished(
+        database: TestDatabase,
+        registry: RegistryFixture,
+        setup: Setup,
+        variables: &[(&str, &str)],
+        address: impl AsyncFnOnce(&str) -> String,
+    ) -> Self {
+        let (caddy, git_server) = tokio::join!(CaddyFixture::launch(), GitServer::start());
         let git = git_server.repository("web");
         let slipway = setup.with("SLIPWAY_DATABASE", database.url()).start().await;
         let repository = format!("{}/web", registry.host().replace(['.', ':'], "-"));
         let webhook = slipway.connect(&repository, git.url()).await;
         let address = address(slipway.url()).await;
         let runner = RemoteRunner::admit(&slipway, "one", &[]).await.with("SLIPWAY_RUNNER_SERVER", &address);
+        let runner = variables.iter().fold(runner, |runner, (name, value)| runner.with(name, value));
         let mut runner = caddy.variables().iter().fold(runner, |runner, (name, value)| runner.with(name, value));
         runner.start(&slipway).await;
         let id = runner.id.clone();

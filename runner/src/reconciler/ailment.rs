@@ -65,6 +65,7 @@ pub(super) fn diagnose(found: Option<Found<'_>>, image: &str) -> Option<Ailment>
         InstanceState::Broken => Some(Ailment::Broken),
         InstanceState::Paused => Some(Ailment::Paused),
         InstanceState::Startable => Some(Ailment::Stopped),
+        InstanceState::Coming => Some(Ailment::Restarting),
         InstanceState::Running if !instance.attached => Some(Ailment::Detached),
         InstanceState::Running if instance.address.is_none() => Some(Ailment::Restarting),
         InstanceState::Running => None,
@@ -136,6 +137,7 @@ mod tests {
         assert_eq!(diagnose(None, "x"), Some(Ailment::Removed));
         assert_eq!(seen(InstanceState::Running, |_| {}), None);
         assert_eq!(seen(InstanceState::Startable, |_| {}), Some(Ailment::Stopped));
+        assert_eq!(seen(InstanceState::Coming, |_| {}), Some(Ailment::Restarting));
         assert_eq!(seen(InstanceState::Paused, |_| {}), Some(Ailment::Paused));
         assert_eq!(seen(InstanceState::Broken, |_| {}), Some(Ailment::Broken));
         assert_eq!(seen(InstanceState::Running, |it| it.address = None), Some(Ailment::Restarting));

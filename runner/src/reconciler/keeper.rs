@@ -33,10 +33,6 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// How long the server may take to hear a report.
 const TELL_WITHIN: Duration = Duration::from_secs(5);
 
-/// What is done on a Swarm about what its scheduler sees, and about what other hands did.
-const LEFT_TO_SWARM: &str = "left to Swarm, and no request is led to it";
-const LEFT_AS_IT_IS: &str = "left as it is: `slipway environment restore` makes it anew";
-
 /// The replica of an app, from 1.
 pub(super) type Which = (String, u32);
 
@@ -58,7 +54,7 @@ pub(super) struct Keeper {
 }
 
 /// Something that is wrong with a replica, and the container that was found in its place.
-type Case = (Ailment, Option<Instance>);
+pub(super) type Case = (Ailment, Option<Instance>);
 
 impl Keeper {
     /// A keeper, once the engine answers; none when it is not wanted any more by then.
@@ -120,7 +116,7 @@ impl Keeper {
         self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_well)
     }
 
-    fn care(&mut self, which: &Which) -> &mut Care {
+    pub(super) fn care(&mut self, which: &Which) -> &mut Care {
         let known = || self.told.iter().find(|told| (&told.app, told.replica) == (&which.0, which.1));
         let trouble = || known().and_then(|told| told.trouble.clone());
         self.cares.entry(which.clone()).or_insert_with(|| Care::begin(trouble(), Instant::now()))
@@ -162,7 +158,10 @@ impl Keeper {
                 }
                 self.remove_strays(&docker, &instances).await;
             }
-            Target::Swarm(_) => self.leave_to_swarm(&cases),
+            Target::Swarm(swarm) => {
+                self.leave_to_swarm(&cases);
+                self.remove_stray_services(&swarm, &instances).await;
+            }
         }
         self.tell(&instances).await;
     }
@@ -194,8 +193,10 @@ impl Keeper {
 
     /// Whose container ended and was started again by the engine itself.
     async fn look_for_ends(&mut self, instances: &[Instance]) -> Result<(), TargetError> {
-        // Swarm puts another task in the place of one that ended, which is seen as such.
-        let Target::Docker(docker) = self.target.clone() else { return Ok(()) };
+        let docker = match self.target.clone() {
+            Target::Docker(docker) => docker,
+            Target::Swarm(swarm) => return self.count_ends(&swarm).await,
+        };
         for instance in instances.iter().filter(|instance| instance.is_running()) {
             let which = (instance.app.clone(), instance.replica);
             if self.cares.get(&which).is_none_or(|care| care.is_suspect)
@@ -272,7 +273,7 @@ impl Keeper {
 
     /// Whether the server still wants what this keeper keeps. Where it does not answer, its last answer counts as long as the
     /// lease holds.
-    async fn is_confirmed(&self) -> bool {
+    pub(super) async fn is_confirmed(&self) -> bool {
         let asked = Instant::now();
         match self.means.ask().await {
             Ok(hosting) => {
@@ -287,14 +288,6 @@ impl Keeper {
                 tracing::debug!(reason, "the server does not confirm what is to run");
                 self.lease.holds()
             }
-        }
-    }
-
-    /// Tells what is wrong on a Swarm, whose own scheduler puts right what can be.
-    fn leave_to_swarm(&mut self, cases: &BTreeMap<Which, Case>) {
-        for (which, (ailment, _)) in cases {
-            let done = if ailment.is_own_doing() { LEFT_TO_SWARM } else { LEFT_AS_IT_IS };
-            self.care(which).is_left(ailment, done);
         }
     }
 
@@ -427,7 +420,7 @@ impl Keeper {
 }
 
 /// The replicas that an environment is to have.
-fn replicas(wanted: &HostedEnvironment) -> Vec<Replica<'_>> {
+pub(super) fn replicas(wanted: &HostedEnvironment) -> Vec<Replica<'_>> {
     let release = &wanted.release;
     let mut replicas = Vec::new();
     for app in &release.apps {
@@ -436,6 +429,6 @@ fn replicas(wanted: &HostedEnvironment) -> Vec<Replica<'_>> {
     replicas
 }
 
-fn which(replica: Replica<'_>) -> Which {
+pub(super) fn which(replica: Replica<'_>) -> Which {
     (replica.app.app.clone(), replica.number)
 }

@@ -13,6 +13,7 @@ mod care;
 mod hearing;
 mod keeper;
 mod routes;
+mod swarm;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -65,7 +65,7 @@ impl Rollout<'_> {
         self.still_owner()?;
         self.unroute(app).await?;
         let own: Vec<Instance> =
-            instances.iter().filter(|instance| instance.app == app && instance.is_running()).cloned().collect();
+            instances.iter().filter(|instance| instance.app == app && instance.is_up()).cloned().collect();
         self.stop_all(&own, limit).await
     }
 }

@@ -183,6 +183,8 @@ async fn ask_engine(
         }
         _ => {
             let steady = Duration::from_millis(check.interval_ms.min(check.start_ms / 2));
+            // A node of a Swarm may have fetched the image for most of that time.
+            let ran = ran.min(target.ran(name).await?);
             if ran >= steady { Ok(()) } else { Err(format!("it has not run for {} yet", in_words(steady))) }
         }
     })

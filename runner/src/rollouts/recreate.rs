@@ -28,7 +28,7 @@ impl Rollout<'_> {
     }
 
     async fn end_old(&self, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
-        let is_old = |it: &Instance| it.release != self.work.release.release && it.is_running();
+        let is_old = |it: &Instance| it.release != self.work.release.release && it.is_up();
         let instances = of_app(self.target.instances().await?, &app.app);
         let old: Vec<Instance> = instances.into_iter().filter(is_old).collect();
         if old.is_empty() {

@@ -82,6 +82,7 @@ impl Rollout<'_> {
         Box::pin(swarm.scale_down(&leaving)).await?;
         let running = of_app(self.target.instances().await?, &app.app);
         let gone = turnover.part(&running);
+        self.still_owner()?;
         self.switch(&app.app, &turnover.route(&gone), log).await?;
         let ended = Box::pin(swarm.wait_until_ended(&gone, self.drain_limit(&app.app)));
         Ok(self.unless_stopped(ended).await??)

@@ -9,6 +9,8 @@ pub(super) struct Turnover {
     old_total: usize,
     /// The old ones that still run, in the order in which they leave.
     staying: Vec<Instance>,
+    /// The old ones that a Swarm is about to run once more. They leave with the last.
+    coming: Vec<Instance>,
     /// The upstreams of new containers that take traffic.
     fresh: Vec<String>,
     /// The upstreams of new containers that were routed by a run before this one and are not asked again yet.
@@ -30,11 +32,13 @@ impl Turnover {
         let (new, old): (Vec<&Instance>, Vec<&Instance>) =
             instances.iter().partition(|instance| instance.release == release);
         let mut staying: Vec<Instance> = old.iter().copied().filter(|old| old.is_running()).cloned().collect();
+        let coming = old.iter().filter(|old| old.is_up() && !old.is_running()).map(|old| (*old).clone()).collect();
         // One without traffic leaves first: a run before this one has switched it off already.
         staying.sort_by_key(|old| (in_route(old), old.replica));
         Turnover {
             old_total: old.len(),
             staying,
+            coming,
             fresh: Vec::new(),
             inherited: new.into_iter().filter(|new| in_route(new)).filter_map(|new| new.upstream.clone()).collect(),
             hosts: hosts(domain, route),
@@ -69,7 +73,11 @@ impl Turnover {
             self.old_total.saturating_sub(usize::try_from(ready.saturating_add(missing)).unwrap_or(usize::MAX))
         };
         let leaving = self.staying.len().saturating_sub(keep);
-        self.staying.drain(..leaving).collect()
+        let mut leaving: Vec<Instance> = self.staying.drain(..leaving).collect();
+        if ready >= wanted {
+            leaving.append(&mut self.coming);
+        }
+        leaving
     }
 
     /// Whether old containers stay for now.
@@ -187,6 +195,16 @@ mod tests {
         assert_eq!(names(&gone), [2]);
         let draining = vec![old[1].upstream.clone().unwrap_or_default()];
         assert_eq!(turnover.route(&gone), Route { draining, ..route(&[&old[0], &old[2]]) });
+    }
+
+    #[test]
+    fn those_that_a_swarm_starts_again_leave_with_the_last() {
+        let mut ends_always = instance("o", 2, false);
+        ends_always.state = InstanceState::Coming;
+        let all = [instance("o", 1, true), ends_always, instance("o", 3, false)];
+        let mut turnover = Turnover::new(&all, "new", None, None);
+        assert_eq!(names(&turnover.lose(2, 0, 3)), [0; 0]);
+        assert_eq!(names(&turnover.lose(3, 0, 3)), [1, 2], "and nobody is asked to end who does not run");
     }
 
     #[test]

@@ -171,6 +171,14 @@ impl Target {
         }
     }
 
+    /// How long the replica's task runs by now, as far as that was seen; a container of one engine runs since it was started.
+    pub(crate) async fn ran(&self, name: &str) -> Result<Duration, TargetError> {
+        match self {
+            Target::Docker(_) => Ok(Duration::MAX),
+            Target::Swarm(swarm) => Box::pin(swarm.ran(name)).await,
+        }
+    }
+
     /// What the engine says of the replica's state; none if it is gone. Swarm calls a task running once its image's
     /// HEALTHCHECK has passed.
     pub(crate) async fn state(&self, name: &str) -> Result<Option<ContainerState>, TargetError> {

@@ -48,6 +48,8 @@ struct Identity {
 pub enum InstanceState {
     /// It runs.
     Running,
+    /// A Swarm is about to run it: it never did, or has ended and is not given up.
+    Coming,
     /// It was never started, or has ended.
     Startable,
     /// Somebody froze it.
@@ -60,6 +62,7 @@ impl std::fmt::Display for InstanceState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             InstanceState::Running => "running",
+            InstanceState::Coming => "about to run",
             InstanceState::Startable => "stopped",
             InstanceState::Paused => "paused",
             InstanceState::Broken => "being removed",
@@ -72,6 +75,12 @@ impl Instance {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.state == InstanceState::Running
+    }
+
+    /// Whether it runs, or will without anybody's doing.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, InstanceState::Running | InstanceState::Coming)
     }
 
     /// The slot of a Swarm's service, with the address of the node that its task runs on and the port that leads to it.
@@ -94,7 +103,7 @@ impl Instance {
             app: label(APP),
             replica,
             state,
-            upstream: address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}")),
+            upstream: address.as_ref().zip(port).map(|(address, port)| upstream(address, port)),
             address,
             waits: None,
             labels,
@@ -104,6 +113,11 @@ impl Instance {
     /// With the reason why it does not run.
     pub(crate) fn waiting(self, waits: Option<String>) -> Self {
         Instance { waits, ..self }
+    }
+
+    /// The service that it is a slot of, on a Swarm.
+    pub(crate) fn service(&self) -> Option<&str> {
+        self.name.rsplit_once('.').map(|(service, _)| service)
     }
 
     /// Whether it carries this label.
@@ -195,10 +209,15 @@ impl Instance {
             app: label(APP),
             replica: label(REPLICA).parse().unwrap_or(0),
             state,
-            upstream: address.as_ref().zip(port).map(|(address, port)| format!("{address}:{port}")),
+            upstream: address.as_ref().zip(port).map(|(address, port)| upstream(address, port)),
             address,
             waits: None,
             labels,
         }
     }
+}
+
+/// Where a port of an address takes connections; an address of IPv6 is in brackets.
+fn upstream(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }

@@ -198,7 +198,7 @@ impl DockerTarget {
             seen = instance.state.to_string();
             match instance.state {
                 InstanceState::Running => return Ok(instance),
-                InstanceState::Startable => {
+                InstanceState::Startable | InstanceState::Coming => {
                     self.start(&name).await?;
                     if let Some(started) = self.find(&name).await? {
                         return Ok(started);

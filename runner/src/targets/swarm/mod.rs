@@ -4,24 +4,25 @@
 //! the other down, a canary is a service of few tasks, and returning is scaling up what is still there. On which node
 //! a task runs, and what becomes of the tasks of a lost node, is Swarm's to decide.
 
+mod looks;
+mod memory;
 mod service;
 mod tasks;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use bollard::{
-    models::{NetworkCreateRequest, Node, NodeState, Service, Task},
-    query_parameters::{
-        ListNodesOptions, ListServicesOptionsBuilder, ListTasksOptionsBuilder, LogsOptionsBuilder,
-        UpdateServiceOptionsBuilder,
-    },
+    models::{NetworkCreateRequest, Service},
+    query_parameters::{LogsOptionsBuilder, UpdateServiceOptionsBuilder},
 };
 use tokio::time::Instant;
 
-use tasks::{Nodes, Slot};
+use looks::{Looks, Seen};
+use tasks::Slot;
 
 use super::{
     Ending,
@@ -55,6 +56,7 @@ pub struct SwarmTarget {
     placement: Placement,
     registries: Vec<RegistryCredential>,
     secrets: Vec<SecretValue>,
+    looks: Arc<Looks>,
 }
 
 impl SwarmTarget {
@@ -66,7 +68,7 @@ impl SwarmTarget {
         registries: Vec<RegistryCredential>,
         secrets: Vec<SecretValue>,
     ) -> Self {
-        SwarmTarget { engine, placement, registries, secrets }
+        SwarmTarget { engine, placement, registries, secrets, looks: Arc::default() }
     }
 
     /// How the environment's objects are called.
@@ -81,6 +83,12 @@ impl SwarmTarget {
         instance.says(kinds::KIND, kinds::KIND_RELEASE) && instance.says(ENVIRONMENT, &self.placement.environment)
     }
 
+    /// Whether its service was made by this runner, whatever release it belongs to.
+    #[must_use]
+    pub fn is_own(&self, instance: &Instance) -> bool {
+        instance.says(kinds::RUNNER, &self.placement.runner)
+    }
+
     /// Whether it carries all that this replica's service does.
     #[must_use]
     pub fn is_ours(&self, instance: &Instance, replica: Replica<'_>) -> bool {
@@ -92,7 +100,13 @@ impl SwarmTarget {
     /// The name of a replica: its service's, and its slot.
     #[must_use]
     pub fn replica_name(&self, replica: Replica<'_>) -> String {
-        format!("{}.{}", self.names().service(&replica.app.app, replica.release.number), replica.number)
+        format!("{}.{}", self.service_name(replica), replica.number)
+    }
+
+    /// The name of the service that a replica is a slot of.
+    #[must_use]
+    pub fn service_name(&self, replica: Replica<'_>) -> String {
+        self.names().service(&replica.app.app, replica.release.number)
     }
 
     /// Checks that the engine is a manager: nobody else may be asked for services.
@@ -132,34 +146,23 @@ impl SwarmTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn instances(&self) -> Result<Vec<Instance>, TargetError> {
-        let filters = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (ENVIRONMENT, &self.placement.environment)]);
-        let options = ListServicesOptionsBuilder::default().filters(&filters).build();
-        let listed = self.engine.list_services(Some(options)).await;
-        let services = listed.map_err(|failure| self.engine.error("list the environment's services", &failure))?;
-        let mut tasks: BTreeMap<String, Vec<Task>> = BTreeMap::new();
-        let ids: Vec<String> = services.iter().filter_map(|service| service.id.clone()).collect();
-        for task in self.tasks(&ids).await? {
-            tasks.entry(task.service_id.clone().unwrap_or_default()).or_default().push(task);
-        }
-        let nodes = self.nodes().await?;
-        let mut found = Vec::new();
-        for service in &services {
-            let own = service.id.as_ref().and_then(|id| tasks.remove(id)).unwrap_or_default();
-            found.extend(tasks::instances(service, &tasks::slots(own), &nodes));
-        }
-        found.sort_by(|a, b| (&a.app, &a.release, a.replica).cmp(&(&b.app, &b.release, b.replica)));
-        Ok(found)
+        Ok(self.look().await?.instances())
     }
 
-    /// The replica as it stands now; none if it has no service, or no such slot.
+    /// The replica as it stands; none if it has no service, or no such slot.
     ///
     /// # Errors
     /// When the engine fails.
     pub async fn find(&self, name: &str) -> Result<Option<Instance>, TargetError> {
         let Some((service, _)) = name.rsplit_once('.') else { return Ok(None) };
-        let Some(service) = self.service(service).await? else { return Ok(None) };
-        let slots = self.slots(&service).await?;
-        let found = tasks::instances(&service, &slots, &self.nodes().await?);
+        let found = match self.seen().await?.instances_of(service) {
+            Some(found) => found,
+            // Somebody else's may have its name.
+            None => match self.service(service).await? {
+                Some(other) => other.instances(&self.nodes().await?),
+                None => return Ok(None),
+            },
+        };
         Ok(found.into_iter().find(|instance| instance.name == name))
     }
 
@@ -168,23 +171,22 @@ impl SwarmTarget {
     /// # Errors
     /// When the engine fails, or the name belongs to somebody else's service.
     pub async fn ensure_running(&self, replica: Replica<'_>) -> Result<Instance, TargetError> {
-        let name = self.names().service(&replica.app.app, replica.release.number);
+        let name = self.service_name(replica);
         check_secrets(&self.secrets, &name, replica.app)?;
         for _ in 0..CONVERGE_TRIES {
-            let Some(service) = self.service(&name).await? else {
+            let Some(seen) = self.service(&name).await? else {
                 self.create(&name, replica).await?;
                 continue;
             };
-            let slots = self.slots(&service).await?;
-            let found = tasks::instances(&service, &slots, &self.nodes().await?);
+            let found = seen.instances(&self.nodes().await?);
             let Some(instance) = found.into_iter().find(|it| it.replica == replica.number) else {
                 return Err(TargetError::Foreign { name });
             };
             if !self.is_ours(&instance, replica) {
                 return Err(TargetError::Foreign { name });
             }
-            let wanted = tasks_needed(tasks_of(&service), &slots, replica.number);
-            if wanted == tasks_of(&service) || self.scale(&name, service, wanted).await? {
+            let wanted = tasks_needed(tasks_of(&seen.service), &seen.slots, replica.number);
+            if wanted == tasks_of(&seen.service) || self.scale(&name, seen.service, wanted).await? {
                 return Ok(instance);
             }
         }
@@ -198,8 +200,7 @@ impl SwarmTarget {
     pub async fn scale_down(&self, leaving: &[Instance]) -> Result<(), TargetError> {
         for (name, slots_leaving) in by_service(leaving) {
             let mut tries = 0;
-            while let Some(service) = self.service(&name).await? {
-                let slots = self.slots(&service).await?;
+            while let Some(Seen { service, slots }) = self.service(&name).await? {
                 let stays = |number: &&u32| !slots_leaving.contains(*number);
                 let staying = slots.iter().filter(|(_, slot)| slot.wanted().is_some()).map(|(number, _)| number);
                 let staying = i64::try_from(staying.filter(stays).count()).unwrap_or(i64::MAX);
@@ -220,8 +221,7 @@ impl SwarmTarget {
     /// Waits until Swarm has chosen which tasks go on.
     async fn wait_until_chosen(&self, name: &str, staying: i64) -> Result<(), TargetError> {
         let deadline = Instant::now() + END_WITHIN;
-        while let Some(service) = self.service(name).await? {
-            let slots = self.slots(&service).await?;
+        while let Some(Seen { slots, .. }) = self.service(name).await? {
             let wanted = slots.values().filter(|slot| slot.wanted().is_some()).count();
             if i64::try_from(wanted).unwrap_or(i64::MAX) <= staying || Instant::now() > deadline {
                 break;
@@ -238,8 +238,8 @@ impl SwarmTarget {
     pub async fn wait_until_ended(&self, of: &[Instance], grace: Duration) -> Result<(), TargetError> {
         let deadline = Instant::now() + grace + END_WITHIN;
         for name in by_service(of).into_keys() {
-            while let Some(service) = self.service(&name).await? {
-                let (slots, nodes) = (self.slots(&service).await?, self.nodes().await?);
+            while let Some(Seen { slots, .. }) = self.service(&name).await? {
+                let nodes = self.nodes().await?;
                 if !slots.values().any(|slot| slot.is_ending(&nodes)) || Instant::now() > deadline {
                     break;
                 }
@@ -262,27 +262,32 @@ impl SwarmTarget {
                 }
             }
         }
+        self.look_anew().await;
         Ok(())
     }
 
     /// Whether a node still fetches the replica's image.
     pub(crate) async fn is_fetching(&self, name: &str) -> Result<bool, TargetError> {
-        Ok(self.slot(name).await?.is_some_and(|slot| slot.is_fetching()))
+        Ok(self.seen().await?.slot(name).is_some_and(|slot| slot.is_fetching()))
     }
 
-    /// Waits until a task of the replica ends by itself, and tells how.
+    /// Waits until a task of the replica ends by itself, and tells how. What ended before is of an earlier life of the slot.
     pub(crate) async fn ending(&self, name: &str) -> Result<Ending, TargetError> {
+        let before = self.seen().await?.slot(name).map(|slot| slot.past()).unwrap_or_default();
         loop {
-            match self.slot(name).await? {
-                None => return Ok(Ending::Refused("its service was removed".to_owned())),
-                Some(slot) => {
-                    if let Some(ending) = slot.ending() {
-                        return Ok(ending);
-                    }
-                }
+            let Some(slot) = self.seen().await?.slot(name) else {
+                return Ok(Ending::Refused("its service was removed".to_owned()));
+            };
+            if let Some(ending) = slot.ending_after(&before) {
+                return Ok(ending);
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// How long the replica's task runs by now, as far as that was seen.
+    pub(crate) async fn ran(&self, name: &str) -> Result<Duration, TargetError> {
+        Ok(self.seen().await?.past(name).ran(Instant::now()))
     }
 
     /// How the replica is doing, as far as Swarm tells: nothing of its CPU. None if it is gone.
@@ -290,14 +295,14 @@ impl SwarmTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn vitals(&self, name: &str) -> Result<Option<Vitals>, TargetError> {
-        let Some(slot) = self.slot(name).await? else { return Ok(None) };
-        let (restarts, exit_code) = slot.failures();
-        // One that moves to another node is judged by its health.
-        let runs = slot.wanted().is_some();
+        let view = self.seen().await?;
+        let Some(slot) = view.slot(name) else { return Ok(None) };
+        let past = view.past(name);
         Ok(Some(Vitals {
-            runs,
-            restarts,
-            exit_code,
+            // One that moves to another node is judged by its health.
+            runs: slot.wanted().is_some(),
+            restarts: past.ends,
+            exit_code: past.exit_code,
             out_of_memory: false,
             cpu_ns: 0,
             cpus: 1.0,
@@ -308,7 +313,8 @@ impl SwarmTarget {
 
     /// The last lines that the replica's newest container wrote, on whichever node; as many as could be had.
     pub async fn last_lines(&self, name: &str, count: usize) -> Vec<(LogStream, String)> {
-        let Ok(Some(slot)) = self.slot(name).await else { return Vec::new() };
+        let Ok(view) = self.look().await else { return Vec::new() };
+        let slot = view.slot(name).unwrap_or_default();
         let Some(task) = slot.spoke() else { return Vec::new() };
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string()).build();
         let parts = self.engine.task_logs(task, Some(options));
@@ -326,7 +332,9 @@ impl SwarmTarget {
     async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
         let spec = service::spec(&self.placement, replica, &self.secrets, i64::from(replica.number));
         let login = engine_login(&replica.app.image, &self.registries);
-        match self.engine.create_service(spec, login).await {
+        let created = self.engine.create_service(spec, login).await;
+        self.look_anew().await;
+        match created {
             Ok(_) => Ok(()),
             Err(failure) => {
                 let error = self.engine.error(format!("create the service {name}"), &failure);
@@ -348,7 +356,9 @@ impl SwarmTarget {
         let login = engine_login(image.split('@').next().unwrap_or_default(), &self.registries);
         let options =
             UpdateServiceOptionsBuilder::default().version(i32::try_from(version).unwrap_or(i32::MAX)).build();
-        match self.engine.update_service(name, spec, options, login).await {
+        let updated = self.engine.update_service(name, spec, options, login).await;
+        self.look_anew().await;
+        match updated {
             Ok(_) => Ok(true),
             Err(failure) => match self.engine.error(format!("scale the service {name} to {tasks}"), &failure) {
                 error if error.is_not_found() => Ok(false),
@@ -357,56 +367,6 @@ impl SwarmTarget {
             },
         }
     }
-
-    async fn service(&self, name: &str) -> Result<Option<Service>, TargetError> {
-        match self.engine.inspect_service(name, None).await {
-            Ok(service) => Ok(Some(service)),
-            Err(failure) => {
-                let error = self.engine.error(format!("inspect the service {name}"), &failure);
-                if error.is_not_found() { Ok(None) } else { Err(error.into()) }
-            }
-        }
-    }
-
-    async fn slot(&self, name: &str) -> Result<Option<Slot>, TargetError> {
-        let Some((service, number)) = name.rsplit_once('.') else { return Ok(None) };
-        let Some(service) = self.service(service).await? else { return Ok(None) };
-        let slot = self.slots(&service).await?.remove(&number.parse().unwrap_or(0));
-        Ok(Some(slot.unwrap_or_default()))
-    }
-
-    async fn slots(&self, service: &Service) -> Result<BTreeMap<u32, Slot>, TargetError> {
-        let id: Vec<String> = service.id.clone().into_iter().collect();
-        Ok(tasks::slots(self.tasks(&id).await?))
-    }
-
-    /// The tasks of services, by their ids.
-    async fn tasks(&self, services: &[String]) -> Result<Vec<Task>, TargetError> {
-        if services.is_empty() {
-            return Ok(Vec::new());
-        }
-        let filters = HashMap::from([("service".to_owned(), services.to_vec())]);
-        let options = ListTasksOptionsBuilder::default().filters(&filters).build();
-        let listed = self.engine.list_tasks(Some(options)).await;
-        Ok(listed.map_err(|failure| self.engine.error("list the tasks of its services", &failure))?)
-    }
-
-    async fn nodes(&self) -> Result<Nodes, TargetError> {
-        let listed = self.engine.list_nodes(None::<ListNodesOptions>).await;
-        let listed = listed.map_err(|failure| self.engine.error("list the Swarm's nodes", &failure))?;
-        Ok(Nodes::new(listed.into_iter().filter_map(ready)))
-    }
-}
-
-/// The id and address of a node that is there. A manager may not know its own address other than as a manager.
-fn ready(node: Node) -> Option<(String, String)> {
-    let status = node.status.filter(|status| status.state == Some(NodeState::READY))?;
-    let known = status.addr.filter(|address| !matches!(address.as_str(), "" | "0.0.0.0" | "127.0.0.1" | "::"));
-    let as_manager = || {
-        let address = node.manager_status?.addr?;
-        address.rsplit_once(':').map(|(host, _)| host.trim_matches(['[', ']']).to_owned())
-    };
-    Some((node.id?, known.or_else(as_manager)?))
 }
 
 /// How many tasks the service is to have so that this slot is among them: Swarm fills the lowest that are free. Before it
@@ -433,7 +393,7 @@ fn tasks_of(service: &Service) -> i64 {
 fn by_service(instances: &[Instance]) -> BTreeMap<String, BTreeSet<u32>> {
     let mut services: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for instance in instances {
-        if let Some((service, _)) = instance.name.rsplit_once('.') {
+        if let Some(service) = instance.service() {
             services.entry(service.to_owned()).or_default().insert(instance.replica);
         }
     }

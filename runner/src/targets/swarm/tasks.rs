@@ -30,7 +30,7 @@ pub(super) fn slots(tasks: Vec<Task>) -> BTreeMap<u32, Slot> {
 impl Slot {
     /// The task that Swarm wants to run here; none once the slot was taken away.
     pub(super) fn wanted(&self) -> Option<&Task> {
-        self.0.iter().find(|task| !matches!(task.desired_state, Some(TaskState::SHUTDOWN | TaskState::REMOVE)))
+        self.0.iter().find(|task| !is_asked_to_end(task))
     }
 
     /// Whether a node has taken the task and does not have what it needs for it yet.
@@ -38,27 +38,46 @@ impl Slot {
         self.wanted().is_some_and(|task| state(task) == TaskState::PREPARING)
     }
 
-    /// Whether a task has still to end here. One on a node that is lost is not waited for.
+    /// The task that runs here and is to go on.
+    pub(super) fn running(&self) -> Option<&Task> {
+        self.wanted().filter(|task| state(task) == TaskState::RUNNING)
+    }
+
+    /// Whether a task has still to end here, also one that was just about to run. One on a node that is lost is not waited for.
     pub(super) fn is_ending(&self, nodes: &Nodes) -> bool {
-        let ends = |task: &Task| matches!(task.desired_state, Some(TaskState::SHUTDOWN | TaskState::REMOVE));
-        self.0.iter().any(|task| ends(task) && state(task) == TaskState::RUNNING && nodes.is_ready(task))
+        self.0.iter().any(|task| is_asked_to_end(task) && is_up(task) && nodes.is_ready(task))
     }
 
-    /// How the newest task ended that did so by itself, unless one runs in its place.
-    pub(super) fn ending(&self) -> Option<Ending> {
-        let newest = self.0.first()?;
-        if state(newest) == TaskState::RUNNING {
-            return None;
-        }
-        self.0.iter().take(2).find_map(ending)
+    /// The tasks that Swarm wants to end and that have not yet, as far as is known.
+    pub(super) fn asked_to_end(&self) -> impl Iterator<Item = String> + '_ {
+        let asked = self.0.iter().filter(|task| is_asked_to_end(task) && !has_ended(task));
+        asked.filter_map(|task| task.id.clone())
     }
 
-    /// How many of its tasks ended by themselves, as far as Swarm remembers, and with which exit code the newest of them did.
-    pub(super) fn failures(&self) -> (i64, i64) {
-        let has_ended = |task: &&Task| matches!(state(task), TaskState::FAILED | TaskState::COMPLETE);
-        let failed: Vec<&Task> = self.0.iter().filter(has_ended).collect();
-        let code = failed.first().and_then(|task| exit_code(task)).unwrap_or(0);
-        (i64::try_from(failed.len()).unwrap_or(i64::MAX), code)
+    /// The tasks that nobody waits for any more: they have ended, or Swarm wants them to.
+    pub(super) fn past(&self) -> BTreeSet<String> {
+        self.0
+            .iter()
+            .filter(|task| is_asked_to_end(task) || has_ended(task))
+            .filter_map(|task| task.id.clone())
+            .collect()
+    }
+
+    /// How the newest task ended that did so by itself, other than those of before.
+    pub(super) fn ending_after(&self, before: &BTreeSet<String>) -> Option<Ending> {
+        let is_new = |task: &&Task| task.id.as_ref().is_none_or(|id| !before.contains(id));
+        self.0.iter().filter(is_new).find_map(ending)
+    }
+
+    /// The tasks that ran and ended by themselves, the oldest first, each with its exit code.
+    pub(super) fn ends(&self) -> impl Iterator<Item = (String, i64)> + '_ {
+        let ended = |task: &&Task| matches!(state(task), TaskState::FAILED | TaskState::COMPLETE);
+        self.0.iter().rev().filter(ended).filter_map(|task| Some((task.id.clone()?, exit_code(task).unwrap_or(0))))
+    }
+
+    /// Whether Swarm still knows this task.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|task| task.id.as_deref() == Some(id))
     }
 
     /// The newest task that may have written something.
@@ -103,7 +122,11 @@ pub(super) fn instances(service: &Service, slots: &BTreeMap<u32, Slot>, nodes: &
         let task = slots.get(&number).and_then(Slot::wanted);
         let running = task.filter(|task| state(task) == TaskState::RUNNING);
         let address = running.and_then(|task| nodes.address(task)).cloned();
-        let state = if running.is_some() { InstanceState::Running } else { InstanceState::Startable };
+        let state = match (task, running) {
+            (_, Some(_)) => InstanceState::Running,
+            (Some(_), None) => InstanceState::Coming,
+            (None, None) => InstanceState::Startable,
+        };
         let is_lost = running.is_some() && address.is_none();
         let waits = task.filter(|_| running.is_none()).map(why);
         let waits = waits.or_else(|| is_lost.then(|| "the node that it runs on does not answer".to_owned()));
@@ -134,6 +157,20 @@ fn state(task: &Task) -> TaskState {
     task.status.as_ref().and_then(|status| status.state).unwrap_or(TaskState::NEW)
 }
 
+fn is_asked_to_end(task: &Task) -> bool {
+    matches!(task.desired_state, Some(TaskState::SHUTDOWN | TaskState::REMOVE))
+}
+
+/// Whether its node runs the task, or is about to.
+fn is_up(task: &Task) -> bool {
+    matches!(state(task), TaskState::READY | TaskState::STARTING | TaskState::RUNNING)
+}
+
+fn has_ended(task: &Task) -> bool {
+    use TaskState::{COMPLETE, FAILED, ORPHANED, REJECTED, REMOVE, SHUTDOWN};
+    matches!(state(task), COMPLETE | FAILED | ORPHANED | REJECTED | REMOVE | SHUTDOWN)
+}
+
 fn exit_code(task: &Task) -> Option<i64> {
     task.status.as_ref()?.container_status.as_ref()?.exit_code
 }
@@ -153,49 +190,106 @@ fn ending(task: &Task) -> Option<Ending> {
     }
 }
 
+/// A task of slot 1 that no Swarm has seen; its id is its age.
+#[cfg(test)]
+pub(super) fn model(age: i64, wanted: TaskState, is: TaskState, err: &str) -> Task {
+    let container_status = bollard::models::ContainerStatus { exit_code: Some(3), ..Default::default() };
+    Task {
+        id: Some(format!("task{age}")),
+        slot: Some(1),
+        node_id: Some("node".to_owned()),
+        created_at: format!("2026-01-01T00:00:{:02}Z", 60 - age).parse().ok(),
+        desired_state: Some(wanted),
+        status: Some(bollard::models::TaskStatus {
+            state: Some(is),
+            err: Some(err.to_owned()),
+            container_status: Some(container_status),
+            ..Default::default()
+        }),
+        ..Task::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use bollard::models::{ContainerStatus, TaskStatus};
+    use bollard::models::{EndpointPortConfig, PortStatus, ServiceSpec};
 
     use super::*;
-
-    fn task(age: i64, wanted: TaskState, is: TaskState, err: &str) -> Task {
-        let created_at = format!("2026-01-01T00:00:{:02}Z", 60 - age).parse().ok();
-        Task {
-            slot: Some(1),
-            created_at,
-            desired_state: Some(wanted),
-            status: Some(TaskStatus {
-                state: Some(is),
-                err: Some(err.to_owned()),
-                container_status: Some(ContainerStatus { exit_code: Some(3), ..ContainerStatus::default() }),
-                ..TaskStatus::default()
-            }),
-            ..Task::default()
-        }
-    }
 
     fn slot(tasks: Vec<Task>) -> Slot {
         slots(tasks).remove(&1).unwrap_or_default()
     }
 
+    fn nodes(address: &str) -> Nodes {
+        Nodes::new([("node".to_owned(), address.to_owned())])
+    }
+
     #[test]
-    fn a_slot_whose_task_failed_says_how_until_another_one_runs() {
-        let failed = || task(2, TaskState::SHUTDOWN, TaskState::FAILED, "task: non-zero exit (3)");
-        let next = |is| task(1, TaskState::RUNNING, is, "");
-        assert_eq!(slot(vec![failed(), next(TaskState::READY)]).ending(), Some(Ending::Exit(3)));
-        assert_eq!(slot(vec![failed(), next(TaskState::RUNNING)]).ending(), None);
-        let rejected = task(1, TaskState::SHUTDOWN, TaskState::REJECTED, "No such image: web");
-        assert_eq!(slot(vec![rejected]).ending(), Some(Ending::Refused("No such image: web".to_owned())));
+    fn a_task_that_failed_says_how_unless_it_is_of_before() {
+        let failed = || model(2, TaskState::SHUTDOWN, TaskState::FAILED, "task: non-zero exit (3)");
+        let next = |is| model(1, TaskState::RUNNING, is, "");
+        let (none, before) = (BTreeSet::new(), slot(vec![failed()]).past());
+        let waits = slot(vec![failed(), next(TaskState::READY)]);
+        assert_eq!(waits.ending_after(&none), Some(Ending::Exit(3)));
+        assert_eq!(waits.ending_after(&before), None, "a slot that is used again begins anew");
+        assert_eq!(slot(vec![failed(), next(TaskState::RUNNING)]).ending_after(&none), Some(Ending::Exit(3)));
+        let again = model(1, TaskState::RUNNING, TaskState::FAILED, "task: non-zero exit (3)");
+        assert_eq!(slot(vec![failed(), again]).ending_after(&before), Some(Ending::Exit(3)));
+        let rejected = model(1, TaskState::SHUTDOWN, TaskState::REJECTED, "No such image: web");
+        let refused = Some(Ending::Refused("No such image: web".to_owned()));
+        assert_eq!(slot(vec![rejected]).ending_after(&none), refused);
     }
 
     #[test]
     fn a_slot_that_moves_from_a_lost_node_is_no_failure() {
-        let lost = task(2, TaskState::SHUTDOWN, TaskState::RUNNING, "");
-        let moved = slot(vec![lost, task(1, TaskState::RUNNING, TaskState::PENDING, "no suitable node")]);
-        assert_eq!(moved.ending(), None);
-        assert_eq!(moved.failures(), (0, 0));
+        let lost = model(2, TaskState::SHUTDOWN, TaskState::RUNNING, "");
+        let moved = slot(vec![lost, model(1, TaskState::RUNNING, TaskState::PENDING, "no suitable node")]);
+        assert_eq!(moved.ending_after(&BTreeSet::new()), None);
+        assert_eq!(moved.ends().count(), 0);
         assert!(!moved.is_ending(&Nodes::default()), "nobody hears of its end");
+        assert!(moved.is_ending(&nodes("10.0.0.1")));
         assert_eq!(moved.wanted().map(why), Some("no suitable node".to_owned()));
+    }
+
+    #[test]
+    fn a_task_that_is_about_to_run_is_waited_for_as_well() {
+        for (state, is_ending) in [(TaskState::STARTING, true), (TaskState::READY, true), (TaskState::SHUTDOWN, false)]
+        {
+            let ends = slot(vec![model(1, TaskState::SHUTDOWN, state, "")]);
+            assert_eq!(ends.is_ending(&nodes("10.0.0.1")), is_ending, "{state}");
+        }
+    }
+
+    #[test]
+    fn a_slot_between_two_tasks_is_coming_and_one_without_is_not() {
+        let state = |tasks| seen(slots(tasks), "10.0.0.1").state;
+        let failed = || model(2, TaskState::SHUTDOWN, TaskState::FAILED, "");
+        assert_eq!(state(vec![failed()]), InstanceState::Startable);
+        assert_eq!(state(vec![failed(), model(1, TaskState::RUNNING, TaskState::READY, "")]), InstanceState::Coming);
+        assert_eq!(state(vec![model(1, TaskState::RUNNING, TaskState::RUNNING, "")]), InstanceState::Running);
+    }
+
+    #[test]
+    fn an_upstream_is_written_as_addresses_of_both_kinds_are() {
+        let upstream = |address| {
+            let mut task = model(1, TaskState::RUNNING, TaskState::RUNNING, "");
+            if let Some(status) = &mut task.status {
+                let port = EndpointPortConfig { published_port: Some(30_001), ..EndpointPortConfig::default() };
+                status.port_status = Some(PortStatus { ports: Some(vec![port]) });
+            }
+            seen(slots(vec![task]), address).upstream
+        };
+        assert_eq!(upstream("10.0.0.1").as_deref(), Some("10.0.0.1:30001"));
+        assert_eq!(upstream("fd00::2").as_deref(), Some("[fd00::2]:30001"));
+    }
+
+    /// The first replica of a service of one.
+    fn seen(slots: BTreeMap<u32, Slot>, node: &str) -> Instance {
+        let labels = HashMap::from([(REPLICAS.to_owned(), "1".to_owned()), (PORT.to_owned(), "80".to_owned())]);
+        let service = Service {
+            spec: Some(ServiceSpec { labels: Some(labels), ..ServiceSpec::default() }),
+            ..Service::default()
+        };
+        instances(&service, &slots, &nodes(node)).remove(0)
     }
 }

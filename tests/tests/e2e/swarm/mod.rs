@@ -1,11 +1,14 @@
-//! An environment on a Swarm of two engines: released, updated, returned from, tried as a canary, and served while one of
-//! the nodes is lost and comes back.
+//! An environment on a Swarm of two engines: released by every strategy, returned from, and served while a node is lost and
+//! comes back, and while server and runner are killed.
+
+mod kills;
+mod strategies;
 
 use serde_json::Value;
 use slipway_tests::{
     databases::TestDatabase,
     house::{House, LONG},
-    images::{failing_app, web_app},
+    images::web_app,
     load::Load,
     registry::RegistryFixture,
     slipway::Setup,
@@ -28,8 +31,10 @@ impl Place {
         let mut swarm = OwnSwarm::start().await;
         let registry = RegistryFixture::protected().await;
         swarm.reach(registry.port());
-        let setup = Setup::new().with("SLIPWAY_RUNNER_DOCKER_HOST", &swarm.manager.host());
-        let house = House::furnished(TestDatabase::sqlite(), registry, setup).await;
+        let engine = [("SLIPWAY_RUNNER_DOCKER_HOST", swarm.manager.host())];
+        let engine = engine.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let (database, address) = (TestDatabase::sqlite(), async |url: &str| url.to_owned());
+        let house = House::remote_furnished(database, registry, Setup::new(), &engine, address).await;
         for login in house.registry.credentials() {
             let arguments = ["registry", "login", &login.host, "--username", &login.username, "--all-repositories"];
             let said = house.slipway.command(&arguments, &login.password).await;
@@ -129,7 +134,13 @@ async fn an_environment_on_a_swarm() {
 
     place.loses_a_node_and_has_it_back().await;
     place.is_tried_as_a_canary().await;
+    place.is_replaced_at_once().await;
+    place.is_ended_before_it_is_replaced().await;
+    place.is_swept().await;
+    place.counts_what_ends().await;
     place.is_restored().await;
+    place.goes_on_after_kills().await;
+    place.returns_after_a_kill().await;
 }
 
 /// A version that writes a line and ends.
@@ -180,21 +191,44 @@ impl Place {
         assert!(is_told("environment.drifted") && is_told("environment.healed"), "{told:#?}");
     }
 
-    async fn is_tried_as_a_canary(&self) {
-        let strategy = ", strategy: {canary: [50%], bake: 2s}";
-        self.push(failing_app("broken"), strategy).await;
-        let load = Load::gentle(&self.house.caddy.url(), DOMAIN);
-        let reason = self.failed(5).await;
-        assert!(reason.contains("at 50 % of the traffic") && reason.contains("answers were 5xx"), "{reason}");
-        drop(load.finish().await);
-        self.push(web_app("three", true), strategy).await;
-        let mut load = Load::gentle(&self.house.caddy.url(), DOMAIN);
-        self.house.live("dev", 6).await;
-        load.sees("three").await;
-        expect_none_lost("a canary", &load.finish().await);
-        let steps = self.house.log("environments/dev/releases/6", 1, 1).await.join("\n");
-        assert!(steps.contains(&format!("50 % of {DOMAIN} now leads to")), "{steps}");
-        assert_eq!(self.settled().await, self.both(), "the node that came back has its part again");
+    /// What no release has any more goes by itself; another runner's does not.
+    async fn is_swept(&self) {
+        let service = self.swarm.services().remove(0);
+        let label = |key: &str| format!("{{{{index .Spec.Labels \"{key}\"}}}}");
+        let told =
+            |key| self.swarm.manager.docker(&["service", "inspect", &service, "--format", &label(key)]).remove(0);
+        let environment = format!("slipway.environment={}", told("slipway.environment"));
+        let make = |name: &str, runner: &str| {
+            let labels =
+                ["slipway=release", &environment, "slipway.release=gone", "slipway.app=web", "slipway.replicas=1"];
+            let mut ask =
+                vec!["service", "create", "--detach", "--no-resolve-image", "--name", name, "--label", runner];
+            ask.extend(labels.iter().flat_map(|label| ["--label", label]));
+            ask.extend(["busybox:latest", "sleep", "600"]);
+            drop(self.swarm.manager.docker(&ask));
+        };
+        make("others", "slipway.runner=another");
+        make("left-over", &format!("slipway.runner={}", told("slipway.runner")));
+        let left = || self.swarm.services().contains(&"left-over".to_owned());
+        until("the service that no release has to go", LONG, async || (!left()).then_some(())).await;
+        let mut services = self.swarm.services();
+        services.sort();
+        assert_eq!(services, ["others".to_owned(), service]);
+        drop(self.swarm.manager.docker(&["service", "rm", "others"]));
+    }
+
+    /// A task that ends by itself is told of, although Swarm has the next one run at once.
+    async fn counts_what_ends(&self) {
+        let container = self.swarm.worker.docker(&["ps", "--quiet", "--filter", "label=slipway.app=web"]).remove(0);
+        drop(self.swarm.worker.docker(&["kill", &container]));
+        until("the end of a task to be told", LONG, async || {
+            let drifts = self.house.ask("environments/dev/drifts").await.expect(200).json();
+            let told = drifts["items"].as_array()?;
+            let found = told.iter().any(|drift| drift["found"] == "its container ended with exit code 137");
+            found.then_some(())
+        })
+        .await;
+        assert_eq!(self.settled().await, self.both());
     }
 
     async fn is_restored(&self) {
@@ -205,7 +239,7 @@ impl Place {
         let restored = self.house.slipway.command(&["environment", "restore", &repository, "dev", "--wait"], "").await;
         assert!(restored.status.success(), "{restored:?}");
         assert_eq!(self.settled().await, self.both());
-        assert!(self.house.visit(DOMAIN).await.contains("three"));
+        assert!(self.house.visit(DOMAIN).await.contains("anew"));
         assert_eq!(self.swarm.tasks().len(), REPLICAS);
     }
 }
