@@ -254,6 +254,10 @@ pub struct Lease {
 pub struct SecretValue {
     /// Its name, which is also that of the environment variable.
     pub name: String,
+    /// Which of its values it is, where that matters: a release runs with those of its making, see
+    /// [`ReleasedApp::secret_versions`].
+    #[serde(default)]
+    pub version: Option<i64>,
     /// Its value.
     pub value: String,
 }

@@ -95,7 +95,14 @@ async fn by_slipway(
         ..ReleaseSettings::default()
     };
     let run = RunSpec::resolve(&[&settings]);
-    let apps = vec![ReleasedApp { app: "web".to_owned(), image, digest, run, build: None }];
+    let apps = vec![ReleasedApp {
+        app: "web".to_owned(),
+        image,
+        digest,
+        run,
+        build: None,
+        secret_versions: std::collections::BTreeMap::new(),
+    }];
     let live = ReleaseContent { release: format!("{}-1", guard.id()), number: 1, apps: apps.clone() };
     let work = RolloutWork {
         environment: guard.id().to_owned(),

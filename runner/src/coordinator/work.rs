@@ -1,5 +1,7 @@
 //! What a job is: a commit to build, or an environment to bring to a release.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{
     config::{Strategy, TargetKind},
@@ -7,7 +9,7 @@ use slipway_pipelines::{
     release::RunSpec,
 };
 
-use super::EarlierAttempt;
+use super::{EarlierAttempt, SecretValue};
 
 /// The two kinds of jobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,12 +171,32 @@ pub struct ReleasedApp {
     /// app out, so that what was live of it stayed; none in releases of before this was kept.
     #[serde(default)]
     pub build: Option<i64>,
+    /// Which values of its secrets it runs with, by their names: those that were set when the release was made. A secret that is
+    /// not among them has the value of the day.
+    #[serde(default)]
+    pub secret_versions: BTreeMap<String, i64>,
 }
 
 impl ReleasedApp {
+    /// Those of the secrets that it names, each in its version.
+    pub fn secrets<'a>(&'a self, all: &'a [SecretValue]) -> impl Iterator<Item = &'a SecretValue> {
+        self.run.secrets.iter().filter_map(|name| self.secret(name, all))
+    }
+
+    /// The names of the secrets that it needs and that are not there.
+    pub fn missing_secrets<'a>(&'a self, all: &'a [SecretValue]) -> impl Iterator<Item = &'a String> {
+        self.run.secrets.iter().filter(|name| self.secret(name, all).is_none())
+    }
+
+    fn secret<'a>(&self, name: &str, all: &'a [SecretValue]) -> Option<&'a SecretValue> {
+        let version = self.secret_versions.get(name).copied();
+        all.iter().find(|secret| secret.name == name && secret.version == version)
+    }
+
     /// Whether it is the same image, run in the same way, whichever build pushed it.
     #[must_use]
     pub fn runs_like(&self, other: &ReleasedApp) -> bool {
-        (&self.app, &self.image, &self.digest, &self.run) == (&other.app, &other.image, &other.digest, &other.run)
+        let content = |app: &ReleasedApp| ReleasedApp { build: None, ..app.clone() };
+        content(self) == content(other)
     }
 }

@@ -38,9 +38,10 @@ impl Rollout<'_> {
 
     /// All that are missing are told at once.
     fn check_secrets(&self) -> Result<(), Setback> {
-        let named: BTreeSet<&String> = self.work.release.apps.iter().flat_map(|app| &app.run.secrets).collect();
-        let missing = named.into_iter().filter(|name| self.ctx.secrets.iter().all(|set| set.name != **name));
-        let missing = missing.map(|name| SecretValue::missing(&self.work.repository_name, name)).collect::<Vec<_>>();
+        let apps = self.work.release.apps.iter();
+        let missing: BTreeSet<&String> = apps.flat_map(|app| app.missing_secrets(&self.ctx.secrets)).collect();
+        let missing =
+            missing.into_iter().map(|name| SecretValue::missing(&self.work.repository_name, name)).collect::<Vec<_>>();
         if missing.is_empty() { Ok(()) } else { Err(Setback::Failed(missing.join("; "))) }
     }
 

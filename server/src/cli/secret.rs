@@ -27,6 +27,9 @@ pub(super) struct Set {
     /// Takes the value from this file, exactly as it is; without it, a last line break on standard input is left out.
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
+    /// Forgets its earlier values: what runs with one gets this one from its next container on, and a rollback has it too.
+    #[arg(long)]
+    forget_earlier: bool,
     #[command(flatten)]
     client: Client,
 }
@@ -63,7 +66,7 @@ pub(super) async fn run(command: SecretCommand) -> Result<(), Failure> {
     match command {
         SecretCommand::Set(set) => {
             let value = value::read(&set.which.name, set.from_file.as_deref())?;
-            let body = json!({"value": value.reveal()});
+            let body = json!({"value": value.reveal(), "forget_earlier": set.forget_earlier});
             let path = set.which.path()?;
             let answer: Value = set.client.call(Method::PUT, &path, Some(&body)).await?;
             say(format_args!("The secret {} is set for {}.", set.which.name, set.which.of()))?;
@@ -77,7 +80,13 @@ pub(super) async fn run(command: SecretCommand) -> Result<(), Failure> {
             let page: Value = list.client.call(Method::GET, &path, None::<&Value>).await?;
             for secret in page["items"].as_array().into_iter().flatten() {
                 let text = |field: &str| secret[field].as_str().unwrap_or("-").to_owned();
-                say(format_args!("{}  {}  {}", text("name"), text("environment"), text("updated_at")))?;
+                let version = &secret["version"];
+                say(format_args!(
+                    "{}  {}  version {version}  {}",
+                    text("name"),
+                    text("environment"),
+                    text("updated_at")
+                ))?;
             }
         }
         SecretCommand::Remove(remove) => {

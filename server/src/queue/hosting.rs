@@ -1,7 +1,5 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
-use std::collections::BTreeSet;
-
 use slipway_runner::coordinator::{
     Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
@@ -51,14 +49,8 @@ async fn describe(
 ) -> Result<Option<HostedEnvironment>, StoreError> {
     let Some(live) = store::releases::live(conn, &hosted.id).await? else { return Ok(None) };
     let release = live.content();
-    let named: BTreeSet<&String> = release.apps.iter().flat_map(|app| &app.run.secrets).collect();
-    let secrets = if named.is_empty() {
-        Vec::new()
-    } else {
-        let source = server.credentials.as_ref();
-        let all = secrets::opened(conn, source, &hosted.repository_id, Some(&hosted.name)).await?;
-        all.into_iter().filter(|secret| named.contains(&secret.name)).collect()
-    };
+    let source = server.credentials.as_ref();
+    let secrets = secrets::of_apps(conn, source, &hosted.repository_id, &hosted.name, release.apps.iter()).await?;
     let now = server.store.clock().now();
     let left = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
     let bake = left.and_then(|left| u64::try_from(left).ok());

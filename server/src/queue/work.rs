@@ -1,7 +1,5 @@
 //! What a runner is told of its job.
 
-use std::collections::BTreeSet;
-
 use slipway_pipelines::config::Event;
 use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Work};
 
@@ -13,7 +11,7 @@ use super::{
 use crate::{
     releases::ReleaseKind,
     secrets::{Place, repository as secrets},
-    store::{self, Conn, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
+    store::{self, Conn, StoreError, Tx, builds::Build, environments::Environment, jobs::Job, releases::Release},
 };
 
 /// All that a lease tells of its job.
@@ -78,17 +76,11 @@ async fn secrets_of_rollout(
     release: &Release,
     work: &RolloutWork,
 ) -> Result<Vec<SecretValue>, StoreError> {
-    let contents = std::iter::once(&work.release).chain(&work.previous);
-    let named: BTreeSet<&String> =
-        contents.flat_map(|content| &content.apps).flat_map(|app| &app.run.secrets).collect();
-    if named.is_empty() {
-        return Ok(Vec::new());
-    }
     let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
-    let source = server.credentials.as_ref();
-    let all = secrets::opened(&mut tx.conn(), source, &environment.repository_id, Some(&environment.name)).await?;
-    Ok(all.into_iter().filter(|secret| named.contains(&secret.name)).collect())
+    let apps = std::iter::once(&work.release).chain(&work.previous).flat_map(|content| &content.apps);
+    let Environment { repository_id, name, .. } = &environment;
+    secrets::of_apps(&mut tx.conn(), server.credentials.as_ref(), repository_id, name, apps).await
 }
 
 async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, StoreError> {

@@ -1,5 +1,7 @@
 //! What a release holds: the build's own artifacts, and what stays of apps that the build left out.
 
+use std::collections::BTreeMap;
+
 use slipway_pipelines::{
     config::TargetKind,
     plan::ReleasePlan,
@@ -8,7 +10,10 @@ use slipway_pipelines::{
 use slipway_runner::coordinator::{Artifact, ReleasedApp};
 
 use super::kept;
-use crate::store::{self, StoreError, Tx, builds::Build, environments::Environment, releases::Release};
+use crate::{
+    secrets::repository::pinned,
+    store::{self, StoreError, Tx, builds::Build, environments::Environment, releases::Release},
+};
 
 /// What a successful build brings to an environment that takes its branch.
 pub(super) enum Content {
@@ -46,6 +51,7 @@ pub(super) async fn of_build(
     }
     let base = coming(tx, environment).await?;
     let new = released_apps(build.number, artifacts, plan, &environment.name);
+    let new = pinned(&mut tx.conn(), &build.repository_id, &environment.name, new).await?;
     let kept = kept::apps(tx, environment, build, plan, base.as_ref()).await?;
     let before = base.map(|base| base.content.0).unwrap_or_default();
     let is_there = |kept: &ReleasedApp| before.iter().any(|before| before.runs_like(kept));
@@ -69,6 +75,7 @@ fn released_apps(build: i64, artifacts: &[Artifact], plan: &ReleasePlan, environ
             digest: artifact.digest.clone(),
             run: run_spec(plan, environment, &artifact.app),
             build: Some(build),
+            secret_versions: BTreeMap::new(),
         })
         .collect()
 }
@@ -129,8 +136,6 @@ pub(super) fn is_same(one: &[ReleasedApp], other: &[ReleasedApp]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use slipway_pipelines::config::{Environment, Source};
 
     use super::*;

@@ -1,11 +1,14 @@
 //! Apps that a build left out, in the release that follows it.
 
+use std::collections::BTreeMap;
+
 use slipway_pipelines::plan::ReleasePlan;
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{ReleaseKind, content::own_run_spec};
-use crate::store::{
-    self, StoreError, Tx, artifacts::Earlier, builds::Build, environments::Environment, releases::Release,
+use crate::{
+    secrets::repository::pinned,
+    store::{self, StoreError, Tx, artifacts::Earlier, builds::Build, environments::Environment, releases::Release},
 };
 
 /// The apps that the build left out, by name, each as the newest earlier build of the same ref pushed it, whether that
@@ -32,7 +35,10 @@ pub(super) async fn apps(
         let earlier = store::artifacts::newest_before(&mut tx.conn(), build, app).await?;
         match (copy, earlier) {
             (Some(copy), Some(earlier)) if earlier.build_number <= decided => apps.push(copy),
-            (_, Some(earlier)) => apps.push(released(tx, environment, plan, app, earlier).await?),
+            (_, Some(earlier)) => {
+                let app = released(tx, environment, plan, app, earlier).await?;
+                apps.extend(pinned(&mut tx.conn(), &build.repository_id, &environment.name, vec![app]).await?);
+            }
             (copy, None) => apps.extend(copy),
         }
     }
@@ -80,5 +86,6 @@ async fn released(
         digest: earlier.digest,
         run: own_run_spec(&own, plan, &environment.name, app),
         build: Some(earlier.build_number),
+        secret_versions: BTreeMap::new(),
     })
 }

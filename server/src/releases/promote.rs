@@ -10,8 +10,9 @@ use super::{
     content::{is_same, own_run_spec},
     create::{NewRelease, create},
 };
-use crate::store::{
-    self, Conn, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository,
+use crate::{
+    secrets::repository::pinned,
+    store::{self, Conn, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository},
 };
 
 /// Makes the release, to the environment named, of exactly the artifacts that are live in the environment that it
@@ -93,7 +94,7 @@ pub(super) async fn promoted_apps(
         let run = own_run_spec(plan, &released, &target.name, &app.app);
         apps.push(ReleasedApp { run, ..app.clone() });
     }
-    Ok(apps)
+    pinned(conn, &repository.id, &target.name, apps).await
 }
 
 async fn plan_of(conn: &mut Conn<'_>, repository: &Repository, number: i64) -> Result<ReleasePlan, StoreError> {

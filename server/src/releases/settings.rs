@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_pipelines::{
     config::TargetKind,
-    release::{HealthCheck, Probe, ReleaseCommands, RunSpec},
+    release::{HealthCheck, Probe, ReleaseCommands},
 };
 use slipway_runner::coordinator::ReleasedApp;
 
@@ -23,12 +23,12 @@ pub struct SettingChange {
     pub is_private: bool,
 }
 
-/// What differs of the apps that run before and after. Secrets differ by name alone: nobody knows their values here.
+/// What differs of the apps that run before and after. Secrets differ by name and version: nobody knows their values here.
 pub(super) fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<SettingChange> {
     let mut changes = Vec::new();
     for app in after {
         let earlier = before.iter().find(|earlier| earlier.app == app.app);
-        let (old, new) = (earlier.map(|earlier| lines(&earlier.run)).unwrap_or_default(), lines(&app.run));
+        let (old, new) = (earlier.map(lines).unwrap_or_default(), lines(app));
         let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
         for name in names.into_iter().filter(|name| old.get(*name) != new.get(*name)) {
             changes.push(SettingChange {
@@ -43,7 +43,8 @@ pub(super) fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<Sett
     changes
 }
 
-fn lines(run: &RunSpec) -> BTreeMap<String, String> {
+fn lines(app: &ReleasedApp) -> BTreeMap<String, String> {
+    let run = &app.run;
     let mut lines = BTreeMap::from([
         ("replicas".to_owned(), run.replicas.to_string()),
         ("drain".to_owned(), span(run.drain_ms)),
@@ -67,7 +68,11 @@ fn lines(run: &RunSpec) -> BTreeMap<String, String> {
     let commands = [("before", &run.before), ("after", &run.after)].into_iter().filter(|(_, of)| !of.run.is_empty());
     lines.extend(commands.map(|(moment, of)| (moment.to_owned(), command_lines(of))));
     lines.extend(run.env.iter().map(|(name, value)| (format!("env {name}"), value.clone())));
-    lines.extend(run.secrets.iter().map(|name| (format!("secret {name}"), "set on the server".to_owned())));
+    let version = |name: &String| match app.secret_versions.get(name) {
+        Some(version) => format!("version {version}"),
+        None => "set on the server".to_owned(),
+    };
+    lines.extend(run.secrets.iter().map(|name| (format!("secret {name}"), version(name))));
     lines.extend(run.volumes.iter().map(|volume| (format!("volume {}", volume.name), volume.path.clone())));
     lines
 }
@@ -110,7 +115,7 @@ fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use slipway_pipelines::release::{ReleaseSettings, Reservation, Resources};
+    use slipway_pipelines::release::{ReleaseSettings, Reservation, Resources, RunSpec};
 
     use super::*;
 
@@ -121,6 +126,7 @@ mod tests {
             digest: "sha256:0".to_owned(),
             run: RunSpec::resolve(&[settings]),
             build: None,
+            secret_versions: BTreeMap::new(),
         }
     }
 

@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     access::session,
-    ids::{BuildId, ReleaseId, StepId},
+    ids::{BuildId, ReleaseId, RepositoryId, StepId},
     store::{
         self, Conn, Store, StoreError, archived, grown, measurements,
         repositories::Repository,
         retention::{self as stored, Amount},
-        sessions,
+        secrets, sessions,
     },
 };
 
@@ -26,6 +26,9 @@ const LOOKED_AT: i64 = 500;
 const PORTION: i64 = 200;
 /// The same for log chunks, which are large.
 const CHUNKS: i64 = 50;
+
+/// How long an earlier value of a secret stays although nothing runs with it: a release may be made just now.
+const EARLIER_VALUE_MS: i64 = 60 * 60 * 1_000;
 
 /// Commits portion after portion until one removes nothing.
 macro_rules! portions {
@@ -46,7 +49,7 @@ macro_rules! portions {
 /// Something that goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Going {
-    /// What it is: `release`, `build`, `logs`, `payloads`, `deliveries`, `events`, `audit entries`, `measurements`,
+    /// What it is: `release`, `build`, `earlier values of secrets`, `logs`, `payloads`, `deliveries`, `events`, `audit entries`, `measurements`,
     /// `sessions`.
     pub what: &'static str,
     /// Its name, such as `acme/shop #12`; empty where it is many at once.
@@ -66,6 +69,7 @@ pub struct Round {
     now: i64,
     releases: Vec<ReleaseId>,
     builds: Vec<BuildId>,
+    secret_versions: Vec<(RepositoryId, i64)>,
     going: Vec<Going>,
 }
 
@@ -75,7 +79,14 @@ impl Round {
     /// # Errors
     /// When the database fails.
     pub async fn choose(store: &Store, limits: Limits, now: i64) -> Result<Round, StoreError> {
-        let mut round = Round { limits, now, releases: Vec::new(), builds: Vec::new(), going: Vec::new() };
+        let mut round = Round {
+            limits,
+            now,
+            releases: Vec::new(),
+            builds: Vec::new(),
+            secret_versions: Vec::new(),
+            going: Vec::new(),
+        };
         let mut after = String::new();
         loop {
             // A connection is given back between the repositories: there are only a few.
@@ -96,6 +107,7 @@ impl Round {
     }
 
     async fn choose_of(&mut self, conn: &mut Conn<'_>, repository: &Repository) -> Result<(), StoreError> {
+        self.choose_secrets(conn, repository).await?;
         let mut releases = stored::releases(conn, &repository.id).await?;
         // A release goes before what it was made from.
         releases.sort_unstable_by(|a, b| b.id.cmp(&a.id));
@@ -122,6 +134,21 @@ impl Round {
             self.releases.push(release.id.clone());
         }
         self.choose_builds(conn, repository, &held).await
+    }
+
+    async fn choose_secrets(&mut self, conn: &mut Conn<'_>, repository: &Repository) -> Result<(), StoreError> {
+        let unheld = secrets::unheld(conn, &repository.id, self.now - EARLIER_VALUE_MS).await?;
+        if !unheld.is_empty() {
+            self.going.push(Going {
+                what: "earlier values of secrets",
+                name: repository.name.clone(),
+                count: i64::try_from(unheld.len()).unwrap_or(i64::MAX),
+                bytes: 0,
+                reason: "no release that is kept runs with them".to_owned(),
+            });
+        }
+        self.secret_versions.extend(unheld.into_iter().map(|version| (repository.id.clone(), version)));
+        Ok(())
     }
 
     async fn choose_builds(
@@ -288,6 +315,14 @@ impl Round {
     }
 
     async fn collect_the_rest(&self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
+        for (repository, version) in &self.secret_versions {
+            turn.step(async {
+                let mut tx = store.write().await?;
+                secrets::remove_version(&mut tx, repository, *version).await?;
+                tx.commit().await
+            })
+            .await?;
+        }
         let Limits { payloads_days, deliveries_days, events_days, audit_days, .. } = self.limits;
         if let Some(before) = older_than(payloads_days, self.now) {
             portions!(store, turn, |tx| stored::remove_payloads(&mut tx, before, PORTION));

@@ -1,15 +1,18 @@
 //! The secrets of repositories: what may be one, and how they are kept and given out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use slipway_runner::coordinator::SecretValue;
+use slipway_runner::coordinator::{ReleasedApp, SecretValue};
 
 use super::{Place, Secret};
 use crate::{
     ids::RepositoryId,
     queue::CredentialSource,
     secrets::Sealer,
-    store::{self, Conn, StoreError, Tx, secrets::SealedSecret},
+    store::{
+        self, Conn, StoreError, Tx,
+        secrets::{SealedSecret, SecretName},
+    },
 };
 
 /// The longest value, in bytes.
@@ -49,7 +52,7 @@ pub enum SecretError {
     Store(#[from] StoreError),
 }
 
-/// Sets a secret of a repository, or of one of its environments.
+/// Sets a secret of a repository, or of one of its environments. Releases that run with an earlier value go on with it.
 ///
 /// # Errors
 /// [`SecretError`] says why it was not.
@@ -109,18 +112,78 @@ pub(crate) async fn opened(
     environment: Option<&str>,
 ) -> Result<Vec<SecretValue>, StoreError> {
     let mut values = BTreeMap::new();
-    for SealedSecret { environment, name, value } in
-        store::secrets::values(conn, repository, environment.unwrap_or(WHOLE_REPOSITORY)).await?
-    {
-        match source.unseal(Place::secret(&key(repository, &environment, &name)), &value) {
-            Ok(value) => drop(values.insert(name, value)),
-            Err(problem) => {
-                values.remove(&name);
-                tracing::error!(%repository, environment, name, %problem, "cannot open a secret");
-            }
+    for sealed in store::secrets::values(conn, repository, environment.unwrap_or(WHOLE_REPOSITORY)).await? {
+        match open(source, repository, &sealed) {
+            Some(value) => drop(values.insert(sealed.name, value)),
+            None => drop(values.remove(&sealed.name)),
         }
     }
-    Ok(values.into_iter().map(|(name, value)| SecretValue { name, value }).collect())
+    Ok(values.into_iter().map(|(name, value)| SecretValue { name, version: None, value }).collect())
+}
+
+fn open(source: &dyn CredentialSource, repository: &RepositoryId, sealed: &SealedSecret) -> Option<String> {
+    let SealedSecret { environment, name, version, value } = sealed;
+    let opened = source.unseal(Place::secret(&key(repository, environment, name)), value);
+    opened
+        .inspect_err(
+            |problem| tracing::error!(%repository, environment, name, version, %problem, "cannot open a secret"),
+        )
+        .ok()
+}
+
+/// The apps of a release that is made now, each with the values that its secrets have now in the environment: with those it
+/// runs from now on, however often its containers are made anew, and when somebody returns to it. What is not set yet is not
+/// among them.
+pub(crate) async fn pinned(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    environment: &str,
+    mut apps: Vec<ReleasedApp>,
+) -> Result<Vec<ReleasedApp>, StoreError> {
+    if apps.iter().all(|app| app.run.secrets.is_empty()) {
+        return Ok(apps);
+    }
+    let set = store::secrets::list(conn, repository).await?;
+    let holds = |secret: &SecretName| [WHOLE_REPOSITORY, environment].contains(&secret.environment.as_str());
+    // An environment's own come after the repository's, and so in their place.
+    let versions: BTreeMap<String, i64> =
+        set.into_iter().filter(holds).map(|secret| (secret.name, secret.version)).collect();
+    for app in &mut apps {
+        let named = app.run.secrets.iter().filter_map(|name| versions.get_key_value(name));
+        app.secret_versions = named.map(|(name, version)| (name.clone(), *version)).collect();
+    }
+    Ok(apps)
+}
+
+/// The secrets that released apps name, in the versions that they run with. In place of a value that was forgotten stands
+/// that of the day.
+pub(crate) async fn of_apps(
+    conn: &mut Conn<'_>,
+    source: &dyn CredentialSource,
+    repository: &RepositoryId,
+    environment: &str,
+    apps: impl Iterator<Item = &ReleasedApp>,
+) -> Result<Vec<SecretValue>, StoreError> {
+    let named: BTreeSet<(&String, Option<i64>)> = apps
+        .flat_map(|app| app.run.secrets.iter().map(|name| (name, app.secret_versions.get(name).copied())))
+        .collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of_the_day = opened(conn, source, repository, Some(environment)).await?;
+    let mut secrets = Vec::new();
+    for (name, version) in named {
+        let held = match version {
+            Some(version) => store::secrets::version(conn, repository, environment, name, version).await?,
+            None => None,
+        };
+        let value = match held {
+            Some(sealed) => open(source, repository, &sealed),
+            None => of_the_day.iter().find(|secret| secret.name == *name).map(|secret| secret.value.clone()),
+        };
+        secrets.extend(value.map(|value| SecretValue { name: name.clone(), version, value }));
+    }
+    Ok(secrets)
 }
 
 #[cfg(test)]

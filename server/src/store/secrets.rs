@@ -1,9 +1,15 @@
-//! Secrets of repositories, sealed.
+//! Secrets of repositories, sealed, with their earlier values.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows};
-use crate::ids::RepositoryId;
+use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
+use crate::ids::{ReleaseId, RepositoryId};
+
+/// How many releases are read at once: each brings its content along.
+const RELEASES_AT_ONCE: i64 = 200;
 
 /// What a secret is called and where it holds; all that is ever told of it.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -12,6 +18,8 @@ pub struct SecretName {
     pub environment: String,
     /// Its name.
     pub name: String,
+    /// Which of all values that were set for the repository it has.
+    pub version: i64,
     /// When it was set, in unix milliseconds.
     pub updated_at: i64,
 }
@@ -21,10 +29,11 @@ pub struct SecretName {
 pub(crate) struct SealedSecret {
     pub(crate) environment: String,
     pub(crate) name: String,
+    pub(crate) version: i64,
     pub(crate) value: Vec<u8>,
 }
 
-/// Sets a secret, in place of its earlier value.
+/// Sets a secret. Its earlier values are kept for the releases that run with them.
 pub(crate) async fn set(
     tx: &mut Tx,
     repository: &RepositoryId,
@@ -33,21 +42,41 @@ pub(crate) async fn set(
     sealed: &[u8],
 ) -> Result<(), StoreError> {
     let now = tx.now();
+    let version = next_version(tx, repository).await?;
     execute!(
         &mut tx.conn(),
-        "INSERT INTO secret (repository_id, environment, name, value, updated_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO secret_version (repository_id, version, environment, name, value) VALUES ($1, $2, $3, $4, $5)",
+        repository,
+        version,
+        environment,
+        name,
+        sealed
+    )?;
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO secret (repository_id, environment, name, version, updated_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (repository_id, environment, name) DO UPDATE
-         SET value = excluded.value, updated_at = excluded.updated_at",
+         SET version = excluded.version, updated_at = excluded.updated_at",
         repository,
         environment,
         name,
-        sealed,
+        version,
         now
     )?;
     Ok(())
 }
 
-/// Forgets a secret; tells whether there was one.
+/// Taking it locks the repository's row until the transaction ends.
+async fn next_version(tx: &mut Tx, repository: &RepositoryId) -> Result<i64, StoreError> {
+    let version: Option<(i64,)> = row!(
+        &mut tx.conn(),
+        "UPDATE repository SET last_secret_version = last_secret_version + 1 WHERE id = $1 RETURNING last_secret_version",
+        repository
+    )?;
+    version.map(|(version,)| version).ok_or_else(|| StoreError::missing("repository", repository))
+}
+
+/// Forgets a secret with all of its values; tells whether there was one.
 ///
 /// # Errors
 /// When the database fails.
@@ -59,7 +88,30 @@ pub async fn remove(tx: &mut Tx, repository: &RepositoryId, environment: &str, n
         environment,
         name
     )?;
+    forget_earlier(tx, repository, environment, name).await?;
     Ok(removed > 0)
+}
+
+/// Forgets all values of a secret but the one that it has now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_earlier(
+    tx: &mut Tx,
+    repository: &RepositoryId,
+    environment: &str,
+    name: &str,
+) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "DELETE FROM secret_version WHERE repository_id = $1 AND environment = $2 AND name = $3 AND NOT EXISTS (
+             SELECT 1 FROM secret s
+             WHERE s.repository_id = $1 AND s.environment = $2 AND s.name = $3 AND s.version = secret_version.version)",
+        repository,
+        environment,
+        name
+    )?;
+    Ok(())
 }
 
 /// The secrets of a repository and of all of its environments, in the order of environments and names; the
@@ -70,7 +122,7 @@ pub async fn remove(tx: &mut Tx, repository: &RepositoryId, environment: &str, n
 pub async fn list(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<SecretName>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT environment, name, updated_at FROM secret WHERE repository_id = $1 ORDER BY environment, name",
+        "SELECT environment, name, version, updated_at FROM secret WHERE repository_id = $1 ORDER BY environment, name",
         repository
     )?)
 }
@@ -100,9 +152,94 @@ pub(crate) async fn values(
 ) -> Result<Vec<SealedSecret>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT environment, name, value FROM secret
-         WHERE repository_id = $1 AND environment IN ('', $2) ORDER BY environment, name",
+        "SELECT s.environment, s.name, s.version, v.value
+         FROM secret s JOIN secret_version v ON v.repository_id = s.repository_id AND v.version = s.version
+         WHERE s.repository_id = $1 AND s.environment IN ('', $2) ORDER BY s.environment, s.name",
         repository,
         environment
     )?)
+}
+
+/// A value that a secret had, if it is still kept and holds for the environment.
+pub(crate) async fn version(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    environment: &str,
+    name: &str,
+    version: i64,
+) -> Result<Option<SealedSecret>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT environment, name, version, value FROM secret_version
+         WHERE repository_id = $1 AND version = $2 AND name = $3 AND environment IN ('', $4)",
+        repository,
+        version,
+        name,
+        environment
+    )?)
+}
+
+/// The versions that were replaced before `before` and that no release of the repository runs with.
+pub(crate) async fn unheld(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    before: i64,
+) -> Result<Vec<i64>, StoreError> {
+    let replaced: Vec<(i64,)> = rows!(
+        conn,
+        "SELECT v.version FROM secret_version v JOIN secret s
+         ON s.repository_id = v.repository_id AND s.environment = v.environment AND s.name = v.name
+         WHERE v.repository_id = $1 AND v.version <> s.version AND s.updated_at < $2",
+        repository,
+        before
+    )?;
+    if replaced.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = held(conn, repository).await?;
+    Ok(replaced.into_iter().map(|(version,)| version).filter(|version| !held.contains(version)).collect())
+}
+
+#[derive(FromRow)]
+struct Holder {
+    id: ReleaseId,
+    content: JsonText<Vec<HoldingApp>>,
+}
+
+/// The part of a released app that says which values it runs with.
+#[derive(Deserialize)]
+struct HoldingApp {
+    #[serde(default)]
+    secret_versions: BTreeMap<String, i64>,
+}
+
+/// The versions that the releases of a repository run with.
+async fn held(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<BTreeSet<i64>, StoreError> {
+    let mut held = BTreeSet::new();
+    let mut after = String::new();
+    loop {
+        let page: Vec<Holder> = rows!(
+            conn,
+            "SELECT r.id, r.content FROM environment e JOIN release r ON r.environment_id = e.id
+             WHERE e.repository_id = $1 AND r.id > $2 ORDER BY r.id LIMIT $3",
+            repository,
+            &after,
+            RELEASES_AT_ONCE
+        )?;
+        let Some(last) = page.last() else { return Ok(held) };
+        after = last.id.to_string();
+        held.extend(page.iter().flat_map(|release| &release.content.0).flat_map(|app| app.secret_versions.values()));
+    }
+}
+
+/// Forgets one value, unless a secret has it now.
+pub(crate) async fn remove_version(tx: &mut Tx, repository: &RepositoryId, version: i64) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "DELETE FROM secret_version WHERE repository_id = $1 AND version = $2 AND NOT EXISTS (
+             SELECT 1 FROM secret s WHERE s.repository_id = $1 AND s.version = $2)",
+        repository,
+        version
+    )?;
+    Ok(())
 }

@@ -1,13 +1,19 @@
 //! Secrets: who is given them, and that nobody else sees them.
 
 use serde_json::{Value, json};
-use slipway_pipelines::release::ReleaseSettings;
-use slipway_runner::coordinator::{Coordinator, JobResult, Lease, StepResult};
-use slipway_server::{builds::NewBuild, store::Db};
+use slipway_pipelines::{plan::ReleasePlan, release::ReleaseSettings};
+use slipway_runner::coordinator::{Coordinator, HostingQuestion, JobResult, Lease, ReleaseContent, StepResult, Work};
+use slipway_server::{
+    builds::NewBuild,
+    clock::Clock,
+    releases::preview,
+    retention::{Collected, Limits, Round, collect_now},
+    store::{self, Db},
+};
 use slipway_tests::{
     databases::TestDatabase,
     on_both_databases,
-    pipeline::{Pipeline, built, usual_plan},
+    pipeline::{Pipeline, built, digest, usual_plan},
     slipway::Slipway,
 };
 use sqlx::{AssertSqlSafe, Row};
@@ -17,8 +23,13 @@ const SECRETS: &str = "/api/v1/repositories/shop/web/secrets";
 on_both_databases!(
     a_build_is_given_the_repositorys_secrets_and_a_pull_request_none,
     a_rollout_is_given_what_its_apps_name_and_an_environments_own_comes_first,
+    a_release_runs_with_the_values_of_its_making_for_good,
+    a_changed_value_can_be_promoted_and_a_forgotten_one_is_used_nowhere,
+    an_earlier_value_goes_with_the_last_release_that_runs_with_it,
     a_value_is_kept_sealed_and_opens_nowhere_else,
 );
+
+const HOUR: i64 = 60 * 60 * 1_000;
 
 fn given(lease: &Lease) -> Vec<(&str, &str)> {
     lease.secrets.iter().map(|secret| (secret.name.as_str(), secret.value.as_str())).collect()
@@ -59,10 +70,119 @@ async fn a_rollout_is_given_what_its_apps_name_and_an_environments_own_comes_fir
     assert_eq!(given(&pipeline.claim().await), [("DATABASE_URL", "production's")]);
 }
 
+/// The usual plan, with an app that needs the secret `KEY`.
+fn with_key() -> ReleasePlan {
+    let mut plan = usual_plan();
+    let web = ReleaseSettings { secrets: vec!["KEY".to_owned()], ..plan.apps["web"].clone() };
+    plan.apps.insert("web".to_owned(), web);
+    plan
+}
+
+/// What the app of the release that is rolled out finds in `KEY`, and what that of the release before did; makes it live.
+async fn rolled_out(pipeline: &Pipeline) -> (String, Option<String>) {
+    let lease = pipeline.claim().await;
+    let Work::Rollout(work) = &lease.work else { panic!("{:?}", lease.work) };
+    let value = |content: &ReleaseContent| {
+        let given: Vec<&str> = content.apps[0].secrets(&lease.secrets).map(|secret| secret.value.as_str()).collect();
+        given.concat()
+    };
+    let found = (value(&work.release), work.previous.as_ref().map(value));
+    pipeline.run_step(&lease.key, 0, StepResult::succeeded()).await;
+    pipeline.coordinator.finish_job(&lease.key, JobResult::Live).await.unwrap();
+    found
+}
+
+/// What a container in `dev` finds in `KEY` that is made anew now.
+async fn made_anew(pipeline: &Pipeline) -> String {
+    let question = HostingQuestion { runner: "one".to_owned(), incarnation: "first life".to_owned() };
+    let hosting = pipeline.coordinator.hosting(question).await.unwrap();
+    let dev = hosting.environments.iter().find(|environment| environment.environment_name == "dev").unwrap();
+    dev.release.apps[0].secrets(&dev.secrets).map(|secret| secret.value.clone()).collect()
+}
+
+async fn a_release_runs_with_the_values_of_its_making_for_good(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(None, "KEY", "first").await;
+    pipeline.built("a", built("sha256:a", with_key())).await;
+    pipeline.set_secret(Some("dev"), "KEY", "second").await;
+    assert_eq!(rolled_out(&pipeline).await, ("first".to_owned(), None), "it was made before the change");
+    assert_eq!(made_anew(&pipeline).await, "first");
+
+    pipeline.built("b", built("sha256:b", with_key())).await;
+    assert_eq!(
+        rolled_out(&pipeline).await,
+        ("second".to_owned(), Some("first".to_owned())),
+        "and the way back is there"
+    );
+    assert_eq!(made_anew(&pipeline).await, "second");
+
+    pipeline.roll_back("dev", None).await.unwrap();
+    assert_eq!(rolled_out(&pipeline).await, ("first".to_owned(), Some("second".to_owned())));
+    assert_eq!(made_anew(&pipeline).await, "first");
+}
+
+async fn a_changed_value_can_be_promoted_and_a_forgotten_one_is_used_nowhere(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(Some("production"), "KEY", "first").await;
+    pipeline.set_secret(Some("dev"), "KEY", "of dev").await;
+    pipeline.built("a", built("sha256:a", with_key())).await;
+    rolled_out(&pipeline).await;
+    pipeline.promote("production").await.unwrap();
+    assert_eq!(rolled_out(&pipeline).await, ("first".to_owned(), None));
+    let again = pipeline.promote("production").await.unwrap_err().to_string();
+    assert!(again.contains("live"), "{again}");
+
+    pipeline.set_secret(Some("production"), "KEY", "second").await;
+    let change = {
+        let production = pipeline.environment("production").await;
+        let mut reader = pipeline.store.read().await.unwrap();
+        let shown = preview(&mut reader.conn(), &pipeline.repository, &production, pipeline.clock.now()).await.unwrap();
+        assert_eq!(shown.refused, None);
+        shown.settings
+    };
+    let told: Vec<(&str, Option<&str>, Option<&str>)> = change
+        .iter()
+        .map(|change| (change.setting.as_str(), change.before.as_deref(), change.after.as_deref()))
+        .collect();
+    assert_eq!(told, [("secret KEY", Some("version 1"), Some("version 3"))]);
+    pipeline.promote("production").await.unwrap();
+    assert_eq!(rolled_out(&pipeline).await, ("second".to_owned(), Some("first".to_owned())));
+
+    let mut tx = pipeline.store.write().await.unwrap();
+    store::secrets::forget_earlier(&mut tx, &pipeline.repository.id, "production", "KEY").await.unwrap();
+    tx.commit().await.unwrap();
+    pipeline.roll_back("production", Some(1)).await.unwrap();
+    assert_eq!(rolled_out(&pipeline).await.0, "second", "the first was given away, and nothing runs with it");
+}
+
+async fn an_earlier_value_goes_with_the_last_release_that_runs_with_it(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    for value in ["never released", "first", "second"] {
+        pipeline.set_secret(None, "KEY", value).await;
+        if value != "never released" {
+            pipeline.built(value, built(&digest(value), with_key())).await;
+            rolled_out(&pipeline).await;
+        }
+    }
+    let going = async || {
+        let round = Round::choose(&pipeline.store, Limits::default(), pipeline.clock.now()).await.unwrap();
+        let going = round.going().iter().filter(|going| going.what == "earlier values of secrets");
+        (going.map(|going| going.count).sum::<i64>(), round)
+    };
+    assert_eq!(going().await.0, 0, "a release may be made with it in this moment");
+    pipeline.clock.advance(2 * HOUR);
+    let (count, round) = going().await;
+    assert_eq!(count, 1);
+    assert!(matches!(collect_now(&pipeline.store, &round).await.unwrap(), Collected::Done(_)));
+    assert_eq!(going().await.0, 0);
+    pipeline.roll_back("dev", None).await.unwrap();
+    assert_eq!(rolled_out(&pipeline).await.0, "first", "what a release runs with is still there");
+}
+
 async fn a_value_is_kept_sealed_and_opens_nowhere_else(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     pipeline.set_secret(None, "NPM_TOKEN", "hunter2").await;
-    let select = "SELECT value FROM secret WHERE name = 'NPM_TOKEN'";
+    let select = "SELECT value FROM secret_version WHERE name = 'NPM_TOKEN'";
     let sealed: Vec<u8> = match pipeline.store.db() {
         Db::Sqlite { read, .. } => sqlx::query(select).fetch_one(read).await.unwrap().get(0),
         Db::Postgres(pool) => sqlx::query(select).fetch_one(pool).await.unwrap().get(0),
@@ -70,10 +190,12 @@ async fn a_value_is_kept_sealed_and_opens_nowhere_else(database: TestDatabase) {
     assert!(!sealed.windows(7).any(|window| window == b"hunter2"));
 
     // Whoever can write to the database cannot have it given out under another name.
-    let renamed = AssertSqlSafe("UPDATE secret SET name = 'LOGGED'");
-    match pipeline.store.db() {
-        Db::Sqlite { write, .. } => drop(sqlx::query(renamed).execute(write).await.unwrap()),
-        Db::Postgres(pool) => drop(sqlx::query(renamed).execute(pool).await.unwrap()),
+    for table in ["secret", "secret_version"] {
+        let renamed = AssertSqlSafe(format!("UPDATE {table} SET name = 'LOGGED'"));
+        match pipeline.store.db() {
+            Db::Sqlite { write, .. } => drop(sqlx::query(renamed).execute(write).await.unwrap()),
+            Db::Postgres(pool) => drop(sqlx::query(renamed).execute(pool).await.unwrap()),
+        }
     }
     pipeline.queue(&pipeline.push("main", "a")).await;
     assert!(pipeline.claim().await.secrets.is_empty());
@@ -105,7 +227,10 @@ async fn a_value_goes_in_and_never_comes_out() {
         assert!(!answer.body.contains("hunter"), "{}", answer.body);
     }
     assert_eq!(audit.json()["items"][0]["action"], "secret.set");
-    assert_eq!(audit.json()["items"][0]["detail"], json!({"secret": "NPM_TOKEN", "environment": "production"}));
+    assert_eq!(
+        audit.json()["items"][0]["detail"],
+        json!({"secret": "NPM_TOKEN", "environment": "production", "forget_earlier": false})
+    );
 
     api.delete(in_production).await.expect(200);
     assert_eq!(

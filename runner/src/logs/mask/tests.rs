@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn masks(values: &[&str]) -> Masks {
-    let secret = |value: &&str| SecretValue { name: "NAME".to_owned(), value: (*value).to_owned() };
+    let secret = |value: &&str| SecretValue { name: "NAME".to_owned(), version: None, value: (*value).to_owned() };
     Masks::of(&values.iter().map(secret).collect::<Vec<_>>())
 }
 

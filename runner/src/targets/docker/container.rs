@@ -6,7 +6,7 @@ use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType,
     MountVolumeOptions, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
-use slipway_pipelines::release::{DEFAULT_PIDS, HealthCheck, Probe, RunSpec};
+use slipway_pipelines::release::{DEFAULT_PIDS, HealthCheck, Probe};
 
 use super::{
     Placement,
@@ -51,7 +51,7 @@ impl Placement {
             image: Some(pinned(&replica.app.image, &replica.app.digest)),
             cmd: run.command.clone(),
             healthcheck: health_command(&run.health),
-            env: Some(variables(run, secrets)),
+            env: Some(variables(replica.app, secrets)),
             labels: Some(self.labels(replica)),
             host_config: Some(HostConfig {
                 network_mode: Some(self.names.network()),
@@ -85,12 +85,11 @@ impl Placement {
 }
 
 /// The container's variables. A secret comes before a plain variable of the same name.
-pub(crate) fn variables(run: &RunSpec, secrets: &[SecretValue]) -> Vec<String> {
-    let plain = run.env.iter().filter(|(name, _)| !run.secrets.contains(name));
-    let secret = secrets.iter().filter(|secret| run.secrets.contains(&secret.name));
+pub(crate) fn variables(app: &ReleasedApp, secrets: &[SecretValue]) -> Vec<String> {
+    let plain = app.run.env.iter().filter(|(name, _)| !app.run.secrets.contains(name));
     plain
         .map(|(name, value)| format!("{name}={value}"))
-        .chain(secret.map(|secret| format!("{}={}", secret.name, secret.value)))
+        .chain(app.secrets(secrets).map(|secret| format!("{}={}", secret.name, secret.value)))
         .collect()
 }
 
@@ -147,6 +146,7 @@ mod tests {
             digest: "sha256:abc".into(),
             run: RunSpec::resolve(&[&settings]),
             build: None,
+            secret_versions: std::collections::BTreeMap::new(),
         };
         let release = ReleaseContent { release: "rel".into(), number: 3, apps: vec![app.clone()] };
         let placement = Placement {
@@ -154,8 +154,11 @@ mod tests {
             environment: "ENV1".into(),
             names: EnvironmentNames::new("ENV1", "dev"),
         };
-        let secrets =
-            ["TOKEN", "OTHERS"].map(|name| SecretValue { name: name.to_owned(), value: "hunter2".to_owned() });
+        let secrets = ["TOKEN", "OTHERS"].map(|name| SecretValue {
+            name: name.to_owned(),
+            version: None,
+            value: "hunter2".to_owned(),
+        });
         let body = placement.container(Replica { release: &release, app: &app, number: 2 }, &secrets);
         assert_eq!(body.image.unwrap(), "r.io/shop/web@sha256:abc");
         assert_eq!(body.env.unwrap(), ["LOG_LEVEL=info", "TOKEN=hunter2"]);

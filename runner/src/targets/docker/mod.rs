@@ -111,8 +111,7 @@ pub enum TargetError {
 
 /// What needs a secret that is not set must not be made.
 pub(crate) fn check_secrets(secrets: &[SecretValue], name: &str, app: &ReleasedApp) -> Result<(), TargetError> {
-    let set = |secret: &&String| secrets.iter().any(|value| value.name == **secret);
-    match app.run.secrets.iter().find(|secret| !set(secret)) {
+    match app.missing_secrets(secrets).next() {
         Some(secret) => Err(TargetError::NoSecret { name: name.to_owned(), secret: secret.clone() }),
         None => Ok(()),
     }

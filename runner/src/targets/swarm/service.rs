@@ -50,7 +50,7 @@ pub(super) fn spec(placement: &Placement, replica: Replica<'_>, secrets: &[Secre
         labels: Some(of_container.map(|(key, value)| (key.clone(), value.clone())).collect()),
         args: run.command.clone(),
         health_check: health_command(&run.health),
-        env: Some(variables(run, secrets)),
+        env: Some(variables(replica.app, secrets)),
         privileges: Some(TaskSpecContainerSpecPrivileges {
             no_new_privileges: Some(true),
             ..TaskSpecContainerSpecPrivileges::default()
@@ -166,6 +166,7 @@ mod tests {
             digest: "sha256:abc".into(),
             run: RunSpec::resolve(&[&settings]),
             build: None,
+            secret_versions: std::collections::BTreeMap::new(),
         };
         let release = ReleaseContent { release: "rel".into(), number: 3, apps: vec![app.clone()] };
         let placement = Placement {

@@ -40,7 +40,7 @@ pub(super) fn read(plan: &Plan, files: &[SecretFile]) -> Result<Vec<SecretValue>
             None => environment::variable(name),
         };
         match value {
-            Some(value) => values.push(SecretValue { name: name.to_owned(), value }),
+            Some(value) => values.push(SecretValue { name: name.to_owned(), version: None, value }),
             None => missing.push(name),
         }
     }

@@ -51,6 +51,9 @@ struct Address {
 #[serde(deny_unknown_fields)]
 struct Value {
     value: Secret,
+    /// Whether the values that it had before are forgotten: releases that run with one get this one from their next container on.
+    #[serde(default)]
+    forget_earlier: bool,
 }
 
 #[derive(Serialize)]
@@ -63,6 +66,8 @@ struct SecretView {
     name: String,
     /// The one environment that it is for; none for the whole repository.
     environment: Option<String>,
+    /// Which of all values that were set for the repository it has.
+    version: i64,
     updated_at: Time,
 }
 
@@ -80,6 +85,7 @@ impl From<SecretName> for SecretView {
         SecretView {
             environment: Some(secret.environment).filter(|environment| !environment.is_empty()),
             name: secret.name,
+            version: secret.version,
             updated_at: Time(secret.updated_at),
         }
     }
@@ -158,13 +164,17 @@ async fn put(
     State(state): State<AppState>,
     principal: &Principal,
     address: Address,
-    Value { value }: Value,
+    Value { value, forget_earlier }: Value,
 ) -> Result<Json<Set>, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
     let Address { environment, secret, .. } = address;
     secrets::set(&mut tx, &state.sealer, &repository.id, environment.as_deref(), &secret, &value).await?;
-    let detail = json!({"secret": secret, "environment": environment});
+    if forget_earlier {
+        let of = environment.as_deref().unwrap_or_default();
+        store::secrets::forget_earlier(&mut tx, &repository.id, of, &secret).await?;
+    }
+    let detail = json!({"secret": secret, "environment": environment, "forget_earlier": forget_earlier});
     audit::append(&mut tx, principal.actor(), "secret.set", &repository.name, detail).await?;
     let environment_exists = match &environment {
         Some(environment) => Some(exists(&mut tx.conn(), &repository, environment).await?),

@@ -9,7 +9,7 @@ use slipway_tests::{
 const KEY: &str = "first line of a key\nsecond-line/of&it";
 
 fn secret(name: &str, value: &str) -> SecretValue {
-    SecretValue { name: name.to_owned(), value: value.to_owned() }
+    SecretValue { name: name.to_owned(), version: None, value: value.to_owned() }
 }
 
 /// Everything that a build said to its server.

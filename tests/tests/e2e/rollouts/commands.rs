@@ -46,7 +46,7 @@ async fn with_v1_live() -> Stage {
 #[tokio::test]
 async fn commands_run_in_the_new_image_before_it_serves_and_once_it_does() {
     let mut stage = with_v1_live().await;
-    stage.secrets = vec![SecretValue { name: "TOKEN".to_owned(), value: "hunter2hunter2".to_owned() }];
+    stage.secrets = vec![SecretValue { name: "TOKEN".to_owned(), version: None, value: "hunter2hunter2".to_owned() }];
     let mut v2 = stage.web("v2");
     v2.run.env.insert("GREETING".to_owned(), "hello".to_owned());
     v2.run.secrets = vec!["TOKEN".to_owned()];

@@ -76,7 +76,7 @@ async fn an_app_finds_its_secrets_and_a_missing_one_refuses_the_release_before_a
     let mut stage = Stage::open().await;
     stage.publish("v1", true).await;
     stage.secrets = ["DATABASE_URL", "OTHERS"]
-        .map(|name| SecretValue { name: name.to_owned(), value: format!("value of {name}") })
+        .map(|name| SecretValue { name: name.to_owned(), version: None, value: format!("value of {name}") })
         .to_vec();
     let mut web = stage.web("v1");
     web.run.secrets = vec!["DATABASE_URL".to_owned()];

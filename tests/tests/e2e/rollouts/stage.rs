@@ -116,6 +116,7 @@ impl Stage {
             digest: self.digests[version].clone(),
             run: RunSpec::resolve(&[&settings]),
             build: None,
+            secret_versions: BTreeMap::new(),
         }
     }
 
