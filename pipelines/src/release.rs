@@ -28,7 +28,7 @@ pub struct ReleaseSettings {
     /// On which nodes of a Swarm it runs; a layer replaces those below.
     #[serde(default)]
     pub placement: Option<Placement>,
-    /// The host name that the proxy routes to the app.
+    /// The host name that the proxy routes to the app, with the path that its requests begin with where only those are.
     pub domain: Option<String>,
     /// The host name under which a blue-green release is reached before its switch.
     #[serde(default)]
@@ -97,7 +97,7 @@ pub struct RunSpec {
     /// What runs the containers.
     #[serde(default)]
     pub target: TargetKind,
-    /// The host name that the proxy routes to the app.
+    /// The host name that the proxy routes to the app, with the path that its requests begin with where only those are.
     pub domain: Option<String>,
     /// The host name under which a blue-green release is reached before its switch.
     #[serde(default)]

@@ -160,9 +160,9 @@ fn check_domains(entry: &Entry, apps: &[App], overrides: &[(String, ReleaseSetti
         let over = overrides.iter().find(|(name, _)| *name == app.name).and_then(|(_, over)| over.domain.as_deref());
         let own = app.release.as_ref().and_then(|release| release.domain.as_deref());
         let Some(domain) = over.or(own) else { continue };
-        if let Some((other, _)) = domains.iter().find(|(_, taken)| *taken == domain) {
+        if let Some((other, _)) = domains.iter().find(|(_, taken)| taken.eq_ignore_ascii_case(domain)) {
             let message = format!("the apps \"{other}\" and \"{}\" share the domain \"{domain}\" here", app.name);
-            report.add(entry.place, Problem::new(message).expected("a domain for each app"));
+            report.add(entry.place, Problem::new(message).expected("a domain, or a path of it, for each app"));
         }
         domains.push((&app.name, domain));
     }

@@ -21,6 +21,8 @@ pub(super) const PIDS: RangeInclusive<u32> = 16..=4_194_304;
 /// The most containers of one app in one environment.
 pub(super) const MAX_REPLICAS: u32 = 1_000;
 pub(super) const MAX_CPUS: f64 = 1_024.0;
+/// The longest path of a host that an app answers for.
+const MAX_PATH: usize = 200;
 /// The most commands of one app before or after a release.
 const MAX_COMMANDS: usize = 20;
 
@@ -190,15 +192,30 @@ fn resources(node: &Node, base: Resources, report: &mut Report<'_>) -> Option<Re
     Some(resources)
 }
 
+/// A host name, with a path of it or without.
 fn domain(node: &Node, report: &mut Report<'_>) -> Option<String> {
     let written = text(node, "a host name such as shop.example.com", report)?;
-    let domain = written.to_ascii_lowercase();
-    if domain.len() > 253 || !domain.split('.').all(is_host_label) {
+    let (host, path) = written.split_at(written.find('/').unwrap_or(written.len()));
+    let host = host.to_ascii_lowercase();
+    if written.contains("://") || host.len() > 253 || !host.split('.').all(is_host_label) {
         let problem = Problem::new(format!("\"{}\" is not a host name", shown(written)));
         report.add(node.place, problem.expected("a host name such as shop.example.com, without a scheme or port"));
         return None;
     }
-    Some(domain)
+    if !is_path(path) {
+        let problem = Problem::new(format!("\"{}\" is not a path of a host", shown(path)));
+        let expected = "a path such as shop.example.com/api, of letters, digits and \"-._~\" between its slashes, without one at its end";
+        report.add(node.place, problem.expected(expected));
+        return None;
+    }
+    Some(format!("{host}{path}"))
+}
+
+/// Whether it is empty or a path of whole segments, of letters that mean nothing else to a proxy.
+fn is_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.chars().all(plain);
+    path.is_empty() || (path.len() <= MAX_PATH && path.split('/').skip(1).all(is_segment))
 }
 
 fn volumes(node: &Node, report: &mut Report<'_>) -> Option<Vec<Volume>> {

@@ -67,7 +67,7 @@ pub(crate) static RELEASE: Map = Map {
             name: "domain",
             shape: Shape::TextLike("shop.example.com"),
             default: "none",
-            what: "The host name whose requests the proxy sends to the app; it needs `port`.",
+            what: "The host name whose requests the proxy sends to the app, all of them or those under a path as in `shop.example.com/api`; it needs `port`.",
             source: Source::Slipway,
         },
         Key {

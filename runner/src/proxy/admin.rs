@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use reqwest::{
+    Body, Client, Method, StatusCode,
+    header::{ETAG, IF_MATCH},
+};
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use url::Url;
 
-use super::ProxyError;
-use crate::{failure::root_cause, tls};
+use super::{ProxyError, order};
+use crate::{backoff::Backoff, failure::root_cause, tls};
 
 /// How long one call may take: loading a configuration with many routes is not instant.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
@@ -26,6 +30,11 @@ const SERVER: &str = "config/apps/http/servers/slipway";
 /// What Slipway sets of its server, besides the routes.
 const SERVER_KEYS: [&str; 3] = ["automatic_https", "errors", "listen"];
 
+/// How often a change is made anew that somebody else's change came in between of.
+const CONTENDED_TRIES: u32 = 40;
+/// The shortest and the longest pause before that.
+const CONTENDED_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+
 /// A Caddy, and the server that it is to have for Slipway.
 #[derive(Debug)]
 pub(super) struct Admin {
@@ -33,59 +42,90 @@ pub(super) struct Admin {
     /// The server without any route but the last one, which answers what no other one wants.
     server: Value,
     client: OnceCell<Client>,
+    /// Held while routes change, so that the environments of a runner do not get in each other's way.
+    changing: Mutex<()>,
+}
+
+/// The routes of the server as they were read, and the mark by which Caddy refuses what was made from older ones.
+struct Standing {
+    server: Value,
+    mark: Option<String>,
 }
 
 impl Admin {
     /// A client; nothing is asked of Caddy yet.
     pub(super) fn new(address: Url, server: Value) -> Self {
-        Admin { address, server, client: OnceCell::new() }
+        Admin { address, server, client: OnceCell::new(), changing: Mutex::new(()) }
     }
 
     /// Makes sure that the server is there and as it is to be. Its routes stay.
     pub(super) async fn prepare(&self) -> Result<(), ProxyError> {
-        // What was not answered may have been done: it is looked for before it is done again.
-        for pause in PAUSES {
-            match self.try_prepare().await {
-                Err(ProxyError::Unreachable { .. }) => tokio::time::sleep(pause).await,
-                done => return done,
-            }
-        }
-        self.try_prepare().await
-    }
-
-    async fn try_prepare(&self) -> Result<(), ProxyError> {
+        let _changing = self.changing.lock().await;
         let listen: Vec<&str> =
             self.server["listen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let doing = format!("listen on {}", listen.join(" and "));
-        let Some(standing) = self.get(SERVER, &doing).await? else {
-            return self.set(Method::PUT, SERVER, &self.server, &doing).await;
-        };
-        self.prepare_fallback(&standing["routes"], &doing).await?;
-        for key in SERVER_KEYS {
-            let path = format!("{SERVER}/{key}");
-            match (&standing[key], &self.server[key]) {
-                (standing, wanted) if standing == wanted => {}
-                (_, Value::Null) => drop(self.change(Method::DELETE, &path, None, &doing).await?),
-                (_, wanted) => self.set(Method::POST, &path, wanted, &doing).await?,
+        let mut patience = Patience::new();
+        loop {
+            match self.try_prepare(&doing).await {
+                Ok(_) => return Ok(()),
+                Err(problem) => patience.endure(problem).await?,
             }
         }
-        Ok(())
     }
 
-    /// The last route is the only one without a name.
-    async fn prepare_fallback(&self, routes: &Value, doing: &str) -> Result<(), ProxyError> {
-        let wanted = &self.server["routes"][0];
-        let path = format!("{SERVER}/routes");
-        let Some(routes) = routes.as_array() else {
-            return self.set(Method::POST, &path, &self.server["routes"], doing).await;
+    /// Whether the server is there at all.
+    pub(super) async fn stands(&self) -> Result<bool, ProxyError> {
+        Ok(self.get(&format!("{SERVER}/listen"), "show its server").await?.is_some())
+    }
+
+    /// Makes the server as it is to be, and answers how it stands then.
+    async fn try_prepare(&self, doing: &str) -> Result<Standing, ProxyError> {
+        let Some(mut standing) = self.standing(doing).await? else {
+            // Where somebody else was faster, this is refused.
+            self.set(Method::PUT, SERVER, &self.server, doing).await?;
+            return self.standing(doing).await?.ok_or_else(|| self.contended(doing));
         };
-        match routes.last() {
-            Some(last) if last == wanted => Ok(()),
-            Some(last) if last.get("@id").is_none() => {
-                self.set(Method::PATCH, &format!("{path}/{}", routes.len() - 1), wanted, doing).await
+        for key in SERVER_KEYS {
+            let path = format!("{SERVER}/{key}");
+            match (&standing.server[key], &self.server[key]) {
+                (standing, wanted) if standing == wanted => continue,
+                (_, Value::Null) => drop(self.change(Method::DELETE, &path, None, doing).await?),
+                (_, wanted) => self.set(Method::POST, &path, wanted, doing).await?,
             }
-            _ => self.set(Method::POST, &path, wanted, doing).await,
+            standing = self.standing(doing).await?.ok_or_else(|| self.contended(doing))?;
         }
+        let routes = order::with_fallback(routes_of(&standing.server), self.fallback());
+        if self.set_routes(&standing, routes, doing).await? {
+            standing = self.standing(doing).await?.ok_or_else(|| self.contended(doing))?;
+        }
+        Ok(standing)
+    }
+
+    async fn standing(&self, doing: &str) -> Result<Option<Standing>, ProxyError> {
+        let answer = self.call(Method::GET, SERVER, None, doing).await?;
+        let mark = answer.mark.clone();
+        Ok(self.found(answer, doing)?.map(|server| Standing { server, mark }))
+    }
+
+    /// What the server answers where no route does.
+    fn fallback(&self) -> &Value {
+        &self.server["routes"][0]
+    }
+
+    /// Makes the server's routes be these, unless somebody else changed it meanwhile; false when they are already.
+    async fn set_routes(&self, standing: &Standing, routes: Vec<Value>, doing: &str) -> Result<bool, ProxyError> {
+        let wanted = Value::Array(routes);
+        if standing.server["routes"] == wanted {
+            return Ok(false);
+        }
+        let path = format!("{SERVER}/routes");
+        // To a list, POST would append.
+        let method = if standing.server["routes"].is_array() { Method::PATCH } else { Method::POST };
+        let answer = self.call_marked(method, &path, Some(&wanted), standing.mark.as_deref(), doing).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Err(self.contended(doing));
+        }
+        self.accepted(answer, doing).map(|_| true)
     }
 
     /// A route's document; none if there is none of this name.
@@ -99,30 +139,27 @@ impl Admin {
         Ok(found.as_ref().and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
-    /// Makes the route be this. One that is this already is left alone, since every change closes connections.
+    /// Makes the route be this, in its place among the others. One that is this already is left alone, since every change
+    /// closes connections.
     pub(super) async fn put_route(&self, id: &str, wanted: &Value) -> Result<(), ProxyError> {
-        // An insertion that was not answered may have been made: it is looked for before it is made again.
-        for pause in PAUSES {
-            match self.try_put_route(id, wanted).await {
-                Err(ProxyError::Unreachable { .. }) => tokio::time::sleep(pause).await,
-                done => return done,
+        let doing = format!("change the route {id}");
+        if self.route(id).await?.as_ref() == Some(wanted) {
+            return Ok(());
+        }
+        let _changing = self.changing.lock().await;
+        let mut patience = Patience::new();
+        loop {
+            match self.try_put_route(wanted, &doing).await {
+                Ok(_) => return Ok(()),
+                Err(problem) => patience.endure(problem).await?,
             }
         }
-        self.try_put_route(id, wanted).await
     }
 
-    async fn try_put_route(&self, id: &str, wanted: &Value) -> Result<(), ProxyError> {
-        let doing = format!("change the route {id}");
-        let standing = self.route(id).await?;
-        if standing.as_ref() == Some(wanted) {
-            return Ok(());
-        }
-        if standing.is_some() && self.change(Method::PATCH, &format!("id/{id}"), Some(wanted), &doing).await? {
-            return Ok(());
-        }
-        self.try_prepare().await?;
-        // First in the list: the last one answers for every host that nobody wants.
-        self.set(Method::PUT, &format!("{SERVER}/routes/0"), wanted, &doing).await
+    async fn try_put_route(&self, wanted: &Value, doing: &str) -> Result<bool, ProxyError> {
+        let standing = self.try_prepare(doing).await?;
+        let routes = order::with(routes_of(&standing.server), wanted);
+        self.set_routes(&standing, routes, doing).await
     }
 
     /// Takes the route away, if it is there.
@@ -141,14 +178,14 @@ impl Admin {
         self.prepare().await?;
         let path = format!("{SERVERS}/{name}");
         let doing = format!("open the server {name}");
-        // Replaces what is there, so that it may be asked again.
-        for pause in PAUSES {
+        let mut patience = Patience::new();
+        loop {
+            // Replaces what is there, so that it may be asked again.
             match self.set(Method::POST, &path, wanted, &doing).await {
-                Err(ProxyError::Unreachable { .. }) => tokio::time::sleep(pause).await,
-                done => return done,
+                Ok(()) => return Ok(()),
+                Err(problem) => patience.endure(problem).await?,
             }
         }
-        self.set(Method::POST, &path, wanted, &doing).await
     }
 
     /// Takes a server away, if it is there.
@@ -173,9 +210,13 @@ impl Admin {
         Ok(self.get("reverse_proxy/upstreams", "count open requests").await?.unwrap_or_default())
     }
 
-    /// What stands at a path; none while some part of it is missing, which Caddy answers in three ways.
     async fn get(&self, path: &str, doing: &str) -> Result<Option<Value>, ProxyError> {
         let answer = self.call(Method::GET, path, None, doing).await?;
+        self.found(answer, doing)
+    }
+
+    /// What stands at a path; none while some part of it is missing, which Caddy answers in three ways.
+    fn found(&self, answer: Answer, doing: &str) -> Result<Option<Value>, ProxyError> {
         match answer.status {
             StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => Ok(None),
             _ => self.accepted(answer, doing).map(|found| Some(found).filter(|found| !found.is_null())),
@@ -184,10 +225,7 @@ impl Admin {
 
     /// Puts something at a path whose beginning is known to be there.
     async fn set(&self, method: Method, path: &str, wanted: &Value, doing: &str) -> Result<(), ProxyError> {
-        if self.change(method, path, Some(wanted), doing).await? {
-            return Ok(());
-        }
-        Err(self.refused(doing, "its configuration was changed at the same time".to_owned()))
+        if self.change(method, path, Some(wanted), doing).await? { Ok(()) } else { Err(self.contended(doing)) }
     }
 
     /// Changes what stands at a path; false when there is nothing.
@@ -204,19 +242,21 @@ impl Admin {
         // POST may append, and PUT inserts.
         let repeatable = !matches!(method, Method::POST | Method::PUT);
         for pause in PAUSES.into_iter().filter(|_| repeatable) {
-            match self.call_once(method.clone(), path, body, doing).await {
+            match self.call_marked(method.clone(), path, body, None, doing).await {
                 Err(ProxyError::Unreachable { .. }) => tokio::time::sleep(pause).await,
                 answer => return answer,
             }
         }
-        self.call_once(method, path, body, doing).await
+        self.call_marked(method, path, body, None, doing).await
     }
 
-    async fn call_once(
+    /// Calls once; with a mark, for what stands as it did when the mark was given.
+    async fn call_marked(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
+        mark: Option<&str>,
         doing: &str,
     ) -> Result<Answer, ProxyError> {
         let url = self.address.join(path).map_err(|failure| self.unreachable(failure.to_string()))?;
@@ -224,16 +264,20 @@ impl Admin {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let mut response = request.send().await.map_err(|failure| self.unreachable(root_cause(&failure)))?;
-        let status = response.status();
-        let mut text = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|failure| self.unreachable(root_cause(&failure)))? {
-            text.extend_from_slice(&chunk);
-            if text.len() > ANSWER_LIMIT {
-                return Err(self.refused(doing, "its answer is too long".to_owned()));
-            }
+        if let Some(mark) = mark {
+            request = request.header(IF_MATCH, mark);
         }
-        Ok(Answer { status, body: serde_json::from_slice(&text).unwrap_or(Value::Null), text })
+        let response = request.send().await.map_err(|failure| self.unreachable(root_cause(&failure)))?;
+        let status = response.status();
+        let body = Limited::new(Body::from(response), ANSWER_LIMIT).collect().await;
+        let body = body.map_err(|failure| match failure.downcast_ref::<LengthLimitError>() {
+            Some(_) => self.refused(doing, "its answer is too long".to_owned()),
+            None => self.unreachable(root_cause(failure.as_ref())),
+        })?;
+        // Caddy knows the mark when it has written the answer, and sends it behind that.
+        let mark = body.trailers().and_then(|trailers| trailers.get(ETAG)?.to_str().ok()).map(str::to_owned);
+        let text = body.to_bytes();
+        Ok(Answer { status, body: serde_json::from_slice(&text).unwrap_or(Value::Null), mark, text: text.into() })
     }
 
     async fn client(&self) -> Result<&Client, ProxyError> {
@@ -256,7 +300,16 @@ impl Admin {
             return Ok(answer.body);
         }
         let said = answer.body["error"].as_str().unwrap_or("it did not say why");
+        let is_contended = matches!(answer.status, StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED);
+        // What 2.6 answers where later ones know the status for it.
+        if is_contended || said.contains("key already exists") {
+            return Err(self.contended(doing));
+        }
         Err(self.refused(doing, format!("{} {said}", answer.status.as_u16())))
+    }
+
+    fn contended(&self, doing: &str) -> ProxyError {
+        ProxyError::Contended { address: self.address.to_string(), doing: doing.to_owned() }
     }
 
     fn refused(&self, doing: &str, reason: String) -> ProxyError {
@@ -268,9 +321,44 @@ impl Admin {
     }
 }
 
+/// How long it is tried while Caddy is just beginning with another configuration, or somebody else changes it, too. What was
+/// not answered may have been done: each try looks first.
+struct Patience {
+    pauses: std::array::IntoIter<Duration, 3>,
+    contended: u32,
+    backoff: Backoff,
+}
+
+impl Patience {
+    fn new() -> Self {
+        let backoff = Backoff::new(CONTENDED_PAUSES.0, CONTENDED_PAUSES.1);
+        Patience { pauses: PAUSES.into_iter(), contended: 0, backoff }
+    }
+
+    /// Waits before the next try; an error when there is to be none.
+    async fn endure(&mut self, problem: ProxyError) -> Result<(), ProxyError> {
+        let pause = match &problem {
+            ProxyError::Unreachable { .. } => self.pauses.next(),
+            ProxyError::Contended { .. } => {
+                self.contended += 1;
+                (self.contended <= CONTENDED_TRIES).then(|| self.backoff.pause())
+            }
+            ProxyError::Refused { .. } => None,
+        };
+        tokio::time::sleep(pause.ok_or(problem)?).await;
+        Ok(())
+    }
+}
+
+fn routes_of(server: &Value) -> Vec<Value> {
+    server["routes"].as_array().cloned().unwrap_or_default()
+}
+
 struct Answer {
     status: StatusCode,
     /// What was said, where it is JSON.
     body: Value,
+    /// The mark of what was shown.
+    mark: Option<String>,
     text: Vec<u8>,
 }

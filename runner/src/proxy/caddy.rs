@@ -54,6 +54,15 @@ impl Caddy {
         self.edge.remove_route(id).await
     }
 
+    /// Whether requests for a route that the switch serves arrive there: an edge that was started anew may know nothing.
+    async fn edge_leads_on(&self, id: &str) -> Result<bool, ProxyError> {
+        match &self.switch {
+            None => Ok(true),
+            Some(switch) if switch.named_at_edge => Ok(self.edge.route(id).await?.is_some()),
+            Some(_) => self.edge.stands().await,
+        }
+    }
+
     /// Opens the lanes of a divided route, before anything is led there. One that is open keeps its socket.
     async fn open_lanes(&self, id: &str, route: &Route) -> Result<Sockets, ProxyError> {
         let mut sockets = Sockets::default();
@@ -85,7 +94,10 @@ impl Proxy for Caddy {
     }
 
     async fn route(&self, id: &str) -> Result<Option<Route>, ProxyError> {
-        Ok(self.router().route(id).await?.as_ref().map(document::parse_route))
+        let Some(standing) = self.router().route(id).await? else { return Ok(None) };
+        let route = document::parse_route(&standing);
+        let arrives = !route.serves() || self.edge_leads_on(id).await?;
+        Ok(arrives.then_some(route))
     }
 
     async fn claims(&self) -> Result<Vec<Claim>, ProxyError> {

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::{
     Canary, Claim, ProxyConfig, Route, SwitchConfig,
     lanes::{self, Sockets},
+    order::FALLBACK,
+    site::Site,
 };
 
 /// How long Caddy looks for a container that answers before it gives up on a request. Round robin may lead one request to
@@ -54,7 +56,7 @@ pub(super) fn edge_server(config: &ProxyConfig) -> Value {
         // Certificates are fetched only for a server that is reachable as their issuers expect.
         "automatic_https": {"disable": !config.encrypted()},
         "routes": [match &config.switch {
-            Some(switch) if !config.encrypted() => json!({"handle": [pass_on(&switch.socket)]}),
+            Some(switch) if !config.encrypted() => fallback(&pass_on(&switch.socket)),
             _ => unknown_host(),
         }],
     });
@@ -67,15 +69,15 @@ pub(super) fn edge_server(config: &ProxyConfig) -> Value {
 
 /// The server behind the edge. Where the edge knows the host names, one that is missing here is missing for a moment.
 pub(super) fn switch_server(config: &ProxyConfig, switch: &SwitchConfig) -> Value {
-    let fallback = if config.encrypted() {
-        json!({"handle": [sentence(503, "No app serves this host name at the moment.")]})
+    let last = if config.encrypted() {
+        fallback(&sentence(503, "No app serves this host name at the moment."))
     } else {
         unknown_host()
     };
     json!({
         "listen": [switch.socket],
         "automatic_https": {"disable": true},
-        "routes": [fallback],
+        "routes": [last],
         "errors": own_answers(),
     })
 }
@@ -91,7 +93,12 @@ pub(super) fn own_answers() -> Value {
 }
 
 fn unknown_host() -> Value {
-    json!({"handle": [sentence(404, "No app is released under this host name.")]})
+    fallback(&sentence(404, "No app is released under this host name."))
+}
+
+/// What is answered where no route of an app is asked for.
+fn fallback(handler: &Value) -> Value {
+    json!({"@id": FALLBACK, "handle": [handler]})
 }
 
 fn sentence(status: u16, text: &str) -> Value {
@@ -135,14 +142,19 @@ fn asked_again(socket: &str, times: u32) -> Value {
     handler
 }
 
-/// A route of the edge: its host names, all passed on to the switch.
+/// A route of the edge: its sites, all passed on to the switch.
 pub(super) fn entry(id: &str, route: &Route, socket: &str) -> Value {
     json!({
         "@id": id,
-        "match": [{"host": route.hosts}],
+        "match": matcher(route),
         "handle": [owner(route), pass_on(socket)],
         "terminal": true,
     })
+}
+
+/// Any of a route's sites. Each host name of the edge's is one that Caddy has a certificate for.
+fn matcher(route: &Route) -> Value {
+    route.hosts.iter().map(|host| Site::of(host).matcher()).collect()
 }
 
 /// A matcher that nothing matches: the negation of the one that everything does.
@@ -166,7 +178,7 @@ pub(super) fn route(id: &str, route: &Route, clients: Clients, sockets: &Sockets
     if !route.draining.is_empty() {
         inner.push(json!({"match": never(), "handle": [reverse_proxy(&route.draining, clients)]}));
     }
-    let matcher = if route.serves() { json!([{"host": route.hosts}]) } else { never() };
+    let matcher = if route.serves() { matcher(route) } else { never() };
     json!({
         "@id": id,
         "match": matcher,
@@ -240,7 +252,7 @@ pub(super) fn parse_route(document: &Value) -> Route {
     };
     let mut found = Route {
         owner: handler("vars")[OWNER].as_str().unwrap_or_default().to_owned(),
-        hosts: texts(&document["match"][0]["host"], Value::as_str),
+        hosts: document["match"].as_array().into_iter().flatten().filter_map(Site::read).collect(),
         ..Route::default()
     };
     for inner in handler("subroute")["routes"].as_array().into_iter().flatten() {
@@ -254,10 +266,11 @@ pub(super) fn parse_route(document: &Value) -> Route {
     found
 }
 
-/// The host names of a route or an entry; none of what has no name, as the last route.
+/// The sites of a route or an entry; none of what has no name, and of the last route.
 pub(super) fn parse_claim(document: &Value) -> Option<Claim> {
     let Route { owner, hosts, .. } = parse_route(document);
-    Some(Claim { id: document["@id"].as_str()?.to_owned(), owner, hosts })
+    let id = document["@id"].as_str().filter(|id| *id != FALLBACK)?.to_owned();
+    Some(Claim { id, owner, hosts })
 }
 
 fn texts(list: &Value, text: impl Fn(&Value) -> Option<&str>) -> Vec<String> {
@@ -290,7 +303,7 @@ mod tests {
     #[test]
     fn a_route_reads_back_as_it_was_written() {
         for (hosts, upstreams, draining) in [
-            (texts(&["a.test", "b.test"]), texts(&["10.0.0.2:80"]), vec![]),
+            (texts(&["a.test", "b.test/api"]), texts(&["10.0.0.2:80"]), vec![]),
             (texts(&["a.test"]), texts(&["10.0.0.2:80"]), texts(&["10.0.0.3:80"])),
             (vec![], vec![], texts(&["10.0.0.3:80"])),
         ] {

@@ -11,7 +11,9 @@ mod admin;
 mod caddy;
 mod document;
 mod lanes;
+mod order;
 mod settings;
+pub(crate) mod site;
 mod traffic;
 
 use async_trait::async_trait;
@@ -30,7 +32,7 @@ pub trait Proxy: Send + Sync + std::fmt::Debug + 'static {
     /// The route as it stands; none if there is none of this name.
     async fn route(&self, id: &str) -> Result<Option<Route>, ProxyError>;
 
-    /// The host names of all routes, and whose they are.
+    /// What all routes answer for, and whose they are.
     async fn claims(&self) -> Result<Vec<Claim>, ProxyError>;
 
     /// Makes the route be exactly this, whether or not it was there before. Where it is this already, nothing changes.
@@ -54,12 +56,14 @@ pub trait Proxy: Send + Sync + std::fmt::Debug + 'static {
     fn advice(&self) -> Option<&'static str>;
 }
 
-/// Where requests for some host names go.
+/// Where the requests for some host names, or for some paths of them, go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Route {
     /// Whose it is, in words: `web in production of acme/shop`.
     pub owner: String,
-    /// The host names; without any, the route gets no requests.
+    /// The host names, each with the path that its requests begin with where the route is not for all of them, as in
+    /// `shop.example.com/api`; without any, the route gets no requests. A request that fits several routes is for the one with
+    /// the longest path, and is passed on as it came.
     pub hosts: Vec<String>,
     /// `address:port` of every container that takes new requests; without any, the route gets no requests.
     pub upstreams: Vec<String>,
@@ -91,14 +95,14 @@ impl Route {
     }
 }
 
-/// Host names that a route holds.
+/// What a route holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The route's name.
     pub id: String,
     /// [`Route::owner`]; empty where the route does not say.
     pub owner: String,
-    /// The host names.
+    /// [`Route::hosts`].
     pub hosts: Vec<String>,
 }
 
@@ -112,6 +116,16 @@ pub enum ProxyError {
         address: String,
         /// What the attempt met.
         reason: String,
+    },
+    /// The proxy is changed by somebody else whenever a change is made.
+    #[error(
+        "the proxy at {address} is being changed by others again and again, and could not {doing}. See what else configures it"
+    )]
+    Contended {
+        /// The admin address.
+        address: String,
+        /// What was asked of it.
+        doing: String,
     },
     /// The proxy refused a change; what it did before, it still does.
     #[error("the proxy at {address} would not {doing}: {reason}")]

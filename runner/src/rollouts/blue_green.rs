@@ -49,7 +49,7 @@ impl Rollout<'_> {
             let names = self.target.names();
             if names.owns_route(&claim.id) && claim.id.ends_with(".preview") {
                 self.still_owner()?;
-                proxy.remove(&claim.id).await?;
+                self.routes.remove(proxy.as_ref(), &claim.id).await?;
             }
         }
         Ok(())

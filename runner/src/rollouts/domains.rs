@@ -1,9 +1,13 @@
-//! Whose a domain is: one app of one environment's, and nobody else's.
+//! Whose a domain, or a path of one, is: one app of one environment's, and nobody else's.
 
 use slipway_pipelines::release::RunSpec;
 
 use super::{Rollout, Setback};
-use crate::{coordinator::ReleasedApp, proxy::Claim, targets::docker::EnvironmentNames};
+use crate::{
+    coordinator::ReleasedApp,
+    proxy::{Claim, site::is_same},
+    targets::docker::EnvironmentNames,
+};
 
 impl Rollout<'_> {
     /// How people call an app of this environment.
@@ -15,7 +19,8 @@ impl Rollout<'_> {
     pub(super) async fn check_domains(&self) -> Result<(), Setback> {
         let apps = &self.work.release.apps;
         if let Some((first, second, domain)) = twice(apps) {
-            let reason = format!("the domain {domain} is {first}'s already; give {second} a domain of its own");
+            let reason =
+                format!("the domain {domain} is {first}'s already; give {second} a domain or a path of its own");
             return Err(Setback::of(second, reason));
         }
         for app in apps {
@@ -33,7 +38,8 @@ impl Rollout<'_> {
         let Some(claim) = foreign(&claims, domain, self.target.names()) else { return Ok(()) };
         let other = if claim.owner.is_empty() { &claim.id } else { &claim.owner };
         let own = self.owner(app);
-        let reason = format!("the domain {domain} is already served by {other}; give {own} a domain of its own");
+        let reason =
+            format!("the domain {domain} is already served by {other}; give {own} a domain or a path of its own");
         Err(Setback::of(app, reason))
     }
 
@@ -43,7 +49,7 @@ impl Rollout<'_> {
     }
 }
 
-/// Every host name that the app is to have, its preview's too.
+/// Everything that the app is to answer for, its preview's too.
 fn domains_of(run: &RunSpec) -> impl Iterator<Item = &str> {
     run.domain.iter().chain(&run.preview).filter(|_| run.replicas > 0).map(String::as_str)
 }
@@ -53,13 +59,13 @@ fn twice(apps: &[ReleasedApp]) -> Option<(&str, &str, &str)> {
     let all: Vec<(&str, &str)> =
         apps.iter().flat_map(|app| domains_of(&app.run).map(|domain| (app.app.as_str(), domain))).collect();
     all.iter().enumerate().find_map(|(position, (second, domain))| {
-        let same = |(_, taken): &&(&str, &str)| taken.eq_ignore_ascii_case(domain);
+        let same = |(_, taken): &&(&str, &str)| is_same(taken, domain);
         all.iter().take(position).find(same).map(|(first, _)| (*first, *second, *domain))
     })
 }
 
 /// The route of another environment's that holds a domain. A domain may move between the environment's own apps.
 fn foreign<'a>(claims: &'a [Claim], domain: &str, own: &EnvironmentNames) -> Option<&'a Claim> {
-    let holds = |claim: &&Claim| claim.hosts.iter().any(|host| host.eq_ignore_ascii_case(domain));
+    let holds = |claim: &&Claim| claim.hosts.iter().any(|host| is_same(host, domain));
     claims.iter().filter(|claim| !own.owns_route(&claim.id)).find(holds)
 }

@@ -17,6 +17,7 @@ mod preflight;
 mod recreate;
 mod restore;
 mod rolling;
+mod routes;
 mod setback;
 mod steps;
 mod swarm;
@@ -26,6 +27,7 @@ mod watch;
 
 use health::Prober;
 use helm::Helm;
+use routes::Routes;
 use setback::Setback;
 use steps::Stage;
 
@@ -68,6 +70,7 @@ async fn carry_out(work: &RolloutWork, ctx: &JobContext, waits: bool) -> Result<
     tokio::select! {
         outcome = Box::pin(rollout.run()) => outcome,
         never = rollout.helm.listen(&ctx.reporter) => never,
+        never = rollout.keep_routes() => never,
     }
 }
 
@@ -89,6 +92,7 @@ struct Rollout<'a> {
     registry: Registry,
     prober: Prober,
     helm: Helm,
+    routes: Routes,
     /// Whether it stops where it is when the engine goes away.
     waits: bool,
 }
@@ -103,11 +107,14 @@ impl<'a> Rollout<'a> {
         let kind = work.release.target();
         let target = Target::new(kind, ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
-        Ok(Rollout { work, ctx, target, registry: Registry::new(&ctx.registries), prober, helm: Helm::new(), waits })
+        let (registry, helm, routes) = (Registry::new(&ctx.registries), Helm::new(), Routes::default());
+        Ok(Rollout { work, ctx, target, registry, prober, helm, routes, waits })
     }
 
     async fn run(&self) -> Result<(), Setback> {
         self.ctx.reporter.declare(steps::declare(self.work)).await?;
+        // A proxy that is away has its say in the steps that need it.
+        let _ = self.learn_routes().await;
         let Err((setback, reached)) = self.forward().await else {
             // The release serves: what is left over now is no reason to say that it does not.
             return match self.cleanup_step().await {

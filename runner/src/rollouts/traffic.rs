@@ -14,10 +14,14 @@ const SETTLE: Duration = Duration::from_millis(300);
 const COUNT_EVERY: Duration = Duration::from_millis(50);
 
 impl Rollout<'_> {
-    /// The app's route as it stands.
+    /// The app's route as it stands, or will again when a proxy that lost it has been given it back.
     pub(super) async fn route_of(&self, app: &str) -> Result<Option<Route>, Setback> {
         let Some(proxy) = &self.ctx.proxy else { return Ok(None) };
-        Ok(proxy.route(&self.target.names().route(app)).await?)
+        let id = self.target.names().route(app);
+        match proxy.route(&id).await? {
+            Some(standing) => Ok(Some(standing)),
+            None => Ok(self.routes.known(&id).await),
+        }
     }
 
     /// Makes the app's route be `wanted` in one step, if it is not that already. An app without a route, that is to
@@ -41,7 +45,7 @@ impl Rollout<'_> {
             }
         }
         // The proxy compares for itself: it may be in several parts, of which one was not reached by a run before.
-        proxy.put(id, &wanted).await?;
+        self.routes.put(proxy.as_ref(), id, &wanted).await?;
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
         }
@@ -58,7 +62,7 @@ impl Rollout<'_> {
     /// Takes the app's route away.
     pub(super) async fn unroute(&self, app: &str) -> Result<(), Setback> {
         let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
-        Ok(proxy.remove(&self.target.names().route(app)).await?)
+        Ok(self.routes.remove(proxy.as_ref(), &self.target.names().route(app)).await?)
     }
 
     /// Waits until none of the upstreams has an open request, or the time is over.

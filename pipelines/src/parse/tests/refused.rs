@@ -329,6 +329,19 @@ fn release_settings() {
         |                                                          ^
       see docs/captain-yml.md#release
     "#);
+    for (written, named) in [
+        ("/api/", "/api/"),
+        ("/a//b", "/a//b"),
+        ("/../b", "/../b"),
+        ("/a*", "/a*"),
+        ("/{http.vars.x}", "/{http.vars.x}"),
+    ] {
+        let told = release(&format!("{{port: 80, domain: 'shop.example.com{written}'}}"));
+        let expected = format!(
+            "captain.yml:3:31: \"{named}\" is not a path of a host; expected a path such as shop.example.com/api"
+        );
+        assert!(told.starts_with(&expected), "{told}");
+    }
     assert_snapshot!(release("{domain: shop.example.com}"), @r#"
     captain.yml:3:13: "domain" without "port": the proxy would not know where to send requests; expected the port that the app listens on, such as "port: 8080"
       3 |   release: {domain: shop.example.com}
@@ -382,7 +395,7 @@ fn release_settings() {
       see docs/captain-yml.md#release
     "#);
     assert_snapshot!(message("a: {image: x/a, release: {port: 1, domain: d.org}}\nb: {image: x/b, release: {port: 1}}\nenvironments: {dev: {from: {branch: main}, apps: {b: {domain: D.org}}}}\n"), @r#"
-    captain.yml:3:16: the apps "a" and "b" share the domain "d.org" here; expected a domain for each app
+    captain.yml:3:16: the apps "a" and "b" share the domain "d.org" here; expected a domain, or a path of it, for each app
       3 | environments: {dev: {from: {branch: main}, apps: {b: {domain: D.org}}}}
         |                ^
       see docs/captain-yml.md#environments

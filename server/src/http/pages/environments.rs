@@ -188,15 +188,16 @@ pub(super) fn app_rows(release: &Release, proxy: &[String]) -> Vec<AppRow> {
     release.content.iter().map(row).collect()
 }
 
-/// Where a domain is reached, given where the proxy listens, such as `:80` and `127.0.0.1:8080`.
+/// Where a domain, or a path of it, is reached, given where the proxy listens, such as `:80` and `127.0.0.1:8080`.
 fn served_at(domain: &str, proxy: &[String]) -> String {
+    let (host, path) = domain.split_at(domain.find('/').unwrap_or(domain.len()));
     let ports: Vec<&str> = proxy.iter().filter_map(|listen| Some(listen.rsplit_once(':')?.1)).collect();
     if ports.contains(&"443") {
-        return format!("https://{domain}");
+        return format!("https://{host}{path}");
     }
     match ports.first() {
-        Some(port) if !ports.contains(&"80") => format!("http://{domain}:{port}"),
-        _ => format!("http://{domain}"),
+        Some(port) if !ports.contains(&"80") => format!("http://{host}:{port}{path}"),
+        _ => format!("http://{host}{path}"),
     }
 }
 
@@ -313,5 +314,6 @@ mod tests {
         assert_eq!(at(&[":80", ":443"]), "https://shop.test");
         assert_eq!(at(&["127.0.0.1:8080"]), "http://shop.test:8080");
         assert_eq!(at(&[]), "http://shop.test");
+        assert_eq!(served_at("shop.test/api", &["127.0.0.1:8080".to_owned()]), "http://shop.test:8080/api");
     }
 }

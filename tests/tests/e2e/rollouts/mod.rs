@@ -2,8 +2,10 @@
 
 mod commands;
 mod crash;
+mod emptied;
 mod https;
 mod pace;
+mod paths;
 mod proxy;
 mod stage;
 mod steering;

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Uri},
+};
 use slipway_runner::proxy::{Canary, Proxy, Route};
 use slipway_tests::{
     caddy::CaddyFixture,
@@ -21,13 +26,13 @@ use super::{
 const CHANGES: usize = 200;
 
 /// An app that answers with its name, what it was sent, and what it was told of its client.
-struct App {
+pub(super) struct App {
     address: String,
     _serving: JoinSet<()>,
 }
 
 impl App {
-    async fn start(name: &'static str) -> Self {
+    pub(super) async fn start(name: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let router = Router::new().fallback(answer).with_state(name);
@@ -37,13 +42,13 @@ impl App {
     }
 }
 
-async fn answer(State(name): State<&'static str>, headers: HeaderMap, body: Bytes) -> String {
+async fn answer(State(name): State<&'static str>, uri: Uri, headers: HeaderMap, body: Bytes) -> String {
     let told = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "host"];
     let told = told.map(|name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-"));
-    format!("{name} got {} bytes for {}", body.len(), told.join(" "))
+    format!("{name} got {} bytes at {uri} for {}", body.len(), told.join(" "))
 }
 
-fn route(host: &str, app: &App) -> Route {
+pub(super) fn route(host: &str, app: &App) -> Route {
     Route {
         owner: "web in dev of acme/shop".to_owned(),
         hosts: vec![host.to_owned()],
@@ -127,7 +132,7 @@ async fn the_app_behind_a_divided_route_is_told_its_clients_address() {
     caddy.client().put("slipway-a-web", &Route { canary, ..route(DOMAIN, &app) }).await.unwrap();
     for _ in 0..2 {
         let told = ask(&client(false), &caddy.url(), DOMAIN).await.unwrap();
-        assert_eq!(told, "app got 0 bytes for 127.0.0.1 http shop.test shop.test");
+        assert_eq!(told, "app got 0 bytes at / for 127.0.0.1 http shop.test shop.test");
     }
 }
 
@@ -143,7 +148,7 @@ async fn an_app_is_told_its_clients_address_and_no_client_can_tell_another() {
         .header("X-Forwarded-Proto", "https")
         .header("X-Forwarded-Host", "forged.test");
     let told = request.send().await.unwrap().text().await.unwrap();
-    assert_eq!(told, "app got 0 bytes for 127.0.0.1 http shop.test shop.test");
+    assert_eq!(told, "app got 0 bytes at / for 127.0.0.1 http shop.test shop.test");
 }
 
 #[tokio::test]
@@ -208,12 +213,38 @@ async fn a_domain_that_another_environment_serves_is_refused_before_anything_is_
     assert_eq!(
         reason(result),
         "web: the domain Shop.test is already served by web in dev of acme/shop; give web in dev of acme/shop a domain \
-         of its own"
+         or a path of its own"
     );
     assert!(stage.instances().await.is_empty());
     let twice = vec![stage.app("api", "v1", Some("a.test"), 1), stage.app("web", "v1", Some("a.test"), 1)];
     let (result, _) = stage.release(twice).await;
-    assert_eq!(reason(result), "web: the domain a.test is api's already; give web a domain of its own");
+    assert_eq!(reason(result), "web: the domain a.test is api's already; give web a domain or a path of its own");
+}
+
+#[tokio::test]
+async fn many_that_come_to_an_empty_proxy_at_once_are_all_served() {
+    let caddy = CaddyFixture::launch().await;
+    let app = App::start("app").await;
+    // As several runners and environments do, of which none knows of the others.
+    let mut coming = JoinSet::new();
+    for number in 0..12 {
+        let (proxy, route) = (caddy.client(), route(&format!("app{number}.test"), &app));
+        coming.spawn(async move {
+            proxy.prepare().await?;
+            proxy.put(&format!("slipway-{number}-web"), &route).await
+        });
+    }
+    while let Some(came) = coming.join_next().await {
+        came.unwrap().unwrap();
+    }
+    let client = client(false);
+    for number in 0..12 {
+        let answer = ask(&client, &caddy.url(), &format!("app{number}.test")).await.unwrap();
+        assert!(answer.starts_with("app got"), "{number}: {answer}");
+    }
+    let unknown = ask(&client, &caddy.url(), "nobody.test").await.unwrap_err();
+    assert!(unknown.starts_with("404"), "the last route is still the last: {unknown}");
+    assert_eq!(caddy.client().claims().await.unwrap().len(), 12);
 }
 
 #[tokio::test]

@@ -17,22 +17,22 @@ use super::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn canary(bake_ms: u64) -> Strategy {
+pub(super) fn canary(bake_ms: u64) -> Strategy {
     Strategy::Canary { steps: vec![20], bake_ms, max_cpu: None, max_errors: None, max_latency_ms: None }
 }
 
-fn paused() -> Steering {
+pub(super) fn paused() -> Steering {
     Steering { paused: Some("paused by ada: looking".to_owned()), passed: None }
 }
 
 /// A rollout on its way.
-struct Rollout {
+pub(super) struct Rollout {
     running: JoinHandle<JobResult>,
-    recorder: Arc<Recorder>,
+    pub(super) recorder: Arc<Recorder>,
 }
 
 impl Rollout {
-    async fn begin(stage: &mut Stage, apps: Vec<ReleasedApp>, steering: Steering) -> Self {
+    pub(super) async fn begin(stage: &mut Stage, apps: Vec<ReleasedApp>, steering: Steering) -> Self {
         let work = stage.work(apps);
         let means = stage.means();
         means.recorder.steer(steering);
@@ -41,7 +41,7 @@ impl Rollout {
     }
 
     /// Waits until the step whose name contains `step` has said `text`.
-    async fn says(&self, step: &str, text: &str) {
+    pub(super) async fn says(&self, step: &str, text: &str) {
         until(&format!("{step} to say {text}"), PATIENCE, async || {
             let steps = self.recorder.steps();
             let named = steps.iter().find(|recorded| recorded.declaration.name.contains(step))?;
@@ -50,12 +50,12 @@ impl Rollout {
         .await;
     }
 
-    async fn end(self) -> JobResult {
+    pub(super) async fn end(self) -> JobResult {
         self.running.await.unwrap()
     }
 }
 
-async fn with_v1_live(strategy: Strategy) -> Stage {
+pub(super) async fn with_v1_live(strategy: Strategy) -> Stage {
     let mut stage = Stage::open().await;
     stage.publish("v1", true).await;
     let v1 = stage.web("v1");
