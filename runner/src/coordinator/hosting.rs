@@ -38,6 +38,9 @@ pub struct HostedEnvironment {
     pub repository_name: String,
     /// What is live there.
     pub release: ReleaseContent,
+    /// Whether two containers of a replica must never run side by side.
+    #[serde(default)]
+    pub alone: bool,
     /// The secrets that its apps name.
     #[serde(default)]
     pub secrets: Vec<SecretValue>,

@@ -34,8 +34,10 @@ pub(super) enum Ailment {
 pub(super) enum Remedy {
     /// Making it, starting it or letting it go on: whichever its container needs.
     Run,
-    /// Another container in its place.
+    /// Another container in its place at once.
     Replace,
+    /// Another container in its place, while this one finishes what it is at.
+    Relieve,
     /// Moving the intruder aside, and making it.
     MoveAside,
     /// Connecting it again.
@@ -77,7 +79,8 @@ impl Ailment {
     pub(super) fn remedy(&self) -> Remedy {
         match self {
             Ailment::Removed | Ailment::Stopped | Ailment::Paused => Remedy::Run,
-            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => Remedy::Replace,
+            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels => Remedy::Replace,
+            Ailment::Unhealthy(_) => Remedy::Relieve,
             Ailment::Foreign => Remedy::MoveAside,
             Ailment::Detached => Remedy::Attach,
             Ailment::Restarting | Ailment::Waits(_) => Remedy::Wait,

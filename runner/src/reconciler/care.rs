@@ -66,6 +66,11 @@ impl Care {
         matches!(self.phase, Phase::Well(_))
     }
 
+    /// Whether its container was started and has not passed a probe yet.
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self.phase, Phase::Starting(_))
+    }
+
     /// Whether it is worth looking at it soon.
     pub(super) fn is_pressing(&self) -> bool {
         matches!(self.phase, Phase::Starting(_)) || self.is_suspect

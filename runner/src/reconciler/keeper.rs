@@ -11,6 +11,7 @@ use super::{
     ailment::{Ailment, Found, Remedy, diagnose},
     bake::{Baking, speaks_against},
     care::Care,
+    leaving::Leaving,
 };
 use crate::{
     coordinator::{EnvironmentReport, HostedEnvironment, RegistryCredential, ReleasedApp, ReplicaReport},
@@ -51,6 +52,7 @@ pub(super) struct Keeper {
     baking: Option<Baking>,
     /// What was found wanting, until it is told.
     breach: Option<String>,
+    pub(super) leaving: Leaving,
 }
 
 /// Something that is wrong with a replica, and the container that was found in its place.
@@ -81,8 +83,9 @@ impl Keeper {
         let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
         let (told, tell_after) = (wanted.known.clone(), Instant::now());
         let baking = wanted.bake.as_ref().map(Baking::begin);
-        let (wanted, cares) = (Arc::new(wanted), BTreeMap::new());
-        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after, baking, breach: None })
+        let (wanted, cares, leaving) = (Arc::new(wanted), BTreeMap::new(), Leaving::default());
+        let breach = None;
+        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after, baking, breach, leaving })
     }
 
     /// Looks after the environment until it is told to stop: never in the middle of a change.
@@ -101,6 +104,7 @@ impl Keeper {
                 self.hear(&heard);
             }
         }
+        self.leaving.stop().await;
     }
 
     fn hear(&mut self, heard: &Heard) {
@@ -114,6 +118,10 @@ impl Keeper {
 
     pub(super) fn is_well(&self, app: &str, replica: u32) -> bool {
         self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_well)
+    }
+
+    pub(super) fn is_starting(&self, app: &str, replica: u32) -> bool {
+        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_starting)
     }
 
     pub(super) fn care(&mut self, which: &Which) -> &mut Care {
@@ -153,10 +161,11 @@ impl Keeper {
                 let is_due =
                     |care: &Care, ailment: &Ailment| care.may_be_treated(now) && ailment.remedy() != Remedy::Wait;
                 cases.retain(|which, (ailment, _)| is_due(self.care(which), ailment));
+                self.one_at_a_time(&instances, &mut cases);
                 if !cases.is_empty() && self.is_confirmed().await {
-                    self.treat(&docker, cases).await;
+                    self.treat(&docker, cases, &instances).await;
                 }
-                self.remove_strays(&docker, &instances).await;
+                self.let_go(&docker, &instances).await;
             }
             Target::Swarm(swarm) => {
                 self.leave_to_swarm(&cases);
@@ -292,7 +301,7 @@ impl Keeper {
     }
 
     /// Puts right what can be put right, side by side.
-    async fn treat(&mut self, docker: &DockerTarget, mut cases: BTreeMap<Which, Case>) {
+    async fn treat(&mut self, docker: &DockerTarget, mut cases: BTreeMap<Which, Case>, instances: &[Instance]) {
         let wanted = self.wanted.clone();
         if let Err(error) = docker.ensure_network().await {
             return tracing::warn!(%error, "an environment's network cannot be made; trying again");
@@ -302,7 +311,7 @@ impl Keeper {
         for replica in replicas(&wanted) {
             let Some((ailment, found)) = cases.remove(&which(replica)) else { continue };
             treating.push(async move {
-                let done = keeper.treat_one(docker, replica, &ailment, found.as_ref()).await;
+                let done = keeper.treat_one(docker, replica, (&ailment, found.as_ref()), instances).await;
                 (replica, ailment, done)
             });
         }
@@ -324,8 +333,8 @@ impl Keeper {
         &self,
         docker: &DockerTarget,
         replica: Replica<'_>,
-        ailment: &Ailment,
-        found: Option<&Instance>,
+        (ailment, found): (&Ailment, Option<&Instance>),
+        instances: &[Instance],
     ) -> Result<bool, TargetError> {
         let ReleasedApp { app, image, digest, .. } = replica.app;
         let name = docker.container_name(replica);
@@ -342,6 +351,20 @@ impl Keeper {
         match (ailment.remedy(), found) {
             (Remedy::Wait, _) => return Ok(false),
             (Remedy::Attach, _) => docker.attach(&name, app).await?,
+            (Remedy::Relieve, Some(sick)) if self.may_stand_beside(docker, sick, instances) => {
+                docker.relieve(sick).await?;
+                docker.ensure_running(replica).await?;
+            }
+            (Remedy::Relieve, _) => {
+                let grace = Duration::from_millis(replica.app.run.drain_ms);
+                // Only waits may be cut off: one that was told to end does so.
+                match self.stop.run_until_cancelled(docker.stop(&name, grace)).await {
+                    Some(stopped) => stopped?,
+                    None => return Ok(false),
+                }
+                docker.remove(&name).await?;
+                docker.ensure_running(replica).await?;
+            }
             (Remedy::Replace, _) => {
                 docker.remove(&name).await?;
                 docker.ensure_running(replica).await?;
@@ -359,26 +382,6 @@ impl Keeper {
             }
         }
         Ok(true)
-    }
-
-    /// Removes this runner's own containers of the environment that nobody wants any more, such as what a cleanup could not.
-    async fn remove_strays(&self, docker: &DockerTarget, instances: &[Instance]) {
-        let names: Vec<String> =
-            replicas(&self.wanted).into_iter().map(|replica| self.target.replica_name(replica)).collect();
-        let is_stray = |it: &&Instance| it.replica > 0 && docker.is_own(it) && !names.contains(&it.name);
-        let mut strays = instances.iter().filter(is_stray).peekable();
-        if strays.peek().is_none() || !self.is_confirmed().await {
-            return;
-        }
-        for stray in strays {
-            if self.stop.is_cancelled() {
-                return;
-            }
-            tracing::info!(container = stray.name, "removing a container that no live release has");
-            if let Err(error) = docker.remove(&stray.name).await {
-                tracing::warn!(%error, "a container cannot be removed; trying again");
-            }
-        }
     }
 
     /// Tells the server how the replicas stand, if that is news.

@@ -12,6 +12,7 @@ mod bake;
 mod care;
 mod hearing;
 mod keeper;
+mod leaving;
 mod routes;
 mod swarm;
 
@@ -315,6 +316,7 @@ mod tests {
             environment_name: "dev".to_owned(),
             repository_name: "acme/shop".to_owned(),
             release: ReleaseContent { release: release.to_owned(), number: 1, apps: Vec::new() },
+            alone: false,
             secrets: Vec::new(),
             known: Vec::new(),
             bake: None,

@@ -3,7 +3,7 @@
 use super::keeper::Keeper;
 use crate::{
     coordinator::ReleasedApp,
-    proxy::{ProxyError, Route},
+    proxy::{ProxyError, Route, site::is_same},
     targets::docker::Instance,
 };
 
@@ -16,17 +16,17 @@ impl Keeper {
             if self.stop.is_cancelled() {
                 return;
             }
-            let Some(route) = self.route(app, instances) else { continue };
             let id = self.target.names().route(&app.app);
             let led = async {
                 let standing = proxy.route(&id).await?;
+                let Some(route) = self.route(app, instances, standing.as_ref()) else { return Ok::<_, ProxyError>(()) };
                 if standing.as_ref() == Some(&route) {
-                    return Ok::<_, ProxyError>(());
+                    return Ok(());
                 }
                 if standing.is_none() {
                     let claims = proxy.claims().await?;
                     let names = self.target.names();
-                    let holds = |host: &String| route.hosts.iter().any(|own| own.eq_ignore_ascii_case(host));
+                    let holds = |host: &String| route.hosts.iter().any(|own| is_same(own, host));
                     let foreign = claims.iter().find(|it| !names.owns_route(&it.id) && it.hosts.iter().any(holds));
                     if let Some(claim) = foreign {
                         tracing::warn!(app = %route.owner, other = %claim.owner, "its domain is served by another app");
@@ -43,18 +43,28 @@ impl Keeper {
         }
     }
 
-    /// The route of an app as it should be; none where there should be none, or nobody can be led to.
-    fn route(&self, app: &ReleasedApp, instances: &[Instance]) -> Option<Route> {
+    /// The route of an app as it should be, given how it stands; none where there should be none, or nobody can be led to.
+    fn route(&self, app: &ReleasedApp, instances: &[Instance], standing: Option<&Route>) -> Option<Route> {
         let domain = app.run.domain.as_ref().filter(|_| app.run.replicas > 0)?;
         // What another release may have left beside this one takes no traffic.
         let is_own =
             |it: &&Instance| it.app == app.app && it.release == self.wanted.release.release && it.upstream.is_some();
         let own: Vec<&Instance> = instances.iter().filter(is_own).collect();
-        let well: Vec<&Instance> = own.iter().copied().filter(|it| self.is_well(&it.app, it.replica)).collect();
-        let chosen = if well.is_empty() { own } else { well };
-        let upstreams: Vec<String> = chosen.into_iter().filter_map(|it| it.upstream.clone()).collect();
+        let well = |it: &&Instance| self.is_in_place(it) && self.is_well(&it.app, it.replica);
+        // Who was asked to make room and cannot be done without has served, and who was just started has not.
+        let serves = |it: &&Instance| !self.is_in_place(it) || !self.is_starting(&it.app, it.replica);
+        let chosen = upstreams(&own, well).or_else(|| upstreams(&own, serves)).or_else(|| upstreams(&own, |_| true))?;
+        let known = standing.into_iter().flat_map(|route| route.all_upstreams().chain(&route.draining));
+        let still_open = |it: &&String| own.iter().any(|own| own.upstream.as_ref() == Some(it)) && !chosen.contains(it);
+        let draining = known.filter(still_open).cloned().collect();
         let (place, repository) = (&self.wanted.environment_name, &self.wanted.repository_name);
         let owner = format!("{} in {place} of {repository}", app.app);
-        (!upstreams.is_empty()).then(|| Route { owner, hosts: vec![domain.clone()], upstreams, ..Route::default() })
+        Some(Route { owner, hosts: vec![domain.clone()], upstreams: chosen, draining, canary: None })
     }
+}
+
+/// Where those take connections of whom this holds; none where it holds of nobody.
+fn upstreams(own: &[&Instance], holds: impl Fn(&&Instance) -> bool) -> Option<Vec<String>> {
+    let chosen: Vec<String> = own.iter().filter(|it| holds(it)).filter_map(|it| it.upstream.clone()).collect();
+    (!chosen.is_empty()).then_some(chosen)
 }

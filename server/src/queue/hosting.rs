@@ -1,5 +1,6 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
+use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{
     Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
@@ -54,6 +55,7 @@ async fn describe(
     let now = server.store.clock().now();
     let left = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
     let bake = left.and_then(|left| u64::try_from(left).ok());
+    let alone = matches!(live.strategy.0, Strategy::Recreate);
     let bake = bake.map(|left_ms| Bake { left_ms, strategy: live.strategy.0 });
     let known = store::standing::find(conn, &hosted.id).await?.map(|standing| standing.replicas.0);
     Ok(Some(HostedEnvironment {
@@ -61,6 +63,7 @@ async fn describe(
         environment_name: hosted.name,
         repository_name: hosted.repository_name,
         release,
+        alone,
         secrets,
         known: known.unwrap_or_default(),
         bake,

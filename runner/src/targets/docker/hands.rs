@@ -21,6 +21,19 @@ impl DockerTarget {
         }
     }
 
+    /// Gives a replica's container another name, under which it goes on until nobody needs it any more: its own is free for
+    /// the one that takes its place.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn relieve(&self, instance: &Instance) -> Result<(), TargetError> {
+        let id: String = instance.id.chars().take(12).collect();
+        let aside = format!("{}-leaving-{id}", instance.name);
+        let options = RenameContainerOptionsBuilder::default().name(&aside).build();
+        let renamed = self.engine.rename_container(&instance.id, options).await;
+        self.settled(renamed, "rename", &instance.name)
+    }
+
     /// Gives a container that is not Slipway's another name, and takes it out of the environment's network, so that
     /// nobody takes it for the app. It is neither stopped nor removed: it is somebody else's.
     ///

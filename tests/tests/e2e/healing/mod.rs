@@ -4,6 +4,7 @@ mod anew;
 mod away;
 mod loops;
 mod place;
+mod sick;
 
 use slipway_tests::{engine::docker, house::LONG, load::Load, wait::until};
 
