@@ -8,7 +8,7 @@ mod release;
 mod steps;
 
 pub(crate) use apps::{APP, PUSH};
-pub(crate) use environments::{APPROVALS, BLUE_GREEN, ENVIRONMENT, FROM, ROLLING, SCHEDULE, STRATEGY, WINDOW};
+pub(crate) use environments::{APPROVALS, BAKE, BLUE_GREEN, ENVIRONMENT, FROM, ROLLING, SCHEDULE, STRATEGY, WINDOW};
 pub(crate) use release::{COMMANDS, HEALTH, PLACEMENT, RELEASE, RESERVE, RESOURCES};
 pub(crate) use steps::{READY, SERVICE, STEP, WHEN};
 
@@ -164,7 +164,7 @@ pub(crate) static DEFAULTS: Map = Map {
 };
 
 /// Every map of the language, in the order of the reference.
-pub(crate) static MAPS: [&Map; 22] = [
+pub(crate) static MAPS: [&Map; 23] = [
     &FILE,
     &DEFAULTS,
     &APP,
@@ -181,6 +181,7 @@ pub(crate) static MAPS: [&Map; 22] = [
     &COMMANDS,
     &ENVIRONMENT,
     &FROM,
+    &BAKE,
     &APPROVALS,
     &STRATEGY,
     &ROLLING,

@@ -19,6 +19,9 @@ pub struct Environment {
     /// How long a release must have been live in the source before it may enter, in milliseconds.
     #[serde(default)]
     pub bake_ms: u64,
+    /// What its containers may use there meanwhile.
+    #[serde(default)]
+    pub bake_limits: UsageLimits,
     /// Who must agree first.
     #[serde(default)]
     pub approvals: Approvals,
@@ -46,6 +49,7 @@ impl Environment {
             apps: Vec::new(),
             auto: false,
             bake_ms: 0,
+            bake_limits: UsageLimits::default(),
             approvals: Approvals::default(),
             strategy: Strategy::default(),
             window: None,
@@ -100,8 +104,9 @@ pub enum Strategy {
         steps: Vec<Share>,
         /// How long each step is watched, in milliseconds.
         bake_ms: u64,
-        /// The most CPU that a container may use, in percent of its limit.
-        max_cpu: Option<f64>,
+        /// What a container may use.
+        #[serde(flatten)]
+        usage: UsageLimits,
         /// The largest share of answers 5xx, in percent.
         max_errors: Option<f64>,
         /// The longest that the slowest twentieth of the requests may take, in milliseconds.
@@ -112,6 +117,49 @@ pub enum Strategy {
 impl Default for Strategy {
     fn default() -> Self {
         Strategy::Rolling(Pace::default())
+    }
+}
+
+impl Strategy {
+    /// What containers may use that go live by it.
+    #[must_use]
+    pub fn usage(&self) -> UsageLimits {
+        match self {
+            Strategy::Canary { usage, .. } => *usage,
+            Strategy::Rolling(_) | Strategy::BlueGreen { .. } | Strategy::Recreate => UsageLimits::default(),
+        }
+    }
+}
+
+/// What a container that is judged may use at most, on average over a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UsageLimits {
+    /// CPU, in percent of the container's limit, or of its machine.
+    pub max_cpu: Option<f64>,
+    /// Memory, the same way.
+    pub max_memory: Option<f64>,
+}
+
+impl UsageLimits {
+    /// The keys of captain.yml that set one.
+    #[must_use]
+    pub fn named(&self) -> Vec<&'static str> {
+        let set = [("max_cpu", self.max_cpu), ("max_memory", self.max_memory)];
+        set.into_iter().filter(|(_, limit)| limit.is_some()).map(|(key, _)| key).collect()
+    }
+
+    /// Both at once: of each the lower limit.
+    #[must_use]
+    pub fn and(self, other: UsageLimits) -> UsageLimits {
+        let lower = |one: Option<f64>, other: Option<f64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        UsageLimits {
+            max_cpu: lower(self.max_cpu, other.max_cpu),
+            max_memory: lower(self.max_memory, other.max_memory),
+        }
     }
 }
 

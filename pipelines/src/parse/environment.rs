@@ -2,7 +2,7 @@
 
 use super::{
     fields::{boolean, field, fields, is_host_label, map, or_report, shown, text, word, wrong_kind},
-    promotion, quantities, release, target,
+    promotion, release, target,
 };
 use crate::{
     config::{App, Environment, Source, TargetKind},
@@ -37,6 +37,7 @@ fn all(node: &Node, apps: &[App], names: &[&str], report: &mut Report<'_>) -> Ve
         }
     }
     check_sources(&environments, &places, entries, report);
+    target::check_bakes(&environments, &places, report);
     environments
 }
 
@@ -55,7 +56,9 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
         let node = &field.value;
         match field.key.as_str() {
             "auto" => environment.auto = boolean(node, report).unwrap_or_default(),
-            "bake" => environment.bake_ms = bake(node, report).unwrap_or_default(),
+            "bake" => {
+                (environment.bake_ms, environment.bake_limits) = promotion::bake(node, report).unwrap_or_default();
+            }
             "approvals" => environment.approvals = promotion::approvals(node, report).unwrap_or_default(),
             "strategy" => environment.strategy = promotion::strategy(node, report).unwrap_or_default(),
             "window" => environment.window = promotion::window(node, report),
@@ -73,11 +76,6 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
     };
     environment.from = source(&from.value, report)?;
     Some((environment, from.value.place))
-}
-
-fn bake(node: &Node, report: &mut Report<'_>) -> Option<u64> {
-    let written = text(node, "a duration such as 5m", report)?;
-    or_report(quantities::long_duration(written), node.place, report)
 }
 
 fn path(node: &Node, report: &mut Report<'_>) -> Option<String> {

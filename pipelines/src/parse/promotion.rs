@@ -2,10 +2,10 @@
 
 use super::{
     fields::{boolean, field, fields, number, one_of, or_report, positive_duration, shown, text, texts, wrong_kind},
-    timezones,
+    quantities, timezones,
 };
 use crate::{
-    config::{Approvals, Pace, Quota, Share, Strategy, Window},
+    config::{Approvals, Pace, Quota, Share, Strategy, UsageLimits, Window},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
     reference,
@@ -40,6 +40,34 @@ pub(super) fn approvals(node: &Node, report: &mut Report<'_>) -> Option<Approval
         let author = field(&fields, "author").and_then(|field| boolean(&field.value, report));
         Some(Approvals { count: number(&count.value, 0..=MAX_APPROVALS, report)?, author: author.unwrap_or_default() })
     })
+}
+
+/// Reads `bake`: how long in milliseconds, and within which limits; a duration, or a map.
+pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, UsageLimits)> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some((long_duration(node, report)?, UsageLimits::default()));
+    }
+    report.within(reference::BAKE.anchor, |report| {
+        let (mut time, mut limits) = (None, UsageLimits::default());
+        for field in fields(node, &reference::BAKE, report)? {
+            match field.key.as_str() {
+                "time" => time = Some(&field.value),
+                "max_cpu" => limits.max_cpu = percent(&field.value, report),
+                _ => limits.max_memory = percent(&field.value, report),
+            }
+        }
+        let Some(time) = time else {
+            let problem = Problem::new("\"bake\" does not say how long");
+            report.add(node.place, problem.expected("a duration such as 5m, or {time: 5m, max_cpu: 90%}"));
+            return None;
+        };
+        Some((long_duration(time, report)?, limits))
+    })
+}
+
+fn long_duration(node: &Node, report: &mut Report<'_>) -> Option<u64> {
+    let written = text(node, "a duration such as 5m", report)?;
+    or_report(quantities::long_duration(written), node.place, report)
 }
 
 /// Reads `strategy`: a name, or the map of a canary.
@@ -116,7 +144,7 @@ fn canary() -> Strategy {
     Strategy::Canary {
         steps: DEFAULT_SHARES.to_vec(),
         bake_ms: DEFAULT_BAKE_MS,
-        max_cpu: None,
+        usage: UsageLimits::default(),
         max_errors: None,
         max_latency_ms: None,
     }
@@ -129,13 +157,14 @@ fn read_canary(node: &Node, fields: &[&Entry], report: &mut Report<'_>) -> Optio
         return None;
     }
     let mut strategy = canary();
-    let Strategy::Canary { steps, bake_ms, max_cpu, max_errors, max_latency_ms } = &mut strategy else { return None };
+    let Strategy::Canary { steps, bake_ms, usage, max_errors, max_latency_ms } = &mut strategy else { return None };
     for field in fields {
         let node = &field.value;
         match field.key.as_str() {
             "canary" => *steps = shares(node, report),
             "bake" => *bake_ms = positive_duration(node, report).unwrap_or_default(),
-            "max_cpu" => *max_cpu = percent(node, report),
+            "max_cpu" => usage.max_cpu = percent(node, report),
+            "max_memory" => usage.max_memory = percent(node, report),
             "max_errors" => *max_errors = percent(node, report),
             _ => *max_latency_ms = positive_duration(node, report),
         }

@@ -30,7 +30,7 @@ pub(crate) static ENVIRONMENT: Map = Map {
         },
         Key {
             name: "bake",
-            shape: Shape::Duration,
+            shape: Shape::Either(&[Shape::Duration, Shape::Map(&BAKE)]),
             default: "none",
             what: "How long a release must have been live in the source before it may enter, at most 30d.",
             source: Source::Slipway,
@@ -87,6 +87,35 @@ pub(crate) static FROM: Map = Map {
         what: "The branch whose successful builds are released.",
         source: Source::Slipway,
     }],
+};
+
+/// `bake` of an environment, as a map.
+pub(crate) static BAKE: Map = Map {
+    of: "\"bake\"",
+    anchor: "bake",
+    keys: &[
+        Key {
+            name: "time",
+            shape: Shape::Duration,
+            default: "required",
+            what: "How long, at most 30d.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_cpu",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The most CPU that a container may use, of its limit.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_memory",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The most memory that a container may use, of its limit.",
+            source: Source::Slipway,
+        },
+    ],
 };
 
 /// `approvals` of an environment, as a map.
@@ -149,6 +178,13 @@ pub(crate) static STRATEGY: Map = Map {
             shape: Shape::Percent,
             default: "not judged",
             what: "The most CPU that a container may use, of its limit.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_memory",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The most memory that a container may use, of its limit.",
             source: Source::Slipway,
         },
         Key {

@@ -1,7 +1,7 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::config::Strategy;
+use slipway_pipelines::config::UsageLimits;
 
 use super::{RegistryCredential, ReleaseContent, SecretValue};
 
@@ -57,8 +57,9 @@ pub struct HostedEnvironment {
 pub struct Bake {
     /// How much longer, in milliseconds.
     pub left_ms: u64,
-    /// The strategy that it went live by, whose limits still hold.
-    pub strategy: Strategy,
+    /// What its containers may use meanwhile.
+    #[serde(default)]
+    pub limits: UsageLimits,
 }
 
 /// How the replicas of an environment stand.

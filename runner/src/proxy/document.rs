@@ -234,6 +234,10 @@ fn balance(upstreams: &[String], clients: Clients) -> Value {
             "retry_match": [{"method": SAFE_METHODS}],
         },
     });
+    if clients == Clients::Direct {
+        // A lane marks what no container has answered, too.
+        handler["headers"] = json!({"response": {"delete": [OWN_ANSWER]}});
+    }
     if clients == Clients::BehindEdge {
         // Caddy drops what a peer without an address tells of its clients. The edge has checked these, and it is the only
         // one that reaches the socket.

@@ -21,6 +21,8 @@ pub(super) enum Ailment {
     Foreign,
     /// It was taken out of the environment's network.
     Detached,
+    /// It is in the environment's network, but not under its app's name: somebody took it out and put it back.
+    Nameless,
     /// The engine waits before it starts it once more.
     Restarting,
     /// Swarm does not run it at the moment, for this reason.
@@ -42,6 +44,8 @@ pub(super) enum Remedy {
     MoveAside,
     /// Connecting it again.
     Attach,
+    /// Taking it out of the network, and connecting it again under its name.
+    Reattach,
     /// Nothing: the engine is at it.
     Wait,
 }
@@ -70,8 +74,14 @@ pub(super) fn diagnose(found: Option<Found<'_>>, image: &str) -> Option<Ailment>
         InstanceState::Coming => Some(Ailment::Restarting),
         InstanceState::Running if !instance.attached => Some(Ailment::Detached),
         InstanceState::Running if instance.address.is_none() => Some(Ailment::Restarting),
+        InstanceState::Running if has_lost_its_name(instance) => Some(Ailment::Nameless),
         InstanceState::Running => None,
     }
+}
+
+/// Whether the engine says that the container is not found by its app's name.
+fn has_lost_its_name(instance: &Instance) -> bool {
+    instance.aliases.as_ref().is_some_and(|aliases| !aliases.contains(&instance.app))
 }
 
 impl Ailment {
@@ -83,6 +93,7 @@ impl Ailment {
             Ailment::Unhealthy(_) => Remedy::Relieve,
             Ailment::Foreign => Remedy::MoveAside,
             Ailment::Detached => Remedy::Attach,
+            Ailment::Nameless => Remedy::Reattach,
             Ailment::Restarting | Ailment::Waits(_) => Remedy::Wait,
         }
     }
@@ -99,6 +110,7 @@ impl Ailment {
             Ailment::Stopped => "started it again",
             Ailment::Paused => "let it go on",
             Ailment::Detached => "connected it again",
+            Ailment::Nameless => "connected it under its app's name again",
             Ailment::Foreign => "gave that one another name, and made its own",
             Ailment::Restarting | Ailment::Waits(_) => "the engine starts it again",
             Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => "replaced it",
@@ -117,6 +129,7 @@ impl std::fmt::Display for Ailment {
             Ailment::OtherLabels => "its container carried other labels than it should",
             Ailment::Foreign => "a container that is not Slipway's had its name",
             Ailment::Detached => "its container was taken out of the environment's network",
+            Ailment::Nameless => "its container was not found by its app's name any more",
             Ailment::Restarting => "its container ends again and again",
             Ailment::Waits(reason) => return write!(f, "Swarm does not run it: {reason}"),
             Ailment::Unhealthy(reason) => return write!(f, "it was not healthy: {reason}"),
@@ -151,6 +164,12 @@ mod tests {
             it.attached = false;
         });
         assert_eq!(detached, Some(Ailment::Detached));
+        let with_names = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            seen(InstanceState::Running, |it| it.aliases = Some(names.clone()))
+        };
+        assert_eq!(with_names(&["web", "0123456789ab"]), None);
+        assert_eq!(with_names(&["0123456789ab"]), Some(Ailment::Nameless));
     }
 
     #[test]

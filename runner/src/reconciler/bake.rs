@@ -1,4 +1,4 @@
-//! Judging what is live while it bakes, by what the canaries of its strategy are judged by: exits, health and CPU.
+//! Judging what is live while it bakes, by what the canaries of its strategy are judged by: exits, health, CPU and memory.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -33,7 +33,7 @@ impl Baking {
         Baking {
             since: Instant::now(),
             time: Duration::from_millis(bake.left_ms),
-            limits: Limits::of(&bake.strategy),
+            limits: Limits::of_usage(bake.limits),
             patients: BTreeMap::new(),
         }
     }

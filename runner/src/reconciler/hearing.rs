@@ -12,7 +12,8 @@ use super::{Heard, Reconciler};
 use crate::{engine::Engine, targets::docker::ENVIRONMENT};
 
 /// What may need a look.
-const ACTIONS: [&str; 8] = ["die", "destroy", "pause", "unpause", "rename", "health_status", "start", "disconnect"];
+const ACTIONS: [&str; 9] =
+    ["die", "destroy", "pause", "unpause", "rename", "health_status", "start", "connect", "disconnect"];
 /// How soon an engine that ended is listened to again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -37,7 +38,10 @@ impl Reconciler {
         let attributes = event.actor.and_then(|actor| actor.attributes).unwrap_or_default();
         let name = || attributes.get("name").cloned().unwrap_or_default();
         match (event.typ, attributes.get(ENVIRONMENT)) {
-            (Some(EventMessageTypeEnum::NETWORK), _) => self.tell_of_network(&name()),
+            (Some(EventMessageTypeEnum::NETWORK), _) => {
+                let container = attributes.get("container").cloned().unwrap_or_default();
+                self.tell_of_network(&name(), &container);
+            }
             (_, Some(environment)) if event.action.as_deref() == Some("die") => {
                 self.tell(environment, Heard::Ended(name()));
             }

@@ -1,6 +1,10 @@
 //! Looking after one environment.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream};
 use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
@@ -27,6 +31,8 @@ use crate::{
 /// The shortest and the longest between two looks.
 const BRISK: Duration = Duration::from_millis(250);
 const SLOW: Duration = Duration::from_secs(10);
+/// How often it is looked whether everybody has its name in the network, of which the engine's list tells nothing.
+const NAMES_EVERY: Duration = Duration::from_secs(60);
 /// How many replicas are probed, or put right, at once.
 const AT_ONCE: usize = 16;
 /// How soon a report that was not taken is sent again.
@@ -46,6 +52,9 @@ pub(super) struct Keeper {
     prober: Prober,
     lease: Lease,
     cares: BTreeMap<Which, Care>,
+    /// The ids of containers that were connected anew, as far as was heard.
+    connected: BTreeSet<String>,
+    names_due: Instant,
     told: Vec<ReplicaReport>,
     tell_after: Instant,
     /// While what is live bakes, and nothing was found wanting.
@@ -83,9 +92,22 @@ impl Keeper {
         let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
         let (told, tell_after) = (wanted.known.clone(), Instant::now());
         let baking = wanted.bake.as_ref().map(Baking::begin);
-        let (wanted, cares, leaving) = (Arc::new(wanted), BTreeMap::new(), Leaving::default());
-        let breach = None;
-        Some(Keeper { wanted, target, means, stop, prober, lease, cares, told, tell_after, baking, breach, leaving })
+        Some(Keeper {
+            wanted: Arc::new(wanted),
+            target,
+            means,
+            stop,
+            prober,
+            lease,
+            cares: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            names_due: tell_after,
+            told,
+            tell_after,
+            baking,
+            breach: None,
+            leaving: Leaving::default(),
+        })
     }
 
     /// Looks after the environment until it is told to stop: never in the middle of a change.
@@ -108,6 +130,9 @@ impl Keeper {
     }
 
     fn hear(&mut self, heard: &Heard) {
+        if let Heard::Connected(container) = heard {
+            self.connected.insert(container.clone());
+        }
         let wanted = self.wanted.clone();
         for replica in replicas(&wanted) {
             if *heard == Heard::Ended(self.target.replica_name(replica)) {
@@ -179,12 +204,16 @@ impl Keeper {
     async fn diagnose(&mut self, instances: &[Instance]) -> Result<BTreeMap<Which, Case>, TargetError> {
         let wanted = self.wanted.clone();
         let mut cases = BTreeMap::new();
+        // On a Swarm the service has the name.
+        let names_are_due = matches!(self.target, Target::Docker(_)) && Instant::now() >= self.names_due;
         for replica in replicas(&wanted) {
             let name = self.target.replica_name(replica);
             let image = pinned(&replica.app.image, &replica.app.digest);
+            let is_named = |listed: &Instance| !names_are_due && !self.connected.contains(&listed.id);
             let found = match instances.iter().find(|instance| instance.name == name) {
-                Some(listed) if listed.image == image => Some(listed.clone()),
-                // The engine's list may have another word for the image, and has nothing of what lacks the labels.
+                Some(listed) if listed.image == image && is_named(listed) => Some(listed.clone()),
+                // The engine's list may have another word for the image, and has nothing of names and of what lacks the
+                // labels.
                 _ => self.target.find(&name).await?,
             };
             let seen = found.as_ref().map(|instance| Found {
@@ -197,6 +226,12 @@ impl Keeper {
                 cases.insert(which(replica), (ailment, found));
             }
         }
+        if names_are_due {
+            self.names_due = Instant::now() + NAMES_EVERY;
+        }
+        // One that was found without its name, and may not be treated yet, stays ill until it is.
+        let nameless = cases.values().filter(|(ailment, _)| *ailment == Ailment::Nameless);
+        self.connected = nameless.filter_map(|(_, found)| Some(found.as_ref()?.id.clone())).collect();
         Ok(cases)
     }
 
@@ -351,6 +386,10 @@ impl Keeper {
         match (ailment.remedy(), found) {
             (Remedy::Wait, _) => return Ok(false),
             (Remedy::Attach, _) => docker.attach(&name, app).await?,
+            (Remedy::Reattach, _) => {
+                docker.detach(&name).await?;
+                docker.attach(&name, app).await?;
+            }
             (Remedy::Relieve, Some(sick)) if self.may_stand_beside(docker, sick, instances) => {
                 docker.relieve(sick).await?;
                 docker.ensure_running(replica).await?;

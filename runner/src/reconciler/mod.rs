@@ -108,6 +108,8 @@ impl Keeping {
 enum Heard {
     /// The container of this name ended.
     Ended(String),
+    /// The container of this id was taken out of a network, or put into it.
+    Connected(String),
     /// Something else changed.
     Changed,
 }
@@ -260,12 +262,12 @@ impl Reconciler {
         }
     }
 
-    /// Tells whoever keeps the environment with this network.
-    fn tell_of_network(&self, network: &str) {
+    /// Tells whoever keeps the environment with this network that a container was taken out of it, or put into it.
+    fn tell_of_network(&self, network: &str, container: &str) {
         for keeping in self.state().keepers.values() {
             let names = EnvironmentNames::new(&keeping.wanted.environment, &keeping.wanted.environment_name);
             if names.network() == network {
-                let _ = keeping.heard.send(Heard::Changed);
+                let _ = keeping.heard.send(Heard::Connected(container.to_owned()));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use slipway_pipelines::config::Strategy;
+use slipway_pipelines::config::{Strategy, UsageLimits};
 use tokio::time::Instant;
 
 use crate::{proxy::Traffic, targets::docker::Vitals};
@@ -11,14 +11,14 @@ use crate::{proxy::Traffic, targets::docker::Vitals};
 const ENOUGH_REQUESTS: u64 = 20;
 /// Without a limit of its own, how many percentage points more answers of 5xx than the stable version's are too many.
 const MORE_ERRORS_THAN_STABLE: f64 = 5.0;
-/// Over how long the use of CPU is averaged: starting up is not what a container does all day.
-const CPU_WINDOW: Duration = Duration::from_secs(10);
+/// Over how long the use of CPU and memory is averaged: starting up is not what a container does all day.
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// What captain.yml allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Limits {
-    /// The most CPU that a container may use, in percent of its limit.
-    pub(super) max_cpu: Option<f64>,
+    /// What a container may use.
+    pub(super) usage: UsageLimits,
     /// The largest share of answers 5xx, in percent.
     pub(super) max_errors: Option<f64>,
     /// The longest that the slowest twentieth of the requests may take, in milliseconds.
@@ -29,11 +29,14 @@ impl Limits {
     /// Those of a strategy; none where it has none.
     pub(crate) fn of(strategy: &Strategy) -> Self {
         match *strategy {
-            Strategy::Canary { max_cpu, max_errors, max_latency_ms, .. } => {
-                Limits { max_cpu, max_errors, max_latency_ms }
-            }
-            _ => Limits { max_cpu: None, max_errors: None, max_latency_ms: None },
+            Strategy::Canary { usage, max_errors, max_latency_ms, .. } => Limits { usage, max_errors, max_latency_ms },
+            _ => Limits::of_usage(UsageLimits::default()),
         }
+    }
+
+    /// Those of what containers use alone.
+    pub(crate) fn of_usage(usage: UsageLimits) -> Self {
+        Limits { usage, max_errors: None, max_latency_ms: None }
     }
 
     /// What is wrong with the traffic that was counted. While the watching goes on, few answers say nothing yet.
@@ -67,11 +70,26 @@ impl Limits {
     }
 }
 
+/// What a container had used at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    cpu_ns: u64,
+    memory: u64,
+}
+
+/// What a container used on average, in percent of what it may.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Usage {
+    cpu: f64,
+    memory: f64,
+}
+
 /// What was seen of one container, and what that makes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Patient {
-    /// CPU time at some moments, the oldest first.
-    cpu: VecDeque<(Instant, u64)>,
+    /// What it had used at some moments, the oldest first.
+    samples: VecDeque<Sample>,
     /// How many health checks in a row it failed.
     sick: u32,
 }
@@ -89,9 +107,13 @@ impl Patient {
         if !vitals.runs {
             return Some(format!("ended with exit code {}", vitals.exit_code));
         }
-        let used = self.cpu_percent(vitals, Instant::now(), CPU_WINDOW.min(bake / 2))?;
-        let limit = limits.max_cpu?;
-        (used > limit).then(|| format!("used {used:.0} % of its CPU (allowed {limit} %)"))
+        let used = self.usage(vitals, Instant::now(), WINDOW.min(bake / 2))?;
+        let UsageLimits { max_cpu, max_memory } = limits.usage;
+        let judged = [("CPU", used.cpu, max_cpu), ("memory", used.memory, max_memory)];
+        judged.into_iter().find_map(|(what, used, limit)| {
+            let limit = limit.filter(|limit| used > *limit)?;
+            Some(format!("used {used:.0} % of its {what} (allowed {limit} %)"))
+        })
     }
 
     /// What is wrong with the container's health, by the outcome of one more check.
@@ -103,20 +125,25 @@ impl Patient {
         healthy.err().filter(|_| self.sick >= retries.max(1)).map(|met| format!("is sick: {met}"))
     }
 
-    /// The average over the window, in percent of what the container may use; none until that time has passed.
+    /// The averages over the window; none until that time has passed.
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-    fn cpu_percent(&mut self, vitals: &Vitals, now: Instant, window: Duration) -> Option<f64> {
-        self.cpu.push_back((now, vitals.cpu_ns));
-        while self.cpu.get(1).is_some_and(|(at, _)| now - *at >= window) {
-            self.cpu.pop_front();
+    fn usage(&mut self, vitals: &Vitals, now: Instant, window: Duration) -> Option<Usage> {
+        self.samples.push_back(Sample { at: now, cpu_ns: vitals.cpu_ns, memory: vitals.memory });
+        while self.samples.get(1).is_some_and(|sample| now - sample.at >= window) {
+            self.samples.pop_front();
         }
-        let (since, before) = *self.cpu.front()?;
-        let passed = now - since;
+        let since = self.samples.front()?;
+        let passed = now - since.at;
         if passed.is_zero() || passed < window {
             return None;
         }
-        let used = vitals.cpu_ns.saturating_sub(before) as f64 / 1e9;
-        Some(used * 100.0 / (passed.as_secs_f64() * vitals.cpus))
+        let cpu = vitals.cpu_ns.saturating_sub(since.cpu_ns) as f64 / 1e9;
+        let memory = self.samples.iter().map(|sample| sample.memory as f64).sum::<f64>() / self.samples.len() as f64;
+        Some(Usage {
+            cpu: cpu * 100.0 / (passed.as_secs_f64() * vitals.cpus),
+            // An engine that names no limit tells nothing to judge by.
+            memory: if vitals.memory_limit == 0 { 0.0 } else { memory * 100.0 / vitals.memory_limit as f64 },
+        })
     }
 }
 
@@ -134,10 +161,11 @@ pub(super) fn summary(traffic: &Traffic) -> String {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Duration, Instant, Limits, Patient, Traffic, Vitals};
+    use super::{Duration, Instant, Limits, Patient, Traffic, Usage, UsageLimits, Vitals};
     use crate::proxy::Lane;
 
-    const NONE: Limits = Limits { max_cpu: None, max_errors: None, max_latency_ms: None };
+    const NONE: Limits =
+        Limits { usage: UsageLimits { max_cpu: None, max_memory: None }, max_errors: None, max_latency_ms: None };
 
     fn lane(requests: u64, errors: u64, slow: u64) -> Lane {
         Lane { requests, errors, within: vec![(0.1, requests - slow), (1.0, requests), (f64::INFINITY, requests)] }
@@ -200,16 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn cpu_is_averaged_over_a_window() {
+    fn what_is_used_is_averaged_over_a_window() {
         let (mut patient, start, second) = (Patient::default(), Instant::now(), Duration::from_secs(1));
-        let mut at = |seconds: u32, used_ms: u64| {
-            patient.cpu_percent(&vitals(used_ms * 1_000_000), start + second * seconds, second * 2)
+        let mut at = |seconds: u32, used_ms: u64, memory: u64| {
+            let vitals = Vitals { memory, memory_limit: 200, ..vitals(used_ms * 1_000_000) };
+            patient.usage(&vitals, start + second * seconds, second * 2)
         };
-        assert_eq!(at(0, 0), None);
-        assert_eq!(at(1, 500), None, "the window is not full");
-        assert_eq!(at(2, 500), Some(50.0), "half of a second in two, of half a CPU");
-        assert_eq!(at(3, 1_000), Some(50.0));
-        assert_eq!(at(4, 1_500), Some(100.0));
+        assert_eq!(at(0, 0, 0), None);
+        assert_eq!(at(1, 500, 0), None, "the window is not full");
+        assert_eq!(at(2, 500, 60), Some(Usage { cpu: 50.0, memory: 10.0 }), "half of a second in two, of half a CPU");
+        assert_eq!(at(3, 1_000, 60), Some(Usage { cpu: 50.0, memory: 20.0 }));
+        assert_eq!(at(4, 1_500, 180), Some(Usage { cpu: 100.0, memory: 50.0 }));
     }
 
     #[test]

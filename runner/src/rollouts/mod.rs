@@ -266,6 +266,11 @@ impl<'a> Rollout<'a> {
         if self.ctx.reporter.lease().lost().is_cancelled() { Setback::Abandoned } else { Setback::Cancelled }
     }
 
+    /// The beginning of a line of a log that is of several apps.
+    fn whose(&self, app: &str) -> String {
+        if self.work.release.apps.len() > 1 { format!("{app}: ") } else { String::new() }
+    }
+
     fn previous_app(&self, name: &str) -> Option<&ReleasedApp> {
         self.work.previous.as_ref().and_then(|previous| previous.apps.iter().find(|app| app.app == name))
     }

@@ -46,7 +46,8 @@ impl Rollout<'_> {
     pub(super) async fn bring_up(&self, replica: Replica<'_>, log: &StepLog) -> Result<Instance, Setback> {
         let (app, number) = (&replica.app.app, replica.number);
         let failed = |reason: String| Setback::of(app, format!("replica {number} {reason}"));
-        log.say(format!("starting replica {number} of {}", replica.app.run.replicas)).await;
+        let whose = self.whose(app);
+        log.say(format!("{whose}starting replica {number} of {}", replica.app.run.replicas)).await;
         self.go_on()?;
         let started = self.target.ensure_running(replica).await;
         let started = started.map_err(|error| failed(format!("could not be started: {error}")))?;
@@ -54,11 +55,11 @@ impl Rollout<'_> {
         match self.unless_stopped(waiting).await? {
             Ok(ready) => {
                 self.target.keep_running(&ready.name).await?;
-                log.say(format!("replica {number} is healthy")).await;
+                log.say(format!("{whose}replica {number} is healthy")).await;
                 Ok(ready)
             }
             Err(unhealthy) => {
-                self.show_last_lines(&started.name, &unhealthy, log).await;
+                self.show_last_lines(&started.name, &unhealthy, &format!("{whose}replica {number}"), log).await;
                 Err(failed(unhealthy.to_string()))
             }
         }
@@ -101,12 +102,12 @@ impl Rollout<'_> {
         self.stop_all(&leaving, limit).await
     }
 
-    async fn show_last_lines(&self, name: &str, unhealthy: &Unhealthy, log: &StepLog) {
+    async fn show_last_lines(&self, name: &str, unhealthy: &Unhealthy, who: &str, log: &StepLog) {
         let lines = self.target.last_lines(name, LAST_LINES).await;
         log.say(match (lines.is_empty(), unhealthy) {
-            (true, _) => "it wrote nothing".to_owned(),
-            (false, Unhealthy::Exited(_)) => "the last that it wrote:".to_owned(),
-            (false, _) => "the last that it has written:".to_owned(),
+            (true, _) => format!("{who} wrote nothing"),
+            (false, Unhealthy::Exited(_)) => format!("the last that {who} wrote:"),
+            (false, _) => format!("the last that {who} has written:"),
         })
         .await;
         for (stream, line) in lines {

@@ -1,7 +1,5 @@
 //! What is different where the environment is on a Swarm: what it cannot do yet, and who chooses which old tasks end.
 
-use slipway_pipelines::config::Strategy;
-
 use super::{Rollout, Setback, of_app, turnover::Turnover};
 use crate::{
     coordinator::ReleasedApp,
@@ -35,9 +33,10 @@ impl Rollout<'_> {
                 return Err(Setback::of(&app.app, format!("{what}; see `target` in docs/captain-yml.md")));
             }
         }
-        if matches!(self.work.strategy, Strategy::Canary { max_cpu: Some(_), .. }) {
-            let reason = "a Swarm does not tell what other nodes' containers use: take `max_cpu` out of the strategy";
-            return Err(Setback::Failed(reason.to_owned()));
+        if let Some(key) = self.work.strategy.usage().named().first() {
+            let reason =
+                format!("a Swarm does not tell what other nodes' containers use: take `{key}` out of the strategy");
+            return Err(Setback::Failed(reason));
         }
         Ok(swarm.check_manager().await?)
     }

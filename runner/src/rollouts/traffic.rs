@@ -49,7 +49,7 @@ impl Rollout<'_> {
         if standing.as_ref() == Some(&wanted) {
             return Ok(());
         }
-        log.say(in_words(&wanted)).await;
+        log.say(format!("{}{}", self.whose(app), in_words(&wanted))).await;
         Ok(())
     }
 

@@ -72,7 +72,8 @@ struct Kind {
 /// What it is told.
 #[derive(Debug, Args)]
 struct Rule {
-    /// Of what: build-failed, build-succeeded, release-held, release-live, release-failed, app-unwell, app-well;
+    /// Of what: build-failed, build-succeeded, release-held, release-live, release-failed, release-breached,
+    /// app-unwell, app-well, runner-silent, runner-heard, disk-full, disk-free;
     /// divided by commas [default: trouble].
     #[arg(long, value_name = "OCCASION", value_delimiter = ',')]
     on: Vec<String>,

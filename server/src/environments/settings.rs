@@ -1,7 +1,7 @@
 //! How an environment wants its releases, and what of that this version can keep.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::config::{self, Approvals, Strategy, TargetKind, Window};
+use slipway_pipelines::config::{self, Approvals, Strategy, TargetKind, UsageLimits, Window};
 
 /// How an environment wants its releases, as captain.yml of the default branch has it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,8 @@ pub struct Settings {
     pub auto: bool,
     /// How long a release must have been live in the source before it may enter, in milliseconds.
     pub bake_ms: u64,
+    /// What its containers may use there meanwhile.
+    pub bake_limits: UsageLimits,
     /// Who must agree first.
     pub approvals: Approvals,
     /// How a release replaces the one before.
@@ -26,6 +28,7 @@ impl From<&config::Environment> for Settings {
         Settings {
             auto: environment.auto,
             bake_ms: environment.bake_ms,
+            bake_limits: environment.bake_limits,
             approvals: environment.approvals,
             strategy: environment.strategy.clone(),
             window: environment.window.clone(),
@@ -53,9 +56,9 @@ impl Settings {
     fn unkept(&self) -> Vec<String> {
         // A Swarm does not tell what the containers of other nodes use. The reader of captain.yml refuses it; the settings
         // may be of a runner with another one.
-        let judges_cpu = matches!(self.strategy, Strategy::Canary { max_cpu: Some(_), .. });
-        let is_blind = self.target == TargetKind::Swarm && judges_cpu;
-        is_blind.then(|| "`max_cpu` with `target: swarm`".to_owned()).into_iter().collect()
+        let is_blind = self.target == TargetKind::Swarm;
+        let named = self.strategy.usage().named().into_iter().filter(|_| is_blind);
+        named.map(|key| format!("`{key}` with `target: swarm`")).collect()
     }
 }
 
@@ -80,7 +83,7 @@ mod tests {
             strategy: Strategy::Canary {
                 steps: vec![10],
                 bake_ms: 0,
-                max_cpu: Some(90.1),
+                usage: UsageLimits { max_cpu: Some(90.1), max_memory: Some(80.0) },
                 max_errors: None,
                 max_latency_ms: None,
             },
@@ -89,7 +92,7 @@ mod tests {
         };
         assert_eq!(
             settings.refusal("production").unwrap(),
-            "production takes no releases: it asks for `max_cpu` with `target: swarm`, which this version of Slipway cannot keep yet; take \
+            "production takes no releases: it asks for `max_cpu` with `target: swarm` and `max_memory` with `target: swarm`, which this version of Slipway cannot keep yet; take \
              that out of captain.yml of the default branch to release there"
         );
         let stored = serde_json::to_string(&settings).unwrap();

@@ -1,6 +1,6 @@
 //! Trouble: when it begins, goes on, is in somebody's hands, and ends.
 
-use super::{Message, Trouble};
+use super::{Message, Occasion, Trouble};
 use crate::{
     events::NewEvent,
     ids::{AlertId, RepositoryId},
@@ -14,6 +14,12 @@ use crate::{
 /// The event of the end of a trouble.
 pub(super) const CLOSED: &str = "alert.closed";
 
+/// The event of somebody's taking a trouble in hand.
+pub(super) const ACKNOWLEDGED: &str = "alert.acknowledged";
+
+/// Before any time: nothing was due by then.
+const NEVER: i64 = i64::MIN;
+
 /// News of a trouble.
 pub(super) struct Met {
     /// The alert as it is now.
@@ -26,7 +32,7 @@ pub(super) struct Met {
 pub(super) async fn meet(
     tx: &mut Tx,
     subject: &str,
-    repository: &RepositoryId,
+    repository: Option<&RepositoryId>,
     number: i64,
     message: &Message,
 ) -> Result<Met, StoreError> {
@@ -43,11 +49,11 @@ pub(super) async fn meet(
     Ok(Met { alert, is_new })
 }
 
-fn begun(subject: &str, repository: &RepositoryId, number: i64, message: &Message) -> Alert {
+fn begun(subject: &str, repository: Option<&RepositoryId>, number: i64, message: &Message) -> Alert {
     Alert {
         id: AlertId::new(),
         subject: subject.to_owned(),
-        repository_id: repository.clone(),
+        repository_id: repository.cloned(),
         message: JsonText(message.clone()),
         number,
         times: 1,
@@ -62,7 +68,13 @@ fn begun(subject: &str, repository: &RepositoryId, number: i64, message: &Messag
 
 /// The trouble as its messages tell it.
 pub(super) fn trouble(alert: &Alert, is_over: bool) -> Trouble {
-    Trouble { alert: alert.id.to_string(), since: alert.opened_at, times: alert.times, is_over }
+    Trouble {
+        alert: alert.id.to_string(),
+        since: alert.opened_at,
+        times: alert.times,
+        is_over,
+        taken_by: alert.acknowledged_by.clone(),
+    }
 }
 
 /// How a trouble ended.
@@ -79,8 +91,10 @@ pub(super) enum Ending<'a> {
 }
 
 /// Notes that a trouble is over. Who was told of it is told of its end once the reader comes to the event; who was not told
-/// of it yet is not told at all.
+/// of it yet is not told at all, unless it is something that Slipway mends by itself, and people are to know of.
 pub(super) async fn end(tx: &mut Tx, alert: Alert, ending: Ending<'_>) -> Result<Alert, StoreError> {
+    let mends_itself = alert.message.occasion == Occasion::ReleaseBreached;
+    let due = if mends_itself && matches!(ending, Ending::Mended(_)) { tx.now() } else { NEVER };
     let (message, by, unsent) = match ending {
         Ending::Mended(message) => (message.clone(), None, "it was over before its time".to_owned()),
         Ending::Closed { by, reason } => {
@@ -90,7 +104,7 @@ pub(super) async fn end(tx: &mut Tx, alert: Alert, ending: Ending<'_>) -> Result
     let message = JsonText(Message { trouble: Some(trouble(&alert, true)), ..message });
     let alert = Alert { message, closed_at: Some(tx.now()), closed_by: by, ..alert };
     alerts::put(tx, &alert).await?;
-    notifications::drop_unsent(tx, &alert.id, &unsent).await?;
+    notifications::drop_unsent(tx, &alert.id, &unsent, due).await?;
     note(tx, CLOSED, &alert);
     Ok(alert)
 }
@@ -108,8 +122,8 @@ pub async fn acknowledge(tx: &mut Tx, id: &AlertId, by: &str) -> Result<Alert, S
     alert.acknowledged_at = Some(tx.now());
     alert.acknowledged_by = Some(by.to_owned());
     alerts::put(tx, &alert).await?;
-    notifications::drop_unsent(tx, id, &format!("{by} looks after it")).await?;
-    note(tx, "alert.acknowledged", &alert);
+    notifications::drop_unsent(tx, id, &format!("{by} looks after it"), NEVER).await?;
+    note(tx, ACKNOWLEDGED, &alert);
     Ok(alert)
 }
 
@@ -131,6 +145,9 @@ async fn found(tx: &mut Tx, id: &AlertId) -> Result<Alert, StoreError> {
 }
 
 fn note(tx: &mut Tx, kind: &str, alert: &Alert) {
-    let event = NewEvent::new(kind).repository(&alert.repository_id).with("alert", &alert.id);
+    let mut event = NewEvent::new(kind).with("alert", &alert.id);
+    if let Some(repository) = &alert.repository_id {
+        event = event.repository(repository);
+    }
     tx.emit(event.with("title", alert.message.title()).with("times", alert.times));
 }

@@ -41,7 +41,8 @@ pub enum ChannelError {
     Rule(#[from] RuleError),
     /// PagerDuty would open incidents that nothing resolves.
     #[error(
-        "pagerduty takes trouble alone (build-failed, release-failed, app-unwell): {0} would open an incident that nothing ends"
+        "pagerduty takes trouble alone ({trouble}): {0} would open an incident that nothing ends",
+        trouble = Occasion::names(Occasion::TROUBLE)
     )]
     NoIncident(Occasion),
     /// Its address cannot be opened.

@@ -10,7 +10,7 @@ use super::Occasion;
 pub struct Message {
     /// What it is about.
     pub occasion: Occasion,
-    /// The repository's name.
+    /// The repository's name; empty where it is of a runner.
     pub repository: String,
     /// When it happened, in unix milliseconds.
     pub at: i64,
@@ -63,6 +63,13 @@ pub enum About {
         /// The number of the release.
         release: i64,
     },
+    /// A runner, or the machine that it is on.
+    Runner {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Trouble that a message belongs to.
@@ -76,6 +83,9 @@ pub struct Trouble {
     pub times: i64,
     /// Whether this message says that it is over.
     pub is_over: bool,
+    /// Who looks after it.
+    #[serde(default)]
+    pub taken_by: Option<String>,
 }
 
 impl Message {
@@ -86,6 +96,7 @@ impl Message {
             About::Build { number, reference, .. } => format!("build {number} of {reference}"),
             About::Release { environment, number, .. } => format!("release {number} to {environment}"),
             About::App { environment, app, .. } => format!("{app} in {environment}"),
+            About::Runner { name, .. } => return format!("runner {name} {}", self.outcome()),
         };
         format!("{}: {what} {}", self.repository, self.outcome())
     }
@@ -100,6 +111,7 @@ impl Message {
                 About::Build { .. } => format!("succeeded after {after}"),
                 About::Release { .. } => format!("is live after {after}"),
                 About::App { .. } => "is well again".to_owned(),
+                About::Runner { .. } => self.happened().to_owned(),
             };
         }
         self.happened().to_owned()
@@ -111,8 +123,13 @@ impl Message {
             Occasion::BuildSucceeded => "succeeded",
             Occasion::ReleaseHeld => "waits",
             Occasion::ReleaseLive => "is live",
+            Occasion::ReleaseBreached => "was found wanting",
             Occasion::AppUnwell => "does not stay well",
             Occasion::AppWell => "is well again",
+            Occasion::RunnerSilent => "is silent",
+            Occasion::RunnerHeard => "is heard of again",
+            Occasion::DiskFull => "has a nearly full disk",
+            Occasion::DiskFree => "has room on its disk again",
         }
     }
 
@@ -135,6 +152,7 @@ impl Message {
             About::Build { commit, summary, author, .. } => format!("{} {summary} ({author})", short(commit)),
             About::Release { build, commit, .. } => format!("from build {build}, commit {}", short(commit)),
             About::App { replica, release, .. } => format!("replica {replica} of release {release}"),
+            About::Runner { .. } => return self.reason.iter().cloned().collect(),
         };
         self.reason.iter().cloned().chain([of]).collect()
     }
@@ -164,7 +182,13 @@ pub(super) mod tests {
                 summary: "Sell & ship".to_owned(),
                 author: "Ada".to_owned(),
             },
-            trouble: Some(Trouble { alert: "01ALERT".to_owned(), since: 1_700_000_000_000, times: 1, is_over: false }),
+            trouble: Some(Trouble {
+                alert: "01ALERT".to_owned(),
+                since: 1_700_000_000_000,
+                times: 1,
+                is_over: false,
+                taken_by: None,
+            }),
         }
     }
 
@@ -179,7 +203,7 @@ pub(super) mod tests {
     fn a_title_says_all_that_matters() {
         assert_eq!(failed_build().title(), "acme/shop: build 7 of main failed");
         assert_eq!(mended_build().title(), "acme/shop: build 7 of main succeeded after 2 failures");
-        let over = Trouble { alert: String::new(), since: 0, times: 3, is_over: true };
+        let over = Trouble { alert: String::new(), since: 0, times: 3, is_over: true, taken_by: None };
         let closed = Message { trouble: Some(over), ..failed_build() };
         assert_eq!(closed.title(), "acme/shop: build 7 of main failed; its alert is closed");
         let about =

@@ -1,5 +1,7 @@
 //! The reader: follows the events, keeps the alerts, and puts into the outbox what channels are to be told.
 
+mod runner;
+
 use std::{sync::Arc, time::Duration};
 
 use slipway_runner::coordinator::Condition;
@@ -8,13 +10,15 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    About, Message, NotificationState, Occasion,
-    alert::{self, CLOSED, Ending},
+    About, ChannelKind, Message, NotificationState, Occasion,
+    alert::{self, ACKNOWLEDGED, CLOSED, Ending},
 };
 use crate::{
     ids::{AlertId, ChannelId, EnvironmentId, NotificationId, RepositoryId},
     store::{
-        self, Conn, JsonText, Store, StoreError, Tx, alerts, channels,
+        self, Conn, JsonText, Store, StoreError, Tx,
+        alerts::{self, Alert},
+        channels,
         events::{self, Event},
         notifications::{self, Notification},
     },
@@ -86,7 +90,7 @@ async fn read_portion(store: &Store) -> Result<bool, StoreError> {
 /// What is known of an event; what it is of may be gone by now.
 struct News {
     message: Message,
-    repository: RepositoryId,
+    repository: Option<RepositoryId>,
     default_branch: String,
     /// What trouble would be of; none where nothing else would ever end it, as of a tag.
     subject: Option<String>,
@@ -100,13 +104,22 @@ async fn tell(tx: &mut Tx, event: &Event) -> Result<(), StoreError> {
     if event.kind == CLOSED {
         return tell_the_end(tx, event).await;
     }
+    if event.kind == ACKNOWLEDGED {
+        return tell_who_looks_after_it(tx, event).await;
+    }
+    if event.kind == runner::REVOKED {
+        return runner::forget(tx, event).await;
+    }
     let Some(occasion) = Occasion::of(&event.kind) else { return forget_environment(tx, event).await };
     let conn = &mut tx.conn();
     let found = match occasion {
         Occasion::BuildFailed | Occasion::BuildSucceeded => of_build(conn, event, occasion).await?,
         Occasion::AppUnwell | Occasion::AppWell => of_app(conn, event, occasion).await?,
-        Occasion::ReleaseHeld | Occasion::ReleaseLive | Occasion::ReleaseFailed => {
+        Occasion::ReleaseHeld | Occasion::ReleaseLive | Occasion::ReleaseFailed | Occasion::ReleaseBreached => {
             of_release(conn, event, occasion).await?
+        }
+        Occasion::RunnerSilent | Occasion::RunnerHeard | Occasion::DiskFull | Occasion::DiskFree => {
+            runner::news(event, occasion)
         }
     };
     let Some(news) = found else { return Ok(()) };
@@ -118,7 +131,7 @@ async fn trouble(tx: &mut Tx, event: &Event, mut news: News) -> Result<(), Store
         return Ok(());
     }
     let Some(subject) = &news.subject else { return spread(tx, event, &news, None, &[]).await };
-    let met = alert::meet(tx, subject, &news.repository, news.number, &news.message).await?;
+    let met = alert::meet(tx, subject, news.repository.as_ref(), news.number, &news.message).await?;
     if !met.is_new {
         return Ok(());
     }
@@ -138,9 +151,9 @@ async fn plain(tx: &mut Tx, event: &Event, news: News) -> Result<(), StoreError>
     };
     let mut told = Vec::new();
     if let Some(open) = open.filter(|open| news.number >= open.number) {
+        let over = alert::end(tx, open, Ending::Mended(&news.message)).await?;
         // These are told by the alert's end.
-        told = notifications::told_of(&mut tx.conn(), &open.id).await?;
-        alert::end(tx, open, Ending::Mended(&news.message)).await?;
+        told = notifications::told_of(&mut tx.conn(), &over.id).await?;
     }
     spread(tx, event, &news, None, &told).await
 }
@@ -199,14 +212,35 @@ fn waiting(
 
 /// Tells those who were told of a trouble that it is over.
 async fn tell_the_end(tx: &mut Tx, event: &Event) -> Result<(), StoreError> {
-    let id = event.data.get("alert").and_then(|id| id.as_str()?.parse::<AlertId>().ok());
-    let Some(id) = id else { return Ok(()) };
-    let Some(alert) = alerts::find(&mut tx.conn(), &id).await? else { return Ok(()) };
+    let Some(alert) = alert_of(tx, event).await? else { return Ok(()) };
     let now = tx.now();
-    for channel in notifications::told_of(&mut tx.conn(), &id).await? {
-        notifications::add(tx, &waiting(channel, Some(id.clone()), event, &alert.message, now, now)).await?;
+    for channel in notifications::told_of(&mut tx.conn(), &alert.id).await? {
+        notifications::add(tx, &waiting(channel, Some(alert.id.clone()), event, &alert.message, now, now)).await?;
     }
     Ok(())
+}
+
+/// Tells PagerDuty that somebody looks after a trouble, so that it calls nobody else; for everybody else it would be noise.
+async fn tell_who_looks_after_it(tx: &mut Tx, event: &Event) -> Result<(), StoreError> {
+    let Some(alert) = alert_of(tx, event).await?.filter(|alert| alert.closed_at.is_none()) else { return Ok(()) };
+    let now = tx.now();
+    let told = notifications::told_of(&mut tx.conn(), &alert.id).await?;
+    let message = Message { trouble: Some(alert::trouble(&alert, false)), ..alert.message.0.clone() };
+    for channel in channels::list(&mut tx.conn()).await? {
+        if channel.kind == ChannelKind::PagerDuty && told.contains(&channel.id) {
+            notifications::add(tx, &waiting(channel.id, Some(alert.id.clone()), event, &message, now, now)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The alert that an event is of.
+async fn alert_of(tx: &mut Tx, event: &Event) -> Result<Option<Alert>, StoreError> {
+    let id = event.data.get("alert").and_then(|id| id.as_str()?.parse::<AlertId>().ok());
+    match id {
+        Some(id) => alerts::find(&mut tx.conn(), &id).await,
+        None => Ok(None),
+    }
 }
 
 /// An environment that is gone is no trouble any more.
@@ -262,7 +296,7 @@ async fn of_build(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> Res
         subject: build.branch().map(|_| format!("build {} {}", build.repository_id, build.git_ref)),
         number: build.number,
         is_outdated: notifications::succeeded_later(conn, id).await?.is_some(),
-        repository: build.repository_id,
+        repository: Some(build.repository_id),
     }))
 }
 
@@ -293,8 +327,9 @@ async fn of_release(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> R
         default_branch: repository.default_branch,
         subject: Some(of_environment(&environment.id)),
         number: release.number,
-        is_outdated: live.is_some_and(|live| live.number > release.number),
-        repository: environment.repository_id,
+        // What was found wanting is told although the way back from it is live already.
+        is_outdated: occasion != Occasion::ReleaseBreached && live.is_some_and(|live| live.number > release.number),
+        repository: Some(environment.repository_id),
     }))
 }
 
@@ -332,7 +367,7 @@ async fn of_app(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> Resul
         number: release.number,
         // It is well when all of its replicas are.
         is_outdated: is_unwell != occasion.is_trouble(),
-        repository: environment.repository_id,
+        repository: Some(environment.repository_id),
     }))
 }
 

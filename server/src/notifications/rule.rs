@@ -16,7 +16,7 @@ const MAX_AFTER_MINUTES: u32 = 7 * 24 * 60;
 pub struct Rule {
     /// Of what; the end of a trouble that it was told of comes by itself.
     pub on: Vec<Occasion>,
-    /// Of which repositories, as patterns of `owner/name`; empty for all.
+    /// Of which repositories, as patterns of `owner/name`; empty for all, and for runners, which are of none.
     pub repositories: Vec<String>,
     /// Of builds of which branches, tags and pull requests (`pull/7`), as patterns; empty for each repository's default
     /// branch alone.
@@ -44,7 +44,7 @@ impl Default for Rule {
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
     /// It asks for nothing.
-    #[error("say of what to tell: one or more of {}", names())]
+    #[error("say of what to tell: one or more of {}", Occasion::names(Occasion::ALL))]
     Nothing,
     /// A list is too long.
     #[error("a list has at most {MAX_LIST} patterns")]
@@ -55,10 +55,6 @@ pub enum RuleError {
     /// A pattern cannot be read.
     #[error(transparent)]
     BadPattern(#[from] PatternError),
-}
-
-fn names() -> String {
-    Occasion::ALL.iter().map(|occasion| occasion.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 impl Rule {
@@ -96,6 +92,7 @@ impl Rule {
             About::Release { environment, .. } | About::App { environment, .. } => {
                 is_among(&self.environments, environment)
             }
+            About::Runner { .. } => Ok(true),
         }
     }
 }

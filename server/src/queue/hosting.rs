@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{
-    Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
 
 use super::{ServerCoordinator, fence::ReportError, work};
@@ -53,10 +53,8 @@ async fn describe(
     let source = server.credentials.as_ref();
     let secrets = secrets::of_apps(conn, source, &hosted.repository_id, &hosted.name, release.apps.iter()).await?;
     let now = server.store.clock().now();
-    let left = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
-    let bake = left.and_then(|left| u64::try_from(left).ok());
+    let bake = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
     let alone = matches!(live.strategy.0, Strategy::Recreate);
-    let bake = bake.map(|left_ms| Bake { left_ms, strategy: live.strategy.0 });
     let known = store::standing::find(conn, &hosted.id).await?.map(|standing| standing.replicas.0);
     Ok(Some(HostedEnvironment {
         environment: hosted.id.to_string(),

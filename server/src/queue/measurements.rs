@@ -8,7 +8,8 @@ use slipway_runner::coordinator::{Condition, Measurements, ReplicaMeasurement};
 use super::{ServerCoordinator, fence::ReportError};
 use crate::{
     measurements::{AppFigures, HostFigures, MOMENT_MS, SUM_MS, add_all},
-    store::{self, StoreError, Tx, measurements as stored, measurements::Lived},
+    runners::notice_disk,
+    store::{self, StoreError, Tx, measurements as stored, measurements::Lived, runners::Runner},
 };
 
 /// The most containers that one report tells of.
@@ -26,9 +27,8 @@ pub(super) async fn take(server: &ServerCoordinator, measured: Measurements) -> 
     }
     let mut reader = server.store.read().await?;
     let runner = store::runners::find(&mut reader.conn(), &measured.runner).await?;
-    if !runner.is_some_and(|runner| runner.revoked_at.is_none() && runner.incarnation == measured.incarnation) {
-        return Ok(());
-    }
+    let is_present = |it: &Runner| it.revoked_at.is_none() && it.incarnation == measured.incarnation;
+    let Some(runner) = runner.filter(is_present) else { return Ok(()) };
     let lived = match &measured.replicas {
         Some(_) => stored::lived(&mut reader.conn(), &measured.runner).await?,
         // Its engine did not tell: that is not that nothing runs.
@@ -42,6 +42,7 @@ pub(super) async fn take(server: &ServerCoordinator, measured: Measurements) -> 
     }
     let mut tx = server.store.write().await?;
     if let Some(host) = measured.host {
+        notice_disk(&mut tx, &runner, &host).await?;
         keep(&mut tx, &measured.runner, HostFigures::from(host), |sum, now| sum.add(now)).await?;
     }
     for environment in &lived {

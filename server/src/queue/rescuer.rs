@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{JobState, Overtime, Timing, give_back::give_back};
 use crate::{
     ids::JobId,
+    runners::notice_silence,
     store::{self, Store, StoreError, jobs::Job},
 };
 
@@ -83,6 +84,9 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "ended builds that took too long"),
             Err(error) => tracing::error!(%error, "cannot look for builds that take too long"),
+        }
+        if let Err(error) = notice_silence(&store).await {
+            tracing::error!(%error, "cannot look for runners that have gone silent");
         }
         round += 1;
         pause = timing.sweep + jitter(round);

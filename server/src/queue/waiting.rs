@@ -157,6 +157,8 @@ mod tests {
             draining_at: None,
             revoked_at: None,
             hindrance: None,
+            silent_at: None,
+            disk_full_at: None,
         };
         assert_eq!(nobody(&[runner("a", 0), runner("b", 3_590_000)], 3_600_000), None, "b is online");
         let hours = nobody(&[runner("a", 0)], 7_300_000);

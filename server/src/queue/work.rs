@@ -1,5 +1,7 @@
 //! What a runner is told of its job.
 
+use std::collections::BTreeSet;
+
 use slipway_pipelines::config::Event;
 use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Work};
 

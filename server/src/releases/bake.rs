@@ -1,6 +1,7 @@
 //! Judging what is live while it bakes: while another environment asks that it has been live for a while before it follows.
 
 use slipway_pipelines::config::Source;
+use slipway_runner::coordinator::Bake;
 
 use super::{
     DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
@@ -20,29 +21,32 @@ use crate::{
 /// How many of the newest releases are looked at for a return that was tried.
 const NEWER: i64 = 100;
 
-/// How much longer what is live in an environment bakes at `now`, in milliseconds. None where no environment asks for it,
-/// where the time is over, and where it was found wanting already. What is the way out of something is not judged: it could
-/// only lead further back. What was made anew meanwhile goes on baking.
+/// How much longer what is live in an environment bakes at `now`, and within which limits: the lowest of its strategy's and of
+/// those that follow it. None where no environment asks for it, where the time is over, and where it was found wanting
+/// already. What is the way out of something is not judged: it could only lead further back. What was made anew meanwhile
+/// goes on baking.
 pub(crate) async fn bakes_for(
     conn: &mut Conn<'_>,
     repository: &RepositoryId,
     environment: &str,
     live: &Release,
     now: i64,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<Bake>, StoreError> {
     let life = life(conn, live).await?;
     if life.first.kind.is_way_out() {
         return Ok(None);
     }
     let all = store::environments::of_repository(conn, repository).await?;
     let follows = |source: &Source| matches!(source, Source::Environment { environment: from } if from == environment);
-    let followers = all.iter().filter(|it| it.removed_at.is_none() && follows(&it.source.0));
-    let Some(asked) = followers.map(|it| it.settings.bake_ms).max() else { return Ok(None) };
+    let followers = || all.iter().filter(|it| it.removed_at.is_none() && follows(&it.source.0));
+    let Some(asked) = followers().map(|it| it.settings.bake_ms).max() else { return Ok(None) };
     let until = life.since().saturating_add(i64::try_from(asked).unwrap_or(i64::MAX));
-    if until <= now || breach_of(conn, &life).await?.is_some() {
+    let left_ms = u64::try_from(until - now).unwrap_or_default();
+    if left_ms == 0 || breach_of(conn, &life).await?.is_some() {
         return Ok(None);
     }
-    Ok(Some(until - now))
+    let limits = followers().fold(live.strategy.usage(), |limits, it| limits.and(it.settings.bake_limits));
+    Ok(Some(Bake { left_ms, limits }))
 }
 
 /// What was found wanting of a release while it baked, before it was made anew or after.
@@ -71,7 +75,7 @@ pub(crate) async fn breached(
         return Ok(());
     }
     note_decision(tx, live, DecisionKind::Breached, ACTOR, Some(found)).await?;
-    lifecycle::note(tx, live, "release.breached").await?;
+    lifecycle::note_why(tx, live, "release.breached", Some(found)).await?;
     go_back(tx, &environment, live).await
 }
 

@@ -42,6 +42,16 @@ pub(crate) async fn go_live(tx: &mut Tx, release: &mut Release) -> Result<(), St
 
 /// Notes what happened to a release, for those who follow it, its environment or its repository.
 pub(super) async fn note(tx: &mut Tx, release: &Release, kind: &'static str) -> Result<(), StoreError> {
+    note_why(tx, release, kind, release.reason.as_deref()).await
+}
+
+/// The same, for another reason than the one that the release bears.
+pub(super) async fn note_why(
+    tx: &mut Tx,
+    release: &Release,
+    kind: &'static str,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
     let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
     tx.emit(
@@ -53,7 +63,7 @@ pub(super) async fn note(tx: &mut Tx, release: &Release, kind: &'static str) -> 
             .with("environment", &environment.name)
             .with("state", release.state)
             .with("kind", release.kind)
-            .with("reason", &release.reason),
+            .with("reason", reason),
     );
     // What is live here may be promoted from here, and what was decided here may let something in.
     tx.ring_gates();

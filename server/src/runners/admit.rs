@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Labels, RunnerError, check_labels};
 use crate::{
     access::token::{hash, mint_runner_token},
+    events::NewEvent,
     ids::{RunnerId, TokenId},
     queue,
     secrets::Secret,
@@ -52,6 +53,7 @@ pub async fn revoke(tx: &mut Tx, name: &str, actor: &str) -> Result<Runner, Runn
     runners::revoke(tx, &found.id).await?;
     access_tokens::revoke_of_runner(tx, &found.id).await?;
     queue::give_back_all(tx, &found.id, "its runner was revoked").await?;
+    tx.emit(NewEvent::new("runner.revoked").with("runner", &found.id).with("name", &found.name));
     audit::append(tx, actor, "runner.revoke", &found.name, json!({"runner": found.id})).await?;
     Ok(found)
 }

@@ -5,12 +5,15 @@ mod collect;
 mod error;
 mod labels;
 mod presence;
+mod trouble;
 
 pub use admit::{admit, revoke};
 pub use collect::{Answered, ask_to_collect};
 pub use error::RunnerError;
 pub use labels::{Label, Labels, check_labels, meets};
 pub use presence::Presence;
+pub(crate) use trouble::notice_disk;
+pub use trouble::notice_silence;
 
 use crate::store::text::text_enum;
 

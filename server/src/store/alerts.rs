@@ -15,8 +15,8 @@ pub struct Alert {
     pub id: AlertId,
     /// What the trouble is of; at most one is open for each.
     pub subject: String,
-    /// The repository that it belongs to.
-    pub repository_id: RepositoryId,
+    /// The repository that it belongs to; none where it is of a runner.
+    pub repository_id: Option<RepositoryId>,
     /// Its newest news.
     pub message: JsonText<Message>,
     /// The number of the build or the release that failed last.
@@ -114,7 +114,7 @@ pub(crate) async fn put(tx: &mut Tx, alert: &Alert) -> Result<(), StoreError> {
              closed_by = excluded.closed_by",
         &alert.id,
         &alert.subject,
-        &alert.repository_id,
+        alert.repository_id.as_ref(),
         &alert.message,
         alert.number,
         alert.times,

@@ -52,8 +52,9 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE id > $1 AND kind IN ('build.failed', 'build.succeeded', 'release.held', 'release.live', 'release.failed',
-                                    'environment.crash_loop', 'environment.healed', 'environment.removed',
-                                    'alert.closed')
+                                    'release.breached', 'environment.crash_loop', 'environment.healed',
+                                    'environment.removed', 'runner.silent', 'runner.heard', 'runner.disk_full',
+                                    'runner.disk_free', 'runner.revoked', 'alert.acknowledged', 'alert.closed')
          ORDER BY id LIMIT $2",
         after,
         limit
@@ -92,27 +93,28 @@ pub(crate) async fn add(tx: &mut Tx, new: &Notification) -> Result<(), StoreErro
     Ok(())
 }
 
-/// The channels that may have heard of a trouble: something of it was sent, or is being sent.
+/// The channels that have heard of a trouble, or will: something of it was sent, or is on its way.
 pub(crate) async fn told_of(conn: &mut Conn<'_>, alert: &AlertId) -> Result<Vec<ChannelId>, StoreError> {
     let found: Vec<(ChannelId,)> = rows!(
         conn,
         "SELECT DISTINCT channel_id FROM notification
-         WHERE alert_id = $1 AND (state = 'sent' OR (state = 'waiting' AND attempts > 0))",
+         WHERE alert_id = $1 AND state IN ('sent', 'waiting')",
         alert
     )?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
-/// Drops what nobody was told of a trouble yet.
-pub(crate) async fn drop_unsent(tx: &mut Tx, alert: &AlertId, reason: &str) -> Result<(), StoreError> {
+/// Drops what nobody was told of a trouble yet, as far as it was not due by `due`.
+pub(crate) async fn drop_unsent(tx: &mut Tx, alert: &AlertId, reason: &str, due: i64) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(
         &mut tx.conn(),
         "UPDATE notification SET state = 'dropped', reason = $2, ended_at = $3
-         WHERE alert_id = $1 AND state = 'waiting' AND attempts = 0",
+         WHERE alert_id = $1 AND state = 'waiting' AND attempts = 0 AND next_at > $4",
         alert,
         reason,
-        now
+        now,
+        due
     )?;
     Ok(())
 }

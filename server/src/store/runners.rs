@@ -30,6 +30,10 @@ pub struct Runner {
     pub revoked_at: Option<i64>,
     /// What keeps it from taking work, in words.
     pub hindrance: Option<String>,
+    /// Since when it is told of as silent.
+    pub silent_at: Option<i64>,
+    /// Since when the disk of its host is told of as nearly full.
+    pub disk_full_at: Option<i64>,
 }
 
 /// What a runner says of a new life.
@@ -59,7 +63,7 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
     Ok(rows!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance
+                hindrance, silent_at, disk_full_at
          FROM runner WHERE revoked_at IS NULL ORDER BY name, id"
     )?)
 }
@@ -72,7 +76,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, Store
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance
+                hindrance, silent_at, disk_full_at
          FROM runner WHERE id = $1",
         id
     )?)
@@ -86,7 +90,7 @@ pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, St
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance
+                hindrance, silent_at, disk_full_at
          FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
         name
     )?)
@@ -109,6 +113,39 @@ pub(crate) async fn admit(tx: &mut Tx, id: &str, name: &str, labels: &Labels) ->
 pub(crate) async fn given_labels(conn: &mut Conn<'_>, id: &str) -> Result<Option<Labels>, StoreError> {
     let found: Option<(JsonText<Labels>,)> = row!(conn, "SELECT given_labels FROM runner WHERE id = $1", id)?;
     Ok(found.map(|(labels,)| labels.0))
+}
+
+/// Notes that the runner is told of as silent, unless it is already, or was heard of since `last_seen_at`.
+pub(crate) async fn fall_silent(tx: &mut Tx, id: &str, last_seen_at: i64) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET silent_at = $3
+         WHERE id = $1 AND last_seen_at = $2 AND silent_at IS NULL AND revoked_at IS NULL",
+        id,
+        last_seen_at,
+        now
+    )?;
+    Ok(changed == 1)
+}
+
+/// Notes that the runner is not told of as silent any more; false when it was not.
+pub(crate) async fn be_heard(tx: &mut Tx, id: &str) -> Result<bool, StoreError> {
+    let changed =
+        execute!(&mut tx.conn(), "UPDATE runner SET silent_at = NULL WHERE id = $1 AND silent_at IS NOT NULL", id)?;
+    Ok(changed == 1)
+}
+
+/// Notes whether the disk of the runner's host is told of as nearly full; false when that was known.
+pub(crate) async fn fill_disk(tx: &mut Tx, id: &str, is_full: bool) -> Result<bool, StoreError> {
+    let since = is_full.then(|| tx.now());
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET disk_full_at = $2 WHERE id = $1 AND (disk_full_at IS NULL) = ($2 IS NOT NULL)",
+        id,
+        since
+    )?;
+    Ok(changed == 1)
 }
 
 pub(crate) async fn announce(tx: &mut Tx, runner: Announced<'_>) -> Result<(), StoreError> {

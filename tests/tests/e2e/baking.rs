@@ -16,13 +16,19 @@ on_both_databases!(what_is_found_wanting_follows_nowhere_and_is_rolled_back_once
 
 const DOMAIN: &str = "baking.localhost";
 
+/// The limit of a strategy, which holds while what went live by it bakes.
+const BY_STRATEGY: &str = "  dev:\n    from: {branch: main}\n    strategy: {canary: [100%], bake: 2s, max_cpu: 70%}\n  \
+     production: {from: dev, bake: 10m}\n";
+/// The limit of the one that follows.
+const BY_FOLLOWER: &str =
+    "  dev: {from: {branch: main}}\n  production: {from: dev, bake: {time: 10m, max_cpu: 100%, max_memory: 50%}}\n";
+
 /// An app in dev, which production takes over once it has been live there for ten minutes.
-async fn push(house: &House, version: &str) {
+async fn push(house: &House, version: &str, environments: &str) {
     let captain = format!(
         "web:\n  build: Dockerfile\n  image: {}\n  release:\n    port: 8080\n    domain: {DOMAIN}\n    drain: 1s\n    \
-         resources: {{cpus: 0.2}}\n    health: {{http: /health, interval: 500ms, timeout: 5s, retries: 20, start: 20s}}\n\
-         environments:\n  dev:\n    from: {{branch: main}}\n    \
-         strategy: {{canary: [100%], bake: 2s, max_cpu: 70%}}\n  production: {{from: dev, bake: 10m}}\n",
+         resources: {{cpus: 0.2, memory: 64M}}\n    \
+         health: {{http: /health, interval: 500ms, timeout: 5s, retries: 20, start: 20s}}\nenvironments:\n{environments}",
         house.image()
     );
     let mut files = web_app(version, true);
@@ -36,9 +42,9 @@ async fn push(house: &House, version: &str) {
 #[tokio::test]
 async fn an_app_that_eats_its_cpu_while_it_bakes_is_rolled_back_and_never_promoted() {
     let house = House::open().await;
-    push(&house, "one").await;
+    push(&house, "one", BY_STRATEGY).await;
     house.live("dev", 1).await;
-    push(&house, "two").await;
+    push(&house, "two", BY_STRATEGY).await;
     house.live("dev", 2).await;
     let path = format!("/api/v1/repositories/{}/environments/production/promotions", house.webhook.repository);
     let held = house.slipway.api().post(&path, &serde_json::json!({})).await.expect(202).json();
@@ -46,18 +52,10 @@ async fn an_app_that_eats_its_cpu_while_it_bakes_is_rolled_back_and_never_promot
 
     let mut load = Load::gentle(&house.caddy.url(), DOMAIN);
     load.answers(10).await;
-    let filter = format!("label=slipway.runner={}", house.runner());
-    let running = docker(&["ps", "--format", "{{.Names}}", "--filter", &filter, "--filter", "label=slipway.app=web"]);
-    let second = running.iter().find(|name| name.contains("-r2-")).expect("the second release's container");
-    docker(&["exec", "-d", second, "sh", "-c", "while :; do :; done"]);
+    docker(&["exec", "-d", &second_container(&house), "sh", "-c", "while :; do :; done"]);
 
     // The measurement is named where it was decided, and where the release does not follow.
-    let decision = until("the release to be found wanting", LONG, async || {
-        let decisions = house.ask("environments/dev/decisions").await.expect(200).json();
-        decisions["items"].as_array()?.iter().find(|it| it["kind"] == "breached").cloned()
-    })
-    .await;
-    let reason = decision["reason"].as_str().unwrap().to_owned();
+    let reason = is_found_wanting(&house).await;
     assert!(reason.starts_with("web: replica 1 used ") && reason.ends_with("of its CPU (allowed 70 %)"), "{reason}");
     let refused = until("the promotion to be refused", LONG, async || {
         let release = house.release("production", 1).await?;
@@ -78,6 +76,38 @@ async fn an_app_that_eats_its_cpu_while_it_bakes_is_rolled_back_and_never_promot
     let page = format!("/repositories/{}/environments/dev", house.webhook.repository);
     let page = house.slipway.api().get(&page).await.expect(200).body;
     assert!(page.contains("Found wanting") && page.contains(&reason), "{page}");
+}
+
+/// An app that takes more and more memory is seen before it takes all, by the limit of the environment that waits for it.
+#[tokio::test]
+async fn an_app_that_takes_too_much_memory_while_it_bakes_is_rolled_back() {
+    let house = House::open().await;
+    push(&house, "one", BY_FOLLOWER).await;
+    house.live("dev", 1).await;
+    push(&house, "two", BY_FOLLOWER).await;
+    house.live("dev", 2).await;
+    docker(&["exec", &second_container(&house), "dd", "if=/dev/zero", "of=/dev/shm/leak", "bs=1M", "count=44"]);
+    let reason = is_found_wanting(&house).await;
+    let is_named = reason.starts_with("web: replica 1 used ") && reason.ends_with("of its memory (allowed 50 %)");
+    assert!(is_named, "{reason}");
+    house.live("dev", 3).await;
+    assert!(house.visit(DOMAIN).await.contains("one"));
+}
+
+fn second_container(house: &House) -> String {
+    let filter = format!("label=slipway.runner={}", house.runner());
+    let running = docker(&["ps", "--format", "{{.Names}}", "--filter", &filter, "--filter", "label=slipway.app=web"]);
+    running.into_iter().find(|name| name.contains("-r2-")).expect("the second release's container")
+}
+
+/// The reason.
+async fn is_found_wanting(house: &House) -> String {
+    let decision = until("the release to be found wanting", LONG, async || {
+        let decisions = house.ask("environments/dev/decisions").await.expect(200).json();
+        decisions["items"].as_array()?.iter().find(|it| it["kind"] == "breached").cloned()
+    })
+    .await;
+    decision["reason"].as_str().unwrap().to_owned()
 }
 
 async fn what_is_found_wanting_follows_nowhere_and_is_rolled_back_once(database: TestDatabase) {

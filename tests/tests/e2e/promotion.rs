@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use slipway_pipelines::{
-    config::{Environment, Source, Strategy},
+    config::{Environment, Source, Strategy, UsageLimits},
     plan::ReleasePlan,
 };
 use slipway_runner::coordinator::{Coordinator, JobResult, StepResult, Work};
@@ -207,7 +207,7 @@ async fn a_release_keeps_the_strategy_that_it_was_made_with(database: TestDataba
     let canary = Strategy::Canary {
         steps: vec![10],
         bake_ms: 1_000,
-        max_cpu: None,
+        usage: UsageLimits::default(),
         max_errors: Some(1.0),
         max_latency_ms: None,
     };

@@ -34,6 +34,16 @@ impl DockerTarget {
         self.settled(renamed, "rename", &instance.name)
     }
 
+    /// Takes a container, by its name or its id, out of the environment's network.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub async fn detach(&self, container: &str) -> Result<(), TargetError> {
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let left = self.engine.disconnect_network(&self.names().network(), request).await;
+        self.settled(left, "take out of the environment's network", container)
+    }
+
     /// Gives a container that is not Slipway's another name, and takes it out of the environment's network, so that
     /// nobody takes it for the app. It is neither stopped nor removed: it is somebody else's.
     ///
@@ -43,9 +53,7 @@ impl DockerTarget {
         let id: String = intruder.id.chars().take(12).collect();
         let aside = format!("{}-foreign-{id}", intruder.name);
         if intruder.attached {
-            let request = NetworkDisconnectRequest { container: intruder.id.clone(), force: Some(true) };
-            let left = self.engine.disconnect_network(&self.names().network(), request).await;
-            self.settled(left, "take out of the environment's network", &intruder.name)?;
+            self.detach(&intruder.id).await?;
         }
         let options = RenameContainerOptionsBuilder::default().name(&aside).build();
         let renamed = self.engine.rename_container(&intruder.id, options).await;

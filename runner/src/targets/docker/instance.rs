@@ -19,6 +19,8 @@ pub struct Instance {
     pub image: String,
     /// Whether it is in the environment's network.
     pub attached: bool,
+    /// The names that it has there; none where the engine was not asked for them, as when it lists many.
+    pub aliases: Option<Vec<String>>,
     /// The id of the release that made it.
     pub release: String,
     /// Its app.
@@ -99,6 +101,7 @@ impl Instance {
             name,
             image,
             attached: true,
+            aliases: None,
             release: label(RELEASE),
             app: label(APP),
             replica,
@@ -142,6 +145,7 @@ impl Instance {
             name,
             image: String::new(),
             attached: true,
+            aliases: None,
             release: release.to_owned(),
             app: app.to_owned(),
             replica,
@@ -183,7 +187,9 @@ impl Instance {
         let networks = found.network_settings.and_then(|settings| settings.networks);
         let (id, image) = (found.id.unwrap_or_default(), config.image.unwrap_or_default());
         let what = Identity { id, name: name.to_owned(), image };
-        Self::assemble(what, state, config.labels.unwrap_or_default(), networks, network)
+        let instance = Self::assemble(what, state, config.labels.unwrap_or_default(), networks, network);
+        // Here the engine leaves nothing away: what is not said is not there.
+        Instance { aliases: Some(instance.aliases.unwrap_or_default()), ..instance }
     }
 
     fn assemble(
@@ -196,6 +202,7 @@ impl Instance {
         let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
         let endpoint = networks.and_then(|mut networks| networks.remove(network));
         let attached = endpoint.is_some();
+        let aliases = endpoint.as_ref().and_then(|endpoint| endpoint.aliases.clone());
         let address = endpoint.and_then(|endpoint| endpoint.ip_address).filter(|address| !address.is_empty());
         let address = address.filter(|_| state == InstanceState::Running);
         let port = labels.get(PORT).and_then(|port| port.parse::<u16>().ok());
@@ -205,6 +212,7 @@ impl Instance {
             name,
             image,
             attached,
+            aliases,
             release: label(RELEASE),
             app: label(APP),
             replica: label(REPLICA).parse().unwrap_or(0),

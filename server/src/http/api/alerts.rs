@@ -49,7 +49,8 @@ struct AlertView {
     id: String,
     title: String,
     reason: Option<String>,
-    repository: String,
+    /// None where it is of a runner.
+    repository: Option<String>,
     url: String,
     times: i64,
     opened_at: Time,
@@ -66,7 +67,7 @@ fn view(state: &AppState, alert: Alert) -> AlertView {
         id: alert.id.to_string(),
         title: message.title(),
         reason: message.reason,
-        repository: message.repository,
+        repository: Some(message.repository).filter(|name| !name.is_empty()),
         url: state.url(&message.page),
         times: alert.times,
         opened_at: Time(alert.opened_at),

@@ -29,7 +29,7 @@ fn body(sent: &Sent<'_>) -> Value {
         "occasion": message.occasion,
         "title": message.title(),
         "reason": message.reason,
-        "repository": message.repository,
+        "repository": Some(&message.repository).filter(|name| !name.is_empty()),
         "at": time(message.at),
         "url": sent.link,
         "trouble": message.trouble.as_ref().map(|trouble| json!({
@@ -55,6 +55,7 @@ fn body(sent: &Sent<'_>) -> Value {
                 "environment": environment, "name": app, "replica": replica, "release": release,
             });
         }
+        About::Runner { id, name } => body["runner"] = json!({"id": id, "name": name}),
     }
     body
 }

@@ -67,6 +67,26 @@ async fn what_foreign_hands_did_is_put_right() {
 }
 
 #[tokio::test]
+async fn a_container_that_lost_its_name_in_the_network_gets_it_back() {
+    let place = Place::open(1).await;
+    let (name, network, server) = (place.container(1), place.network(), place.house.slipway.pid().to_string());
+    // Both are done when the runner hears of the first.
+    signal("-STOP", &server);
+    docker(&["network", "disconnect", &network, &name]);
+    docker(&["network", "connect", &network, &name]);
+    signal("-CONT", &server);
+    place.is_put_right("the container without a name", &name, &["connected it under its app's name again"]).await;
+    let aliases = docker(&["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.Aliases}}{{end}}", &name]);
+    assert!(aliases[0].contains("web"), "{aliases:?}");
+    place.serves("one").await;
+}
+
+fn signal(signal: &str, process: &str) {
+    let sent = std::process::Command::new("kill").args([signal, process]).status().unwrap();
+    assert!(sent.success(), "{signal} {process}: {sent}");
+}
+
+#[tokio::test]
 async fn a_container_that_is_not_healthy_any_more_is_replaced() {
     let place = Place::open(2).await;
     let name = place.container(1);

@@ -51,9 +51,11 @@ async fn a_failed_build_reaches_chat_incident_and_mail() {
     assert!(alerts.contains("acme/shop: build 1 of main failed"), "{alerts}");
     let said = cli(&slipway, &["alert", "acknowledge", &id], "").await;
     assert!(said.starts_with("administrator looks after it"), "{said}");
+    let taken = inbox.got(3).await.pop().unwrap().json();
+    assert_eq!((&taken["event_action"], &taken["dedup_key"]), (&json!("acknowledge"), &event["dedup_key"]));
     cli(&slipway, &["alert", "close", &id], "").await;
     assert_eq!(cli(&slipway, &["alert", "list"], "").await, "Nothing is wrong.\n");
-    let posts = inbox.got(4).await;
+    let posts = inbox.got(5).await;
     let resolved = posts.iter().rfind(|post| post.path == "/pager").unwrap().json();
     assert_eq!((&resolved["event_action"], &resolved["dedup_key"]), (&json!("resolve"), &event["dedup_key"]));
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use slipway_pipelines::plan::ReleasePlan;
-use slipway_runner::coordinator::{Condition, Coordinator as _, JobResult};
+use slipway_runner::coordinator::{Condition, Coordinator as _, EnvironmentReport, JobResult};
 use slipway_server::{
-    notifications::{NotificationState, Occasion, Rule, acknowledge, close, read_news},
+    notifications::{Address, NotificationState, Occasion, Rule, acknowledge, close, read_news},
+    secrets::Secret,
     store::Store,
 };
 use slipway_tests::{
     databases::TestDatabase,
     on_both_databases,
-    pipeline::{built, digest},
+    pipeline::{built, digest, usual_plan},
 };
 
 use super::scene::{MINUTE, Scene, pair};
@@ -26,6 +27,8 @@ on_both_databases!(
     what_goes_well_is_told_to_those_who_want_it,
     a_branch_of_somebodys_own_is_told_to_those_who_want_it,
     an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well,
+    what_is_found_wanting_is_told_although_the_way_back_is_live_already,
+    pagerduty_hears_who_looks_after_an_incident,
 );
 
 async fn trouble_is_told_once_and_so_is_its_end(database: TestDatabase) {
@@ -221,6 +224,59 @@ async fn an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well(datab
     scene.pipeline.roll_out().await;
     scene.tell().await;
     assert_eq!(scene.open().await, []);
+}
+
+async fn what_is_found_wanting_is_told_although_the_way_back_is_live_already(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    scene.channel("ops", Rule::default()).await;
+    let mut plan = usual_plan();
+    plan.environments[1].bake_ms = 600_000;
+    for commit in ["a", "b"] {
+        scene.pipeline.built(commit, built(&digest(commit), plan.clone())).await;
+        scene.pipeline.roll_out().await;
+    }
+    scene.tell().await;
+    assert_eq!(scene.told(), []);
+    let live = scene.pipeline.live("dev").await.unwrap();
+    let report = EnvironmentReport {
+        runner: "one".to_owned(),
+        environment: live.environment_id.to_string(),
+        release: live.id.to_string(),
+        replicas: Vec::new(),
+        breach: Some("web: replica 1 used 93 % of its memory (allowed 80 %)".to_owned()),
+    };
+    scene.pipeline.coordinator.report_environment(report).await.unwrap();
+    scene.pipeline.roll_out().await;
+    scene.tell().await;
+    let (bad, over) =
+        ("acme/shop: release 2 to dev was found wanting", "acme/shop: release 3 to dev is live after a failure");
+    assert_eq!(scene.told(), [pair("ops", bad), pair("ops", over)]);
+    assert_eq!(scene.inbox.posts()[0].json()["reason"], "web: replica 1 used 93 % of its memory (allowed 80 %)");
+    assert_eq!(scene.open().await, []);
+}
+
+async fn pagerduty_hears_who_looks_after_an_incident(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    let address = || Address::PagerDuty { routing_key: Secret::new("R1"), url: Some(scene.inbox.url("/pager")) };
+    scene.set("pager", address(), Rule::default()).await;
+    scene.set("late", address(), Rule { after_minutes: 15, ..Rule::default() }).await;
+    scene.channel("ops", Rule::default()).await;
+    scene.fails("a", "exit code 1").await;
+    scene.tell().await;
+    let alert = scene.open().await.remove(0);
+    for who in ["ada", "bob"] {
+        let mut tx = scene.pipeline.store.write().await.unwrap();
+        acknowledge(&mut tx, &alert.id, who).await.unwrap();
+        tx.commit().await.unwrap();
+        scene.tell().await;
+    }
+    scene.succeeds("b").await;
+    scene.tell().await;
+    let (posts, others): (Vec<_>, Vec<_>) = scene.inbox.posts().into_iter().partition(|post| post.path == "/pager");
+    let actions: Vec<_> = posts.iter().map(|post| post.json()["event_action"].clone()).collect();
+    assert_eq!(actions, ["trigger", "acknowledge", "resolve"], "and only to who was called");
+    assert!(posts.iter().all(|post| post.json()["dedup_key"] == alert.id.to_string()));
+    assert_eq!(others.len(), 2, "for others it would be noise");
 }
 
 /// Several servers read the same events: each is told of once.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use slipway_pipelines::config::Strategy;
+use slipway_pipelines::config::{Strategy, UsageLimits};
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, RolloutWork},
     engine::Engine,
@@ -115,8 +115,13 @@ async fn canary_cut_off(stride: usize) {
     stage.publish("v1", true).await;
     let v1 = stage.web("v1");
     stage.go_live(vec![v1.clone()]).await;
-    stage.strategy =
-        Strategy::Canary { steps: vec![25], bake_ms: 100, max_cpu: None, max_errors: None, max_latency_ms: None };
+    stage.strategy = Strategy::Canary {
+        steps: vec![25],
+        bake_ms: 100,
+        usage: UsageLimits::default(),
+        max_errors: None,
+        max_latency_ms: None,
+    };
     cut_off(&mut stage, &[v1], stride, |result| *result == JobResult::Live).await;
     assert_eq!(stage.caddy.servers().await, ["slipway"]);
 }

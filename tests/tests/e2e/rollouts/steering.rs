@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use slipway_pipelines::config::Strategy;
+use slipway_pipelines::config::{Strategy, UsageLimits};
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, Steering},
     rollouts,
@@ -18,7 +18,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn canary(bake_ms: u64) -> Strategy {
-    Strategy::Canary { steps: vec![20], bake_ms, max_cpu: None, max_errors: None, max_latency_ms: None }
+    Strategy::Canary { steps: vec![20], bake_ms, usage: UsageLimits::default(), max_errors: None, max_latency_ms: None }
 }
 
 pub(super) fn paused() -> Steering {

@@ -1,6 +1,6 @@
 //! The strategies other than rolling, on a real engine behind a real proxy under load.
 
-use slipway_pipelines::config::Strategy;
+use slipway_pipelines::config::{Strategy, UsageLimits};
 use slipway_runner::coordinator::{StepKind, StepOutcome};
 use slipway_tests::{load::Load, recorder::Recorder};
 
@@ -10,7 +10,13 @@ use super::{
 };
 
 fn canary(steps: &[u8], bake_ms: u64) -> Strategy {
-    Strategy::Canary { steps: steps.to_vec(), bake_ms, max_cpu: None, max_errors: None, max_latency_ms: None }
+    Strategy::Canary {
+        steps: steps.to_vec(),
+        bake_ms,
+        usage: UsageLimits::default(),
+        max_errors: None,
+        max_latency_ms: None,
+    }
 }
 
 fn kinds(recorder: &Recorder) -> Vec<(StepKind, StepOutcome)> {
@@ -129,7 +135,7 @@ async fn a_canary_that_eats_the_cpu_after_a_while_is_caught_and_nobody_else_noti
     let strategy = Strategy::Canary {
         steps: vec![50],
         bake_ms: 600_000,
-        max_cpu: Some(50.0),
+        usage: UsageLimits { max_cpu: Some(50.0), max_memory: None },
         max_errors: None,
         max_latency_ms: None,
     };
