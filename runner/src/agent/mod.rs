@@ -11,10 +11,7 @@ mod resume;
 mod start;
 mod time_limit;
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits};
 use leases::Leases;
@@ -32,7 +29,7 @@ use crate::{
     proxy::{Caddy, Proxy},
     reconciler::{Means, Reconciler},
     steps::Leftovers,
-    storage::{Collector, Records, Space},
+    storage::{BuiltImages, Collector, Records, Space},
 };
 
 /// One life of a runner's process.
@@ -119,6 +116,10 @@ pub async fn run_until_drained(
     let workspaces = start::folders(&config, &incarnation, &kept, &leftovers)?;
     let storage = config.limits.storage;
     let space = Arc::new(Space::new("the runner's disk", &config.data_dir, storage.free_bytes));
+    let records = |kind| {
+        let path = config.data_dir.join("records");
+        Records::new(path.join(kind)).map_err(|error| RunnerError::DataFolder { path, cause: error.to_string() })
+    };
     let workshop = Workshop {
         mirrors: Mirrors::new(config.data_dir.join("mirrors"), config.limits.checkout)
             .with_internal_hosts(config.internal_hosts.clone()),
@@ -126,11 +127,9 @@ pub async fn run_until_drained(
         workspaces,
         limits: config.limits.steps,
         leftovers,
+        built: BuiltImages::new(records("built")?),
     };
-    let records = |kind| Records::new(config.data_dir.join("records").join(kind));
-    let unusable =
-        |error: io::Error| RunnerError::DataFolder { path: config.data_dir.join("records"), cause: error.to_string() };
-    let (repositories, images) = (records("repositories").map_err(unusable)?, records("images").map_err(unusable)?);
+    let (repositories, images) = (records("repositories")?, records("images")?);
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
     let reconciler = Reconciler::new(Means {
         coordinator: coordinator.clone(),
@@ -194,6 +193,7 @@ impl Agent {
             mirrors: self.workshop.mirrors.clone(),
             repositories: self.repositories.clone(),
             images: self.images.clone(),
+            built: self.workshop.built.clone(),
             kept: self.workshop.kept.clone(),
             space: self.space.clone(),
             coordinator: self.coordinator.clone(),

@@ -139,7 +139,9 @@ async fn steps(
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
     let subject = Subject { repository: work.repository_name.clone(), commit };
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
-    let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel).knowing(earlier);
+    let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel)
+        .knowing(earlier)
+        .noting(workshop.built.clone(), &work.repository);
     let known = taken.as_ref().map_or(&context.steps, |taken| &taken.steps).clone();
     if let Err(gone) = resumed::take_up(&bench, &plan, &known).await {
         return Ok(gone.begins_again(context));

@@ -29,6 +29,7 @@ use crate::{
     engine::labels::Origin,
     kept::{KeptBuilds, folders},
     steps::{Leftovers, StepLimits},
+    storage::BuiltImages,
 };
 
 /// What the builds of one runner share.
@@ -44,6 +45,8 @@ pub(crate) struct Workshop {
     pub(crate) leftovers: Leftovers,
     /// What failed builds left for another attempt.
     pub(crate) kept: KeptBuilds,
+    /// The names that images of builds keep on the engine.
+    pub(crate) built: BuiltImages,
 }
 
 impl Workshop {

@@ -17,6 +17,7 @@ use crate::{
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
     reporter::StepLog,
     steps::{Patience, Site, StepError},
+    storage::BuiltImages,
 };
 
 /// What is built.
@@ -38,6 +39,8 @@ pub(super) struct Bench<'a> {
     pub(super) secrets: Vec<SecretValue>,
     /// By app: the names that its image keeps on the engine after the build.
     names: BTreeMap<String, Vec<String>>,
+    /// Where it is noted which names images keep that were pushed, and the repository's id; none where that is nobody's concern.
+    noting: Option<(BuiltImages, String)>,
     /// Whether images are built without the layers that earlier builds left.
     is_fresh: bool,
     /// What earlier builds pushed; none where that does not matter.
@@ -70,6 +73,7 @@ impl<'a> Bench<'a> {
             cancel,
             secrets,
             names: BTreeMap::new(),
+            noting: None,
             is_fresh: false,
             earlier: None,
             made: Mutex::default(),
@@ -85,6 +89,12 @@ impl<'a> Bench<'a> {
     /// The same, building images without the layers that earlier builds left.
     pub(super) fn fresh(mut self, is_fresh: bool) -> Self {
         self.is_fresh = is_fresh;
+        self
+    }
+
+    /// The same, noting for the repository of this id which names images keep.
+    pub(super) fn noting(mut self, built: BuiltImages, repository: &str) -> Self {
+        self.noting = Some((built, repository.to_owned()));
         self
     }
 
@@ -170,6 +180,10 @@ impl<'a> Bench<'a> {
             None => {
                 let id = self.image(&step.app)?;
                 let (engine, registries) = (self.site.engine(), self.site.registries());
+                // Noted before the engine gives the name, so that a kill in between leaves nothing that nobody collects.
+                let _noted = self.noting.as_ref().zip(tags.first()).map(|((built, repository), tag)| {
+                    built.begin(repository, &step.app, &format!("{image}:{tag}"), &id)
+                });
                 let pushing = Box::pin(self.told(images::push(engine, &id, image, tags, registries, log)));
                 let pushed = patience.bear(pushing).await?;
                 // The push gave the engine's names back to what had them before.

@@ -1,15 +1,23 @@
 //! Looking at what there is, and removing what was chosen: by itself, and when somebody asks.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+    time::Duration,
+};
 
-use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder,
+use bollard::{
+    models::ImageInspect,
+    query_parameters::{
+        ListContainersOptionsBuilder, ListVolumesOptionsBuilder, RemoveImageOptionsBuilder, RemoveVolumeOptionsBuilder,
+    },
 };
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Records, Space, StorageLimits,
+    BuiltImages, Records, Space, StorageLimits,
     choice::{Item, going},
     kind::{How, Kind},
 };
@@ -37,6 +45,7 @@ pub(crate) struct Collector {
     pub(crate) mirrors: Mirrors,
     pub(crate) repositories: Records,
     pub(crate) images: Records,
+    pub(crate) built: BuiltImages,
     pub(crate) kept: KeptBuilds,
     pub(crate) space: Arc<Space>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
@@ -111,10 +120,12 @@ impl Collector {
     }
 
     async fn collect_kind(&self, kind: Kind, how: How, stored: &mut Stored) -> Result<(), CollectError> {
-        let items = self.items(kind).await?;
-        stored.count = items.len() as u64;
-        stored.bytes = items.iter().map(|item| item.bytes).fold(0, u64::saturating_add);
-        for going in going(items, how.bounds(self.limits.bounds(kind))) {
+        let groups = self.groups(kind).await?;
+        let all = groups.iter().flatten();
+        stored.count = all.clone().count() as u64;
+        stored.bytes = all.map(|item| item.bytes).fold(0, u64::saturating_add);
+        let bounds = how.bounds(self.limits.bounds(kind));
+        for going in groups.into_iter().flat_map(|items| going(items, bounds)) {
             if how == How::Pressing && self.space.shortage().is_none() {
                 break;
             }
@@ -139,12 +150,14 @@ impl Collector {
         Ok(())
     }
 
-    async fn items(&self, kind: Kind) -> Result<Vec<Item>, CollectError> {
+    /// The things of a kind, in groups of which each is bounded by itself.
+    async fn groups(&self, kind: Kind) -> Result<Vec<Vec<Item>>, CollectError> {
         match kind {
-            Kind::FailedBuild => Ok(self.kept.items().await),
-            Kind::Mirror => self.mirrors().await,
-            Kind::Image => self.images(&self.engine().await?).await,
-            Kind::Cache => self.caches(&self.engine().await?).await,
+            Kind::FailedBuild => Ok(vec![self.kept.items().await]),
+            Kind::Built => self.built(&self.engine().await?).await,
+            Kind::Mirror => Ok(vec![self.mirrors().await?]),
+            Kind::Image => Ok(vec![self.images(&self.engine().await?).await?]),
+            Kind::Cache => Ok(vec![self.caches(&self.engine().await?).await?]),
         }
     }
 
@@ -156,11 +169,18 @@ impl Collector {
                 let Some(left) = self.kept.take(name) else { return Ok(false) };
                 Ok(self.kept.remove(left, &engine).await)
             }
+            Kind::Built => {
+                // A build of the same commit has begun to push it meanwhile.
+                if self.built.is_in_use(name) {
+                    return Ok(false);
+                }
+                self.remove_image(name).await?;
+                self.built.forget(name);
+                Ok(true)
+            }
             Kind::Mirror => Ok(self.mirrors.remove(name).await?),
             Kind::Image => {
-                let engine = self.engine().await?;
-                let removed = engine.remove_image(name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
-                removed.map_err(|error| engine.error(format!("remove the image {name}"), &error))?;
+                self.remove_image(name).await?;
                 Ok(true)
             }
             Kind::Cache => {
@@ -170,6 +190,14 @@ impl Collector {
                 Ok(true)
             }
         }
+    }
+
+    /// Takes a name off an image, which goes with its last one.
+    async fn remove_image(&self, name: &str) -> Result<(), CollectError> {
+        let engine = self.engine().await?;
+        let removed = engine.remove_image(name, Some(RemoveImageOptionsBuilder::default().build()), None).await;
+        removed.map_err(|error| engine.error(format!("remove the image {name}"), &error))?;
+        Ok(())
     }
 
     async fn engine(&self) -> Result<Engine, EngineError> {
@@ -193,8 +221,7 @@ impl Collector {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
-        let question = KeptImages { runner: self.runner.clone(), digests: digests.clone() };
-        let kept: BTreeSet<String> = self.coordinator.kept_images(question).await?.into_iter().collect();
+        let kept = self.kept_among(&digests).await?;
         let asked: BTreeSet<String> = digests.into_iter().collect();
         let used = used_images(engine).await?;
         let mut items = Vec::new();
@@ -219,6 +246,57 @@ impl Collector {
             });
         }
         Ok(items)
+    }
+
+    /// Those of the digests that releases hold.
+    async fn kept_among(&self, digests: &[String]) -> Result<BTreeSet<String>, CollectError> {
+        if digests.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let question = KeptImages { runner: self.runner.clone(), digests: digests.to_vec() };
+        Ok(self.coordinator.kept_images(question).await?.into_iter().collect())
+    }
+
+    /// The images that builds have made here, by their apps. A name that means another image by now is nobody's to take.
+    async fn built(&self, engine: &Engine) -> Result<Vec<Vec<Item>>, CollectError> {
+        let mut found = Vec::new();
+        let mut noted = self.built.all()?;
+        noted.sort_by_key(|(_, record)| std::cmp::Reverse(record.unused));
+        for (image, record) in noted.into_iter().take(MOST_DIGESTS) {
+            match engine.inspect_image(&image.name).await {
+                Ok(inspected) if inspected.id.as_deref() == Some(&image.id) => found.push((image, record, inspected)),
+                Ok(_) if !record.is_in_use => self.built.forget(&image.name),
+                Ok(_) => {}
+                Err(failure) => {
+                    let error = engine.error(format!("inspect the image {}", image.name), &failure);
+                    if error.is_not_found() && !record.is_in_use {
+                        self.built.forget(&image.name);
+                    }
+                }
+            }
+        }
+        let digests_of = |image: &ImageInspect| -> Vec<String> {
+            image.repo_digests.iter().flatten().filter_map(|name| digest(name)).collect()
+        };
+        let mut digests: Vec<String> = found.iter().flat_map(|(_, _, image)| digests_of(image)).collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let mut kept = BTreeSet::new();
+        for some in digests.chunks(MOST_DIGESTS) {
+            kept.extend(self.kept_among(some).await?);
+        }
+        let used = used_images(engine).await?;
+        let mut groups: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+        for (image, record, inspected) in found {
+            let is_held = digests_of(&inspected).iter().any(|digest| kept.contains(digest));
+            groups.entry(image.of).or_default().push(Item {
+                bytes: inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                unused: record.unused,
+                is_needed: record.is_in_use || used.contains(&image.id) || is_held,
+                name: image.name,
+            });
+        }
+        Ok(groups.into_values().collect())
     }
 
     async fn caches(&self, engine: &Engine) -> Result<Vec<Item>, CollectError> {

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     FailedBuild,
     /// The bare mirror of a repository.
     Mirror,
+    /// An image that a build has made and pushed.
+    Built,
     /// An image that was fetched for a release.
     Image,
     /// A cache volume of a repository.
@@ -19,12 +21,13 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they go on a full disk.
-    pub(super) const ALL: &[Kind] = &[Kind::FailedBuild, Kind::Mirror, Kind::Image, Kind::Cache];
+    pub(super) const ALL: &[Kind] = &[Kind::FailedBuild, Kind::Built, Kind::Mirror, Kind::Image, Kind::Cache];
 
     /// What people call one of them.
     pub(super) fn words(self) -> &'static str {
         match self {
             Kind::FailedBuild => "workspace of a failed build",
+            Kind::Built => "image of a build",
             Kind::Mirror => "mirror",
             Kind::Image => "image of a release",
             Kind::Cache => "cache volume",

@@ -1,7 +1,8 @@
 //! What a runner keeps between builds, and what of it goes: mirrors and cache volumes of repositories that were not built
-//! for long, images of releases that nobody holds. Only what is known to be this runner's is ever looked at, and what a
+//! for long, images that builds have made, images of releases that nobody holds. Only what is known to be this runner's is ever looked at, and what a
 //! job uses or a release holds stays, also when the disk is nearly full.
 
+mod built;
 mod choice;
 mod collect;
 mod kind;
@@ -10,6 +11,7 @@ mod space;
 
 use std::time::Duration;
 
+pub(crate) use built::BuiltImages;
 use choice::Bounds;
 pub(crate) use choice::{Item, going};
 pub(crate) use collect::Collector;
@@ -28,6 +30,10 @@ pub struct StorageLimits {
     pub caches_unused: Duration,
     /// How long an image that was fetched for a release is kept after the last rollout of it, unless a release holds it.
     pub images_unused: Duration,
+    /// How many images of one app are kept that builds have made here, unless a release or a container holds them.
+    pub built_images: u32,
+    /// How long such an image is kept after its build.
+    pub built_unused: Duration,
     /// Of how many failed builds the workspace and the images are kept, for another attempt that goes on from there.
     pub failed_builds: u32,
     /// How long that is kept.
@@ -50,6 +56,8 @@ impl Default for StorageLimits {
             mirrors_bytes: 50 * GIB,
             caches_unused: DAY * 30,
             images_unused: DAY * 14,
+            built_images: 10,
+            built_unused: DAY * 14,
             failed_builds: 3,
             failed_unused: Duration::from_secs(60 * 60),
             failed_bytes: 10 * GIB,
@@ -70,6 +78,11 @@ impl StorageLimits {
                 count: usize::try_from(self.failed_builds).unwrap_or(usize::MAX),
             },
             Kind::Mirror => Bounds { unused: self.mirrors_unused, bytes: self.mirrors_bytes, ..all },
+            Kind::Built => Bounds {
+                unused: self.built_unused,
+                count: usize::try_from(self.built_images).unwrap_or(usize::MAX),
+                ..all
+            },
             Kind::Image => Bounds { unused: self.images_unused, ..all },
             Kind::Cache => Bounds { unused: self.caches_unused, ..all },
         }

@@ -63,7 +63,7 @@ impl Records {
 
     /// The record of a thing. One that has none is used from now on, as far as anybody knows.
     pub(super) fn of(&self, name: &str) -> Record {
-        let is_in_use = self.counts().contains_key(name);
+        let is_in_use = self.is_in_use(name);
         let changed = self.path(name).and_then(|path| fs::metadata(path).ok()?.modified().ok());
         let unused = match changed {
             Some(changed) => clock::now().duration_since(changed).unwrap_or_default(),
@@ -74,6 +74,11 @@ impl Records {
         };
         let note = self.path(name).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         Record { name: name.to_owned(), note, unused, is_in_use }
+    }
+
+    /// Whether this process uses a thing.
+    pub(super) fn is_in_use(&self, name: &str) -> bool {
+        self.counts().contains_key(name)
     }
 
     /// Every record.

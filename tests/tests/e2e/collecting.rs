@@ -112,7 +112,7 @@ async fn the_runner_within_and_one_on_another_machine_say_what_goes_and_remove_i
     let leaving = json!([{"name": "OLD", "bytes": 5_000, "reason": "not used for long"}]);
     for runner in runners {
         assert_eq!(runner["answered"], true, "{said:#}");
-        let mirror = &runner["stored"][1];
+        let mirror = &runner["stored"][2];
         assert_eq!((&mirror["what"], &mirror["count"], &mirror["going"]), (&json!("mirror"), &json!(1), &leaving));
     }
     assert!(mirrors.iter().all(|mirror| mirror.exists()), "a dry run removes nothing");

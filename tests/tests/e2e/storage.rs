@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerError, RunnerLimits, StorageLimits, engine::Engine, registry::pinned,
 };
@@ -57,6 +58,16 @@ impl Made {
         self.images.push(reference.clone());
         (reference, digest)
     }
+}
+
+/// A name that a build gave to an image when it pushed that, as an earlier life of the runner noted it.
+fn built(made: &mut Made, data: &Path, name: &str, id: &str, unused: Duration) -> String {
+    let _ = docker(&["tag", id, name]);
+    made.images.push(name.to_owned());
+    let note = json!({"of": "NEW/web", "name": name, "id": id}).to_string();
+    let key: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    record(data, "built", &key, &note, unused);
+    name.to_owned()
 }
 
 impl Drop for Made {
@@ -165,19 +176,31 @@ impl Stock {
         let container = format!("slipway-test-{}", runner.to_lowercase());
         let _ = docker(&["create", "--name", &container, &stopped, "true"]);
         made.containers.push(container);
-        // 3. The workspace of a build that failed long ago.
+        // 3. Images that builds made: one long ago, one just now; of those of long ago one that a container is of, one that a
+        //    release holds, and one whose name means another image by now.
+        let id = |reference: &str| docker(&["image", "inspect", "--format", "{{.Id}}", reference]).remove(0);
+        let of_build = |tag: &str| format!("{}:{tag}", registry.image("built"));
+        let (made_old, _) = made.image(&engine, &registry, "made-old").await;
+        let old_build = built(&mut made, data.path(), &of_build("old"), &id(&made_old), LONG);
+        let new_build = built(&mut made, data.path(), &of_build("new"), &id(&made_old), Duration::ZERO);
+        let ran = built(&mut made, data.path(), &of_build("ran"), &id(&stopped), LONG);
+        let released = built(&mut made, data.path(), &of_build("released"), &id(&held), LONG);
+        let taken = built(&mut made, data.path(), &of_build("taken"), &id(&foreign), LONG);
+        let _ = docker(&["tag", &stopped, &taken]);
+        // 4. The workspace of a build that failed long ago.
         let job = ulid::Ulid::generate().to_string();
         let workspace = failed(data.path(), &job);
         Stock {
             due: vec![
                 ("workspace of a failed build", job),
+                ("image of a build", old_build),
                 ("mirror", "OLD".to_owned()),
                 ("image of a release", unused),
                 ("cache volume", old_cache),
             ],
             folders: vec![old_mirror, workspace],
             volumes: vec![new_cache, anothers, of_a_release, of_a_user],
-            images: vec![held, stopped, foreign],
+            images: vec![held, stopped, foreign, made_old, new_build, ran, released, taken],
             mirror: new_mirror,
             data,
             runner,
@@ -250,14 +273,14 @@ async fn a_dry_run_says_exactly_what_goes_then() {
     let would = stock.server.collect(true, PATIENCE).await;
     assert_eq!(stock.left(), there, "nothing went");
     let counts: Vec<_> = would.iter().map(|stored| (stored.what.as_str(), stored.count)).collect();
-    let kinds = ["workspace of a failed build", "mirror", "image of a release", "cache volume"];
-    assert_eq!(counts, kinds.into_iter().zip([1, 2, 3, 2]).collect::<Vec<_>>());
+    let kinds = ["workspace of a failed build", "image of a build", "mirror", "image of a release", "cache volume"];
+    assert_eq!(counts, kinds.into_iter().zip([1, 4, 2, 3, 2]).collect::<Vec<_>>());
     let named: Vec<_> = would
         .iter()
         .flat_map(|stored| stored.going.iter().map(|leaving| (stored.what.as_str(), leaving.name.clone())))
         .collect();
     assert_eq!(named, stock.due);
-    assert!(would[..3].iter().all(|stored| stored.going_bytes > 0 && stored.bytes >= stored.going_bytes), "{would:#?}");
+    assert!(would[..4].iter().all(|stored| stored.going_bytes > 0 && stored.bytes >= stored.going_bytes), "{would:#?}");
     assert_eq!(stock.server.collect(false, PATIENCE).await, would);
     assert_eq!(stock.left(), Vec::<String>::new());
     stock.the_rest_stays();
