@@ -1,5 +1,7 @@
 //! Why there are no files.
 
+use super::{address::CloneAddress, gate::Refusal};
+
 /// What kept a commit from being checked out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CheckoutError {
@@ -31,6 +33,25 @@ pub enum CheckoutError {
          runner if it may be fetched from"
     )]
     Internal {
+        /// The server, `host:port`.
+        host: String,
+    },
+    /// What was fetched leads to a server whose certificate nobody here trusts.
+    #[error(
+        "{host} shows a certificate that this runner does not trust: {cause}. If it is the right one, add its authority to \
+         those of the runner's machine, or name a file that holds it in the runner's SSL_CERT_FILE"
+    )]
+    Untrusted {
+        /// The server, `host:port`.
+        host: String,
+        /// What is wrong with the certificate.
+        cause: String,
+    },
+    /// A server that is asked by https leads to an address that is not.
+    #[error(
+        "{host} leads from https to an address without: nothing is fetched in the clear that was asked for encrypted"
+    )]
+    Downgrade {
         /// The server, `host:port`.
         host: String,
     },
@@ -94,12 +115,28 @@ pub enum CheckoutError {
     /// It was stopped on request.
     #[error("the checkout was cancelled")]
     Cancelled,
+    /// There is no room for what was fetched.
+    #[error("the runner's disk is full: {cause}. Make room where its data folder is, and build it again")]
+    DiskFull {
+        /// What the system said.
+        cause: String,
+    },
     /// The mirror or the disk failed.
     #[error("the checkout failed: {0}")]
     Git(String),
 }
 
 impl CheckoutError {
+    /// What came of an address whose server was not reached.
+    pub(super) fn turned_away(refusal: Refusal, address: &CloneAddress) -> Self {
+        match refusal {
+            Refusal::Internal { host } => CheckoutError::Internal { host },
+            Refusal::Untrusted { host, cause } => CheckoutError::Untrusted { host, cause },
+            Refusal::Downgrade { host } => CheckoutError::Downgrade { host },
+            Refusal::Silent { cause } => CheckoutError::Unreachable { address: address.shown().to_owned(), cause },
+        }
+    }
+
     /// The same with the submodule that it is about; what ends the whole checkout stays as it is.
     pub(super) fn of_submodule(self, path: &str) -> Self {
         match self {

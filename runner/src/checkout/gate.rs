@@ -4,6 +4,8 @@
 //! An address is judged after its name was resolved and before the connection to that very address is made: also where a
 //! server redirects, and where a name leads elsewhere when it is asked a second time.
 
+mod relay;
+
 use std::{
     convert::Infallible,
     io,
@@ -56,13 +58,42 @@ impl Known {
     }
 }
 
+/// Why somebody was turned away at the gate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The server, `host:port`, is not everybody's.
+    Internal {
+        /// The server.
+        host: String,
+    },
+    /// The server shows a certificate of nobody who is trusted.
+    Untrusted {
+        /// The server.
+        host: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The server leads out of https.
+    Downgrade {
+        /// The server.
+        host: String,
+    },
+    /// The server does not answer.
+    Silent {
+        /// What went wrong.
+        cause: String,
+    },
+}
+
 /// Where clients find a gate, and whom it turned away.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Way {
     /// The proxy's address.
     pub(super) url: String,
+    /// The address of its side for libgit2.
+    relay: String,
     known: Arc<Known>,
-    turned_away: Arc<Mutex<Option<String>>>,
+    turned_away: Arc<Mutex<Option<Refusal>>>,
     /// Cancelled when the gate closes: nobody waits on a line through it any longer.
     closed: CancellationToken,
 }
@@ -78,9 +109,19 @@ impl Way {
         self.known.own == format!("{}:{}", place.host.to_ascii_lowercase(), place.port)
     }
 
-    /// The host that was asked for and is internal; once for each time.
-    pub(super) fn turned_away(&self) -> Option<String> {
+    /// What libgit2 asks for in place of an https address that leads through the gate; none for addresses of other kinds.
+    pub(super) fn relayed(&self, address: &str) -> Option<String> {
+        relay::stands_for(&self.relay, address)
+    }
+
+    /// Why somebody was turned away; once for each time.
+    pub(super) fn turned_away(&self) -> Option<Refusal> {
         self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Notes why. What was noted first is the cause of what follows.
+    fn note(&self, refusal: Refusal) {
+        self.turned_away.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(refusal);
     }
 }
 
@@ -88,23 +129,25 @@ impl Way {
 #[derive(Debug)]
 pub(super) struct Gate {
     way: Way,
-    serving: JoinHandle<()>,
+    serving: [JoinHandle<()>; 2],
 }
 
 impl Gate {
-    /// Opens the gate on a port of 127.0.0.1.
+    /// Opens the gate on two ports of 127.0.0.1: a proxy, and what libgit2 asks.
     pub(super) async fn open(known: Known) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let way = Way { url, known: Arc::new(known), ..Way::default() };
+        let relay = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let [url, at] = [listener.local_addr()?, relay.local_addr()?].map(|address| format!("http://{address}"));
+        let way = Way { url, relay: at, known: Arc::new(known), ..Way::default() };
         let keeper = Arc::new(way.clone());
+        let relaying = tokio::spawn(relay::serve(relay, Arc::clone(&keeper)));
         let serving = tokio::spawn(async move {
             // A listener that fails leaves whoever connects to the limits of its own.
             while let Ok((line, _)) = listener.accept().await {
                 tokio::spawn(converse(line, keeper.clone()));
             }
         });
-        Ok(Gate { way, serving })
+        Ok(Gate { way, serving: [serving, relaying] })
     }
 
     /// The way through it.
@@ -115,7 +158,9 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.serving.abort();
+        for serving in &self.serving {
+            serving.abort();
+        }
         self.way.closed.cancel();
     }
 }
@@ -142,8 +187,7 @@ async fn answer(request: Request<Incoming>, keeper: &Way) -> Response<BoxBody<By
     let line = match connect(&host, port, &keeper.known).await {
         Ok(line) => line,
         Err(Unmet::Internal) => {
-            let place = format!("{host}:{port}");
-            *keeper.turned_away.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+            keeper.note(Refusal::Internal { host: format!("{host}:{port}") });
             return refused(StatusCode::FORBIDDEN, &format!("{host} is an internal address"));
         }
         Err(Unmet::Silent(error)) => return refused(StatusCode::BAD_GATEWAY, &format!("{host}: {error}")),
@@ -295,7 +339,10 @@ mod tests {
         ] {
             let (_, answer) = asked(&gate, &head).await;
             assert_eq!(answer, "HTTP/1.1 403", "{head}");
-            assert!(gate.way().turned_away().is_some_and(|host| host.ends_with(&format!(":{neighbour}"))));
+            let turned_away = gate.way().turned_away();
+            assert!(
+                matches!(turned_away, Some(Refusal::Internal { host }) if host.ends_with(&format!(":{neighbour}")))
+            );
         }
     }
 

@@ -9,14 +9,14 @@ use std::{
 };
 
 use git2::{
-    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, ProxyOptions, Remote,
-    RemoteCallbacks, RemoteHead, RemoteRedirect, Repository, RepositoryInitOptions,
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions, Oid, Remote, RemoteCallbacks,
+    RemoteHead, RemoteRedirect, Repository, RepositoryInitOptions,
 };
 use sha2::{Digest, Sha256};
 use slipway_pipelines::plan::Refs;
 use tokio::sync::OwnedMutexGuard;
 
-use super::{Aim, CheckoutError, CheckoutRequest, CloneAddress, Described, Watch, merge};
+use super::{Aim, CheckoutError, CheckoutRequest, CloneAddress, Described, Watch, merge, upkeep};
 
 /// How long a git server may stay silent.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
@@ -24,6 +24,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 const REFS_LIMIT: usize = 50_000;
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What the system says of a full disk, in the words that libgit2 passes on.
+const NO_SPACE: &str = "No space left on device";
 
 /// One writer at a time for each mirror.
 #[derive(Debug, Clone, Default)]
@@ -114,6 +117,11 @@ impl Mirror {
     /// What is noted of the repository's builds.
     pub(super) fn notes(&self) -> PathBuf {
         self.path.join("slipway-notes")
+    }
+
+    /// Writes its small packs as one, where there are too many.
+    pub(super) fn pack(&self) -> Result<(), CheckoutError> {
+        if self.path.join("objects/pack").exists() { upkeep::pack(&self.path) } else { Ok(()) }
     }
 
     /// Opens the mirror, and makes it when there is none or it cannot be read.
@@ -258,6 +266,7 @@ pub(super) fn fetch_ref(
     };
     let remote = fetch(repository, address, &[&format!("+{git_ref}:refs/slipway/{name}")], watch)?;
     let heads = remote.list()?;
+    upkeep::forget_unlisted(repository, heads)?;
     Ok((heads.iter().any(|head| head.name() == git_ref), refs(heads)))
 }
 
@@ -302,26 +311,17 @@ fn fetch<'r>(
     refspecs: &[&str],
     watch: &Watch,
 ) -> Result<Remote<'r>, CheckoutError> {
-    let mut remote = repository.remote_anonymous(address.full())?;
+    // All but the repository's own server are asked through the gate, as far as that can be: by https.
+    let relayed = watch.gate.relayed(address.full()).filter(|_| !watch.gate.is_own(&address.place()));
+    let mut remote = repository.remote_anonymous(relayed.as_deref().unwrap_or(address.full()))?;
     let mut options = options(watch);
-    let place = address.place();
-    // libgit2 asks by a proxy what is asked by https alone; the rest, a commit leads to where it was named.
-    if watch.gate.is_own(&place) || place.scheme != "https" {
+    if relayed.is_none() {
         // Where it would lead away from this server, nobody would look.
         options.follow_redirects(RemoteRedirect::None);
-    } else {
-        options.proxy_options(by_gate(watch));
     }
     remote.fetch(refspecs, Some(&mut options), None).map_err(|error| in_context(&error, address, watch))?;
     watch.receive(remote.stats().received_bytes())?;
     Ok(remote)
-}
-
-/// All but the repository's own server are asked through the gate.
-fn by_gate(watch: &Watch) -> ProxyOptions<'_> {
-    let mut options = ProxyOptions::new();
-    options.url(&watch.gate.url);
-    options
 }
 
 fn options(watch: &Watch) -> FetchOptions<'_> {
@@ -363,10 +363,12 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
 fn in_context(error: &git2::Error, address: &CloneAddress, watch: &Watch) -> CheckoutError {
     if let Err(over) = watch.check() {
         over
-    } else if let Some(host) = watch.gate.turned_away() {
-        CheckoutError::Internal { host }
+    } else if let Some(refusal) = watch.gate.turned_away() {
+        CheckoutError::turned_away(refusal, address)
     } else if error.code() == ErrorCode::User {
         CheckoutError::TooLarge { limit: watch.limits.bytes }
+    } else if error.message().contains(NO_SPACE) {
+        CheckoutError::DiskFull { cause: error.message().trim().to_owned() }
     } else {
         let cause = error.message().trim().replace(address.full(), address.shown());
         CheckoutError::Unreachable { address: address.shown().to_owned(), cause }

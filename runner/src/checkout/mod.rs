@@ -13,6 +13,7 @@ mod merge;
 mod mirror;
 mod submodules;
 mod tree;
+mod upkeep;
 
 use std::{
     path::{Path, PathBuf},
@@ -251,9 +252,24 @@ impl Mirrors {
                 Err(CheckoutError::NotMerged { .. }) if waiting.goes_on(cancel).await => {
                     let _ = progress.send("the forge has not merged it yet; looking again".to_owned());
                 }
-                ended => return ended,
+                ended => {
+                    self.keep_up(&request.repository);
+                    return ended;
+                }
             }
         }
+    }
+
+    /// Has a repository's mirror kept small in the background, unless somebody works on it already.
+    fn keep_up(&self, repository: &str) {
+        let Some(lock) = self.locks.try_lock(repository) else { return };
+        let mirror = Mirror::at(&self.folder, repository);
+        tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            if let Err(error) = mirror.pack() {
+                tracing::warn!(%error, "the packs of a mirror stay as they are");
+            }
+        });
     }
 
     async fn bring(

@@ -56,7 +56,7 @@ impl Whole<'_> {
             let client = batch::Client::new(&server, &self.watch.gate.url)?;
             let fetching = client.fetch(&missing, &store, self.watch);
             tokio::runtime::Handle::current().block_on(fetching).map_err(|error| {
-                self.watch.gate.turned_away().map_or(error, |host| CheckoutError::Internal { host })
+                self.watch.gate.turned_away().map_or(error, |refusal| CheckoutError::turned_away(refusal, &server))
             })?;
         }
         let root = Workspace::open(into.to_owned())?;

@@ -4,6 +4,7 @@ mod cancelled;
 mod large_files;
 mod submodules;
 mod trusted;
+mod upkeep;
 
 use std::path::PathBuf;
 
@@ -33,12 +34,22 @@ impl Desk {
 
     /// Checks a commit of main out: where it is, and what was said.
     async fn check_out(&mut self, url: &str, commit: &str) -> Result<(PathBuf, String), CheckoutError> {
+        self.check_out_ref(url, "refs/heads/main", commit).await
+    }
+
+    /// The same with a commit of any ref.
+    async fn check_out_ref(
+        &mut self,
+        url: &str,
+        git_ref: &str,
+        commit: &str,
+    ) -> Result<(PathBuf, String), CheckoutError> {
         self.count += 1;
         let into = self.folder.path().join(format!("checkout-{}", self.count));
         let request = CheckoutRequest {
             repository: "shop".to_owned(),
             clone_url: url.to_owned(),
-            git_ref: "refs/heads/main".to_owned(),
+            git_ref: git_ref.to_owned(),
             aim: Aim::Commit(commit.to_owned()),
         };
         let (progress, mut told) = mpsc::unbounded_channel();

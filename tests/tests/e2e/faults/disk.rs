@@ -54,6 +54,37 @@ async fn with_a_full_disk_under_the_database_nothing_is_accepted_and_nothing_is_
     house.is_tidy(0).await;
 }
 
+#[tokio::test]
+async fn a_disk_that_is_full_in_the_middle_of_a_checkout_is_named_and_the_next_build_succeeds() {
+    let house = House::open().await;
+    let disk = SmallDisk::mount(16);
+    let mirrors = house.slipway.data_dir().join("runner/mirrors");
+    // The runner has met no repository yet.
+    let _ = std::fs::remove_dir(&mirrors);
+    std::os::unix::fs::symlink(disk.path(), &mirrors).unwrap();
+    let captain = format!("web:\n  build: Dockerfile\n  image: {}\n", house.image());
+    let files = |version| {
+        [("captain.yml", captain.as_str()), ("Dockerfile", "FROM busybox:latest\nCOPY v /\n"), ("v", version)]
+    };
+    let number = house.push("main", &files("one")).await;
+    house.build_in(number, "succeeded").await;
+
+    house.git_server.hold();
+    let number = house.push("main", &files("two")).await;
+    house.step_runs(number, "checkout", "").await;
+    disk.fill();
+    house.git_server.go_on();
+    let build = house.build_in(number, "failed").await;
+    let reason = build["reason"].as_str().unwrap();
+    assert!(reason.contains("the runner's disk is full") && reason.contains("Make room"), "{reason}");
+    house.is_tidy(0).await;
+
+    disk.empty();
+    let number = house.push("main", &files("three")).await;
+    house.build_in(number, "succeeded").await;
+    house.is_tidy(0).await;
+}
+
 async fn a_runner_with_a_full_disk_says_so_to_whom_waits(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     pipeline.queue(&pipeline.push("main", "a")).await;
