@@ -1,7 +1,17 @@
 //! How much of a step's output is kept.
 
-use slipway_tests::{databases::TestDatabase, house::House, registry::RegistryFixture, slipway::Setup};
+use std::time::Duration;
 
+use slipway_tests::{
+    databases::TestDatabase,
+    house::{House, is_over},
+    registry::RegistryFixture,
+    slipway::Setup,
+    wait::until,
+};
+
+/// How long storing that much may take on a busy machine.
+const FLOODED: Duration = Duration::from_secs(300);
 /// As many bytes as a line may well have, so that few of them are much.
 const LINE_BYTES: usize = 8_000;
 /// So many lines are 72 MB: more than runners once kept, and quickly written.
@@ -41,6 +51,7 @@ async fn log_of(house: &House, lines: usize) -> String {
     let flood = format!("#!/bin/sh\n{}\n", flood(lines));
     let files = [("captain.yml", captain.as_str()), ("Dockerfile", "FROM busybox:latest\n"), ("flood.sh", &flood)];
     let number = house.push("main", &files).await;
+    until("the flood to be over", FLOODED, async || is_over(&house.build(number).await).then_some(())).await;
     let build = house.build_in(number, "succeeded").await;
     let steps = build["attempts"][0]["steps"].as_array().expect("its steps");
     let step = steps.iter().find(|step| step["kind"] == "pre").expect("the flood")["index"].as_i64().expect("a number");
