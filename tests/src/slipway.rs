@@ -322,6 +322,12 @@ fn binary() -> &'static Path {
             let mut build = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             build.args(["build", "--quiet", "--workspace", "--bin", "slipway"]);
             build.env("CARGO_TARGET_DIR", profile.parent().expect("target"));
+            // What cargo says of this package here would have it compile ring, and all that is built upon it, once more.
+            for (name, _) in std::env::vars_os() {
+                if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
+                    build.env_remove(name);
+                }
+            }
             if profile.ends_with("release") {
                 // What `cargo bench` has compiled already; the profile `release` would compile all of it once more.
                 build.args(["--profile", "bench"]);
