@@ -1,6 +1,9 @@
 //! The whole product as a user has it: the real binary with its runner, a git server, a registry, and Caddy.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde_json::Value;
 use slipway_runner::coordinator::RegistryCredential;
@@ -24,6 +27,17 @@ pub const LONG: Duration = Duration::from_secs(120);
 
 /// How long it may take until what is not needed any more is gone.
 const TIDY: Duration = Duration::from_secs(90);
+
+/// Whom `kill -9` meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Victim {
+    /// The server and its runner: of one process, or of two.
+    Both,
+    /// The server alone, whose runner is another process.
+    Server,
+    /// That runner alone.
+    Runner,
+}
 
 /// Everything that a release passes through. What it made is swept away when it is dropped.
 pub struct House {
@@ -132,6 +146,36 @@ impl House {
         runner.start(&self.slipway).await;
         self.workspaces.push(runner.data_dir().join("workspaces"));
         self.runners.push(runner);
+    }
+
+    /// Kills a part of the house as `kill -9` does.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub async fn kill(&mut self, victim: Victim) {
+        if victim != Victim::Runner {
+            self.slipway.kill().await;
+        }
+        if victim != Victim::Server {
+            for runner in &mut self.runners {
+                runner.kill().await;
+            }
+        }
+    }
+
+    /// Starts again what was killed.
+    ///
+    /// # Panics
+    /// When it does not come up.
+    pub async fn start_again(&mut self, victim: Victim) {
+        if victim != Victim::Runner {
+            self.slipway.restart().await;
+        }
+        if victim != Victim::Server {
+            for runner in &mut self.runners {
+                runner.start(&self.slipway).await;
+            }
+        }
     }
 
     /// The runner's id: of the one within, or of the first in a process of its own.
@@ -276,9 +320,8 @@ impl House {
     /// The complete checkouts of builds.
     #[must_use]
     pub fn checkouts(&self) -> Vec<PathBuf> {
-        let entries = |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-        let lives = self.workspaces.iter().cloned().flat_map(entries);
-        lives.flat_map(entries).filter(|path| path.extension().is_none()).collect()
+        let lives = self.workspaces.iter().flat_map(|path| entries(path));
+        lives.flat_map(|life| entries(&life)).filter(|path| path.extension().is_none()).collect()
     }
 
     /// The names of the running containers of releases.
@@ -299,7 +342,8 @@ impl House {
     }
 
     /// Waits until nothing is left of any build: of what carries this house's labels, only `containers` of releases are
-    /// there, with the network of their environment, and caches; no checkout; no leased job.
+    /// there, with the network of their environment, and caches; no checkout, and no half of one; no entry of a runner's
+    /// journal; no leased job, and no message that waits to be sent.
     ///
     /// # Panics
     /// When something stays.
@@ -323,6 +367,8 @@ impl House {
             "-f",
             "label=slipway=network",
         ]));
+        let volumes = ["volume", "ls", "--format", "volume {{.Name}}", "-f", &runner, "-f", "label=slipway=volume"];
+        left.extend(docker(&volumes));
         let named = docker(&["images", "--format", "image {{.Repository}}:{{.Tag}}", "-f", "reference=slipway-*"]);
         left.extend(named.into_iter().filter(|name| name.contains(&mark)));
         // Those that were pushed are named by their digest, and kept for rollbacks.
@@ -334,22 +380,33 @@ impl House {
         if released.len() != containers || released.iter().any(|container| !container.ends_with(" running")) {
             left.push(format!("{containers} running containers of releases are wanted, there are {released:?}"));
         }
-        left.extend(self.checkouts().into_iter().map(|path| path.display().to_string()));
+        let lives = self.workspaces.iter().flat_map(|path| entries(path));
+        let journals = self.workspaces.iter().map(|path| path.with_file_name("jobs"));
+        let files = lives.chain(journals).flat_map(|folder| entries(&folder));
+        left.extend(files.map(|path| path.display().to_string()));
         left.extend(dockerfile_commands(&self.registry.host()));
-        left.extend(self.leased().await);
+        left.extend(self.under_way().await);
         left
     }
 
-    async fn leased(&self) -> Vec<String> {
-        use slipway_server::{clock::SystemClock, store};
+    async fn under_way(&self) -> Vec<String> {
+        use slipway_server::{clock::SystemClock, notifications::NotificationState, store};
         let store = store::Store::open(self.database.url(), std::sync::Arc::new(SystemClock)).await.expect("the store");
-        let jobs = {
+        let (jobs, messages) = {
             let mut reader = store.read().await.expect("a reader");
-            store::jobs::leased(&mut reader.conn()).await.expect("the leased jobs")
+            let jobs = store::jobs::leased(&mut reader.conn()).await.expect("the leased jobs");
+            let messages = store::notifications::list(&mut reader.conn(), None, 1_000).await.expect("the messages");
+            (jobs, messages)
         };
         store.close().await;
-        jobs.iter().map(|job| format!("leased job {} ({})", job.id, job.kind)).collect()
+        let jobs = jobs.iter().map(|job| format!("leased job {} ({})", job.id, job.kind));
+        let unsent = messages.iter().filter(|message| message.state == NotificationState::Waiting);
+        jobs.chain(unsent.map(|message| format!("message {} of event {}", message.id, message.event_id))).collect()
     }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
 /// Whether nothing more happens to a build.

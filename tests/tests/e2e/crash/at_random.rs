@@ -2,7 +2,7 @@
 
 use slipway_tests::{
     databases::TestDatabase,
-    dice::Dice,
+    dice::{Dice, seed},
     house::{House, LONG},
     on_both_databases,
     wait::until,
@@ -18,8 +18,7 @@ const EVENTS: u64 = 30;
 on_both_databases!(killed_again_and_again);
 
 async fn killed_again_and_again(database: TestDatabase) {
-    let seed = seed();
-    let mut dice = Dice::new(seed);
+    let mut dice = Dice::new(seed());
     let mut house = House::on(database).await;
     for round in 1..=ROUNDS {
         let version = format!("version {round}");
@@ -35,15 +34,6 @@ async fn killed_again_and_again(database: TestDatabase) {
         expect_whole_logs(&house, number).await;
         house.is_tidy(1).await;
     }
-}
-
-/// Another one each time, unless `SLIPWAY_TEST_SEED` gives one. The test harness shows it when the test fails.
-#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "a test's own setting, and what repeats a failure")]
-fn seed() -> u64 {
-    let given = std::env::var("SLIPWAY_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs());
-    eprintln!("SLIPWAY_TEST_SEED={seed}");
-    seed
 }
 
 /// Waits until so many more events have happened, or the round is over.

@@ -9,10 +9,11 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use serde_json::Value;
 use slipway_tests::{
     databases::TestDatabase,
-    dice::Dice,
+    dice::{Dice, seed},
     engine::docker,
-    house::{House, LONG, is_over},
+    house::{House, LONG, Victim, is_over},
     on_both_databases,
+    slipway::Setup,
     wait::until,
 };
 
@@ -23,7 +24,7 @@ const EVENTS: u64 = 34;
 /// A pipeline takes about this long.
 const SPAN_MS: u64 = 7_000;
 
-on_both_databases!(killed_at_any_moment);
+on_both_databases!(killed_at_any_moment, one_of_two_is_killed_at_any_moment);
 
 /// When a pipeline is killed.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +53,18 @@ impl fmt::Display for Moment {
 }
 
 async fn killed_at_any_moment(database: TestDatabase) {
-    let (kills, seed) = (setting("SLIPWAY_KILLS").unwrap_or(3_u64), seed());
+    campaign(House::on(database).await, &[Victim::Both]).await;
+}
+
+/// Server and runner are two processes: one of them is killed, or both.
+async fn one_of_two_is_killed_at_any_moment(database: TestDatabase) {
+    let house = House::remote(database, Setup::new(), async |url: &str| url.to_owned()).await;
+    campaign(house, &[Victim::Both, Victim::Server, Victim::Runner]).await;
+}
+
+async fn campaign(mut house: House, victims: &[Victim]) {
+    let (kills, seed) = (setting("SLIPWAY_KILLS").unwrap_or(2_u64), seed());
     let mut dice = Dice::new(seed);
-    let mut house = House::on(database).await;
     let mut released = 0;
     for kill in 1..=kills {
         // A long campaign visits every event in turn; a short one some of them.
@@ -63,17 +73,18 @@ async fn killed_at_any_moment(database: TestDatabase) {
             _ if kills >= EVENTS => Moment::Event(kill / 2 % EVENTS),
             _ => Moment::Event(dice.roll(EVENTS)),
         };
-        let wanted = if kill % 4 == 3 { Wanted::Failed } else { Wanted::Live };
-        tell(&format!("kill {kill} of {kills} (SLIPWAY_SEED={seed}): {moment}, to be {wanted:?}"));
+        let victim = victims[dice.roll(victims.len() as u64) as usize];
+        let wanted = if kill % 3 == 2 { Wanted::Failed } else { Wanted::Live };
+        tell(&format!("kill {kill} of {kills} (SLIPWAY_SEED={seed}): {victim:?} {moment}, to be {wanted:?}"));
         if wanted == Wanted::Live {
             released += 1;
         }
-        one(&mut house, kill, moment, wanted, released).await;
+        one(&mut house, kill, (moment, victim), wanted, released).await;
     }
 }
 
 /// One pipeline and one kill.
-async fn one(house: &mut House, kill: u64, moment: Moment, wanted: Wanted, released: i64) {
+async fn one(house: &mut House, kill: u64, (moment, victim): (Moment, Victim), wanted: Wanted, released: i64) {
     let before = last_event(house).await;
     let version = format!("version {kill}");
     let branch = if wanted == Wanted::Live { "main" } else { "broken" };
@@ -82,8 +93,8 @@ async fn one(house: &mut House, kill: u64, moment: Moment, wanted: Wanted, relea
         Moment::Event(wished) => events_go_by(house, before, wished, number, wanted, released).await,
         Moment::After(time) => tokio::time::sleep(time).await,
     }
-    house.slipway.kill().await;
-    house.slipway.restart().await;
+    house.kill(victim).await;
+    house.start_again(victim).await;
 
     // 1. It comes to its end, in words.
     let build = match wanted {
@@ -108,6 +119,7 @@ async fn one(house: &mut House, kill: u64, moment: Moment, wanted: Wanted, relea
         let begun = expect_whole(house, number, &build, word, wanted).await;
         let done = ledger.get(word).copied().unwrap_or_default();
         assert!((1..=begun).contains(&done), "{word} was done {done} times and says {begun}: {build:#}");
+        assert!(begun == 1 || victim != Victim::Server, "a server's death interrupts no step: {build:#}");
     }
 
     // 3. Nothing is left behind.
@@ -238,11 +250,6 @@ async fn last_event(house: &House) -> i64 {
         }
         after = next;
     }
-}
-
-/// Another one each time, unless `SLIPWAY_SEED` gives one. The test harness shows it when the test fails.
-fn seed() -> u64 {
-    setting("SLIPWAY_SEED").unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().as_secs())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]

@@ -1,8 +1,11 @@
 //! A pipeline that stops where a test wants it to: each of its commands says its lines, and goes on when its gate opens.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 use slipway_tests::{
     house::{House, LONG, is_over},
+    processes::with_text,
     wait::until,
 };
 
@@ -80,6 +83,15 @@ pub(crate) fn open_all_but(house: &House, closed: Option<Gate>) {
             drop(std::fs::write(checkout.join(format!("open-{}", gate.word())), ""));
         }
     }
+}
+
+/// Opens the gate of an image build that is under way. It has a copy of the workspace, which is reached by the root of its
+/// process: by root alone.
+pub(crate) fn open_running_image(house: &House) {
+    let roots = with_text(&house.image()).into_iter().map(|id| PathBuf::from(format!("/proc/{id}/root/src")));
+    let mut sources = roots.filter(|source| source.join("say.sh").exists());
+    let source = sources.next().expect("a command of the Dockerfile, and root's right to look into its container");
+    std::fs::write(source.join("open-image"), "").expect("the gate to open");
 }
 
 /// Makes the running containers of releases healthy.

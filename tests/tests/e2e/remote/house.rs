@@ -4,14 +4,11 @@ use slipway_tests::{
     cutter::Cutter,
     databases::TestDatabase,
     house::{House, LONG},
-    on_both_databases,
     slipway::Setup,
     wait::until,
 };
 
 use crate::crash::gates::{Gate, attempts, expect_whole_logs, opened, push, waits_at};
-
-on_both_databases!(a_server_that_is_killed_interrupts_no_step,);
 
 async fn direct(database: TestDatabase) -> House {
     House::remote(database, Setup::new(), async |url: &str| url.to_owned()).await
@@ -25,16 +22,6 @@ async fn ends_well(house: &House, number: i64) {
     house.live("dev", 1).await;
     assert_eq!(house.visit("dev.localhost").await, "one\n");
     house.is_tidy(1).await;
-}
-
-/// The server goes while a command runs on the runner, which goes on and reports when the server is back.
-async fn a_server_that_is_killed_interrupts_no_step(database: TestDatabase) {
-    let mut house = direct(database).await;
-    let number = push(&house, "main", "one", true).await;
-    waits_at(&house, number, Gate::Plain).await;
-    house.slipway.kill().await;
-    house.slipway.restart().await;
-    ends_well(&house, number).await;
 }
 
 /// Every call is answered at least once into nothing, and many are again: the server has done what was asked, and is
