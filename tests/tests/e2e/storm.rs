@@ -15,12 +15,13 @@ use slipway_runner::coordinator::{
 use slipway_server::{
     builds::{self, BuildEvent, BuildState, NewBuild},
     intake::Verdict,
-    queue::rescue,
+    queue::{JobEvent, JobState, StepEvent, StepState, next_job, next_step, rescue},
     releases::{self, ReleaseEvent, ReleaseState},
     store::{self, events::Event},
 };
 use slipway_tests::{
     databases::TestDatabase,
+    dice::{Dice, seed},
     on_both_databases,
     pipeline::{Pipeline, built, step, usual_plan},
 };
@@ -30,25 +31,21 @@ on_both_databases!(a_storm_ends_in_order);
 const RUNNERS: u64 = 4;
 const PUSHES: u64 = 60;
 
-/// A small generator, so that a failing run can be run again with its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-}
-
 async fn a_storm_ends_in_order(database: TestDatabase) {
+    let seed = seed();
     let pipeline = Arc::new(Pipeline::new(database).await);
     pipeline.live_in_dev("first").await;
     let over = Arc::new(AtomicBool::new(false));
-    let runners: Vec<_> =
-        (0..RUNNERS).map(|number| tokio::spawn(run(Arc::clone(&pipeline), number, Arc::clone(&over)))).collect();
-    let people = tokio::spawn(interfere(Arc::clone(&pipeline), Arc::clone(&over)));
+    let runners: Vec<_> = (0..RUNNERS)
+        .map(|number| {
+            let dice = Dice::new(seed.wrapping_add(number));
+            tokio::spawn(run(Arc::clone(&pipeline), number, dice, Arc::clone(&over)))
+        })
+        .collect();
+    let dice = Dice::new(seed.wrapping_add(RUNNERS));
+    let people = tokio::spawn(interfere(Arc::clone(&pipeline), dice, Arc::clone(&over)));
 
-    let mut dice = Dice(7);
+    let mut dice = Dice::new(seed.wrapping_add(RUNNERS + 1));
     for number in 0..PUSHES {
         let branch = ["main", "main", "topic", "other"][usize::try_from(dice.roll(4)).unwrap()];
         let push = NewBuild { commit_sha: format!("{number:040}"), ..pipeline.push(branch, "0") };
@@ -92,8 +89,7 @@ fn name(number: u64) -> String {
 }
 
 /// A runner: works, fails, vanishes without a word, or comes back as another life of itself.
-async fn run(pipeline: Arc<Pipeline>, number: u64, over: Arc<AtomicBool>) {
-    let mut dice = Dice(number);
+async fn run(pipeline: Arc<Pipeline>, number: u64, mut dice: Dice, over: Arc<AtomicBool>) {
     let runner = name(number);
     let mut life = 0;
     let mut vanished: Vec<LeaseKey> = vec![];
@@ -148,8 +144,7 @@ fn acceptable(result: Result<(), CoordinatorError>) {
 }
 
 /// People cancel, promote and roll back; time passes in leaps, and the rescuer comes round.
-async fn interfere(pipeline: Arc<Pipeline>, over: Arc<AtomicBool>) {
-    let mut dice = Dice(99);
+async fn interfere(pipeline: Arc<Pipeline>, mut dice: Dice, over: Arc<AtomicBool>) {
     while !over.load(Ordering::SeqCst) {
         match dice.roll(5) {
             0 => {
@@ -180,12 +175,17 @@ async fn everything_is_in_order(pipeline: &Pipeline) {
 
     let events = store::events::after(conn, 0, &store::events::EventFilter::default(), 100_000).await.unwrap();
     assert!(events.windows(2).all(|pair| pair[0].id < pair[1].id));
+    let jobs = replayed(&events, job_of, JobState::Queued, job_step);
+    let of_step = |event: &Event| event.step_id.as_ref().map(ToString::to_string);
+    let steps = replayed(&events, of_step, StepState::Pending, step_step);
     let mut final_builds = HashMap::new();
     for build in store::builds::list(conn, &pipeline.repository.id, None, None, 1_000).await.unwrap() {
         assert!(build.state.is_final(), "build {} is {}", build.number, build.state);
         let job = store::jobs::of_build(conn, &build.id).await.unwrap().unwrap();
+        assert_eq!(jobs[job.id.as_str()], job.state, "the job of build {}", build.number);
         for step in store::steps::of_job(conn, &job.id).await.unwrap() {
             assert!(step.state.is_final(), "a step of build {} is {}", build.number, step.state);
+            assert_eq!(steps[step.id.as_str()], step.state, "a step of build {}", build.number);
         }
         final_builds.insert(build.id.to_string(), build.state);
     }
@@ -205,6 +205,9 @@ async fn everything_is_in_order(pipeline: &Pipeline) {
         assert!(environment.name != "dev" || live == 1, "dev never lost what was live");
         for release in releases {
             assert!(release.state.is_settled());
+            if let Some(job) = store::jobs::of_release(conn, &release.id).await.unwrap() {
+                assert_eq!(jobs[job.id.as_str()], job.state, "the job of release {}", release.number);
+            }
             final_releases.insert(release.id.to_string(), release.state);
         }
     }
@@ -228,6 +231,37 @@ fn replayed<State: Copy + std::fmt::Debug>(
         }
     }
     states.into_iter().collect()
+}
+
+fn job_of(event: &Event) -> Option<String> {
+    event.kind.strip_prefix("job.")?;
+    event.data.0["job"].as_str().map(str::to_owned)
+}
+
+fn job_step(state: JobState, kind: &str) -> Option<Option<JobState>> {
+    let event = match kind {
+        "job.leased" => JobEvent::Lease,
+        "job.lost" => JobEvent::Lose,
+        "job.retried" => JobEvent::Retry,
+        "job.succeeded" => JobEvent::Succeed,
+        "job.failed" => JobEvent::Fail,
+        "job.cancelled" => JobEvent::Cancel,
+        _ => return None,
+    };
+    Some(next_job(state, event))
+}
+
+fn step_step(state: StepState, kind: &str) -> Option<Option<StepState>> {
+    let event = match kind {
+        "step.started" => StepEvent::Start,
+        "step.succeeded" => StepEvent::Succeed,
+        "step.failed" => StepEvent::Fail,
+        "step.skipped" => StepEvent::Skip,
+        "step.cancelled" => StepEvent::Cancel,
+        "step.lost" => StepEvent::Lose,
+        _ => return None,
+    };
+    Some(next_step(state, event))
 }
 
 fn build_step(state: BuildState, kind: &str) -> Option<Option<BuildState>> {
