@@ -184,7 +184,8 @@ impl<'a> Bench<'a> {
                 let _noted = self.noting.as_ref().zip(tags.first()).map(|((built, repository), tag)| {
                     built.begin(repository, &step.app, &format!("{image}:{tag}"), &id)
                 });
-                let pushing = Box::pin(self.told(images::push(engine, &id, image, tags, registries, log)));
+                let means = images::Means { engine, registries, silence: self.site.limits().push_silence, log };
+                let pushing = Box::pin(self.told(images::push(means, &id, image, tags)));
                 let pushed = patience.bear(pushing).await?;
                 // The push gave the engine's names back to what had them before.
                 self.name(&step.app, &id, log).await?;

@@ -20,7 +20,7 @@ pub(crate) use context::ContextLimits;
 pub(crate) use error::ImageError;
 pub(crate) use inputs::{dockerfile, input_key};
 pub(crate) use pull::{ensure, ensure_silently};
-pub(crate) use push::{Pushed, push, tag_pushed};
+pub(crate) use push::{Means, Pushed, push, tag_pushed};
 
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};
 

@@ -15,8 +15,19 @@ use crate::{
 
 /// How often a push is begun again because another image came in between.
 const TRIES: usize = 5;
-/// How long a push may show no progress.
-const IDLE_LIMIT: Duration = Duration::from_secs(120);
+
+/// By what means an image is pushed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Means<'a> {
+    /// The engine that has it.
+    pub(crate) engine: &'a Engine,
+    /// The logins.
+    pub(crate) registries: &'a [RegistryCredential],
+    /// How long the engine may tell no progress.
+    pub(crate) silence: Duration,
+    /// The log of the push.
+    pub(crate) log: &'a StepLog,
+}
 
 /// What was pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,40 +44,26 @@ pub(crate) struct Pushed {
 /// The engine's names belong to every repository that is built on it, so that a build which may not push under a name
 /// must not change what it means here. The first tag, the only one that the engine gives it, should therefore be one that
 /// nobody builds upon, as is the commit's.
-pub(crate) async fn push(
-    engine: &Engine,
-    id: &str,
-    name: &str,
-    tags: &[String],
-    registries: &[RegistryCredential],
-    log: &StepLog,
-) -> Result<Pushed, ImageError> {
+pub(crate) async fn push(by: Means<'_>, id: &str, name: &str, tags: &[String]) -> Result<Pushed, ImageError> {
     let mut outage = Outage::default();
     loop {
-        match push_once(engine, id, name, tags, registries, log).await {
+        match push_once(by, id, name, tags).await {
             Ok(pushed) => return Ok(pushed),
-            Err(error) => outage.bear(error, log).await?,
+            Err(error) => outage.bear(error, by.log).await?,
         }
     }
 }
 
-async fn push_once(
-    engine: &Engine,
-    id: &str,
-    name: &str,
-    tags: &[String],
-    registries: &[RegistryCredential],
-    log: &StepLog,
-) -> Result<Pushed, ImageError> {
+async fn push_once(by: Means<'_>, id: &str, name: &str, tags: &[String]) -> Result<Pushed, ImageError> {
     let nothing = || ImageError::Push { image: name.to_owned(), cause: "there is no tag to push it under".to_owned() };
     let (first, others) = tags.split_first().ok_or_else(nothing)?;
-    let registry = Registry::new(registries);
+    let registry = Registry::new(by.registries);
     // 1. The layers, once, under the first tag.
-    let digest = send_own(engine, &registry, id, name, first, registries, log).await?;
+    let digest = send_own(by, &registry, id, name, first).await?;
     // 2. The other tags by the manifest that the registry holds now.
-    tag_all(&registry, name, &digest, others, log).await?;
-    let inspected = engine.inspect_image(id).await;
-    let size = inspected.map_err(|error| engine.error("inspect the pushed image", &error))?.size.unwrap_or(0);
+    tag_all(&registry, name, &digest, others, by.log).await?;
+    let inspected = by.engine.inspect_image(id).await;
+    let size = inspected.map_err(|error| by.engine.error("inspect the pushed image", &error))?.size.unwrap_or(0);
     Ok(Pushed { digest, size })
 }
 
@@ -111,21 +108,14 @@ async fn tag_all(
 ///
 /// The engine pushes whatever has the name when it begins, and another build of the same branch may have given that name
 /// to its own image since. What an image was pushed as stands in its digests.
-async fn send_own(
-    engine: &Engine,
-    registry: &Registry,
-    id: &str,
-    name: &str,
-    tag: &str,
-    registries: &[RegistryCredential],
-    log: &StepLog,
-) -> Result<String, ImageError> {
+async fn send_own(by: Means<'_>, registry: &Registry, id: &str, name: &str, tag: &str) -> Result<String, ImageError> {
+    let Means { engine, log, .. } = by;
     let image = format!("{name}:{tag}");
     for _ in 0..TRIES {
         log.say(format!("pushing {image}")).await;
         let before = named(engine, &image).await?;
         give_name(engine, id, name, tag).await?;
-        if let Err(error) = send(engine, name, tag, registries, log).await {
+        if let Err(error) = send(by, name, tag).await {
             take_back(engine, before, name, tag).await?;
             return Err(error);
         }
@@ -197,21 +187,16 @@ async fn take_back(engine: &Engine, before: Option<String>, name: &str, tag: &st
     }
 }
 
-async fn send(
-    engine: &Engine,
-    name: &str,
-    tag: &str,
-    registries: &[RegistryCredential],
-    log: &StepLog,
-) -> Result<(), ImageError> {
+async fn send(by: Means<'_>, name: &str, tag: &str) -> Result<(), ImageError> {
+    let Means { engine, registries, silence, log } = by;
     let options = PushImageOptionsBuilder::default().tag(tag).build();
     let mut progress = std::pin::pin!(engine.push_image(name, Some(options), engine_login(name, registries)));
     let mut last = String::new();
     loop {
-        let next = match tokio::time::timeout(IDLE_LIMIT, progress.try_next()).await {
+        let next = match tokio::time::timeout(silence, progress.try_next()).await {
             Ok(next) => next,
             Err(_) => {
-                return Err(down(name, format!("no progress for {} s", IDLE_LIMIT.as_secs())));
+                return Err(down(name, format!("no progress for {} s", silence.as_secs())));
             }
         };
         let next = next.map_err(|error| {

@@ -9,6 +9,8 @@ use bollard::models::{HostConfig, HostConfigLogConfig};
 pub struct StepLimits {
     /// How long a step may take.
     pub time: Duration,
+    /// How long a push may show no progress before it is tried again.
+    pub push_silence: Duration,
     /// How many steps of one build run at once.
     pub parallel: usize,
     /// The most memory a container may use, in bytes; swap is not added to it.
@@ -23,6 +25,7 @@ impl Default for StepLimits {
     fn default() -> Self {
         StepLimits {
             time: Duration::from_secs(3600),
+            push_silence: Duration::from_secs(120),
             parallel: 4,
             memory: 4 * 1024 * 1024 * 1024,
             cpus: None,

@@ -1,6 +1,10 @@
 //! A registry that refuses or hangs in the middle of a push.
 
+use std::time::{Duration, Instant};
+
+use serde_json::json;
 use slipway_tests::{
+    build_house::BuildHouse,
     house::House,
     registry_gate::{Gate, RegistryGate},
 };
@@ -49,6 +53,37 @@ async fn a_registry_that_refuses_for_good_fails_the_build_in_words_and_holds_no_
     let number = push(&house, &gate, 3).await;
     let build = house.build_in(number, "succeeded").await;
     is_whole(&gate, &build).await;
+    house.is_tidy(0).await;
+}
+
+/// It takes connections, and never says a word.
+#[tokio::test]
+async fn a_registry_that_hangs_for_good_fails_the_push_in_words() {
+    let mut house = BuildHouse::new().await;
+    house.config.limits.steps.push_silence = Duration::from_secs(1);
+    let commit = house.commit("web:\n  build: Dockerfile\n  image: IMAGE\n", &[]);
+    house.registry.hold();
+    let build = house.build(&commit).await;
+    let said = build.failure();
+    assert!(said.contains("no progress for 1 s") && said.contains(&house.registry.host()), "{said}");
+    house.registry.go_on();
+    assert_eq!(house.pushed(&format!("{}:main", house.image("web"))).await, None);
+    house.leaves_nothing().await;
+}
+
+#[tokio::test]
+async fn a_push_into_a_registry_that_hangs_is_cancelled_at_once() {
+    let (house, gate) = opened().await;
+    gate.set(Gate::Holding);
+    let number = push(&house, &gate, 1).await;
+    gate.holds().await;
+    house.step_runs(number, "push", "").await;
+    let asked = Instant::now();
+    let path = format!("/api/v1/repositories/{}/builds/{number}/cancel", house.webhook.repository);
+    house.slipway.api().post(&path, &json!({})).await.expect(202);
+    house.build_in(number, "cancelled").await;
+    assert!(asked.elapsed() < Duration::from_secs(30), "it waited {:?} for the registry", asked.elapsed());
+    gate.set(Gate::Open);
     house.is_tidy(0).await;
 }
 
