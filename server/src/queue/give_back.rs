@@ -48,7 +48,7 @@ pub(super) async fn give_back(tx: &mut Tx, mut job: Job, reason: &str) -> Result
 }
 
 /// Ends a rollout that no runner has brought to an end: somebody else sets the environment right.
-async fn give_up(tx: &mut Tx, job: &mut Job, release: Release, reason: &str) -> Result<(), StoreError> {
+pub(super) async fn give_up(tx: &mut Tx, job: &mut Job, release: Release, reason: &str) -> Result<(), StoreError> {
     let next = releases::after_giving_up(tx, &release).await?;
     let told = format!("{reason}; {}", next.told());
     failed(tx, job, Subject::Release(release.clone()), &told).await?;

@@ -26,6 +26,7 @@ mod placement;
 mod register;
 mod rescuer;
 mod resume;
+mod rollout_time;
 mod steering;
 mod step_reports;
 mod step_state;

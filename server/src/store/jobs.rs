@@ -288,11 +288,11 @@ pub(crate) async fn expired(conn: &mut Conn<'_>, now: i64, latest: i64) -> Resul
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
-/// Leased builds of which a step has begun, with their attempts.
-pub(crate) async fn begun_builds(conn: &mut Conn<'_>) -> Result<Vec<(JobId, i64)>, StoreError> {
+/// Leased jobs of which a step has begun, each with its attempt, and with its release where it rolls out.
+pub(crate) async fn begun(conn: &mut Conn<'_>) -> Result<Vec<(JobId, i64, Option<ReleaseId>)>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT j.id, j.attempt FROM job j WHERE j.state = 'leased' AND j.kind = 'build'
+        "SELECT j.id, j.attempt, j.release_id FROM job j WHERE j.state = 'leased'
            AND EXISTS (SELECT 1 FROM step s
                        WHERE s.job_id = j.id AND s.attempt = j.attempt AND s.started_at IS NOT NULL)"
     )?)

@@ -7,7 +7,10 @@ use slipway_runner::{
     },
     rollouts,
 };
-use slipway_server::releases::{self, DecisionKind, ReleaseError, ReleaseState};
+use slipway_server::{
+    queue::Overtime,
+    releases::{self, DecisionKind, ReleaseError, ReleaseState},
+};
 use slipway_tests::{
     databases::TestDatabase,
     on_both_databases,
@@ -22,6 +25,7 @@ on_both_databases!(
     a_newer_release_ends_the_paused_one,
     a_rollout_that_is_ended_says_by_whom,
     the_environment_of_an_ended_rollout_whose_runner_is_lost_is_set_right,
+    a_rollout_that_its_runner_does_not_end_is_ended,
 );
 
 async fn pause(pipeline: &Pipeline, number: i64, who: &str) -> Result<(), ReleaseError> {
@@ -165,4 +169,28 @@ async fn the_environment_of_an_ended_rollout_whose_runner_is_lost_is_set_right(d
     let request = ClaimRequest { incarnation: "second life".to_owned(), ..pipeline.request(0) };
     let ClaimReply::Work { lease } = pipeline.coordinator.claim(request).await.unwrap() else { panic!("no return") };
     assert!(matches!(lease.work, slipway_runner::coordinator::Work::Rollout(work) if work.release.number == 3));
+}
+
+/// Longer than any rollout of one small app may take.
+const LONG_MS: i64 = 10 * 3_600_000;
+
+async fn a_rollout_that_its_runner_does_not_end_is_ended(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    let lease = begun(&pipeline).await;
+    pipeline.coordinator.declare_steps(&lease, vec![step(0)]).await.unwrap();
+    pipeline.coordinator.start_step(&lease, 0).await.unwrap();
+    let mut overtime = Overtime::default();
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0);
+    pause(&pipeline, 1, "ada").await.unwrap();
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0);
+    pipeline.clock.advance(LONG_MS);
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0, "it waits for somebody's word");
+    resume(&pipeline, 1, false).await.unwrap();
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 0, "it goes on from now");
+    pipeline.clock.advance(LONG_MS);
+    assert_eq!(overtime.end_overdue(&pipeline.store).await.unwrap(), 1);
+    let release = pipeline.release("production", 1).await;
+    let reason = release.reason.unwrap();
+    assert_eq!(release.state, ReleaseState::Failed);
+    assert!(reason.contains("minutes, and its runner did not end it; parts of it may still run"), "{reason}");
 }
