@@ -49,8 +49,8 @@ macro_rules! portions {
 /// Something that goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Going {
-    /// What it is: `release`, `build`, `earlier values of secrets`, `logs`, `payloads`, `deliveries`, `events`, `audit entries`, `measurements`,
-    /// `sessions`.
+    /// What it is: `release`, `build`, `earlier values of secrets`, `logs`, `payloads`, `deliveries`, `pull requests`,
+    /// `tokens`, `events`, `audit entries`, `measurements`, `sessions`.
     pub what: &'static str,
     /// Its name, such as `acme/shop #12`; empty where it is many at once.
     pub name: String,
@@ -203,6 +203,10 @@ impl Round {
         if let Some(before) = older_than(deliveries_days, self.now) {
             let amount = stored::old_deliveries(conn, before).await?;
             self.count("deliveries", amount, format!("older than {deliveries_days} days"));
+            let amount = stored::old_pull_requests(conn, before).await?;
+            self.count("pull requests", amount, format!("closed more than {deliveries_days} days ago"));
+            let amount = stored::old_tokens(conn, before).await?;
+            self.count("tokens", amount, format!("revoked more than {deliveries_days} days ago"));
         }
         if let Some(before) = older_than(events_days, self.now) {
             let amount = grown::old_events(conn, before, self.now).await?;
@@ -329,6 +333,13 @@ impl Round {
         }
         if let Some(before) = older_than(deliveries_days, self.now) {
             portions!(store, turn, |tx| stored::remove_deliveries(&mut tx, before, PORTION));
+            turn.step(async {
+                let mut tx = store.write().await?;
+                stored::remove_pull_requests(&mut tx, before).await?;
+                stored::remove_tokens(&mut tx, before).await?;
+                tx.commit().await
+            })
+            .await?;
         }
         if let Some(before) = older_than(events_days, self.now) {
             portions!(store, turn, |tx| grown::remove_events(&mut tx, before, self.now, PORTION));

@@ -316,6 +316,31 @@ pub(crate) async fn remove_deliveries(tx: &mut Tx, before: i64, limit: i64) -> R
     )?)
 }
 
+/// Pull requests that were closed before `before` by their forge's clock. No delivery that is known speaks of them.
+pub(crate) async fn old_pull_requests(conn: &mut Conn<'_>, before: i64) -> Result<Amount, StoreError> {
+    let found: Option<(i64,)> =
+        row!(conn, "SELECT COUNT(*) FROM pull_request WHERE is_closed = 1 AND said_at < $1", before)?;
+    Ok(Amount { count: found.map_or(0, |(count,)| count), bytes: 0 })
+}
+
+/// Forgets them.
+pub(crate) async fn remove_pull_requests(tx: &mut Tx, before: i64) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "DELETE FROM pull_request WHERE is_closed = 1 AND said_at < $1", before)?;
+    Ok(())
+}
+
+/// Tokens that were revoked before `before`.
+pub(crate) async fn old_tokens(conn: &mut Conn<'_>, before: i64) -> Result<Amount, StoreError> {
+    let found: Option<(i64,)> = row!(conn, "SELECT COUNT(*) FROM access_token WHERE revoked_at < $1", before)?;
+    Ok(Amount { count: found.map_or(0, |(count,)| count), bytes: 0 })
+}
+
+/// Forgets them.
+pub(crate) async fn remove_tokens(tx: &mut Tx, before: i64) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "DELETE FROM access_token WHERE revoked_at < $1", before)?;
+    Ok(())
+}
+
 /// Sessions opened, or last used, before these times.
 pub(crate) async fn old_sessions(
     conn: &mut Conn<'_>,

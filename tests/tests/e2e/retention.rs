@@ -7,11 +7,11 @@ use slipway_runner::coordinator::{
     Coordinator as _, JobResult, KeptImages, Lease, LogChunk, LogLine, LogStream, StepResult,
 };
 use slipway_server::{
-    ids::StepId,
+    ids::{StepId, TokenId},
     intake::Verdict,
     logs::{Found, Search},
     retention::{Collected, Going, Limits, Round, collect_now, compact_now},
-    store::{deliveries, events, jobs, logs, repositories, steps},
+    store::{access_tokens, deliveries, events, jobs, logs, repositories, steps},
 };
 use slipway_tests::{
     databases::TestDatabase,
@@ -29,6 +29,7 @@ on_both_databases!(
     payloads_go_before_deliveries,
     followers_of_old_events_go_on,
     a_moment_with_a_wrong_clock_keeps_nothing_for_ever,
+    revoked_tokens_are_forgotten_at_last,
     a_choice_removes_what_it_named_and_nothing_else,
     one_collects_at_a_time,
     joined_chunks_read_as_before,
@@ -258,6 +259,21 @@ async fn a_moment_with_a_wrong_clock_keeps_nothing_for_ever(database: TestDataba
     assert_eq!(going.iter().find(|going| going.what == "events").unwrap().count, seen - 1);
     let left = pipeline.events().await;
     assert_eq!(left.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["test.new"]);
+}
+
+async fn revoked_tokens_are_forgotten_at_last(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    let (kept, revoked) = (TokenId::new(), TokenId::new());
+    let mut tx = pipeline.store.write().await.unwrap();
+    access_tokens::insert(&mut tx, &kept, "kept", "administrator", b"one", None).await.unwrap();
+    access_tokens::insert(&mut tx, &revoked, "revoked", "administrator", b"two", None).await.unwrap();
+    access_tokens::revoke(&mut tx, &revoked).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(names(&collect(&pipeline, Limits::default()).await, "tokens"), Vec::<String>::new());
+    pipeline.clock.advance(200 * DAY);
+    assert_eq!(names(&collect(&pipeline, Limits::default()).await, "tokens"), [""], "counted, not named");
+    let left = access_tokens::list(&mut pipeline.store.read().await.unwrap().conn()).await.unwrap();
+    assert_eq!(left.into_iter().map(|token| token.id).collect::<Vec<_>>(), [kept]);
 }
 
 async fn a_choice_removes_what_it_named_and_nothing_else(database: TestDatabase) {
