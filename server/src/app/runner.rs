@@ -8,17 +8,17 @@ use slipway_runner::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{AppState, StartError};
+use super::{AppState, StartError, state::timing};
 use crate::{
     config::{Config, ProxySettings},
-    queue::{Timing, run_rescuer},
+    queue::run_rescuer,
     releases, retention, schedules,
 };
 
 /// Starts the rescuer, the keepers of what is stored, of schedules and of environments' gates and, where it is enabled, the
 /// embedded runner, whose id it returns. All of them end at the server's shutdown.
 pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> Result<Option<String>, StartError> {
-    loops.spawn(run_rescuer(state.store.clone(), Timing::default(), state.shutdown.clone()));
+    loops.spawn(run_rescuer(state.store.clone(), timing(&state.config), state.shutdown.clone()));
     loops.spawn(retention::run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
     loops.spawn(schedules::run_keeper(state.store.clone(), state.shutdown.clone()));
     loops.spawn(releases::run_gatekeeper(state.store.clone(), state.shutdown.clone()));

@@ -1,6 +1,6 @@
 //! What every route works with.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,7 @@ impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { store, config, public_url, sealer, sender, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
-        let coordinator = ServerCoordinator::new(store.clone(), credentials, Timing::default());
+        let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config));
         AppState(Arc::new(Shared {
             cookie: SessionCookie::new(public_url.scheme() == "https"),
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
@@ -100,4 +100,9 @@ impl Deref for AppState {
     fn deref(&self) -> &Shared {
         &self.0
     }
+}
+
+/// How long leases hold, and how often they are looked at.
+pub(super) fn timing(config: &Config) -> Timing {
+    Timing::of_lease(Duration::from_secs(config.lease_seconds.into()))
 }

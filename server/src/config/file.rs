@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) supersede: Option<bool>,
     pub(super) builds_per_repository: Option<u32>,
     pub(super) build_timeout_minutes: Option<u32>,
+    pub(super) lease_seconds: Option<u32>,
     pub(super) max_delivery_bytes: Option<usize>,
     pub(super) max_connections: Option<usize>,
     pub(super) log: Option<LogFormat>,
@@ -88,6 +89,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "supersede",
             "builds_per_repository",
             "build_timeout_minutes",
+            "lease_seconds",
             "max_delivery_bytes",
             "max_connections",
             "log",
@@ -191,6 +193,7 @@ mod tests {
             supersede = false
             builds_per_repository = 4
             build_timeout_minutes = 30
+            lease_seconds = 30
             max_delivery_bytes = 1000
             max_connections = 100
             log = "json"

@@ -35,6 +35,8 @@ const GITHUB_MAX_DELIVERY_BYTES: usize = 25 * 1024 * 1024;
 const MEASURE_SECONDS: u32 = 15;
 /// A week.
 const LONGEST_BUILD_MINUTES: u32 = 7 * 24 * 60;
+/// A longer lease would only leave the jobs of a lost runner waiting.
+const LONGEST_LEASE_SECONDS: u32 = 60;
 /// More than any one process serves well.
 const MOST_CONNECTIONS: usize = 100_000;
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub builds_per_repository: u32,
     /// How many minutes one attempt of a build may take.
     pub build_timeout_minutes: u32,
+    /// How many seconds a runner keeps its jobs without being heard of.
+    pub lease_seconds: u32,
     /// The largest body of a delivery, in bytes.
     pub max_delivery_bytes: usize,
     /// How many connections are open at once; more wait for their turn.
@@ -165,6 +169,9 @@ pub struct Overrides {
     /// How many minutes one attempt of a build may take.
     #[arg(long, env = "SLIPWAY_BUILD_TIMEOUT_MINUTES", value_name = "MINUTES")]
     pub build_timeout_minutes: Option<u32>,
+    /// How many seconds a runner keeps its jobs without being heard of.
+    #[arg(long, env = "SLIPWAY_LEASE_SECONDS", value_name = "SECONDS")]
+    pub lease_seconds: Option<u32>,
     /// The largest webhook body, in bytes.
     #[arg(long, env = "SLIPWAY_MAX_DELIVERY_BYTES", value_name = "BYTES")]
     pub max_delivery_bytes: Option<usize>,
@@ -389,6 +396,14 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             reason: "no step's output would be kept; it is at least 1".to_owned(),
         });
     }
+    let lease_seconds = over.lease_seconds.or(file.lease_seconds).unwrap_or(LONGEST_LEASE_SECONDS);
+    if !(5..=LONGEST_LEASE_SECONDS).contains(&lease_seconds) {
+        return Err(ConfigError::Invalid {
+            key: "lease_seconds",
+            value: lease_seconds.to_string(),
+            reason: format!("it is from 5 to {LONGEST_LEASE_SECONDS}"),
+        });
+    }
     let mut labels = file.runner.labels.unwrap_or_default();
     labels.extend(over.runner_labels.into_iter().map(|Label(key, value)| (key, value)));
     check_labels(&labels).map_err(|reason| ConfigError::Invalid {
@@ -429,6 +444,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
         supersede: over.supersede.or(file.supersede).unwrap_or(true),
         builds_per_repository,
         build_timeout_minutes,
+        lease_seconds,
         max_delivery_bytes: over.max_delivery_bytes.or(file.max_delivery_bytes).unwrap_or(GITHUB_MAX_DELIVERY_BYTES),
         max_connections,
         log: over.log.or(file.log).unwrap_or_default(),

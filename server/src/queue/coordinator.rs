@@ -61,11 +61,17 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Timing { lease: Duration::from_secs(60), sweep: Duration::from_secs(15) }
+        Timing::of_lease(Duration::from_secs(60))
     }
 }
 
 impl Timing {
+    /// That of leases of this length: they are looked at four times as often as they end.
+    #[must_use]
+    pub fn of_lease(lease: Duration) -> Self {
+        Timing { lease, sweep: lease / 4 }
+    }
+
     /// The lease in milliseconds.
     pub(super) fn lease_ms(self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX)
