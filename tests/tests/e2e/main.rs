@@ -8,6 +8,7 @@ mod baking;
 mod builds;
 mod cancelling;
 mod captain;
+mod changes;
 mod checkout;
 mod collecting;
 mod commands;

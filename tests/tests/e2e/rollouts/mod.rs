@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod emptied;
+mod health;
 mod https;
 mod pace;
 mod paths;
