@@ -4,7 +4,9 @@ mod environment;
 mod step;
 mod when;
 
-pub use environment::{Approvals, Environment, Pace, Quota, Share, Source, Strategy, TargetKind, UsageLimits, Window};
+pub use environment::{
+    Approvals, Environment, Pace, Quota, Share, Source, Span, Strategy, TargetKind, UsageLimits, Window,
+};
 pub use step::{Command, ContainerRun, Mount, MountSource, Step, Tmpfs};
 pub use when::{Event, When};
 

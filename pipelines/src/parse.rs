@@ -20,6 +20,7 @@ mod templates;
 mod timezones;
 mod warnings;
 mod when;
+mod written;
 
 use crate::{
     config::{Config, Defaults},
@@ -29,6 +30,7 @@ use crate::{
     reference,
 };
 use fields::{fields, positive_duration};
+pub use written::Unreadable;
 
 /// The name of the file, at the repository's root.
 pub const FILE_NAME: &str = "captain.yml";

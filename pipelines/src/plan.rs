@@ -287,6 +287,21 @@ pub struct ReleasePlan {
     /// goes on with what is live of them.
     #[serde(default)]
     pub left_out: BTreeMap<String, String>,
+    /// The commits that it brings: those since the newest successful build of the ref before it, newest first. Whoever has
+    /// the repository fills them in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commits: Vec<CommitLine>,
+}
+
+/// A commit in a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitLine {
+    /// Its name, 40 hexadecimal digits.
+    pub name: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Who wrote it, as it says itself.
+    pub author: String,
 }
 
 #[cfg(test)]

@@ -225,6 +225,13 @@ pub struct Window {
     pub timezone: String,
 }
 
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Its length, in milliseconds.
+    pub ms: u64,
+}
+
 /// What runs the containers of an environment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

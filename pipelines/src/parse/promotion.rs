@@ -231,24 +231,30 @@ pub(super) fn window(node: &Node, report: &mut Report<'_>) -> Option<Window> {
 fn days(node: &Node, report: &mut Report<'_>) -> Option<[bool; 7]> {
     let mut days = [false; 7];
     for (text, place) in texts(node, "a day such as Mon, or a span such as Mon-Fri", report)? {
-        for part in text.split(',').map(str::trim) {
-            let (first, last) = or_report(span(part), place, report)?;
-            // A span may go over the end of the week: Sat-Mon.
-            let mut day = first;
-            loop {
-                days[day] = true;
-                if day == last {
-                    break;
-                }
-                day = (day + 1) % 7;
-            }
-        }
+        or_report(add_days(&mut days, text), place, report)?;
     }
     if days == [false; 7] {
         report.add(node.place, Problem::new("there is no day here").expected("at least one, such as Mon-Fri"));
         return None;
     }
     Some(days)
+}
+
+/// Adds the days of a list such as `Mon-Wed, Fri`.
+pub(super) fn add_days(days: &mut [bool; 7], text: &str) -> Result<(), Problem> {
+    for part in text.split(',').map(str::trim) {
+        let (first, last) = span(part)?;
+        // A span may go over the end of the week: Sat-Mon.
+        let mut day = first;
+        loop {
+            days[day] = true;
+            if day == last {
+                break;
+            }
+            day = (day + 1) % 7;
+        }
+    }
+    Ok(())
 }
 
 fn span(text: &str) -> Result<(usize, usize), Problem> {
@@ -264,7 +270,7 @@ fn day(name: &str) -> Result<usize, Problem> {
     })
 }
 
-fn hours(text: &str) -> Result<(u16, u16), Problem> {
+pub(super) fn hours(text: &str) -> Result<(u16, u16), Problem> {
     let wrong = || {
         Problem::new(format!("\"{}\" are not hours", shown(text)))
             .expected("hours such as \"09:00-16:00\", or \"22:00-04:00\" into the next day")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use slipway_pipelines::{
     config::Event,
-    plan::{Plan, Reference, Scope, Situation, Trigger, plan},
+    plan::{CommitLine, Plan, Reference, Scope, Situation, Trigger, plan},
     skip,
 };
 use tokio::sync::mpsc;
@@ -105,7 +105,8 @@ async fn check_out(desk: Desk<'_>, into: &Path) -> Result<(CheckedOut, StepResul
     }
     // Read before anything else can reach the files.
     let workspace = Workspace::open(into.to_owned())?;
-    let (plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
+    let (mut plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
+    plan.release.commits = desk.lines(&checkout).await?;
     let facts = facts(work, &checkout, warnings);
     Ok((CheckedOut { plan, commit: checkout.commit.name, taken: None }, facts))
 }
@@ -241,6 +242,24 @@ impl Desk<'_> {
         let (commit, cancel) = (checkout.written.clone(), &self.context.cancel);
         let looking = self.workshop.mirrors.contents(self.request(), commit, since, cancel, progress);
         self.telling(looking, told).await
+    }
+
+    /// The commits that the build brings. Nobody fails for want of them.
+    async fn lines(self, checkout: &Checkout) -> Result<Vec<CommitLine>, StepError> {
+        if self.work.pull_request.is_some() {
+            return Ok(Vec::new());
+        }
+        let (progress, told) = mpsc::unbounded_channel();
+        let (commit, before) = (checkout.commit.name.clone(), self.work.before.clone());
+        let looking = self.workshop.mirrors.lines(self.request(), commit, before, &self.context.cancel, progress);
+        match self.telling(looking, told).await {
+            Err(StepError::Cancelled) => Err(StepError::Cancelled),
+            Err(error) => {
+                self.log.say(format!("the commits since the last build cannot be told: {error}")).await;
+                Ok(Vec::new())
+            }
+            found => found,
+        }
     }
 
     async fn changed(self, changed: Result<Vec<String>, String>) -> Option<Vec<String>> {

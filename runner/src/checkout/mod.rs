@@ -8,6 +8,7 @@ mod files;
 mod gate;
 mod git_config;
 mod lfs;
+mod lines;
 mod measure;
 mod merge;
 mod mirror;
@@ -29,7 +30,7 @@ pub use changes::{Contents, Since};
 pub use error::CheckoutError;
 use mirror::Mirror;
 pub(crate) use mirror::bytes_below;
-use slipway_pipelines::plan::Refs;
+use slipway_pipelines::plan::{CommitLine, Refs};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -323,6 +324,25 @@ impl Mirrors {
         let (repository, place) = (request.repository.clone(), address.place());
         let look = move |watch: &Watch| changes::contents(&mirror, &address, &request, &commit, &since, watch);
         self.at_work(&repository, &place, cancel, progress, look).await
+    }
+
+    /// The commits that lead to one that was checked out and are not in the history of `before`, newest first, as many as
+    /// anybody reads; the commit alone where nobody knows what was before.
+    ///
+    /// # Errors
+    /// As [`Mirrors::contents`].
+    pub async fn lines(
+        &self,
+        request: CheckoutRequest,
+        commit: String,
+        before: Option<String>,
+        cancel: &CancellationToken,
+        progress: UnboundedSender<String>,
+    ) -> Result<Vec<CommitLine>, CheckoutError> {
+        let mirror = Mirror::at(&self.folder, &request.repository);
+        let place = CloneAddress::parse(&request.clone_url)?.place();
+        let look = move |watch: &Watch| lines::lines(&mirror, &commit, before.as_deref(), watch);
+        self.at_work(&request.repository, &place, cancel, progress, look).await
     }
 
     /// A file for what is worth knowing of a repository's builds: it lies within the mirror, and goes with it.

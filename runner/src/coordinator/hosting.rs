@@ -5,6 +5,9 @@ use slipway_pipelines::config::UsageLimits;
 
 use super::{RegistryCredential, ReleaseContent, SecretValue};
 
+/// From how many times on what was done about a replica was in vain.
+const IN_VAIN: u32 = 3;
+
 /// A runner's question what its environments are to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostingQuestion {
@@ -95,6 +98,16 @@ pub struct ReplicaReport {
     /// What was found amiss, and what was done about it; told once more, as over, when it is.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+}
+
+impl ReplicaReport {
+    /// Whether it was put right again and again, whatever was amiss, and is not well for it.
+    #[must_use]
+    pub fn stays_unwell(&self) -> bool {
+        let in_vain = |trouble: &Trouble| !trouble.over && trouble.times >= IN_VAIN;
+        self.condition == Condition::CrashLoop
+            || (self.condition != Condition::Healthy && self.trouble.as_ref().is_some_and(in_vain))
+    }
 }
 
 /// How a replica is. One of an unknown kind counts as sick.

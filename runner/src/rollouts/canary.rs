@@ -44,7 +44,7 @@ impl Rollout<'_> {
         let seen = self.unless_stopped(self.watch(watched, limits, bake_ms, log)).await?;
         if let Err(Setback::Failed(breach)) = &seen {
             log.say(format!("{breach}; the traffic is taken away from release {}", self.work.release.number)).await;
-            self.withdraw(log).await?;
+            self.withdraw(log).await.map_err(|problem| told_with(breach, problem))?;
         }
         seen
     }
@@ -100,6 +100,14 @@ impl Rollout<'_> {
     }
 }
 
+/// What is told when the traffic cannot be taken away from what was found wanting: both.
+fn told_with(breach: &str, problem: Setback) -> Setback {
+    match problem {
+        Setback::Failed(why) => Setback::Failed(format!("{breach}; its traffic could not be taken away: {why}")),
+        other => other,
+    }
+}
+
 /// How many of the replicas are needed for a share of the traffic: each is to have no more than its part of it.
 fn canaries(replicas: u32, share: Share) -> u32 {
     (replicas * u32::from(share)).div_ceil(100)
@@ -107,7 +115,15 @@ fn canaries(replicas: u32, share: Share) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::canaries;
+    use super::{Setback, canaries, told_with};
+
+    #[test]
+    fn a_breach_is_told_though_its_traffic_stays() {
+        let refused = Setback::Failed("the proxy does not answer".to_owned());
+        let told = "replica 1 ended; its traffic could not be taken away: the proxy does not answer";
+        assert_eq!(told_with("replica 1 ended", refused), Setback::Failed(told.to_owned()));
+        assert_eq!(told_with("replica 1 ended", Setback::Abandoned), Setback::Abandoned);
+    }
 
     #[test]
     fn no_canary_has_more_to_do_than_its_part() {

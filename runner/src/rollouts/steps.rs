@@ -43,9 +43,10 @@ pub(super) fn stages(work: &RolloutWork) -> Vec<Stage<'_>> {
     let mut stages = vec![Stage::Preflight];
     stages.extend(commands(Moment::Before));
     match &work.strategy {
+        // Two containers of such an app never run side by side, not even to make it anew.
+        Strategy::Recreate => stages.extend(apps().map(Stage::Recreate)),
         _ if work.restore => stages.extend([Stage::StartAll, Stage::Switch]),
         Strategy::Rolling(_) => stages.extend(apps().map(Stage::Roll)),
-        Strategy::Recreate => stages.extend(apps().map(Stage::Recreate)),
         Strategy::BlueGreen { bake_ms } => {
             stages.extend(apps().map(Stage::Start));
             if *bake_ms > 0 || apps().any(|app| app.run.preview.is_some()) {
@@ -135,4 +136,40 @@ fn step(index: u32, app: Option<&str>, kind: StepKind, name: &str) -> StepDeclar
     let needs = index.checked_sub(1).into_iter().collect();
     let (app, name) = (app.map(str::to_owned), name.to_owned());
     StepDeclaration { index, app, kind, name, needs, skipped: None, taken_over: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_pipelines::release::{ReleaseSettings, RunSpec};
+
+    use super::*;
+    use crate::coordinator::ReleaseContent;
+
+    #[test]
+    fn what_never_runs_twice_is_not_made_anew_side_by_side() {
+        let app = ReleasedApp {
+            app: "web".to_owned(),
+            image: "registry/web".to_owned(),
+            digest: "sha256:0".to_owned(),
+            run: RunSpec::resolve(&[&ReleaseSettings::default()]),
+            build: None,
+            secret_versions: std::collections::BTreeMap::new(),
+        };
+        let release = ReleaseContent { release: "r2".to_owned(), number: 2, apps: vec![app] };
+        let restored_by = |strategy: Strategy| {
+            let work = RolloutWork {
+                environment: "e".to_owned(),
+                environment_name: "dev".to_owned(),
+                repository_name: "acme/shop".to_owned(),
+                release: release.clone(),
+                previous: None,
+                strategy,
+                restore: true,
+                runs_commands: false,
+            };
+            stages(&work).iter().any(|stage| matches!(stage, Stage::StartAll))
+        };
+        assert!(restored_by(Strategy::default()));
+        assert!(!restored_by(Strategy::Recreate));
+    }
 }

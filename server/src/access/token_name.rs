@@ -16,17 +16,23 @@ pub enum TokenNameError {
     /// Its bearer could pass for Slipway, and so approve what they asked for themselves.
     #[error("The name {SLIPWAY} is kept for what Slipway does by itself: choose another one.")]
     Reserved,
+    /// Two people of one name would be one wherever somebody's word counts.
+    #[error("There is another token of that name: choose another name, or revoke that one first.")]
+    Taken,
 }
 
-/// Whether a token may be called so.
+/// Whether a token may be called so, beside those whose names are `taken`.
 ///
 /// # Errors
 /// [`TokenNameError`] says why not.
-pub fn check_token_name(name: &str) -> Result<(), TokenNameError> {
+pub fn check_token_name(name: &str, taken: &[String]) -> Result<(), TokenNameError> {
     if !(1..=LONGEST).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(TokenNameError::Unfit);
     }
-    if same_person(name, SLIPWAY) { Err(TokenNameError::Reserved) } else { Ok(()) }
+    if same_person(name, SLIPWAY) {
+        return Err(TokenNameError::Reserved);
+    }
+    if taken.iter().any(|other| same_person(name, other)) { Err(TokenNameError::Taken) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -36,13 +42,14 @@ mod tests {
     #[test]
     fn nobody_passes_for_slipway() {
         for name in ["slipway", "Slipway", " SLIPWAY "] {
-            assert_eq!(check_token_name(name), Err(TokenNameError::Reserved), "{name:?}");
+            assert_eq!(check_token_name(name, &["ana".to_owned()]), Err(TokenNameError::Reserved), "{name:?}");
         }
         for name in ["", "a\nb", &"x".repeat(101)] {
-            assert_eq!(check_token_name(name), Err(TokenNameError::Unfit), "{name:?}");
+            assert_eq!(check_token_name(name, &["ana".to_owned()]), Err(TokenNameError::Unfit), "{name:?}");
         }
+        assert_eq!(check_token_name("ANA ", &["ana".to_owned()]), Err(TokenNameError::Taken), "one name, one person");
         for name in ["ci", "slipway-bot", "Ana Gómez", &"x".repeat(100)] {
-            assert_eq!(check_token_name(name), Ok(()), "{name:?}");
+            assert_eq!(check_token_name(name, &["ana".to_owned()]), Ok(()), "{name:?}");
         }
     }
 }

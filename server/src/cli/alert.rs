@@ -29,6 +29,9 @@ pub(super) struct List {
 pub(super) struct One {
     /// The alert's id, as `slipway alert list` shows it.
     id: String,
+    /// The alert as JSON, for programs.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     client: Client,
 }
@@ -38,11 +41,17 @@ pub(super) async fn run(command: AlertCommand) -> Result<(), Failure> {
         AlertCommand::List(list) => list.run().await,
         AlertCommand::Acknowledge(one) => {
             let alert = one.send("acknowledge").await?;
+            if one.json {
+                return Ok(say(&alert)?);
+            }
             let by = alert["acknowledged_by"].as_str().unwrap_or("nobody");
             Ok(say(format_args!("{by} looks after it: {}", alert["title"].as_str().unwrap_or_default()))?)
         }
         AlertCommand::Close(one) => {
-            one.send("close").await?;
+            let alert = one.send("close").await?;
+            if one.json {
+                return Ok(say(&alert)?);
+            }
             Ok(say("The alert is closed.")?)
         }
     }

@@ -7,6 +7,7 @@ mod client;
 mod environment;
 mod exit;
 mod gc;
+mod history;
 mod language;
 mod local;
 mod logging;
@@ -88,6 +89,10 @@ enum Command {
     Environment(placement::EnvironmentCommand),
     /// Shows what is live in each environment of a repository, and what waits for what.
     Environments(releases::Environments),
+    /// Shows what was released to an environment, or all of one release.
+    Releases(Box<history::Releases>),
+    /// Makes every container of what is live in an environment anew, such as after its engine was lost.
+    Restore(Box<placement::RestoreEnvironment>),
     /// Releases to an environment what is live where it takes its releases from.
     Promote(Box<releases::Promote>),
     /// Releases again what an earlier release held; it waits for nothing.
@@ -251,6 +256,8 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Measurements(command) => command.run().await,
         Command::Environment(command) => placement::run(command).await,
         Command::Environments(environments) => environments.run().await,
+        Command::Releases(releases) => releases.run().await,
+        Command::Restore(restore) => restore.run().await,
         Command::Promote(promote) => promote.run().await,
         Command::Rollback(rollback) => rollback.run().await,
         Command::Approve(approve) => approve.run().await,

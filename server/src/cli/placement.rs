@@ -39,6 +39,9 @@ pub(super) struct SetEnvironment {
     /// Lets the runner that takes the next rollout have it.
     #[arg(long, conflicts_with = "runner")]
     any_runner: bool,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     client: Client,
 }
@@ -62,7 +65,7 @@ pub(super) async fn run(command: EnvironmentCommand) -> Result<(), Failure> {
 }
 
 impl RestoreEnvironment {
-    async fn run(self) -> Result<(), Failure> {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let path = self.which.path(&["restores"])?;
         let release = self.which.client.call(Method::POST, &path, Some(&json!({"runner": self.runner}))).await?;
         self.which.tell(release, self.wait).await
@@ -72,7 +75,10 @@ impl RestoreEnvironment {
 async fn host(set: SetEnvironment) -> Result<(), Failure> {
     let (owner, name) = repository_path(&set.repository)?;
     let path = ["repositories", owner, name, "environments", &set.environment, "runner"];
-    set.client.call::<Value>(Method::PUT, &path, Some(&json!({"runner": set.runner}))).await?;
+    let host: Value = set.client.call(Method::PUT, &path, Some(&json!({"runner": set.runner}))).await?;
+    if set.json {
+        return Ok(say(&host)?);
+    }
     let runner = set.runner.as_deref().unwrap_or("the runner that takes the next rollout");
     Ok(say(format_args!("{} of {} is on {runner}.", set.environment, set.repository))?)
 }

@@ -4,7 +4,14 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Failure, releases::Which, say};
+use super::{
+    Failure,
+    releases::{EVERY, Which},
+    say,
+};
+
+/// What takes back what was asked for.
+const NONE: &str = "none";
 
 #[derive(Debug, Args)]
 pub(super) struct Freeze {
@@ -16,6 +23,9 @@ pub(super) struct Freeze {
     /// When it ends by itself, such as 2026-11-30T06:00:00Z.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Come back when nothing rolls out there any more: what has begun goes on.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -49,6 +59,15 @@ pub(super) struct Protect {
     /// Lets releases come from every branch and tag.
     #[arg(long, conflicts_with = "branches")]
     any_branch: bool,
+    /// How long a release must have been live in its source, at least, such as 10m; "none" for as long as captain.yml says.
+    #[arg(long, value_name = "DURATION")]
+    bake: Option<String>,
+    /// When releases may begin, such as "Mon-Fri 09:00-16:00 Europe/Madrid"; "none" for whenever captain.yml says.
+    #[arg(long, value_name = "WINDOW")]
+    window: Option<String>,
+    /// Where releases come from: an environment, or "branch main"; "none" for wherever captain.yml says.
+    #[arg(long, value_name = "SOURCE")]
+    from: Option<String>,
 }
 
 impl Freeze {
@@ -56,6 +75,10 @@ impl Freeze {
         let body = json!({"reason": self.reason, "until": self.until});
         let path = self.which.path(&["freeze"])?;
         let frozen: Value = self.which.client.call(Method::PUT, &path, Some(&body)).await?;
+        // What waits for its rollout is held when a runner takes it; what is held has no rollout.
+        while self.wait && self.which.ask(&[]).await?["rolling"]["number"].is_number() {
+            tokio::time::sleep(EVERY).await;
+        }
         if self.which.json {
             return Ok(say(&frozen)?);
         }
@@ -87,6 +110,9 @@ impl Protect {
             ("branches", !self.branches.is_empty() || self.any_branch, json!(self.branches)),
             ("approvals", self.approvals.is_some(), json!(self.approvals)),
             ("author", self.author.is_some(), json!(self.author)),
+            ("bake", self.bake.is_some(), json!(self.bake.filter(|bake| bake != NONE))),
+            ("window", self.window.is_some(), json!(self.window.filter(|window| window != NONE))),
+            ("from", self.from.is_some(), json!(self.from.filter(|from| from != NONE))),
         ];
         for (name, is_given, value) in lists.into_iter().filter(|(_, is_given, _)| *is_given) {
             changed |= is_given;
@@ -110,6 +136,10 @@ impl Protect {
             "  author     {}",
             if protection["author"] == true { "may be one of them" } else { "is none of them" }
         ))?;
-        Ok(say(format_args!("  branches   {}", list("branches", "all")))?)
+        say(format_args!("  branches   {}", list("branches", "all")))?;
+        for field in ["bake", "window", "from"] {
+            say(format_args!("  {field:9}  {}", protection[field].as_str().unwrap_or("as captain.yml says")))?;
+        }
+        Ok(())
     }
 }

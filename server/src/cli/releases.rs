@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Client, Failure, repository_path, say};
 
-/// How often a release that is waited for is asked after.
-const EVERY: Duration = Duration::from_millis(500);
+/// How often what is waited for is asked after.
+pub(super) const EVERY: Duration = Duration::from_millis(500);
 
 /// An environment of a repository.
 #[derive(Debug, Args)]
@@ -73,6 +73,9 @@ pub(super) struct Approve {
 pub(super) struct Reject {
     #[command(flatten)]
     said: Said,
+    /// Come back when the release is over, which it is at once.
+    #[arg(long)]
+    wait: bool,
 }
 
 /// What a person says of a release that is held.
@@ -118,7 +121,17 @@ impl Which {
         Ok(())
     }
 
-    fn told(&self, release: &Value) -> String {
+    /// Tells how a release that is not wanted ended, at once or when it has; fails when it is live all the same.
+    pub(super) async fn tell_the_end(&self, release: Value, wait: bool) -> Result<(), Failure> {
+        let release = if wait { self.settled(release).await? } else { release };
+        if wait && release["state"] == "live" {
+            return Err(Failure::new(self.told(&release)));
+        }
+        self.tell(release, false).await
+    }
+
+    /// A release and where it stands, for people.
+    pub(super) fn told(&self, release: &Value) -> String {
         let mut line = format!("Release {} of {} is {}", release["number"], self.name(), text(release, "state"));
         line += &paused(&release["paused"]);
         match release["reason"].as_str() {
@@ -274,7 +287,7 @@ impl Approve {
 impl Reject {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let release = self.said.send("rejections").await?;
-        self.said.which.tell(release, false).await
+        self.said.which.tell_the_end(release, self.wait).await
     }
 }
 

@@ -23,6 +23,9 @@ struct Said {
 pub(super) struct Pause {
     #[command(flatten)]
     said: Said,
+    /// Come back when somebody has let it go on and the release is live; fail when it is not to be.
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -41,31 +44,38 @@ pub(super) struct Resume {
 pub(super) struct Cancel {
     #[command(flatten)]
     said: Said,
+    /// Come back when the rollout has ended; fail when the release is live all the same.
+    #[arg(long)]
+    wait: bool,
 }
 
 impl Pause {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let body = json!({"reason": self.said.reason});
-        self.said.send(Method::PUT, "pause", &body, false).await
+        let release = self.said.send(Method::PUT, "pause", &body).await?;
+        self.said.which.tell(release, self.wait).await
     }
 }
 
 impl Resume {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let body = json!({"reason": self.said.reason, "now": self.now});
-        self.said.send(Method::DELETE, "pause", &body, self.wait).await
+        let release = self.said.send(Method::DELETE, "pause", &body).await?;
+        self.said.which.tell(release, self.wait).await
     }
 }
 
 impl Cancel {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let body = json!({"reason": self.said.reason});
-        self.said.send(Method::DELETE, "rollout", &body, false).await
+        let release = self.said.send(Method::DELETE, "rollout", &body).await?;
+        self.said.which.tell_the_end(release, self.wait).await
     }
 }
 
 impl Said {
-    async fn send(&self, method: Method, what: &str, body: &Value, wait: bool) -> Result<(), Failure> {
+    /// Says it, and answers with the release as it stands then.
+    async fn send(&self, method: Method, what: &str, body: &Value) -> Result<Value, Failure> {
         let number = match self.release {
             Some(number) => number,
             None => self.which.ask(&[]).await?["rolling"]["number"]
@@ -75,6 +85,6 @@ impl Said {
         let number = number.to_string();
         let path = self.which.path(&["releases", &number, what])?;
         let _: Value = self.which.client.call(method, &path, Some(body)).await?;
-        self.which.tell(self.which.ask(&["releases", &number]).await?, wait).await
+        self.which.ask(&["releases", &number]).await
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     access::{check_token_name, make_token},
     clock::SystemClock,
     config::{Config, Overrides},
-    store::Store,
+    store::{Store, access_tokens},
 };
 
 #[derive(Debug, Subcommand)]
@@ -48,10 +48,10 @@ async fn ask(create: &Create) -> Result<String, Failure> {
 /// Whoever can write the database file needs no token. A running server does not mind: both databases take several
 /// processes.
 async fn create_locally(name: String, overrides: Overrides) -> Result<String, Failure> {
-    check_token_name(&name).map_err(|error| Failure::new(error.to_string()))?;
     let config = Config::load(overrides)?;
     let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
     let mut tx = store.write().await?;
+    check_token_name(&name, &access_tokens::living_names(&mut tx).await?)?;
     let (_, token) = make_token(&mut tx, &name, "local shell").await?;
     tx.commit().await?;
     store.close().await;

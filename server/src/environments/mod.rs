@@ -5,6 +5,7 @@ mod directory;
 mod overview;
 mod protection;
 mod settings;
+mod written;
 
 pub(crate) use define::define;
 pub use directory::{Service, directory};
@@ -12,3 +13,4 @@ pub use overview::{EnvironmentOverview, of_repository};
 pub(crate) use protection::same_person;
 pub use protection::{Freeze, Protection, ProtectionError, freeze, protect, unfreeze};
 pub use settings::Settings;
+pub use written::Written;

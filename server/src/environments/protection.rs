@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use slipway_pipelines::conditions::{PatternError, Patterns};
+use slipway_pipelines::{
+    conditions::{PatternError, Patterns},
+    config::{Source, Span, Window},
+};
 
+use super::Written;
 use crate::{
     events::NewEvent,
     releases::DecisionKind,
@@ -35,6 +39,15 @@ pub struct Protection {
     pub author: bool,
     /// The branches that releases may come from, as patterns; empty for every branch and tag.
     pub branches: Vec<String>,
+    /// How long a release must have been live in its source, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bake: Option<Written<Span>>,
+    /// When releases may begin, beside the window of captain.yml; none means whenever that says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Written<Window>>,
+    /// Where releases come from, whatever captain.yml says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Written<Source>>,
 }
 
 /// That nothing is released to an environment.
@@ -95,6 +108,13 @@ impl Protection {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Protection::default()
+    }
+
+    /// How long a release must have been live in its source, in milliseconds, where captain.yml asks for `settings_ms`: the
+    /// longer of both.
+    #[must_use]
+    pub fn bake_ms(&self, settings_ms: u64) -> u64 {
+        self.bake.as_ref().map_or(settings_ms, |bake| settings_ms.max(bake.0.ms))
     }
 
     fn check(&self) -> Result<(), ProtectionError> {

@@ -53,7 +53,7 @@ impl Occasion {
             "release.live" => Some(Occasion::ReleaseLive),
             "release.failed" => Some(Occasion::ReleaseFailed),
             "release.breached" => Some(Occasion::ReleaseBreached),
-            "environment.crash_loop" => Some(Occasion::AppUnwell),
+            "environment.unwell" => Some(Occasion::AppUnwell),
             "environment.healed" => Some(Occasion::AppWell),
             "runner.silent" => Some(Occasion::RunnerSilent),
             "runner.heard" => Some(Occasion::RunnerHeard),

@@ -4,7 +4,6 @@ mod runner;
 
 use std::{sync::Arc, time::Duration};
 
-use slipway_runner::coordinator::Condition;
 use slipway_web::links;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -344,7 +343,7 @@ async fn of_app(conn: &mut Conn<'_>, event: &Event, occasion: Occasion) -> Resul
     };
     let standing = store::standing::find(conn, &environment.id).await?;
     let replicas = standing.map(|standing| standing.replicas.0).unwrap_or_default();
-    let is_unwell = replicas.iter().any(|it| it.app == app && it.condition == Condition::CrashLoop);
+    let is_unwell = replicas.iter().any(|it| it.app == app && it.stays_unwell());
     let replica = event.data.get("replica").and_then(serde_json::Value::as_u64);
     let message = Message {
         occasion,

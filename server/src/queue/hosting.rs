@@ -108,6 +108,8 @@ pub(super) async fn report(server: &ServerCoordinator, report: EnvironmentReport
     if before.iter().map(|it| it.condition).ne(replicas.iter().map(|it| it.condition)) {
         // Whoever looks at the environment sees it change.
         tx.emit(NewEvent::new("environment.stands").repository(&environment.repository_id).environment(&id));
+        // What waits elsewhere for word that it is well here may be let in.
+        tx.ring_gates();
     }
     if let Some(found) = &report.breach {
         let found: String = found.chars().take(TEXT_LIMIT).collect();
@@ -167,6 +169,9 @@ fn news(before: Option<&ReplicaReport>, now: &ReplicaReport) -> Vec<&'static str
     } else if !known.is_some_and(is_same) || known.is_some_and(|known| passes_a_power(known.times, trouble.times)) {
         news.push("environment.drifted");
     }
+    if now.stays_unwell() && !before.is_some_and(ReplicaReport::stays_unwell) {
+        news.push("environment.unwell");
+    }
     if trouble.over {
         news.push("environment.healed");
     }
@@ -202,7 +207,10 @@ mod tests {
         assert_eq!(news(Some(&first), &over), ["environment.healed"]);
         assert_eq!(news(None, &over), ["environment.drifted", "environment.healed"], "nobody heard of its beginning");
         let in_loop = replica(Condition::CrashLoop, 3, false);
-        assert_eq!(news(Some(&first), &in_loop), ["environment.crash_loop"]);
+        assert_eq!(news(Some(&first), &in_loop), ["environment.crash_loop", "environment.unwell"]);
+        let in_vain = replica(Condition::Sick, 3, false);
+        assert_eq!(news(Some(&replica(Condition::Sick, 2, false)), &in_vain), ["environment.unwell"]);
+        assert!(news(Some(&in_vain), &in_vain).is_empty());
         assert!(
             news(Some(&replica(Condition::CrashLoop, 5, false)), &replica(Condition::CrashLoop, 6, false)).is_empty()
         );

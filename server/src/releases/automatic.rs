@@ -59,7 +59,8 @@ async fn due(conn: &mut Conn<'_>, environment: &Environment, now: i64) -> Result
             return Ok(Due::Nothing);
         }
     }
-    let bake = i64::try_from(environment.settings.bake_ms).unwrap_or(i64::MAX);
+    let bake = environment.protection.bake_ms(environment.settings.bake_ms);
+    let bake = i64::try_from(bake).unwrap_or(i64::MAX);
     let baked = life.since().saturating_add(bake);
     Ok(if baked > now { Due::At(baked) } else { Due::Now })
 }

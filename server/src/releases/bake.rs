@@ -39,7 +39,7 @@ pub(crate) async fn bakes_for(
     let all = store::environments::of_repository(conn, repository).await?;
     let follows = |source: &Source| matches!(source, Source::Environment { environment: from } if from == environment);
     let followers = || all.iter().filter(|it| it.removed_at.is_none() && follows(&it.source.0));
-    let Some(asked) = followers().map(|it| it.settings.bake_ms).max() else { return Ok(None) };
+    let Some(asked) = followers().map(|it| it.protection.bake_ms(it.settings.bake_ms)).max() else { return Ok(None) };
     let until = life.since().saturating_add(i64::try_from(asked).unwrap_or(i64::MAX));
     let left_ms = u64::try_from(until - now).unwrap_or_default();
     if left_ms == 0 || breach_of(conn, &life).await?.is_some() {
@@ -110,7 +110,7 @@ async fn go_back(tx: &mut Tx, environment: &Environment, live: &Release) -> Resu
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
     let Some(good) = good_before(&mut tx.conn(), &environment.id, live).await? else { return Ok(()) };
-    match rollback(tx, &repository, &environment.name, Some(good), ACTOR).await {
+    match Box::pin(rollback(tx, &repository, &environment.name, Some(good), ACTOR)).await {
         Ok(_) => Ok(()),
         Err(ReleaseError::Store(error)) if !matches!(error, StoreError::Refused(_)) => Err(error),
         Err(refused) => {

@@ -42,7 +42,7 @@ pub async fn approve(
             approvers: environment.protection.approvers.join(", "),
         });
     }
-    let own = authors(&mut tx.conn(), &release).await?.iter().any(|author| same_person(author, actor));
+    let own = authors(&mut tx.conn(), &environment, &release).await?.iter().any(|author| same_person(author, actor));
     if own && !author_counts(rules(&environment)) {
         return Err(ReleaseError::OwnRelease { environment: environment.name.clone(), person: actor.to_owned() });
     }

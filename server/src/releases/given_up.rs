@@ -48,9 +48,10 @@ pub(crate) async fn after_giving_up(tx: &mut Tx, release: &Release) -> Result<Ne
     let Some(live) = store::releases::live(&mut tx.conn(), &release.environment_id).await? else {
         return Ok(Next::Nothing);
     };
-    let earlier = match is_breached(&mut tx.conn(), &live).await? {
-        true => good_before(&mut tx.conn(), &release.environment_id, &live).await?,
-        false => None,
+    let earlier = if is_breached(&mut tx.conn(), &live).await? {
+        good_before(&mut tx.conn(), &release.environment_id, &live).await?
+    } else {
+        None
     };
     Ok(earlier.map_or_else(|| Next::Live(Box::new(live)), Next::Earlier))
 }

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use slipway_pipelines::config::Source;
+
 use super::{
     ReleaseKind,
     bake::breach_of,
+    between::between,
     decision::approving,
+    doubt::doubt,
     gate::{Facts, Rules, Stay, Verdict, gate},
     life::life,
 };
@@ -46,11 +50,16 @@ pub(super) async fn without_exception(
     release: &Release,
     now: i64,
 ) -> Result<Verdict, StoreError> {
-    let facts = facts(conn, environment, release).await?;
+    let facts = facts(conn, environment, release, now).await?;
     Ok(gate(rules(environment), &facts, now))
 }
 
-async fn facts(conn: &mut Conn<'_>, environment: &Environment, release: &Release) -> Result<Facts, StoreError> {
+async fn facts(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    release: &Release,
+    now: i64,
+) -> Result<Facts, StoreError> {
     let decisions = store::decisions::of_release(conn, &release.id).await?;
     let own = release.content.iter().map(|app| app.build.unwrap_or(release.build_number));
     let mut branches = Vec::new();
@@ -58,24 +67,49 @@ async fn facts(conn: &mut Conn<'_>, environment: &Environment, release: &Release
         let build = store::builds::by_number(conn, &environment.repository_id, number).await?;
         branches.push(build.and_then(|build| build.branch().map(str::to_owned)));
     }
+    let stay = stay(conn, release, now).await?;
+    let from = match &stay {
+        Some(stay) => Some(Source::Environment { environment: stay.environment.clone() }),
+        None => branches.last().cloned().flatten().map(|branch| Source::Branch { branch }),
+    };
     Ok(Facts {
         branches,
+        from,
         approving: approving(&decisions),
-        authors: authors(conn, release).await?,
-        stay: stay(conn, release).await?,
+        authors: authors(conn, environment, release).await?,
+        stay,
     })
 }
 
-/// Whose own a release is: who wrote its commit, and the person who asked for it.
-pub(super) async fn authors(conn: &mut Conn<'_>, release: &Release) -> Result<Vec<String>, StoreError> {
-    let build = store::builds::find(conn, &release.build_id).await?;
-    let build = build.ok_or_else(|| StoreError::missing("build", &release.build_id))?;
-    let people = [build.author, release.actor.clone()];
+/// Whose own a release is: who asked for it, and who wrote a commit of it that the environment does not run yet, of
+/// whichever app.
+pub(super) async fn authors(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    release: &Release,
+) -> Result<Vec<String>, StoreError> {
+    let live = store::releases::live(conn, &environment.id).await?;
+    let mut pairs = BTreeSet::from([(live.as_ref().map(|live| live.build_number), release.build_number)]);
+    for app in release.content.iter() {
+        let held = live.as_ref().and_then(|live| Some((live, live.content.iter().find(|held| held.app == app.app)?)));
+        let before = held.map(|(live, held)| held.build.unwrap_or(live.build_number));
+        pairs.insert((before, app.build.unwrap_or(release.build_number)));
+    }
+    let mut people = BTreeSet::from([release.actor.clone()]);
+    for (before, number) in pairs.into_iter().filter(|(before, number)| *before != Some(*number)) {
+        let Some(build) = store::builds::by_number(conn, &environment.repository_id, number).await? else { continue };
+        let before = match before {
+            Some(before) => store::builds::by_number(conn, &environment.repository_id, before).await?,
+            None => None,
+        };
+        people.extend(between(conn, before.as_ref(), &build).await?.commits.into_iter().map(|commit| commit.author));
+        people.insert(build.author);
+    }
     Ok(people.into_iter().filter(|person| !person.is_empty() && person != ACTOR).collect())
 }
 
 /// How long what was promoted was live where it comes from.
-async fn stay(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Stay>, StoreError> {
+async fn stay(conn: &mut Conn<'_>, release: &Release, now: i64) -> Result<Option<Stay>, StoreError> {
     let Some(source) = release.source_release_id.as_ref().filter(|_| release.kind == ReleaseKind::Promotion) else {
         return Ok(None);
     };
@@ -84,6 +118,7 @@ async fn stay(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Stay>, St
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &source.environment_id))?;
     let life = life(conn, &source).await?;
     Ok(Some(Stay {
+        doubt: doubt(conn, &environment, life.last(), now).await?,
         environment: environment.name,
         number: source.number,
         since: life.since(),

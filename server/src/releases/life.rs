@@ -36,6 +36,11 @@ impl Life {
         std::iter::once(&self.first).chain(&self.anew)
     }
 
+    /// What it is now, or was last.
+    pub(super) fn last(&self) -> &Release {
+        self.anew.last().unwrap_or(&self.first)
+    }
+
     /// Since when it is live, in unix milliseconds.
     pub(super) fn since(&self) -> i64 {
         self.first.finished_at.unwrap_or(self.first.created_at)
@@ -43,6 +48,6 @@ impl Life {
 
     /// Until when it was; none while it is.
     pub(super) fn until(&self) -> Option<i64> {
-        self.anew.last().unwrap_or(&self.first).retired_at
+        self.last().retired_at
     }
 }

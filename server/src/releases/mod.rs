@@ -2,11 +2,13 @@
 
 mod automatic;
 mod bake;
+mod between;
 mod content;
 mod create;
 mod decide;
 mod decision;
 mod detail;
+mod doubt;
 mod error;
 mod follow;
 mod gate;
@@ -27,6 +29,7 @@ mod state;
 mod steer;
 
 pub(crate) use bake::{bakes_for, breached, return_from_breached};
+pub use between::Commit;
 pub use decide::{approve, reject};
 pub use decision::DecisionKind;
 pub use detail::{ReleaseDetail, detail};

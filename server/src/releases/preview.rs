@@ -4,18 +4,14 @@ use slipway_runner::coordinator::ReleasedApp;
 
 use super::{
     ReleaseError, ReleaseKind,
+    between::{Commit, between},
     create::{NewRelease, draft},
     gate::Verdict,
     judge::judge,
     promote::{check_settings, promoted_apps, source_of},
-    settings::{SettingChange, changes},
+    settings::{SettingChange, changes, strategy_change},
 };
-use crate::store::{
-    self, Conn, StoreError, builds::Build, environments::Environment, releases::Release, repositories::Repository,
-};
-
-/// The most commits that are listed.
-const MOST_COMMITS: usize = 50;
+use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release, repositories::Repository};
 
 /// What a promotion to an environment would change.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +22,8 @@ pub struct Preview {
     pub promoted: Release,
     /// What it would replace.
     pub live: Option<Release>,
-    /// The builds whose commits differ between the two, newest first.
-    pub commits: Vec<Build>,
+    /// The commits that differ between the two, newest first.
+    pub commits: Vec<Commit>,
     /// Whether there are more than are listed.
     pub has_more_commits: bool,
     /// Whether those commits would go, as what is live is newer.
@@ -70,7 +66,11 @@ pub async fn preview(
     let build = build.ok_or_else(|| StoreError::missing("build", &promoted.build_id))?;
     let apps = promoted_apps(conn, repository, &promoted, target).await?;
     let before: Vec<ReleasedApp> = live.as_ref().map(|live| live.content.0.clone()).unwrap_or_default();
-    let between = between(conn, repository, live.as_ref(), &build).await?;
+    let live_build = match &live {
+        Some(live) => store::builds::find(conn, &live.build_id).await?,
+        None => None,
+    };
+    let between = between(conn, live_build.as_ref(), &build).await?;
     let new = NewRelease {
         environment: target,
         kind: ReleaseKind::Promotion,
@@ -80,60 +80,28 @@ pub async fn preview(
         apps: apps.clone(),
         dedup_key: String::new(),
     };
-    let (waits, refused) = match judge(conn, target, &draft(&new, now), now).await? {
+    let draft = draft(&new, now);
+    // What is live by a way out was released as that is, and not as the environment asks.
+    let strategies =
+        live.as_ref().filter(|live| !live.kind.is_way_out()).map(|live| (&live.strategy.0, &draft.strategy.0));
+    let strategy = strategies.and_then(|(before, after)| strategy_change(before, after));
+    let (waits, refused) = match judge(conn, target, &draft, now).await? {
         Verdict::Admit => (None, None),
         Verdict::Wait { why, .. } => (Some(why), None),
         Verdict::Refuse { why } => (None, Some(why)),
     };
     Ok(Preview {
         images: images(&before, &apps),
-        settings: changes(&before, &apps),
+        settings: strategy.into_iter().chain(changes(&before, &apps)).collect(),
         has_more_commits: between.has_more,
         goes_back: between.goes_back,
-        commits: between.builds,
+        commits: between.commits,
         source,
         promoted,
         live,
         waits,
         refused,
     })
-}
-
-struct Between {
-    builds: Vec<Build>,
-    has_more: bool,
-    goes_back: bool,
-}
-
-/// The builds of the promoted build's ref between what is live and what is promoted, each commit once. Where the two are
-/// of different refs, what lies between them is not known here, and it is the promoted one alone.
-async fn between(
-    conn: &mut Conn<'_>,
-    repository: &Repository,
-    live: Option<&Release>,
-    promoted: &Build,
-) -> Result<Between, StoreError> {
-    let live = match live {
-        Some(live) => store::builds::find(conn, &live.build_id).await?,
-        None => None,
-    };
-    let alone = Between { builds: vec![promoted.clone()], has_more: false, goes_back: false };
-    let Some(live) = live.filter(|live| live.git_ref == promoted.git_ref) else { return Ok(alone) };
-    let goes_back = promoted.number < live.number;
-    let (base, newest) = if goes_back { (promoted, &live) } else { (&live, promoted) };
-    let limit = i64::try_from(MOST_COMMITS).unwrap_or(i64::MAX).saturating_add(1);
-    let before = Some(newest.number + 1);
-    let found = store::builds::list(conn, &repository.id, Some(&newest.git_ref), before, limit).await?;
-    let mut builds: Vec<Build> = Vec::new();
-    for build in found.into_iter().take_while(|build| build.number > base.number) {
-        let is_known = builds.iter().any(|known| known.commit_sha == build.commit_sha);
-        if !is_known && build.commit_sha != base.commit_sha {
-            builds.push(build);
-        }
-    }
-    let has_more = builds.len() > MOST_COMMITS;
-    builds.truncate(MOST_COMMITS);
-    Ok(Between { builds, has_more, goes_back })
 }
 
 /// The apps whose digest changes: those that will run in their order, then those that go.

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_pipelines::{
-    config::TargetKind,
+    config::{Pace, Quota, Strategy, TargetKind},
     release::{HealthCheck, Probe, ReleaseCommands},
 };
 use slipway_runner::coordinator::ReleasedApp;
+
+/// Stands for the app where a setting is of all of them.
+const EVERY_APP: &str = "every app";
 
 /// A setting that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,47 @@ pub(super) fn changes(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<Sett
         }
     }
     changes
+}
+
+/// What differs of how the release takes the place of the one before.
+pub(super) fn strategy_change(before: &Strategy, after: &Strategy) -> Option<SettingChange> {
+    (before != after).then(|| SettingChange {
+        app: EVERY_APP.to_owned(),
+        setting: "strategy".to_owned(),
+        before: Some(strategy(before)),
+        after: Some(strategy(after)),
+        is_private: false,
+    })
+}
+
+fn strategy(strategy: &Strategy) -> String {
+    match strategy {
+        Strategy::Rolling(pace) if *pace == Pace::default() => "rolling".to_owned(),
+        Strategy::Rolling(pace) => {
+            format!("rolling, surge {}, unavailable {}", quota(pace.surge), quota(pace.unavailable))
+        }
+        Strategy::BlueGreen { bake_ms: 0 } => "blue-green".to_owned(),
+        Strategy::BlueGreen { bake_ms } => format!("blue-green, bake {}", span(*bake_ms)),
+        Strategy::Recreate => "recreate".to_owned(),
+        Strategy::Canary { steps, bake_ms, usage, max_errors, max_latency_ms } => {
+            let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
+            let limits = [
+                usage.max_cpu.map(|share| format!("max_cpu {share}%")),
+                usage.max_memory.map(|share| format!("max_memory {share}%")),
+                max_errors.map(|share| format!("max_errors {share}%")),
+                max_latency_ms.map(|ms| format!("max_latency {}", span(ms))),
+            ];
+            let told = [format!("canary {}", shares.join(" ")), format!("bake {}", span(*bake_ms))];
+            told.into_iter().chain(limits.into_iter().flatten()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn quota(quota: Quota) -> String {
+    match quota {
+        Quota::Count(count) => count.to_string(),
+        Quota::Percent(share) => format!("{share}%"),
+    }
 }
 
 fn lines(app: &ReleasedApp) -> BTreeMap<String, String> {
@@ -115,7 +159,10 @@ fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use slipway_pipelines::release::{ReleaseSettings, Reservation, Resources, RunSpec};
+    use slipway_pipelines::{
+        config::UsageLimits,
+        release::{ReleaseSettings, Reservation, Resources, RunSpec},
+    };
 
     use super::*;
 
@@ -168,6 +215,22 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert!(changes(&[app(&after)], &[app(&after)]).is_empty());
+    }
+
+    #[test]
+    fn another_strategy_is_told_as_captain_yml_has_it() {
+        let canary = Strategy::Canary {
+            steps: vec![10, 50],
+            bake_ms: 300_000,
+            usage: UsageLimits { max_cpu: Some(90.0), max_memory: None },
+            max_errors: None,
+            max_latency_ms: Some(800),
+        };
+        let slow = Strategy::Rolling(Pace { surge: Quota::Percent(25), unavailable: Quota::Count(1) });
+        assert_eq!(strategy(&canary), "canary 10% 50%, bake 5m, max_cpu 90%, max_latency 800ms");
+        let told = strategy_change(&Strategy::BlueGreen { bake_ms: 0 }, &slow).and_then(|change| change.after);
+        assert_eq!(told.as_deref(), Some("rolling, surge 25%, unavailable 1"));
+        assert_eq!(strategy_change(&slow, &slow), None);
     }
 
     #[test]

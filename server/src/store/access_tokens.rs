@@ -69,6 +69,19 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
     Ok(rows!(conn, "SELECT id, name, role, created_at, revoked_at, runner_id FROM access_token ORDER BY id")?)
 }
 
+/// The names of the tokens that were not revoked. Where another transaction asks for them too, it waits until this one ends.
+///
+/// # Errors
+/// When the database fails.
+pub async fn living_names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    // SQLite has one writer at a time anyway.
+    if let Conn::Postgres(connection) = &mut tx.conn() {
+        sqlx::query("LOCK TABLE access_token IN SHARE ROW EXCLUSIVE MODE").execute(&mut **connection).await?;
+    }
+    let found: Vec<(String,)> = rows!(&mut tx.conn(), "SELECT name FROM access_token WHERE revoked_at IS NULL")?;
+    Ok(found.into_iter().map(|(name,)| name).collect())
+}
+
 /// Revokes a token and ends its sessions.
 ///
 /// # Errors

@@ -52,7 +52,7 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE id > $1 AND kind IN ('build.failed', 'build.succeeded', 'release.held', 'release.live', 'release.failed',
-                                    'release.breached', 'environment.crash_loop', 'environment.healed',
+                                    'release.breached', 'environment.unwell', 'environment.healed',
                                     'environment.removed', 'runner.silent', 'runner.heard', 'runner.disk_full',
                                     'runner.disk_free', 'runner.revoked', 'alert.acknowledged', 'alert.closed')
          ORDER BY id LIMIT $2",

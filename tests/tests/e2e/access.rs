@@ -190,7 +190,10 @@ async fn a_revoked_token_and_its_sessions_are_over() {
     let ci = slipway.anonymous().bearing(made["token"].as_str().unwrap());
     ci.post("/api/v1/repositories", &json!({"name": "shop/web", "clone_url": CLONE_URL})).await.expect(201);
     assert!(audited(&slipway).await.contains(&"ci repository.connect shop/web".to_owned()));
+    let taken = slipway.api().post("/api/v1/tokens", &json!({"name": "CI "})).await.expect(422);
+    assert!(taken.detail().contains("another token of that name"), "{}", taken.detail());
     slipway.api().delete(&format!("/api/v1/tokens/{}", made["id"].as_str().unwrap())).await.expect(200);
+    slipway.api().post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201);
     ci.get("/api/v1/repositories").await.expect(401);
     let listed = slipway.api().get("/api/v1/tokens").await.expect(200).body;
     assert!(!listed.contains("slipway_"), "no token is shown twice: {listed}");

@@ -20,6 +20,8 @@ use slipway_tests::{
     wait::until,
 };
 
+use crate::going_back::make_anew;
+
 on_both_databases!(
     promotion_releases_exactly_what_is_live,
     a_promotion_that_makes_no_sense_is_refused_in_words,
@@ -240,6 +242,11 @@ async fn a_release_keeps_the_strategy_that_it_was_made_with(database: TestDataba
     pipeline.roll_out().await;
     pipeline.roll_back("dev", None).await.unwrap();
     assert_eq!(pipeline.roll_out().await.strategy, Strategy::BlueGreen { bake_ms: 0 }, "nor for a look at it");
+
+    pipeline.built("f", built("sha256:f", with(&Strategy::Recreate))).await;
+    pipeline.roll_out().await;
+    make_anew(&pipeline, "dev").await;
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::Recreate, "never two side by side");
 }
 
 /// On SQLite one transaction waits for the other from its beginning.

@@ -34,11 +34,11 @@ fn plan(left_out: &[&str]) -> ReleasePlan {
     ReleasePlan {
         apps: [("api", 1), ("web", 2), ("worker", 3)].map(|(name, port)| (name.to_owned(), app(port))).into(),
         environments: usual_plan().environments,
-        schedules: Vec::new(),
         left_out: left_out
             .iter()
             .map(|app| ((*app).to_owned(), "when.paths matches no changed file".to_owned()))
             .collect(),
+        ..ReleasePlan::default()
     }
 }
 

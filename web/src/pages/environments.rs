@@ -58,6 +58,12 @@ pub struct Protection {
     pub author: bool,
     /// The branches that releases may come from, parted by commas; empty for all.
     pub branches: String,
+    /// How long a release must have been live in its source, at least; empty for as long as captain.yml says.
+    pub bake: String,
+    /// When releases may begin; empty for whenever captain.yml says.
+    pub window: String,
+    /// Where releases come from; empty for wherever captain.yml says.
+    pub from: String,
 }
 
 /// A container of what is live.

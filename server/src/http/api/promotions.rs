@@ -12,9 +12,9 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    releases::{self, Preview},
+    releases::{self, Commit, Preview},
     runners::RunnerError,
-    store::{audit, builds::Build, runners},
+    store::{audit, runners},
 };
 
 pub(super) fn routes() -> Routes {
@@ -89,9 +89,9 @@ struct SettingView {
     after: Option<String>,
 }
 
-impl From<Build> for CommitView {
-    fn from(build: Build) -> Self {
-        CommitView { build: build.number, commit: build.commit_sha, message: build.message, author: build.author }
+impl From<Commit> for CommitView {
+    fn from(commit: Commit) -> Self {
+        CommitView { build: commit.build, commit: commit.name, message: commit.message, author: commit.author }
     }
 }
 

@@ -76,8 +76,9 @@ async fn create(
     principal: Principal,
     Body(asked): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
-    check_token_name(&asked.name).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let mut tx = state.store.write().await?;
+    let taken = access_tokens::living_names(&mut tx).await?;
+    check_token_name(&asked.name, &taken).map_err(|error| Problem::unprocessable(error.to_string()))?;
     let (id, token) = make_token(&mut tx, &asked.name, principal.actor()).await?;
     tx.commit().await?;
     let created = Created { id: id.to_string(), name: asked.name, token: token.reveal().to_owned() };

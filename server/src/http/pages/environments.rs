@@ -12,7 +12,7 @@ use slipway_web::{
         AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, SettingRow,
         Source, Tab,
     },
-    parts::Digest,
+    parts::{Commit, Digest},
 };
 
 use super::{
@@ -235,7 +235,11 @@ async fn promotion(
                 after: shown(change.after, change.is_private),
             })
             .collect(),
-        commits: preview.commits.iter().map(rows::commit).collect(),
+        commits: preview
+            .commits
+            .into_iter()
+            .map(|commit| Commit { sha: commit.name, message: commit.message, author: commit.author })
+            .collect(),
         has_more_commits: preview.has_more_commits,
         goes_back: preview.goes_back,
         waits: preview.waits,

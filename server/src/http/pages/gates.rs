@@ -121,15 +121,18 @@ pub(super) fn asks(environment: &Environment) -> Vec<String> {
     let mut asks = Vec::new();
     asks.extend(approvals(settings.approvals.count.max(protection.approvals), protection));
     asks.extend(settings.window.as_ref().map(window_in_words));
+    asks.extend(window(protection));
     if let Source::Environment { environment: source } = &environment.source.0 {
-        if settings.bake_ms > 0 {
-            asks.push(format!("live in {source} for {}", span(settings.bake_ms)));
+        let bake_ms = protection.bake_ms(settings.bake_ms);
+        if bake_ms > 0 {
+            asks.push(format!("live in {source} for {}", span(bake_ms)));
         }
         if settings.auto {
             asks.push(format!("takes what is live in {source} by itself"));
         }
     }
     asks.extend(branches(protection));
+    asks.extend(from(protection));
     asks
 }
 
@@ -149,12 +152,22 @@ fn branches(protection: &Protection) -> Option<String> {
     (!protection.branches.is_empty()).then(|| format!("builds of {}", protection.branches.join(", ")))
 }
 
+fn window(protection: &Protection) -> Option<String> {
+    protection.window.as_ref().map(|window| window_in_words(&window.0))
+}
+
+fn from(protection: &Protection) -> Option<String> {
+    protection.from.as_ref().map(|from| format!("what comes from {}", from.0))
+}
+
 /// What a protection that was noted asks for.
 fn protection_in_words(noted: &Value) -> String {
     let Ok(protection) = serde_json::from_value::<Protection>(noted.clone()) else { return noted.to_string() };
     let author = (protection.approvals > 0 && protection.author).then(|| "the author may be among them".to_owned());
-    let asks: Vec<String> =
-        [approvals(protection.approvals, &protection), author, branches(&protection)].into_iter().flatten().collect();
+    let bake = protection.bake.as_ref().map(|bake| format!("live in its source for {}", span(bake.0.ms)));
+    let people = [approvals(protection.approvals, &protection), author];
+    let others = [bake, window(&protection), branches(&protection), from(&protection)];
+    let asks: Vec<String> = people.into_iter().chain(others).flatten().collect();
     if asks.is_empty() { "nothing".to_owned() } else { asks.join("; ") }
 }
 

@@ -1,14 +1,21 @@
 //! The form by which an administrator says what the server asks of an environment's releases.
 
+use std::{fmt::Display, str::FromStr};
+
 use axum::{Form, extract::State, response::Redirect};
 use serde::Deserialize;
+use slipway_pipelines::parse::Unreadable;
 use slipway_web::{links, pages};
 
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    environments::Protection,
-    http::{api::decisions as api, errors::Problem, extract::Named},
+    environments::{Protection, Written},
+    http::{
+        api::decisions as api,
+        errors::{Problem, sentence},
+        extract::Named,
+    },
 };
 
 pub(super) fn routes() -> Routes {
@@ -30,17 +37,38 @@ struct Asked {
     author: bool,
     #[serde(default)]
     branches: String,
+    #[serde(default)]
+    bake: String,
+    #[serde(default)]
+    window: String,
+    #[serde(default)]
+    from: String,
 }
 
-impl From<Asked> for Protection {
-    fn from(asked: Asked) -> Self {
-        Protection {
+impl TryFrom<Asked> for Protection {
+    type Error = Problem;
+
+    fn try_from(asked: Asked) -> Result<Self, Problem> {
+        Ok(Protection {
             approvals: asked.approvals,
             approvers: parted(&asked.approvers),
             author: asked.author,
             branches: parted(&asked.branches),
-        }
+            bake: read(&asked.bake)?,
+            window: read(&asked.window)?,
+            from: read(&asked.from)?,
+        })
     }
+}
+
+/// What a field says, if it says something.
+fn read<T: FromStr<Err = Unreadable>>(text: &str) -> Result<Option<Written<T>>, Problem> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = text.parse().map_err(|wrong: Unreadable| Problem::unprocessable(sentence(&wrong.to_string())))?;
+    Ok(Some(Written(read)))
 }
 
 async fn protect(
@@ -49,7 +77,7 @@ async fn protect(
     Named((owner, name, environment)): Named<(String, String, String)>,
     Form(asked): Form<Asked>,
 ) -> Result<Redirect, Problem> {
-    api::protect(&state, &principal, (&owner, &name, &environment), &asked.into()).await?;
+    api::protect(&state, &principal, (&owner, &name, &environment), &asked.try_into()?).await?;
     Ok(Redirect::to(&links::environment(&format!("{owner}/{name}"), &environment)))
 }
 
@@ -60,7 +88,14 @@ pub(super) fn form(protection: &Protection) -> pages::Protection {
         approvers: protection.approvers.join(", "),
         author: protection.author,
         branches: protection.branches.join(", "),
+        bake: shown(protection.bake.as_ref()),
+        window: shown(protection.window.as_ref()),
+        from: shown(protection.from.as_ref()),
     }
+}
+
+fn shown<T: Display>(written: Option<&Written<T>>) -> String {
+    written.map_or_else(String::new, |written| written.0.to_string())
 }
 
 fn parted(text: &str) -> Vec<String> {
@@ -69,6 +104,8 @@ fn parted(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use slipway_pipelines::config::Window;
+
     use super::*;
 
     #[test]
@@ -78,9 +115,15 @@ mod tests {
             approvers: vec!["Ana Ruiz".to_owned(), "bo".to_owned()],
             author: true,
             branches: vec!["main".to_owned(), "release/*".to_owned()],
+            bake: read("10m").ok().flatten(),
+            window: read("Mon,Tue 09:00-16:00 Europe/Madrid").ok().flatten(),
+            from: read("staging").ok().flatten(),
         };
-        let pages::Protection { approvals, approvers, author, branches } = form(&protection);
-        assert_eq!(Protection::from(Asked { approvals, approvers, author, branches }), protection);
+        assert!(protection.bake.is_some() && protection.window.is_some() && protection.from.is_some());
+        let pages::Protection { approvals, approvers, author, branches, bake, window, from } = form(&protection);
+        let asked = Asked { approvals, approvers, author, branches, bake, window, from };
+        assert_eq!(Protection::try_from(asked).ok(), Some(protection));
+        assert!(read::<Window>("noon").is_err());
         assert_eq!(parted(" , "), Vec::<String>::new());
     }
 }

@@ -3,7 +3,7 @@
 mod window;
 
 use chrono::DateTime;
-use slipway_pipelines::conditions::Patterns;
+use slipway_pipelines::{conditions::Patterns, config::Source};
 use window::{Hours, hours};
 
 use crate::environments::{Freeze, Protection, Settings, same_person};
@@ -24,9 +24,11 @@ pub(super) struct Rules<'a> {
 pub(super) struct Facts {
     /// What the builds of all that it holds are of: a branch, or none for a tag.
     pub(super) branches: Vec<Option<String>>,
+    /// Where it comes from: the branch of its build, or the environment that it was live in; none where that is not known.
+    pub(super) from: Option<Source>,
     /// Who agreed.
     pub(super) approving: Vec<String>,
-    /// Who wrote the commit, and who asked for the release.
+    /// Who wrote a commit that it brings, and who asked for it.
     pub(super) authors: Vec<String>,
     /// How long it was live where it is promoted from.
     pub(super) stay: Option<Stay>,
@@ -42,6 +44,8 @@ pub(super) struct Stay {
     pub(super) until: Option<i64>,
     /// What was found wanting of it meanwhile.
     pub(super) breach: Option<String>,
+    /// Why nobody can say that it is well there now; none where its runner says so.
+    pub(super) doubt: Option<String>,
 }
 
 /// What the gate says.
@@ -71,23 +75,40 @@ struct Wait {
 
 /// Judges a release at `now` (unix milliseconds).
 ///
-/// 1. What this version cannot keep, a branch that is not let in, what was found wanting in the source, and a time there that
+/// 1. What this version cannot keep, a source or a branch that is not let in, what was found wanting in the source, and a time there that
 ///    can no longer be reached refuse it.
-/// 2. It waits for its time in the source, for people, for the end of a freeze and for the window: all at once, as none
+/// 2. It waits for its time in the source and for word that it is well there, for people, for the end of a freeze and for the window: all at once, as none
 ///    of them depends on another.
 pub(super) fn gate(rules: Rules<'_>, facts: &Facts, now: i64) -> Verdict {
     let refusal = rules.settings.refusal(rules.environment);
     let unfit = || found_wanting(rules, facts).or_else(|| never_baked(rules, facts, now));
-    if let Some(why) = refusal.or_else(|| foreign_branch(rules, facts)).or_else(unfit) {
+    let foreign = || foreign_source(rules, facts).or_else(|| foreign_branch(rules, facts));
+    if let Some(why) = refusal.or_else(foreign).or_else(unfit) {
         return Verdict::Refuse { why };
     }
-    let waits = [bake(rules, facts, now), approvals(rules, facts), frozen(rules, now), closed(rules, now)];
+    let waits = [
+        bake(rules, facts, now),
+        doubted(rules, facts),
+        approvals(rules, facts),
+        frozen(rules, now),
+        closed(rules, now),
+    ];
     let waits: Vec<Wait> = waits.into_iter().flatten().collect();
     if waits.is_empty() {
         return Verdict::Admit;
     }
     let why: Vec<&str> = waits.iter().map(|wait| wait.why.as_str()).collect();
     Verdict::Wait { why: why.join("; "), until: waits.iter().filter_map(|wait| wait.until).min() }
+}
+
+/// Why the release does not come from where the server wants every release to come from.
+fn foreign_source(rules: Rules<'_>, facts: &Facts) -> Option<String> {
+    let wanted = &rules.protection.from.as_ref()?.0;
+    if facts.from.as_ref() == Some(wanted) {
+        return None;
+    }
+    let from = facts.from.as_ref().map_or_else(|| "elsewhere".to_owned(), Source::to_string);
+    Some(format!("{} takes its releases from {wanted} alone, and this comes from {from}", rules.environment))
 }
 
 fn foreign_branch(rules: Rules<'_>, facts: &Facts) -> Option<String> {
@@ -105,7 +126,7 @@ fn foreign_branch(rules: Rules<'_>, facts: &Facts) -> Option<String> {
 
 /// Why the release was not healthy in its source for as long as is asked.
 fn found_wanting(rules: Rules<'_>, facts: &Facts) -> Option<String> {
-    let stay = facts.stay.as_ref().filter(|_| rules.settings.bake_ms > 0)?;
+    let stay = facts.stay.as_ref().filter(|_| bake_ms(rules) > 0)?;
     let breach = stay.breach.as_ref()?;
     Some(format!("{} #{} was found wanting there: {breach}", stay.environment, stay.number))
 }
@@ -141,12 +162,19 @@ fn bake(rules: Rules<'_>, facts: &Facts, now: i64) -> Option<Wait> {
     })
 }
 
+/// Time in the source counts for nothing while nobody says that the release is well there.
+fn doubted(rules: Rules<'_>, facts: &Facts) -> Option<Wait> {
+    let stay = facts.stay.as_ref().filter(|stay| stay.until.is_none() && bake_ms(rules) > 0)?;
+    let doubt = stay.doubt.as_ref()?;
+    Some(Wait { why: format!("{} #{} must be well there: {doubt}", stay.environment, stay.number), until: None })
+}
+
 fn baked_at(rules: Rules<'_>, stay: &Stay) -> i64 {
     stay.since.saturating_add(bake_ms(rules))
 }
 
 fn bake_ms(rules: Rules<'_>) -> i64 {
-    i64::try_from(rules.settings.bake_ms).unwrap_or(i64::MAX)
+    i64::try_from(rules.protection.bake_ms(rules.settings.bake_ms)).unwrap_or(i64::MAX)
 }
 
 fn approvals(rules: Rules<'_>, facts: &Facts) -> Option<Wait> {
@@ -193,11 +221,14 @@ fn frozen(rules: Rules<'_>, now: i64) -> Option<Wait> {
 }
 
 fn closed(rules: Rules<'_>, now: i64) -> Option<Wait> {
-    match hours(rules.settings.window.as_ref()?, now) {
+    let Rules { settings, protection, .. } = rules;
+    // It must be open by both.
+    let windows = settings.window.iter().chain(protection.window.iter().map(|window| &window.0));
+    windows.into_iter().find_map(|window| match hours(window, now) {
         Hours::Open => None,
         Hours::OpensAt(at, words) => Some(Wait { why: format!("its window opens {words}"), until: Some(at) }),
         Hours::Unknown => Some(Wait { why: "the time zone of its window is not known".to_owned(), until: None }),
-    }
+    })
 }
 
 /// A moment for people, to the second.

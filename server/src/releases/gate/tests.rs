@@ -1,7 +1,8 @@
 use chrono::DateTime;
-use slipway_pipelines::config::{Approvals, Strategy, TargetKind, UsageLimits, Window};
+use slipway_pipelines::config::{Approvals, Source, Span, Strategy, TargetKind, UsageLimits, Window};
 
 use super::*;
+use crate::environments::Written;
 
 /// Monday, 21 September 2026, 14:13:20 UTC.
 const NOW: i64 = 1_790_000_000_000;
@@ -162,7 +163,7 @@ fn a_branch_that_is_not_let_in_is_refused() {
 fn a_release_must_have_been_live_in_its_source_for_long_enough() {
     let settings = Settings { bake_ms: 300_000, ..Settings::default() };
     let of = |since: i64, until: Option<i64>| {
-        let stay = Stay { environment: "staging".to_owned(), number: 4, since, until, breach: None };
+        let stay = Stay { environment: "staging".to_owned(), number: 4, since, until, breach: None, doubt: None };
         let facts = Facts { stay: Some(stay), ..Facts::default() };
         gate(rules(&settings, &Protection::default(), None), &facts, NOW)
     };
@@ -183,7 +184,14 @@ fn a_release_must_have_been_live_in_its_source_for_long_enough() {
 fn what_was_found_wanting_in_its_source_does_not_follow() {
     let of = |bake_ms: u64| {
         let breach = Some("web: replica 1 used 100 % of its CPU (allowed 50 %)".to_owned());
-        let stay = Stay { environment: "staging".to_owned(), number: 4, since: NOW - MINUTE, until: None, breach };
+        let stay = Stay {
+            environment: "staging".to_owned(),
+            number: 4,
+            since: NOW - MINUTE,
+            until: None,
+            breach,
+            doubt: None,
+        };
         let settings = Settings { bake_ms, ..Settings::default() };
         let facts = Facts { stay: Some(stay), ..Facts::default() };
         gate(rules(&settings, &Protection::default(), None), &facts, NOW)
@@ -212,7 +220,8 @@ fn all_that_is_waited_for_is_told_and_the_next_moment_wakes() {
         bake_ms: 3_600_000,
         ..Settings::default()
     };
-    let stay = Stay { environment: "staging".to_owned(), number: 4, since: NOW, until: None, breach: None };
+    let stay =
+        Stay { environment: "staging".to_owned(), number: 4, since: NOW, until: None, breach: None, doubt: None };
     let facts = Facts { stay: Some(stay), ..Facts::default() };
     let verdict = gate(rules(&settings, &Protection::default(), None), &facts, NOW);
     let why = "staging #4 must have been live there for 1 h, until 21 Sep 15:13:20 UTC; waiting for 1 more approval; \
@@ -227,4 +236,61 @@ fn what_this_version_cannot_keep_lets_nothing_in() {
     let settings = Settings { target: TargetKind::Swarm, strategy, ..Settings::default() };
     let verdict = gate(rules(&settings, &Protection::default(), None), &Facts::default(), NOW);
     assert!(matches!(verdict, Verdict::Refuse { why } if why.contains("target: swarm")));
+}
+
+#[test]
+fn the_server_asks_for_more_and_never_for_less() {
+    let protection = |bake: Option<u64>, at: Option<&Window>, from: Option<&str>| Protection {
+        bake: bake.map(|ms| Written(Span { ms })),
+        window: at.cloned().map(Written),
+        from: from.map(|name| Written(Source::Environment { environment: name.to_owned() })),
+        ..Protection::default()
+    };
+    let stay = |minutes: i64| Stay {
+        environment: "staging".to_owned(),
+        number: 4,
+        since: NOW - minutes * MINUTE,
+        until: None,
+        breach: None,
+        doubt: None,
+    };
+    let staging = Source::Environment { environment: "staging".to_owned() };
+    let facts = Facts { stay: Some(stay(6)), from: Some(staging), ..Facts::default() };
+    let says = |settings: &Settings, protection: &Protection| gate(rules(settings, protection, None), &facts, NOW);
+    let baking = |bake_ms: u64| Settings { bake_ms, ..Settings::default() };
+    let longer = |minutes: &str, until: &str, at: i64| Verdict::Wait {
+        why: format!("staging #4 must have been live there for {minutes}, until 21 Sep {until} UTC"),
+        until: Some(at),
+    };
+    let ten = longer("10 min", "14:17:20", NOW + 4 * MINUTE);
+    assert_eq!(says(&baking(0), &protection(Some(600_000), None, None)), ten);
+    assert_eq!(says(&baking(300_000), &protection(Some(600_000), None, None)), ten);
+    assert_eq!(says(&baking(600_000), &protection(Some(300_000), None, None)), ten);
+    assert_eq!(says(&baking(0), &protection(Some(300_000), None, None)), Verdict::Admit);
+
+    // Open now by one, and in an hour by the other.
+    let (open, later) = (window("MTWTFSS", 14, 15, "UTC"), window("MTWTFSS", 15, 16, "UTC"));
+    let with = |window: &Window| Settings { window: Some(window.clone()), ..Settings::default() };
+    let opens =
+        Verdict::Wait { why: "its window opens today 15:00 UTC".to_owned(), until: Some(at("2026-09-21T15:00:00Z")) };
+    assert_eq!(says(&with(&open), &protection(None, Some(&open), None)), Verdict::Admit);
+    assert_eq!(says(&with(&open), &protection(None, Some(&later), None)), opens);
+    assert_eq!(says(&with(&later), &protection(None, Some(&open), None)), opens);
+
+    assert_eq!(says(&baking(0), &protection(None, None, Some("staging"))), Verdict::Admit);
+    let why = "production takes its releases from qa alone, and this comes from staging".to_owned();
+    assert_eq!(says(&baking(0), &protection(None, None, Some("qa"))), Verdict::Refuse { why });
+}
+
+#[test]
+fn time_proves_nothing_of_what_is_not_known_to_be_well() {
+    let of = |bake_ms: u64| {
+        let doubt = Some("its runner one is not heard of".to_owned());
+        let stay = Stay { environment: "staging".to_owned(), number: 4, since: 0, until: None, breach: None, doubt };
+        let settings = Settings { bake_ms, ..Settings::default() };
+        let facts = Facts { stay: Some(stay), ..Facts::default() };
+        gate(rules(&settings, &Protection::default(), None), &facts, NOW)
+    };
+    assert_eq!(of(300_000), waits("staging #4 must be well there: its runner one is not heard of"));
+    assert_eq!(of(0), Verdict::Admit, "nobody asks how it was there");
 }

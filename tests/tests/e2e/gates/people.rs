@@ -2,11 +2,13 @@
 
 use slipway_pipelines::{
     config::{Environment, Source},
-    plan::ReleasePlan,
+    plan::{CommitLine, ReleasePlan},
 };
+use slipway_runner::coordinator::{Coordinator as _, StepResult};
 use slipway_server::{
+    builds::NewBuild,
     environments::Protection,
-    releases::{DecisionKind, ReleaseState},
+    releases::{DecisionKind, ReleaseState, preview},
 };
 use slipway_tests::{
     databases::TestDatabase,
@@ -22,6 +24,8 @@ on_both_databases!(
     a_newer_release_takes_the_place_of_one_that_is_held,
     a_commit_cannot_weaken_what_the_server_asks_for,
     a_build_of_a_branch_that_is_not_let_in_goes_no_further,
+    no_commit_changes_where_releases_come_from_or_how_long_they_bake,
+    whoever_wrote_what_comes_along_is_an_author_of_it,
     a_release_that_waits_for_its_rollout_is_held_when_more_is_asked_for,
 );
 
@@ -127,6 +131,55 @@ async fn a_build_of_a_branch_that_is_not_let_in_goes_no_further(database: TestDa
     let expected =
         "nothing is released to production: production lets in builds of release/* alone, and this is of branch main";
     assert_eq!(build.reason.as_deref(), Some(expected));
+}
+
+async fn whoever_wrote_what_comes_along_is_an_author_of_it(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    live_in_dev(&pipeline, "a", asking_for(1)).await;
+    pipeline.promote("production").await.unwrap();
+    approve(&pipeline, 1, "zoe").await.unwrap();
+    pipeline.roll_out().await;
+
+    // Bo's build never leaves dev; Ada's follows it, and brings a commit of Cy's that was never built by itself.
+    pipeline.queue(&NewBuild { author: "Bo".to_owned(), ..pipeline.push("main", "b") }).await;
+    let lease = pipeline.claim().await;
+    pipeline.run_step(&lease.key, 0, StepResult::succeeded()).await;
+    pipeline.coordinator.finish_job(&lease.key, built("sha256:b", plan(asking_for(1)))).await.unwrap();
+    pipeline.roll_out().await;
+    let line = CommitLine { name: "d".repeat(40), subject: "a small change".to_owned(), author: "Cy".to_owned() };
+    let brought = ReleasePlan { commits: vec![line], ..plan(asking_for(1)) };
+    pipeline.built("c", built("sha256:c", brought)).await;
+    pipeline.roll_out().await;
+    let shown = {
+        let target = pipeline.environment("production").await;
+        let mut reader = pipeline.store.read().await.unwrap();
+        preview(&mut reader.conn(), &pipeline.repository, &target, pipeline.store.clock().now()).await.unwrap()
+    };
+    let commits: Vec<_> = shown.commits.iter().map(|it| (it.build, it.message.as_str(), it.author.as_str())).collect();
+    assert_eq!(commits, [(3, "change c", "Ada"), (3, "a small change", "Cy"), (2, "change b", "Bo")]);
+
+    pipeline.promote("production").await.unwrap();
+    for author in ["ada", "bo", "cy"] {
+        let refused = approve(&pipeline, 2, author).await.unwrap_err().to_string();
+        assert!(refused.contains("wants the approval of somebody else"), "{refused}");
+    }
+    assert_eq!(approve(&pipeline, 2, "zoe").await.unwrap().state, ReleaseState::Queued);
+}
+
+async fn no_commit_changes_where_releases_come_from_or_how_long_they_bake(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    live_in_dev(&pipeline, "a", production()).await;
+    let asked = r#"{"from": "dev", "bake": "5m", "window": "Mon-Sun 00:00-24:00 Europe/Madrid"}"#;
+    protect(&pipeline, &serde_json::from_str(asked).unwrap()).await.unwrap();
+    let fed = Environment::new("production", Source::Branch { branch: "main".to_owned() });
+    let build = pipeline.built("b", built("sha256:b", plan(fed))).await;
+    let expected = "nothing is released to production: production takes its releases from dev alone, and this comes from \
+                    branch main";
+    assert_eq!(build.reason.as_deref(), Some(expected));
+    pipeline.roll_out().await;
+    live_in_dev(&pipeline, "c", production()).await;
+    let held = pipeline.promote("production").await.unwrap().reason.unwrap_or_default();
+    assert!(held.starts_with("dev #3 must have been live there for 5 min"), "{held}");
 }
 
 async fn a_release_that_waits_for_its_rollout_is_held_when_more_is_asked_for(database: TestDatabase) {

@@ -4,6 +4,7 @@ use slipway_pipelines::{
     config::{Approvals, Environment, Source},
     plan::ReleasePlan,
 };
+use slipway_runner::coordinator::{Condition, Coordinator as _, EnvironmentReport, Heartbeat, ReplicaReport};
 use slipway_server::{
     environments::{self, Protection, ProtectionError},
     releases::{self, DecisionKind, ReleaseError, keep_gates},
@@ -32,7 +33,43 @@ pub(crate) fn asking_for(count: u32) -> Environment {
 pub(crate) async fn live_in_dev(pipeline: &Pipeline, commit: &str, production: Environment) -> Release {
     pipeline.built(commit, built(&digest(commit), plan(production))).await;
     pipeline.roll_out().await;
+    well(pipeline, "dev").await;
     pipeline.live("dev").await.unwrap()
+}
+
+/// Its runner says that all of what is live in an environment is well.
+pub(crate) async fn well(pipeline: &Pipeline, environment: &str) {
+    stands(pipeline, environment, Condition::Healthy).await;
+}
+
+/// Its runner says that every replica of what is live in an environment is like this.
+pub(crate) async fn stands(pipeline: &Pipeline, environment: &str, condition: Condition) {
+    let live = pipeline.live(environment).await.unwrap();
+    let all = live.content.iter().flat_map(|app| (1..=app.run.replicas).map(move |replica| (&app.app, replica)));
+    let replicas = all.map(|(app, replica)| ReplicaReport {
+        app: app.clone(),
+        replica,
+        container: format!("{app}-{replica}"),
+        address: None,
+        condition,
+        trouble: None,
+    });
+    let report = EnvironmentReport {
+        runner: "one".to_owned(),
+        environment: live.environment_id.to_string(),
+        release: live.id.to_string(),
+        replicas: replicas.collect(),
+        breach: None,
+    };
+    pipeline.coordinator.report_environment(report).await.unwrap();
+}
+
+/// Time passes, at whose end the runner is heard of.
+pub(crate) async fn later(pipeline: &Pipeline, ms: i64) {
+    pipeline.clock.advance(ms);
+    let beat =
+        Heartbeat { runner: "one".to_owned(), incarnation: "first life".to_owned(), holding: vec![], waiting: vec![] };
+    pipeline.coordinator.heartbeat(beat).await.unwrap();
 }
 
 /// Says yes.

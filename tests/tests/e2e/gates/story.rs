@@ -68,11 +68,12 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     assert!(house.visit("shop.localhost").await.contains("one"));
 
     // The next one, looked at before it is asked for; and a freeze, which a rollback passes.
+    house.git.commit("main", &[("notes.txt", "pushed together with what follows")]);
     let number = push(&house, "two", 2).await;
     house.build_in(number, "succeeded").await;
     house.live("staging", 2).await;
     let preview = command(&house, &["promote", &repository, "production", "--dry-run", "--json"]).await;
-    assert_eq!(preview["commits"].as_array().unwrap().len(), 1, "{preview:#}");
+    assert_eq!(preview["commits"].as_array().unwrap().len(), 2, "{preview:#}");
     assert_eq!(preview["images"][0]["before"], live["apps"][0]["digest"]);
     let replicas = json!({"app": "web", "setting": "replicas", "before": "1", "after": "2"});
     assert!(preview["configuration"].as_array().unwrap().contains(&replicas), "{preview:#}");

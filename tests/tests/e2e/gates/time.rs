@@ -1,16 +1,18 @@
 //! Windows, freezes and bake: what time alone changes.
 
 use slipway_pipelines::config::{Environment, Window};
+use slipway_runner::coordinator::Condition;
 use slipway_server::releases::{DecisionKind, ReleaseKind, ReleaseState};
 use slipway_tests::{databases::TestDatabase, on_both_databases, pipeline::Pipeline};
 
-use super::scene::{asking_for, decided, freeze, keep, live_in_dev, production, unfreeze};
+use super::scene::{asking_for, decided, freeze, keep, later, live_in_dev, production, stands, unfreeze, well};
 
 on_both_databases!(
     a_release_waits_for_its_window,
     a_freeze_keeps_everything_out_but_a_rollback,
     a_release_waits_until_it_was_live_in_its_source_for_long_enough,
     a_release_that_left_its_source_too_soon_is_refused,
+    time_in_the_source_proves_nothing_while_nobody_looks_or_it_is_not_well,
 );
 
 const MINUTE: i64 = 60_000;
@@ -87,12 +89,12 @@ async fn a_freeze_keeps_everything_out_but_a_rollback(database: TestDatabase) {
 async fn a_release_waits_until_it_was_live_in_its_source_for_long_enough(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     live_in_dev(&pipeline, "a", Environment { bake_ms: 5 * 60_000, ..production() }).await;
-    pipeline.clock.advance(2 * MINUTE);
+    later(&pipeline, 2 * MINUTE).await;
     let held = pipeline.promote("production").await.unwrap();
     let why = "dev #1 must have been live there for 5 min, until 21 Sep 14:18:20 UTC";
     assert_eq!(held.reason.as_deref(), Some(why));
     assert_eq!(keep(&pipeline).await, Some(pipeline.store.clock().now() + 3 * MINUTE));
-    pipeline.clock.advance(3 * MINUTE);
+    later(&pipeline, 3 * MINUTE).await;
     keep(&pipeline).await;
     assert_eq!(pipeline.roll_out().await.release.number, 1);
 }
@@ -102,7 +104,7 @@ async fn a_release_that_left_its_source_too_soon_is_refused(database: TestDataba
     let baking = Environment { bake_ms: 5 * 60_000, ..asking_for(1) };
     live_in_dev(&pipeline, "a", baking.clone()).await;
     pipeline.promote("production").await.unwrap();
-    pipeline.clock.advance(MINUTE);
+    later(&pipeline, MINUTE).await;
     live_in_dev(&pipeline, "b", baking).await;
     keep(&pipeline).await;
     let refused = pipeline.release("production", 1).await;
@@ -111,4 +113,23 @@ async fn a_release_that_left_its_source_too_soon_is_refused(database: TestDataba
     assert_eq!(refused.reason.as_deref(), Some(why));
     let last = decided(&pipeline, 1).await.pop();
     assert_eq!(last, Some((DecisionKind::Refused, "slipway".to_owned())));
+}
+
+async fn time_in_the_source_proves_nothing_while_nobody_looks_or_it_is_not_well(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    live_in_dev(&pipeline, "a", Environment { bake_ms: 5 * 60_000, ..production() }).await;
+    pipeline.promote("production").await.unwrap();
+    let why = async || pipeline.release("production", 1).await.reason.unwrap_or_default();
+    // Its runner is silent for the whole time.
+    pipeline.clock.advance(5 * MINUTE);
+    keep(&pipeline).await;
+    assert_eq!(why().await, "dev #1 must be well there: its runner one is not heard of");
+    // It is back, and what it looks after does not stay up.
+    later(&pipeline, 0).await;
+    stands(&pipeline, "dev", Condition::CrashLoop).await;
+    keep(&pipeline).await;
+    assert_eq!(why().await, "dev #1 must be well there: web 1 is crash loop");
+    well(&pipeline, "dev").await;
+    keep(&pipeline).await;
+    assert_eq!(pipeline.roll_out().await.release.number, 1);
 }

@@ -29,6 +29,7 @@ on_both_databases!(
     an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well,
     what_is_found_wanting_is_told_although_the_way_back_is_live_already,
     pagerduty_hears_who_looks_after_an_incident,
+    an_app_that_is_put_right_in_vain_is_trouble_whatever_is_amiss,
 );
 
 async fn trouble_is_told_once_and_so_is_its_end(database: TestDatabase) {
@@ -277,6 +278,21 @@ async fn pagerduty_hears_who_looks_after_an_incident(database: TestDatabase) {
     assert_eq!(actions, ["trigger", "acknowledge", "resolve"], "and only to who was called");
     assert!(posts.iter().all(|post| post.json()["dedup_key"] == alert.id.to_string()));
     assert_eq!(others.len(), 2, "for others it would be noise");
+}
+
+async fn an_app_that_is_put_right_in_vain_is_trouble_whatever_is_amiss(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    scene.channel("ops", Rule::default()).await;
+    scene.is_released("a").await;
+    scene.pipeline.roll_out().await;
+    // Such as one whose image cannot be fetched: that is no doing of its own, and no crash loop.
+    scene.stands(&[Condition::Sick]).await;
+    scene.stands(&[Condition::Starting]).await;
+    scene.tell().await;
+    assert_eq!(scene.told(), [pair("ops", "acme/shop: web in dev does not stay well")]);
+    scene.stands(&[Condition::Healthy]).await;
+    scene.tell().await;
+    assert_eq!(scene.told()[1..], [pair("ops", "acme/shop: web in dev is well again")]);
 }
 
 /// Several servers read the same events: each is told of once.

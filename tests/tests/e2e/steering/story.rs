@@ -67,13 +67,23 @@ async fn a_paused_canary_outlives_the_server_and_goes_on_by_a_persons_word_alone
     push(&house, "three").await;
     canary_runs(&house, 3).await;
     command(&house, &["pause", &repository, "dev"]).await;
-    command(&house, &["cancel", &repository, "dev", "--reason", "no good", "--json"]).await;
-    let ended = until("the return", LONG, async || {
-        let release = house.release("dev", 3).await?;
-        (release["state"] == "failed").then_some(release)
-    })
-    .await;
-    assert_eq!(ended["reason"], "cancelled by administrator: no good");
+    let ended = command(&house, &["cancel", &repository, "dev", "--reason", "no good", "--wait"]).await;
+    assert!(ended.ends_with("is failed: cancelled by administrator: no good.\n"), "{ended}");
     assert!(house.visit("dev.localhost").await.contains("two"));
+
+    // What became of them, and what is live made anew.
+    let list = command(&house, &["releases", &repository, "dev"]).await;
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("#3     failed") && lines[1].starts_with("#2     live"), "{list}");
+    let second = command(&house, &["releases", &repository, "dev", "2"]).await;
+    assert!(
+        second.contains("is live.") && second.contains("  web: 1 x ") && second.contains(" paused by "),
+        "{second}"
+    );
+    let anew = command(&house, &["restore", &repository, "dev", "--wait", "--json"]).await;
+    let anew: Value = serde_json::from_str(&anew).unwrap();
+    assert_eq!((&anew["number"], &anew["kind"]), (&json!(4), &json!("restore")), "{anew:#}");
+    let newest = command(&house, &["releases", &repository, "dev", "--wait"]).await;
+    assert!(newest.starts_with("Release 4 of dev") && newest.ends_with("is live.\n"), "{newest}");
     house.is_tidy(1).await;
 }

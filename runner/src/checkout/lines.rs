@@ -1,0 +1,56 @@
+//! The commits between two, a line for each.
+
+use git2::{Oid, Repository, Sort};
+use slipway_pipelines::plan::CommitLine;
+
+use super::{
+    CheckoutError, Watch,
+    mirror::{Mirror, commit_of},
+};
+
+/// The most commits that are named.
+const MOST_LINES: usize = 200;
+/// The longest subject and name of an author, in characters.
+const LONGEST: usize = 200;
+
+/// The commits that lead to `commit` and are not in the history of `before`, newest first; the commit alone where nobody
+/// knows what was before.
+pub(super) fn lines(
+    mirror: &Mirror,
+    commit: &str,
+    before: Option<&str>,
+    watch: &Watch,
+) -> Result<Vec<CommitLine>, CheckoutError> {
+    let repository = mirror.open()?;
+    let known = |name: &str| Oid::from_str(name).ok().and_then(|name| commit_of(&repository, name));
+    let tip = known(commit).ok_or_else(|| CheckoutError::Gone { commit: commit.to_owned() })?;
+    let mut walk = repository.revwalk()?;
+    walk.set_sorting(Sort::TIME)?;
+    walk.push(tip)?;
+    let most = match before.and_then(known) {
+        Some(before) => {
+            walk.hide(before)?;
+            MOST_LINES
+        }
+        None => 1,
+    };
+    let mut lines = Vec::new();
+    for found in walk.take(most) {
+        watch.check()?;
+        lines.push(line(&repository, found?)?);
+    }
+    Ok(lines)
+}
+
+fn line(repository: &Repository, name: Oid) -> Result<CommitLine, CheckoutError> {
+    let commit = repository.find_commit(name)?;
+    let short = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+    };
+    Ok(CommitLine {
+        name: name.to_string(),
+        subject: short(commit.message_bytes()),
+        author: short(commit.author().name_bytes()),
+    })
+}
