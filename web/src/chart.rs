@@ -20,6 +20,8 @@ pub enum Unit {
     Cpus,
     /// Bytes.
     Bytes,
+    /// Things that are counted one by one.
+    Pieces,
 }
 
 impl Unit {
@@ -29,6 +31,7 @@ impl Unit {
     pub fn text(self, value: f64) -> String {
         match self {
             Unit::Bytes => size(value.round() as i64),
+            Unit::Pieces => format!("{value:.0}"),
             Unit::Cpus if value >= 10.0 => format!("{value:.1}"),
             Unit::Cpus if value >= 0.1 => format!("{value:.2}"),
             Unit::Cpus => format!("{value:.3}"),
@@ -40,6 +43,7 @@ impl Unit {
         match self {
             Unit::Cpus => 0.1,
             Unit::Bytes => 10_000_000.0,
+            Unit::Pieces => 1.0,
         }
     }
 }

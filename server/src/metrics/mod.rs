@@ -1,6 +1,7 @@
 //! What Prometheus is told of the house: what was measured, what is live, what waits and what is wrong.
 
 mod exposition;
+mod releases;
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ pub async fn exposition(conn: &mut Conn<'_>, now: i64, lease_time: i64) -> Resul
     let mut text = Exposition::default();
     apps(conn, &mut text, now, lease_time).await?;
     hosts(conn, &mut text, now, lease_time).await?;
+    releases::releases(conn, &mut text, now).await?;
     let waiting = jobs::queued_count(conn).await?;
     text.family("slipway_jobs_waiting", "Jobs that wait for a runner.");
     text.sample(&[], whole(waiting));

@@ -26,6 +26,7 @@ pub mod decisions;
 pub mod deliveries;
 pub mod environments;
 pub mod events;
+pub(crate) mod figures;
 pub(crate) mod grown;
 pub mod jobs;
 pub mod logs;

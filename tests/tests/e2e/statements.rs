@@ -29,6 +29,7 @@ const PARTIAL: &[&str] = &[
     "schedule_due",
     "release_held",
     "release_live",
+    "release_unsettled",
     "alert_open",
     "notification_waiting",
 ];

@@ -66,16 +66,23 @@ fn span(window: Window, now: i64) -> Span {
 }
 
 fn app_row(series: &Series, span: Span) -> MeasuredRow {
-    let chart = |title, unit, value: fn(&AppFigures) -> (f64, f64)| {
-        Chart::draw(title, unit, span, &samples(&series.points, value), None)
+    let chart = |title, unit, limit, value: fn(&AppFigures) -> (f64, f64)| {
+        Chart::draw(title, unit, span, &samples(&series.points, value), limit)
     };
-    let cpu = chart("CPU", Unit::Cpus, |it| (it.cpu, it.cpu_max));
-    let memory = chart("Memory", Unit::Bytes, |it| (exact(it.memory), exact(it.memory_max)));
+    let wanted = series.points.last().map(|last| f64::from(last.figures.wanted));
+    let cpu = chart("CPU", Unit::Cpus, None, |it| (it.cpu, it.cpu_max));
+    let memory = chart("Memory", Unit::Bytes, None, |it| (exact(it.memory), exact(it.memory_max)));
+    let healthy = chart("Healthy", Unit::Pieces, wanted, |it| twice(it.healthy));
+    let restarts = chart("Restarts", Unit::Pieces, None, |it| twice(it.restarts));
     MeasuredRow {
         name: series.app.clone(),
         facts: series.points.last().map(|last| app_facts(&last.figures)).unwrap_or_default(),
-        charts: cpu.into_iter().chain(memory).collect(),
+        charts: [cpu, memory, healthy, restarts].into_iter().flatten().collect(),
     }
+}
+
+fn twice(count: u32) -> (f64, f64) {
+    (f64::from(count), f64::from(count))
 }
 
 fn app_facts(last: &AppFigures) -> Vec<(String, bool)> {

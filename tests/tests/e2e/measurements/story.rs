@@ -56,7 +56,15 @@ async fn what_an_app_and_its_host_use_is_shown_and_exported() {
 
     // The pages draw it, for everybody to read.
     let page = api.get(&format!("/repositories/{repository}/environments/dev")).await.expect(200).body;
-    for said in ["<h2>Measurements</h2>", "2 of 2 healthy", "no restarts", "CPU over the last hour: ", "Memory over"] {
+    for said in [
+        "<h2>Measurements</h2>",
+        "2 of 2 healthy",
+        "no restarts",
+        "CPU over the last hour: ",
+        "Memory over",
+        "Healthy over",
+        "Restarts over",
+    ] {
         assert!(page.contains(said), "{said}: {page}");
     }
     let page = api.get(&format!("/repositories/{repository}/environments/dev?window=week")).await.expect(200).body;
@@ -81,6 +89,19 @@ async fn what_an_app_and_its_host_use_is_shown_and_exported() {
     assert!(value("slipway_host_memory_bytes", "{runner=\"embedded\"}") > 0.0);
     assert_eq!(value("slipway_runner_up", "{runner=\"embedded\"}"), 1.0);
     assert_eq!(value("slipway_jobs_waiting", ""), 0.0);
+
+    // Also of the release itself, of what was put right and of who was told.
+    let place = format!("repository=\"{repository}\",environment=\"dev\"");
+    let of = |name: &str, more: &str| value(name, &format!("{{{place}{more}}}"));
+    assert_eq!(of("slipway_release_live", ""), 1.0);
+    assert_eq!(of("slipway_releases_unsettled", ",state=\"rolling\""), 0.0);
+    assert_eq!(of("slipway_rollout_last", ",outcome=\"live\""), 1.0);
+    assert_eq!(of("slipway_rollout_last", ",outcome=\"failed\""), 0.0);
+    assert!(of("slipway_rollout_last_seconds", "") > 0.0);
+    assert_eq!(of("slipway_environment_frozen", ""), 0.0);
+    assert!(of("slipway_environment_drifts_last_hour", "") >= of("slipway_environment_healed_last_hour", ""));
+    assert_eq!(value("slipway_notifications_waiting", ""), 0.0);
+    assert_eq!(value("slipway_notifications_last_hour", "{outcome=\"failed\"}"), 0.0);
 
     // So does the command line.
     let shown = house.slipway.command(&["measurements", repository, "dev"], "").await;
