@@ -21,9 +21,9 @@ pub struct ReleaseSettings {
     pub secrets: Vec<String>,
     /// The command, in place of the image's own.
     pub command: Option<Vec<String>>,
-    /// How to tell that a container is ready for traffic.
-    pub health: Option<HealthCheck>,
-    /// Limits of CPU, memory and processes.
+    /// How to tell that a container is ready for traffic; a layer adds to and overrides those below.
+    pub health: Option<HealthSettings>,
+    /// Limits of CPU, memory and processes; a layer adds to and overrides those below.
     pub resources: Option<Resources>,
     /// On which nodes of a Swarm it runs; a layer replaces those below.
     #[serde(default)]
@@ -53,10 +53,14 @@ impl ReleaseSettings {
         self.env.extend(layer.env.iter().map(|(name, value)| (name.clone(), value.clone())));
         let more: Vec<String> = layer.secrets.iter().filter(|name| !self.secrets.contains(name)).cloned().collect();
         self.secrets.extend(more);
-        self.resources = layer.resources.or(self.resources);
+        if let Some(resources) = &layer.resources {
+            self.resources.get_or_insert_default().lay(resources);
+        }
+        if let Some(health) = &layer.health {
+            self.health.get_or_insert_default().lay(health);
+        }
         self.drain_ms = layer.drain_ms.or(self.drain_ms);
         replace(&mut self.command, &layer.command);
-        replace(&mut self.health, &layer.health);
         replace(&mut self.placement, &layer.placement);
         replace(&mut self.domain, &layer.domain);
         replace(&mut self.preview, &layer.preview);
@@ -152,6 +156,59 @@ pub struct HealthCheck {
     pub start_ms: u64,
 }
 
+/// One layer of a readiness check. Absent means inherited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthSettings {
+    /// What is asked.
+    pub probe: Option<Probe>,
+    /// The time between two probes, in milliseconds.
+    pub interval_ms: Option<u64>,
+    /// How long one probe may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// How many probes in a row must fail before a container that was healthy counts as sick.
+    pub retries: Option<u32>,
+    /// How long a container may take until its first success, in milliseconds.
+    pub start_ms: Option<u64>,
+}
+
+impl HealthSettings {
+    /// Lays another layer over this one.
+    pub fn lay(&mut self, layer: &HealthSettings) {
+        replace(&mut self.probe, &layer.probe);
+        self.interval_ms = layer.interval_ms.or(self.interval_ms);
+        self.timeout_ms = layer.timeout_ms.or(self.timeout_ms);
+        self.retries = layer.retries.or(self.retries);
+        self.start_ms = layer.start_ms.or(self.start_ms);
+    }
+
+    /// The check, where what no layer says is as usual.
+    #[must_use]
+    pub fn resolve(self, usual: Probe) -> HealthCheck {
+        let usual = HealthCheck::with_defaults(usual);
+        HealthCheck {
+            probe: self.probe.unwrap_or(usual.probe),
+            interval_ms: self.interval_ms.unwrap_or(usual.interval_ms),
+            timeout_ms: self.timeout_ms.unwrap_or(usual.timeout_ms),
+            retries: self.retries.unwrap_or(usual.retries),
+            start_ms: self.start_ms.unwrap_or(usual.start_ms),
+        }
+    }
+}
+
+impl From<HealthCheck> for HealthSettings {
+    fn from(check: HealthCheck) -> Self {
+        let HealthCheck { probe, interval_ms, timeout_ms, retries, start_ms } = check;
+        HealthSettings {
+            probe: Some(probe),
+            interval_ms: Some(interval_ms),
+            timeout_ms: Some(timeout_ms),
+            retries: Some(retries),
+            start_ms: Some(start_ms),
+        }
+    }
+}
+
 /// The kinds of readiness probes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "probe", rename_all = "snake_case")]
@@ -185,6 +242,17 @@ pub struct Resources {
     /// What a node of a Swarm must have left for it.
     #[serde(default, skip_serializing_if = "Reservation::is_none")]
     pub reserve: Reservation,
+}
+
+impl Resources {
+    /// Lays another layer over this one.
+    pub fn lay(&mut self, layer: &Resources) {
+        self.cpus = layer.cpus.or(self.cpus);
+        self.memory = layer.memory.or(self.memory);
+        self.pids = layer.pids.or(self.pids);
+        self.reserve.cpus = layer.reserve.cpus.or(self.reserve.cpus);
+        self.reserve.memory = layer.reserve.memory.or(self.reserve.memory);
+    }
 }
 
 /// What a node of a Swarm must have left for a container to be placed on it.
@@ -244,7 +312,7 @@ impl RunSpec {
             env: merged.env,
             secrets: merged.secrets,
             command: merged.command,
-            health: merged.health.unwrap_or_else(|| HealthCheck::with_defaults(probe)),
+            health: merged.health.unwrap_or_default().resolve(probe),
             resources: merged.resources.unwrap_or_default(),
             placement: merged.placement.unwrap_or_default(),
             target: TargetKind::default(),
@@ -255,6 +323,16 @@ impl RunSpec {
             before: merged.before.unwrap_or_default(),
             after: merged.after.unwrap_or_default(),
         }
+    }
+}
+
+impl RunSpec {
+    /// The first setting that needs a port where there is none.
+    #[must_use]
+    pub fn without_port(&self) -> Option<&'static str> {
+        let is_asked = matches!(self.health.probe, Probe::Http { .. } | Probe::Tcp);
+        let needing = [("domain", self.domain.is_some()), ("preview", self.preview.is_some()), ("health", is_asked)];
+        needing.into_iter().find(|(_, is_there)| *is_there && self.port.is_none()).map(|(key, _)| key)
     }
 }
 

@@ -90,7 +90,7 @@ async fn by_slipway(
     let settings = ReleaseSettings {
         port: Some(8080),
         replicas: Some(count),
-        health: Some(HealthCheck::with_defaults(Probe::Tcp)),
+        health: Some(HealthCheck::with_defaults(Probe::Tcp).into()),
         domain: Some("restored.localhost".to_owned()),
         ..ReleaseSettings::default()
     };

@@ -14,9 +14,7 @@ use crate::{
     detect::{self, RepositoryFacts},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
-    images, paths, reference,
-    release::ReleaseSettings,
-    variables,
+    images, paths, reference, variables,
 };
 
 /// Reads one app; what is wrong with it is reported, and then there may be none. `apps` are the names of all, with
@@ -109,7 +107,7 @@ impl Reader<'_> {
             "latest" => app.latest = pushes::latest(node, report),
             "push" => app.push = pushes::push(node, report),
             "release" => {
-                app.release = Some(release::read(node, &ReleaseSettings::default(), report).unwrap_or_default());
+                app.release = Some(release::read(node, false, report).unwrap_or_default());
                 check_release_name(self.entry, report);
             }
             // The matrix, the variables and the secrets are read before the rest, which may use them.

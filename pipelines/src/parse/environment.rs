@@ -50,7 +50,10 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
     }
     let fields = fields(&entry.value, &reference::ENVIRONMENT, report)?;
     let overrides = field(&fields, "apps");
-    let overrides = overrides.map(|field| read_apps(&field.value, apps, names, report)).unwrap_or_default();
+    // A compose file may name the ports that captain.yml does not; what it says is known once it is read.
+    let is_composed = field(&fields, "compose").is_some();
+    let overrides =
+        overrides.map(|field| read_apps(&field.value, (apps, names), is_composed, report)).unwrap_or_default();
     let mut environment = Environment { apps: overrides, ..Environment::new(entry.key.clone(), NOWHERE) };
     for field in &fields {
         let node = &field.value;
@@ -124,7 +127,12 @@ pub(super) fn branch_name(node: &Node, report: &mut Report<'_>) -> Option<String
 }
 
 /// What differs in the environment, by app.
-fn read_apps(node: &Node, apps: &[App], names: &[&str], report: &mut Report<'_>) -> Vec<(String, ReleaseSettings)> {
+fn read_apps(
+    node: &Node,
+    (apps, names): (&[App], &[&str]),
+    is_composed: bool,
+    report: &mut Report<'_>,
+) -> Vec<(String, ReleaseSettings)> {
     let mut overrides = Vec::new();
     for entry in map(node, "the settings by app", report).unwrap_or_default() {
         if report.is_full() {
@@ -146,7 +154,8 @@ fn read_apps(node: &Node, apps: &[App], names: &[&str], report: &mut Report<'_>)
             report.add(entry.place, problem);
             continue;
         };
-        overrides.extend(release::read(&entry.value, base, report).map(|settings| (app.name.clone(), settings)));
+        let read = release::read(&entry.value, is_composed || base.port.is_some(), report);
+        overrides.extend(read.map(|settings| (app.name.clone(), settings)));
     }
     overrides
 }

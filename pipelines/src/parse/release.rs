@@ -13,7 +13,7 @@ use crate::{
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
     paths, reference,
-    release::{HealthCheck, Probe, ReleaseCommands, ReleaseSettings, Resources, Volume},
+    release::{HealthSettings, Probe, ReleaseCommands, ReleaseSettings, Resources, Volume},
 };
 
 /// How many processes an app may be given; the kernel has no more numbers for them.
@@ -26,12 +26,12 @@ const MAX_PATH: usize = 200;
 /// The most commands of one app before or after a release.
 const MAX_COMMANDS: usize = 20;
 
-/// Reads one layer of settings over `base`, which is empty for an app's own.
-pub(super) fn read(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option<ReleaseSettings> {
-    report.within(reference::RELEASE.anchor, |report| layer(node, base, report))
+/// Reads one layer of settings. `has_port` says whether another one names the app's port, or may do so.
+pub(super) fn read(node: &Node, has_port: bool, report: &mut Report<'_>) -> Option<ReleaseSettings> {
+    report.within(reference::RELEASE.anchor, |report| layer(node, has_port, report))
 }
 
-fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option<ReleaseSettings> {
+fn layer(node: &Node, has_port: bool, report: &mut Report<'_>) -> Option<ReleaseSettings> {
     let fields = fields(node, &reference::RELEASE, report)?;
     let mut settings = ReleaseSettings::default();
     let mut health = None;
@@ -46,7 +46,7 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
             "secrets" => settings.secrets = secrets(node, report),
             "command" => settings.command = command(node, report),
             "health" => health = Some(field),
-            "resources" => settings.resources = resources(node, base.resources.unwrap_or_default(), report),
+            "resources" => settings.resources = resources(node, report),
             "placement" => settings.placement = target::placement(node, report),
             "domain" => settings.domain = domain(node, report),
             "preview" => settings.preview = domain(node, report),
@@ -56,7 +56,7 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
             _ => settings.drain_ms = duration(node, report),
         }
     }
-    let has_port = settings.port.or(base.port).is_some() || fields.iter().any(|field| field.key == "port");
+    let has_port = has_port || fields.iter().any(|field| field.key == "port");
     let is_host = |field: &&&Entry| matches!(field.key.as_str(), "domain" | "preview");
     if let Some(field) = fields.iter().find(is_host).filter(|_| !has_port) {
         let what = format!("\"{}\" without \"port\": the proxy would not know where to send requests", field.key);
@@ -68,9 +68,7 @@ fn layer(node: &Node, base: &ReleaseSettings, report: &mut Report<'_>) -> Option
         check_apart(&env, &settings.secrets, field.place, report);
     }
     settings.health = health.and_then(|field| {
-        report.within(reference::HEALTH.anchor, |report| {
-            self::health(&field.value, base.health.as_ref(), has_port, report)
-        })
+        report.within(reference::HEALTH.anchor, |report| self::health(&field.value, has_port, report))
     });
     Some(settings)
 }
@@ -88,8 +86,8 @@ fn commands(node: &Node, report: &mut Report<'_>) -> Option<ReleaseCommands> {
             return None;
         };
         let mut commands = ReleaseCommands { run: lines(&run.value, report)?, ..ReleaseCommands::default() };
-        if let Some(field) = field(&fields, "timeout") {
-            set(&mut commands.timeout_ms, positive_duration(&field.value, report));
+        if let Some(timeout) = field(&fields, "timeout").and_then(|field| positive_duration(&field.value, report)) {
+            commands.timeout_ms = timeout;
         }
         Some(commands)
     })
@@ -107,11 +105,9 @@ fn lines(node: &Node, report: &mut Report<'_>) -> Option<Vec<Vec<String>>> {
 }
 
 /// Reads a health check; what it does not say is as in the layer below.
-fn health(node: &Node, base: Option<&HealthCheck>, has_port: bool, report: &mut Report<'_>) -> Option<HealthCheck> {
+fn health(node: &Node, has_port: bool, report: &mut Report<'_>) -> Option<HealthSettings> {
     let fields = fields(node, &reference::HEALTH, report)?;
-    let mut check = base
-        .cloned()
-        .unwrap_or_else(|| HealthCheck::with_defaults(if has_port { Probe::Tcp } else { Probe::Container }));
+    let mut check = HealthSettings::default();
     let mut probes = 0;
     for field in fields {
         let node = &field.value;
@@ -123,7 +119,7 @@ fn health(node: &Node, base: Option<&HealthCheck>, has_port: bool, report: &mut 
                     "tcp" => tcp(node, report),
                     _ => command(node, report).map(|command| Probe::Command { command }),
                 };
-                check.probe = probe.unwrap_or(check.probe);
+                check.probe = probe.or(check.probe);
                 if probes > 1 {
                     let problem = Problem::new("more than one of \"http\", \"tcp\" and \"command\"");
                     report.add(field.place, problem.expected("one of them"));
@@ -133,20 +129,13 @@ fn health(node: &Node, base: Option<&HealthCheck>, has_port: bool, report: &mut 
                     report.add(field.place, problem.expected("\"port\" among the release settings"));
                 }
             }
-            "interval" => set(&mut check.interval_ms, positive_duration(node, report)),
-            "timeout" => set(&mut check.timeout_ms, positive_duration(node, report)),
-            "retries" => set(&mut check.retries, number(node, 1..=100, report)),
-            _ => set(&mut check.start_ms, positive_duration(node, report)),
+            "interval" => check.interval_ms = positive_duration(node, report),
+            "timeout" => check.timeout_ms = positive_duration(node, report),
+            "retries" => check.retries = number(node, 1..=100, report),
+            _ => check.start_ms = positive_duration(node, report),
         }
     }
     Some(check)
-}
-
-/// Takes a value over if it could be read; otherwise the report has the reason.
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
 }
 
 fn http(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
@@ -175,8 +164,8 @@ fn tcp(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
 }
 
 /// Reads limits; one that is not given is as in the layer below.
-fn resources(node: &Node, base: Resources, report: &mut Report<'_>) -> Option<Resources> {
-    let mut resources = base;
+fn resources(node: &Node, report: &mut Report<'_>) -> Option<Resources> {
+    let mut resources = Resources::default();
     for field in fields(node, &reference::RESOURCES, report)? {
         match field.key.as_str() {
             "cpus" => resources.cpus = number(&field.value, 0.01..=MAX_CPUS, report),

@@ -7,7 +7,7 @@ use crate::{
     config::{Config, Environment},
     diagnostics::{Diagnostic, Diagnostics, Severity},
     parse::compose,
-    release::ReleaseSettings,
+    release::{ReleaseSettings, RunSpec},
 };
 
 /// The environments in file order, each with what its compose file says of the apps under what captain.yml says of them
@@ -32,30 +32,24 @@ pub(super) fn environments(
             read.insert(path.clone(), composed.apps);
         }
         let composed = read.get(&path).map_or_else(Vec::new, Clone::clone);
-        told.extend(hidden(environment, &composed));
         environment.apps = laid_over(&environment.apps, composed);
+        without_port(&path, config, &environment.apps)
+            .map_or(Ok(()), |problems| Err(PlanError::Compose { environment: environment.name.clone(), problems }))?;
     }
     Ok(environments)
 }
 
-/// What the file says of limits and health that captain.yml says as well: what stands there is completed from the app's own
-/// settings when it is read, and goes over the file's as a whole.
-fn hidden(environment: &Environment, composed: &[(String, ReleaseSettings)]) -> Vec<String> {
-    let mut told = Vec::new();
-    for (app, over) in &environment.apps {
-        let Some((_, file)) = composed.iter().find(|(name, _)| name == app) else { continue };
-        let both = [
-            ("resources", over.resources.is_some() && file.resources.is_some()),
-            ("health", over.health.is_some() && file.health.is_some()),
-        ];
-        told.extend(both.into_iter().filter(|(_, both)| *both).map(|(key, _)| {
-            format!(
-                "the environment {}: \"{key}\" of {app} in captain.yml goes over all that its compose file says of it",
-                environment.name
-            )
-        }));
-    }
-    told
+/// What needs a port that neither captain.yml nor the file names.
+fn without_port(path: &str, config: &Config, apps: &[(String, ReleaseSettings)]) -> Option<Diagnostics> {
+    let problem = |(name, over): &(String, ReleaseSettings)| {
+        let own = config.apps.iter().find(|app| app.name == *name)?.release.as_ref()?;
+        let key = RunSpec::resolve(&[own, over]).without_port()?;
+        let message =
+            format!("\"{key}\" of the app \"{name}\" needs its port, which neither this file nor captain.yml names");
+        Some(Diagnostic::of_whole(path, Severity::Error, message))
+    };
+    let problems: Vec<Diagnostic> = apps.iter().filter_map(problem).collect();
+    (!problems.is_empty()).then(|| Diagnostics(problems))
 }
 
 fn missing(path: &str) -> Diagnostics {

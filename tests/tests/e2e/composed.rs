@@ -7,9 +7,9 @@ async fn push(house: &House, version: &str, service: &str) -> i64 {
     let image = house.image();
     let captain = format!(
         "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {image}\n  \
-         release: {{port: 8080, env: {{FROM: captain, ALSO: captain}}}}\n\
+         release: {{env: {{FROM: captain, ALSO: captain}}, resources: {{memory: 32M, pids: 200}}}}\n\
          environments:\n  dev:\n    from: {{branch: main}}\n    compose: deploy/stack.yml\n    \
-         apps: {{web: {{domain: dev.localhost}}}}\n"
+         apps: {{web: {{domain: dev.localhost, resources: {{cpus: 0.5}}}}}}\n"
     );
     let stack = format!("services:\n  frontend:\n    image: {image}:any\n{service}");
     let mut files = web_app(version, true);
@@ -21,7 +21,7 @@ async fn push(house: &House, version: &str, service: &str) -> i64 {
 #[tokio::test]
 async fn a_stack_file_says_how_the_pushed_images_run_and_what_it_cannot_say_fails_with_its_line() {
     let house = House::open().await;
-    let service = "    environment: [FROM=stack]\n    container_name: shop\n    volumes: [data:/data]\n    \
+    let service = "    expose: [8080]\n    environment: [FROM=stack]\n    container_name: shop\n    volumes: [data:/data]\n    \
                    healthcheck: {test: wget -qO /dev/null http://127.0.0.1:8080/health, interval: 200ms}\n    \
                    deploy: {replicas: 2, resources: {limits: {memory: 64M}}}\nvolumes: {data: }\n";
     push(&house, "one", service).await;
@@ -29,14 +29,14 @@ async fn a_stack_file_says_how_the_pushed_images_run_and_what_it_cannot_say_fail
     assert!(house.visit("dev.localhost").await.contains("one"));
     let containers = house.released_containers();
     assert_eq!(containers.len(), 2, "{containers:?}");
-    let asked = "{{.Config.Image}} {{.HostConfig.Memory}} {{.State.Health.Status}} {{json .Config.Env}} {{(index .Mounts 0).Destination}}";
+    let asked = "{{.Config.Image}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.State.Health.Status}} {{json .Config.Env}} {{(index .Mounts 0).Destination}}";
     let told = docker(&["inspect", "-f", asked, &containers[0]]).concat();
     let digest = live["apps"][0]["digest"].as_str().unwrap();
-    for part in [digest, " 67108864 healthy ", "\"FROM=stack\"", "\"ALSO=captain\"", " /data"] {
+    for part in [digest, " 67108864 500000000 200 healthy ", "\"FROM=stack\"", "\"ALSO=captain\"", " /data"] {
         assert!(told.contains(part), "{part} in {told}");
     }
     let checkout = house.log("builds/1", 1, 0).await.join("\n");
-    let warning = "deploy/stack.yml:5:5: warning: \"container_name\" changes nothing: Slipway sees to it";
+    let warning = "deploy/stack.yml:6:5: warning: \"container_name\" changes nothing: Slipway sees to it";
     assert!(checkout.contains(warning), "{checkout}");
 
     let number = push(&house, "two", "    privileged: true\n").await;

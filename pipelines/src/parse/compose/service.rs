@@ -8,7 +8,7 @@ use super::super::{
 use crate::{
     diagnostics::{Place, Problem, Report},
     document::{Entry, Node, Value},
-    release::{HealthCheck, Probe, ReleaseSettings, Resources, Volume},
+    release::{HealthCheck, HealthSettings, Probe, ReleaseSettings, Resources, Volume},
 };
 
 /// How long one probe may take by the compose specification, in milliseconds.
@@ -21,8 +21,7 @@ const SUPPORTED: &str = "image, build, command, environment, expose, ports, volu
 /// The settings that a service asks for over the app's own.
 pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<'_>) -> ReleaseSettings {
     let mut settings = ReleaseSettings::default();
-    let limits = own.resources.unwrap_or_default();
-    let mut resources = limits;
+    let mut resources = Resources::default();
     let mut ports = Vec::new();
     for field in fields {
         let node = &field.value;
@@ -39,7 +38,7 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
             "expose" | "ports" => ports.extend(self::ports(node, report)),
             "volumes" => settings.volumes = Some(volumes(node, report)),
             "networks" => networks(node, report),
-            "healthcheck" => settings.health = health(node, report),
+            "healthcheck" => settings.health = health(node, report).map(HealthSettings::from),
             "deploy" => deploy(node, &mut settings, &mut resources, report),
             "scale" => settings.replicas = number(node, 1..=MAX_REPLICAS, report),
             "cpus" => resources.cpus = number(node, 0.01..=MAX_CPUS, report),
@@ -59,7 +58,7 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
             }
         }
     }
-    settings.resources = (resources != limits).then_some(resources);
+    settings.resources = (resources != Resources::default()).then_some(resources);
     settings.port = own.port.is_none().then(|| one_port(&ports, report)).flatten();
     settings
 }

@@ -72,8 +72,11 @@ volumes:
     let [(web, front), (api, back)] = &found.apps[..] else { panic!("{found:?}") };
     assert_eq!((web.as_str(), api.as_str()), ("web", "api"));
     let health = front.health.clone().unwrap();
-    assert_eq!(health.probe, Probe::Command { command: words(&["wget", "-q", "http://localhost:8080/health"]) });
-    assert_eq!((health.interval_ms, health.timeout_ms, health.start_ms), (5_000, 30_000, 75_000));
+    assert_eq!(
+        health.probe.clone().unwrap(),
+        Probe::Command { command: words(&["wget", "-q", "http://localhost:8080/health"]) }
+    );
+    assert_eq!((health.interval_ms, health.timeout_ms, health.start_ms), (Some(5_000), Some(30_000), Some(75_000)));
     let expected = ReleaseSettings {
         replicas: Some(3),
         env: pairs(&[("LOG_LEVEL", "info"), ("PRICE", "5$")]),
@@ -84,17 +87,20 @@ volumes:
     };
     assert_eq!(*front, expected, "the port stays that of captain.yml");
     let health = back.health.clone().unwrap();
-    assert_eq!(health.probe, Probe::Command { command: words(&["sh", "-c", "curl -f http://localhost:9000"]) });
+    assert_eq!(
+        health.probe.clone().unwrap(),
+        Probe::Command { command: words(&["sh", "-c", "curl -f http://localhost:9000"]) }
+    );
     let expected = ReleaseSettings {
         port: Some(9_000),
         command: Some(words(&["serve", "--port", "9000"])),
         env: pairs(&[("MODE", "fast"), ("EMPTY", "")]),
-        resources: Some(Resources { cpus: Some(2.0), memory: Some(64 << 20), pids: None, ..Resources::default() }),
+        resources: Some(Resources { memory: Some(64 << 20), ..Resources::default() }),
         volumes: Some(vec![Volume { name: "cache".to_owned(), path: "/cache".to_owned() }]),
         health: Some(health),
         ..ReleaseSettings::default()
     };
-    assert_eq!(*back, expected, "what captain.yml limits stays limited");
+    assert_eq!(*back, expected, "what it does not say is as captain.yml has it");
     assert_eq!(found.warnings.0, []);
 }
 

@@ -3,7 +3,7 @@
 use super::parsed;
 use crate::{
     config::{Command, Environment, ReadyProbe, Source, Step},
-    release::{HealthCheck, Probe, ReleaseSettings, Reservation, Resources, Volume},
+    release::{HealthSettings, Probe, ReleaseSettings, Reservation, Resources, Volume},
 };
 
 #[test]
@@ -88,10 +88,11 @@ environments:
 "#,
     );
     assert_eq!(config.defaults.step_image.as_deref(), Some("busybox"));
-    let health = HealthCheck {
-        interval_ms: 500,
-        retries: 5,
-        ..HealthCheck::with_defaults(Probe::Http { path: "/health".to_owned() })
+    let health = HealthSettings {
+        probe: Some(Probe::Http { path: "/health".to_owned() }),
+        interval_ms: Some(500),
+        retries: Some(5),
+        ..HealthSettings::default()
     };
     let words = ["serve", "--name", "two words", "$PORT"];
     let expected = ReleaseSettings {
@@ -99,7 +100,7 @@ environments:
         replicas: Some(2),
         env: [("LOG_LEVEL", "info"), ("EMPTY", "")].map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         command: Some(words.map(str::to_owned).to_vec()),
-        health: Some(health.clone()),
+        health: Some(health),
         resources: Some(Resources {
             cpus: Some(0.5),
             memory: Some(256 << 20),
@@ -118,13 +119,8 @@ environments:
     assert_eq!(config.apps[0].release, Some(expected));
     let over = ReleaseSettings {
         replicas: Some(10),
-        health: Some(HealthCheck { timeout_ms: 3_000, ..health }),
-        resources: Some(Resources {
-            cpus: Some(0.5),
-            memory: Some(1 << 30),
-            pids: Some(10_000),
-            reserve: Reservation::default(),
-        }),
+        health: Some(HealthSettings { timeout_ms: Some(3_000), ..HealthSettings::default() }),
+        resources: Some(Resources { memory: Some(1 << 30), ..Resources::default() }),
         ..ReleaseSettings::default()
     };
     assert_eq!(
@@ -144,7 +140,7 @@ fn an_app_that_nobody_asks_has_a_health_check_of_its_own_state() {
     let config =
         parsed("worker:\n  image: x/worker\n  release: {health: {start: 1m}}\nidle:\n  image: x/idle\n  release:\n");
     let health = config.apps[0].release.as_ref().and_then(|release| release.health.clone());
-    assert_eq!(health, Some(HealthCheck { start_ms: 60_000, ..HealthCheck::with_defaults(Probe::Container) }));
+    assert_eq!(health, Some(HealthSettings { start_ms: Some(60_000), ..HealthSettings::default() }));
     assert_eq!(config.apps[1].release, Some(ReleaseSettings::default()));
 }
 
@@ -155,7 +151,8 @@ fn a_health_command_is_a_line_or_words_and_needs_no_port() {
     let app = &parsed(written).apps[0];
     let health = app.release.as_ref().and_then(|release| release.health.clone());
     let command = vec!["pg_isready".to_owned(), "-q".to_owned()];
-    let expected = HealthCheck { start_ms: 60_000, ..HealthCheck::with_defaults(Probe::Command { command }) };
+    let probe = Some(Probe::Command { command });
+    let expected = HealthSettings { probe, start_ms: Some(60_000), ..HealthSettings::default() };
     assert_eq!(health, Some(expected));
     let ready = app.services[0].ready.as_ref().map(|ready| &ready.probe);
     let command = ["sh", "-c", "test -e /ready"].map(str::to_owned).to_vec();

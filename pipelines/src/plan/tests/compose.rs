@@ -1,7 +1,7 @@
-use super::{config, on_branch};
+use super::{config as config_of, on_branch};
 use crate::{
     plan::{PlanError, compose_files, plan},
-    release::RunSpec,
+    release::{Probe, RunSpec},
 };
 
 const HOUSE: &str = "\
@@ -18,7 +18,7 @@ environments:
 
 #[test]
 fn a_compose_file_stands_between_the_app_and_the_environment() {
-    let config = config(HOUSE);
+    let config = config_of(HOUSE);
     assert_eq!(compose_files(&config), ["deploy/compose.yml"]);
     let mut situation = on_branch("main");
     let file = "services:\n  web:\n    image: x/web:1\n    environment: {FROM: compose, ALL: compose}\n    scale: 4\n    tty: true\n";
@@ -36,19 +36,43 @@ fn a_compose_file_stands_between_the_app_and_the_environment() {
 }
 
 #[test]
-fn limits_that_captain_yml_hides_are_told() {
-    let config = config(&HOUSE.replace("{env: {FROM: environment}}", "{resources: {cpus: 1}}"));
+fn limits_and_health_are_merged_setting_by_setting() {
+    let own = "{port: 80, resources: {cpus: 1, pids: 100}, health: {interval: 1s, timeout: 2s}}";
+    let over = "{resources: {cpus: 1}, health: {timeout: 2s}}";
+    let config = HOUSE.replace("{port: 80, env: {FROM: captain, ALL: captain}}", own);
+    let config = config_of(&config.replace("{env: {FROM: environment}}", over));
     let mut situation = on_branch("main");
-    let file = "services:\n  web: {image: x/web, mem_limit: 64M}\n";
+    let file = "services:\n  web: {image: x/web, cpus: 2, mem_limit: 64M, healthcheck: {test: ./well, interval: 7s}}\n";
     situation.tree.compose.insert("deploy/compose.yml".to_owned(), file.to_owned());
-    let told = plan(&config, &situation).unwrap().warnings;
-    let expected = "the environment production: \"resources\" of web in captain.yml goes over all that its compose file says of it";
-    assert_eq!(told, [expected]);
+    let plan = plan(&config, &situation).unwrap();
+    assert_eq!(plan.warnings, [] as [&str; 0]);
+    let (_, composed) = &plan.release.environments[1].apps[0];
+    let RunSpec { resources, health, .. } = RunSpec::resolve(&[&plan.release.apps["web"], composed]);
+    assert_eq!((resources.cpus, resources.memory, resources.pids), (Some(1.0), Some(64 << 20), Some(100)));
+    assert_eq!((health.interval_ms, health.timeout_ms), (7_000, 2_000), "the environment goes over the file");
+    assert!(matches!(health.probe, Probe::Command { .. }));
+}
+
+#[test]
+fn a_domain_may_lead_to_a_port_that_the_compose_file_alone_names() {
+    let text = HOUSE.replace("port: 80, ", "").replace("{env: {FROM: environment}}", "{domain: shop.example.com}");
+    let config = config_of(&text);
+    let mut situation = on_branch("main");
+    let mut planned = |file: &str| {
+        situation.tree.compose.insert("deploy/compose.yml".to_owned(), file.to_owned());
+        plan(&config, &situation)
+    };
+    let found = planned("services:\n  web: {image: x/web, expose: [8080]}\n").unwrap();
+    let (_, composed) = &found.release.environments[1].apps[0];
+    assert_eq!((composed.port, composed.domain.as_deref()), (Some(8_080), Some("shop.example.com")));
+    let refused = planned("services:\n  web: {image: x/web}\n").unwrap_err().to_string();
+    let expected = "the environment production: deploy/compose.yml: \"domain\" of the app \"web\" needs its port, which neither this file nor captain.yml names";
+    assert_eq!(refused, expected);
 }
 
 #[test]
 fn a_file_that_is_not_there_or_wrong_is_no_plan() {
-    let config = config(HOUSE);
+    let config = config_of(HOUSE);
     let mut situation = on_branch("main");
     let missing = plan(&config, &situation).unwrap_err();
     let expected =

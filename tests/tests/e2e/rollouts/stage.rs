@@ -105,7 +105,7 @@ impl Stage {
         let settings = ReleaseSettings {
             port: Some(8080),
             replicas: Some(replicas),
-            health: Some(health),
+            health: Some(health.into()),
             domain: domain.map(str::to_owned),
             drain_ms: Some(5_000),
             ..ReleaseSettings::default()
