@@ -112,7 +112,7 @@ pub async fn run(
         origin,
         workspace,
         limits,
-        rights: ImageRights::new(&registries, Vec::new()),
+        rights: ImageRights::new(&registries, &[]),
         registries,
         leftovers: leftovers.clone(),
         network,

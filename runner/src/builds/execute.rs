@@ -82,7 +82,7 @@ pub(crate) async fn execute(
         origin: origin.clone(),
         workspace,
         limits: workshop.limits,
-        rights: ImageRights::new(&context.registries, context.withheld_registries.clone()),
+        rights: ImageRights::new(&context.registries, &context.withheld_registries),
         registries: context.registries.clone(),
         leftovers: workshop.leftovers.clone(),
         network,

@@ -65,7 +65,7 @@ pub(crate) enum ImageRefused {
 
 impl ImageRights {
     /// The rights of a job that was given these logins, while others are not for it.
-    pub(crate) fn new(given: &[RegistryCredential], withheld: Vec<String>) -> Self {
+    pub(crate) fn new(given: &[RegistryCredential], withheld: &[String]) -> Self {
         ImageRights {
             given: given.iter().map(|login| canonical_host(&login.host)).collect(),
             withheld: withheld.iter().map(|host| canonical_host(host)).collect(),
@@ -122,7 +122,7 @@ mod tests {
 
     fn rights() -> ImageRights {
         let given = RegistryCredential { host: "own.example".into(), username: "ann".into(), password: "pw".into() };
-        ImageRights::new(&[given], vec!["127.0.0.1:1".to_owned()])
+        ImageRights::new(&[given], &["127.0.0.1:1".to_owned()])
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ impl Site {
     }
 
     async fn may_use(&self, image: &str) -> Result<(), StepError> {
-        self.rights.check(image).await.map_err(refused)?;
+        self.rights.check(image).await.map_err(|why| refused(&why))?;
         let digits = image.strip_prefix("sha256:").unwrap_or(image);
         if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(());
@@ -54,7 +54,7 @@ impl Site {
         let Ok(found) = self.engine.inspect_image(image).await else { return Ok(()) };
         let is_named = found.repo_tags.iter().flatten().any(|name| name.split(':').next() == Some(image));
         let is_meant = found.id.is_some_and(|id| id.trim_start_matches("sha256:").starts_with(digits));
-        if is_meant && !is_named { Err(refused(ImageRefused::Id { image: image.to_owned() })) } else { Ok(()) }
+        if is_meant && !is_named { Err(refused(&ImageRefused::Id { image: image.to_owned() })) } else { Ok(()) }
     }
 
     /// Judges the images that a Dockerfile names: BuildKit takes what the engine has without asking anybody. Where all
@@ -96,7 +96,7 @@ impl Site {
     }
 }
 
-fn refused(why: ImageRefused) -> StepError {
+fn refused(why: &ImageRefused) -> StepError {
     StepError::Other(why.to_string())
 }
 
