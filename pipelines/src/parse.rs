@@ -15,7 +15,7 @@ mod release;
 mod schedule;
 mod service;
 mod step;
-mod target;
+pub(crate) mod target;
 mod templates;
 mod timezones;
 mod warnings;

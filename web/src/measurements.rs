@@ -10,6 +10,8 @@ use crate::chart::Chart;
 pub struct Measurements {
     /// The times that can be looked at: their names, their addresses, and whether it is this one.
     pub windows: Vec<(&'static str, String, bool)>,
+    /// What is not measured, and why.
+    pub note: Option<&'static str>,
     /// What was measured, by app or by host.
     pub rows: Vec<MeasuredRow>,
 }

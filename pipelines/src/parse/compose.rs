@@ -4,6 +4,7 @@
 //! not taken from the file: what runs is what the build pushed, by digest. What cannot be done as the file asks is an error
 //! where the app would run otherwise, and a warning where it would not.
 
+mod deploy;
 mod service;
 mod substitute;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tests;
 
 use super::fields::{map, shown};
 use crate::{
-    config::App,
+    config::{App, TargetKind},
     diagnostics::{Diagnostics, Problem, Report},
     document::{self, Entry, Node, Value},
     release::ReleaseSettings,
@@ -29,16 +30,16 @@ pub(crate) struct Composed {
     pub(crate) warnings: Diagnostics,
 }
 
-/// Reads a compose file for these apps. `file_name` is what the problems call it.
+/// Reads a compose file for these apps on this kind of engine. `file_name` is what the problems call it.
 ///
 /// # Errors
 /// With every problem that could be found at once, each with its place.
-pub(crate) fn read(file_name: &str, text: &str, apps: &[App]) -> Result<Composed, Diagnostics> {
+pub(crate) fn read(file_name: &str, text: &str, apps: &[App], target: TargetKind) -> Result<Composed, Diagnostics> {
     let mut report = Report::new(file_name, text);
     let found = report.within(ANCHOR, |report| {
         let root = document::read(text, report)?;
         let root = substitute::all(&root, report);
-        file(&root, apps, report)
+        file(&root, apps, target, report)
     });
     match found {
         Some(apps) if !report.has_errors() => Ok(Composed { apps, warnings: report.into_warnings() }),
@@ -46,7 +47,12 @@ pub(crate) fn read(file_name: &str, text: &str, apps: &[App]) -> Result<Composed
     }
 }
 
-fn file(root: &Node, apps: &[App], report: &mut Report<'_>) -> Option<Vec<(String, ReleaseSettings)>> {
+fn file(
+    root: &Node,
+    apps: &[App],
+    target: TargetKind,
+    report: &mut Report<'_>,
+) -> Option<Vec<(String, ReleaseSettings)>> {
     let mut composed: Vec<(String, ReleaseSettings)> = Vec::new();
     for entry in map(root, "a compose file", report)? {
         match entry.key.as_str() {
@@ -55,7 +61,7 @@ fn file(root: &Node, apps: &[App], report: &mut Report<'_>) -> Option<Vec<(Strin
                     if report.is_full() {
                         break;
                     }
-                    composed.extend(of_service(service, apps, &composed, report));
+                    composed.extend(of_service(service, apps, target, &composed, report));
                 }
             }
             "volumes" => volumes(&entry.value, report),
@@ -83,6 +89,7 @@ fn file(root: &Node, apps: &[App], report: &mut Report<'_>) -> Option<Vec<(Strin
 fn of_service(
     entry: &Entry,
     apps: &[App],
+    target: TargetKind,
     before: &[(String, ReleaseSettings)],
     report: &mut Report<'_>,
 ) -> Option<(String, ReleaseSettings)> {
@@ -105,7 +112,7 @@ fn of_service(
         report.add(entry.place, problem.expected("one service for each app"));
         return None;
     }
-    Some((app.name.clone(), service::read(fields, own, report)))
+    Some((app.name.clone(), service::read(fields, own, target, report)))
 }
 
 /// The app whose image a service runs, whatever its tag; where it names none but a build, the app of its own name.

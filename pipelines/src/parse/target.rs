@@ -67,7 +67,7 @@ pub(super) fn reserve(node: &Node, report: &mut Report<'_>) -> Option<Reservatio
 }
 
 /// Reads a list of rules, each by `rule`, which knows what is wrong with one.
-fn rules(
+pub(super) fn rules(
     node: &Node,
     what: &str,
     rule: impl Fn(&str) -> Option<String>,
@@ -89,7 +89,7 @@ fn rules(
 }
 
 /// `KEY==VALUE` or `KEY!=VALUE`, without blanks.
-fn constraint(written: &str) -> Option<String> {
+pub(super) fn constraint(written: &str) -> Option<String> {
     let (key, value, sign) = match (written.split_once("=="), written.split_once("!=")) {
         (Some((key, value)), None) => (key.trim(), value.trim(), "=="),
         (None, Some((key, value))) => (key.trim(), value.trim(), "!="),
@@ -100,7 +100,7 @@ fn constraint(written: &str) -> Option<String> {
 }
 
 /// `spread=KEY`, where the key is a label's: nothing else divides nodes into kinds.
-fn preference(written: &str) -> Option<String> {
+pub(super) fn preference(written: &str) -> Option<String> {
     let key = written.trim().strip_prefix("spread")?.trim_start().strip_prefix('=')?.trim();
     let is_label = key.starts_with("node.labels.") || key.starts_with("engine.labels.");
     (is_label && is_attribute(key)).then(|| key.to_owned())
@@ -116,21 +116,16 @@ fn is_attribute(key: &str) -> bool {
 
 /// Reports what the environment's kind of engine cannot do.
 pub(super) fn check(environment: &Environment, apps: &[App], place: Place, report: &mut Report<'_>) {
-    let name = &environment.name;
-    let mut refuse = |what: String, remedy: &str| report.add(place, Problem::new(what).expected(remedy));
     for app in apps {
-        let Some(own) = &app.release else { continue };
         let over = environment.apps.iter().find(|(over, _)| *over == app.name).map(|(_, over)| over);
-        let layers: Vec<&ReleaseSettings> = std::iter::once(own).chain(over).collect();
-        let run = RunSpec::resolve(&layers);
-        for (key, why, remedy) in unkept(environment.target, &run) {
-            refuse(format!("\"{key}\" of the app \"{}\" in \"{name}\": {why}", app.name), remedy);
+        for problem in unkept(environment, app, over) {
+            report.add(place, problem);
         }
     }
     for key in environment.strategy.usage().named().into_iter().filter(|_| environment.target == TargetKind::Swarm) {
-        let what = format!("\"{key}\" of the strategy in \"{name}\": {UNTOLD}");
+        let what = format!("\"{key}\" of the strategy in \"{}\": {UNTOLD}", environment.name);
         let remedy = format!("a canary without \"{key}\" here; its restarts, health, errors and times are judged");
-        refuse(what, &remedy);
+        report.add(place, Problem::new(what).expected(remedy));
     }
 }
 
@@ -151,27 +146,28 @@ pub(super) fn check_bakes(environments: &[Environment], places: &[Place], report
     }
 }
 
-/// The settings that this kind of engine cannot keep: the key, why, and what helps.
-fn unkept(target: TargetKind, run: &RunSpec) -> Vec<(&'static str, &'static str, &'static str)> {
+/// What the environment's kind of engine cannot keep of a released app's settings with these over them.
+pub(crate) fn unkept(environment: &Environment, app: &App, over: Option<&ReleaseSettings>) -> Vec<Problem> {
     const ONE_NODE: &str = "with \"target: docker\" there is one node alone";
     const ELSEWHERE: &str = "it under \"apps\" of an environment that has \"target: swarm\"";
-    const COMMANDS: &str = "commands of a release do not run on a Swarm yet";
-    const NONE: &str = "\"[]\" for it under \"apps\" of this environment, and the command as a step of the build";
-    let settings = match target {
+    let Some(own) = &app.release else { return Vec::new() };
+    let layers: Vec<&ReleaseSettings> = std::iter::once(own).chain(over).collect();
+    let run = RunSpec::resolve(&layers);
+    let settings = match environment.target {
         TargetKind::Docker => vec![
             (run.placement != Placement::default(), "placement", ONE_NODE, ELSEWHERE),
             (!run.resources.reserve.is_none(), "reserve", ONE_NODE, ELSEWHERE),
         ],
-        TargetKind::Swarm => vec![
-            (
-                !run.volumes.is_empty(),
-                "volumes",
-                "on a Swarm each node has a volume of its own, and a container that moves would find another one",
-                "\"volumes: []\" for it under \"apps\" of this environment, and its data in a service of its own",
-            ),
-            (!run.before.run.is_empty(), "before", COMMANDS, NONE),
-            (!run.after.run.is_empty(), "after", COMMANDS, NONE),
-        ],
+        TargetKind::Swarm => vec![(
+            !run.volumes.is_empty(),
+            "volumes",
+            "on a Swarm each node has a volume of its own, and a container that moves would find another one",
+            "\"volumes: []\" for it under \"apps\" of this environment, and its data in a service of its own",
+        )],
     };
-    settings.into_iter().filter(|(is_set, ..)| *is_set).map(|(_, key, why, remedy)| (key, why, remedy)).collect()
+    let told = settings.into_iter().filter(|(is_set, ..)| *is_set).map(|(_, key, why, remedy)| {
+        let what = format!("\"{key}\" of the app \"{}\" in \"{}\": {why}", app.name, environment.name);
+        Problem::new(what).expected(remedy)
+    });
+    told.collect()
 }

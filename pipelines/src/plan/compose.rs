@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{PlanError, Tree};
 use crate::{
-    config::{Config, Environment},
+    config::{App, Config, Environment},
     diagnostics::{Diagnostic, Diagnostics, Severity},
-    parse::compose,
+    parse::{compose, target},
     release::{ReleaseSettings, RunSpec},
 };
 
@@ -18,23 +18,28 @@ pub(super) fn environments(
     told: &mut Vec<String>,
 ) -> Result<Vec<Environment>, PlanError> {
     let mut environments = config.environments.clone();
-    let mut read: BTreeMap<String, Vec<(String, ReleaseSettings)>> = BTreeMap::new();
+    let mut read: BTreeMap<(String, &str), Vec<(String, ReleaseSettings)>> = BTreeMap::new();
     for environment in &mut environments {
         let Some(path) = environment.compose.clone() else { continue };
         let wrong = |problems| PlanError::Compose { environment: environment.name.clone(), problems };
-        if !read.contains_key(&path) {
+        let file = (path.clone(), environment.target.word());
+        if !read.contains_key(&file) {
             let text = tree.compose.get(&path).ok_or_else(|| wrong(missing(&path)))?;
-            let composed = compose::read(&path, text, &config.apps).map_err(wrong)?;
+            let composed = compose::read(&path, text, &config.apps, environment.target).map_err(wrong)?;
             let warnings = composed.warnings.0.into_iter();
             told.extend(
                 warnings.map(|warning| Diagnostic { excerpt: String::new(), link: None, ..warning }.to_string()),
             );
-            read.insert(path.clone(), composed.apps);
+            read.insert(file.clone(), composed.apps);
         }
-        let composed = read.get(&path).map_or_else(Vec::new, Clone::clone);
+        let composed = read.get(&file).map_or_else(Vec::new, Clone::clone);
         environment.apps = laid_over(&environment.apps, composed);
         without_port(&path, config, &environment.apps)
             .map_or(Ok(()), |problems| Err(PlanError::Compose { environment: environment.name.clone(), problems }))?;
+        let unkept = unkept(environment, &config.apps, &path);
+        if !unkept.0.is_empty() {
+            return Err(PlanError::Compose { environment: environment.name.clone(), problems: unkept });
+        }
     }
     Ok(environments)
 }
@@ -50,6 +55,19 @@ fn without_port(path: &str, config: &Config, apps: &[(String, ReleaseSettings)])
     };
     let problems: Vec<Diagnostic> = apps.iter().filter_map(problem).collect();
     (!problems.is_empty()).then(|| Diagnostics(problems))
+}
+
+/// What the environment's kind of engine cannot keep of what the file says together with captain.yml.
+fn unkept(environment: &Environment, apps: &[App], path: &str) -> Diagnostics {
+    let mut told = Vec::new();
+    for app in apps {
+        let over = environment.apps.iter().find(|(name, _)| *name == app.name).map(|(_, over)| over);
+        told.extend(target::unkept(environment, app, over).into_iter().map(|problem| {
+            let expected = problem.expected;
+            Diagnostic { expected, ..Diagnostic::of_whole(path, Severity::Error, problem.message) }
+        }));
+    }
+    Diagnostics(told)
 }
 
 fn missing(path: &str) -> Diagnostics {

@@ -20,8 +20,8 @@ impl Keeper {
     pub(super) async fn count_ends(&mut self, swarm: &SwarmTarget) -> Result<(), TargetError> {
         let wanted = self.wanted.clone();
         for replica in replicas(&wanted) {
-            if let Some(vitals) = swarm.vitals(&swarm.replica_name(replica)).await? {
-                self.care(&which(replica)).looked_at(vitals.restarts, vitals.exit_code, Instant::now());
+            if let Some((ends, exit_code)) = swarm.ends(&swarm.replica_name(replica)).await? {
+                self.care(&which(replica)).looked_at(ends, exit_code, Instant::now());
             }
         }
         Ok(())

@@ -11,10 +11,7 @@ use super::{Rollout, Setback, health::seconds};
 use crate::{
     coordinator::ReleasedApp,
     reporter::StepLog,
-    targets::{
-        Target,
-        docker::{CommandState, Moment, ReleaseCommand},
-    },
+    targets::docker::{CommandState, Moment, ReleaseCommand},
 };
 
 /// How long a command that must stop may take to do so by itself.
@@ -60,7 +57,7 @@ impl Rollout<'_> {
             number: command.number,
             words: command.words,
         };
-        let target = self.commands_engine()?;
+        let target = self.target.for_commands();
         let name = target.command_name(made);
         self.set_going(made, &name, log).await?;
         let ended = async {
@@ -87,7 +84,7 @@ impl Rollout<'_> {
 
     /// Sees to it that the command's container was started, once.
     async fn set_going(&self, command: ReleaseCommand<'_>, name: &str, log: &StepLog) -> Result<(), Setback> {
-        let target = self.commands_engine()?;
+        let target = self.target.for_commands();
         match target.find_command(command, name).await? {
             Some(CommandState::Begun) if !log.is_resumed() => {
                 log.say("an earlier attempt of this rollout began it; it is followed, not run again").await;
@@ -110,7 +107,7 @@ impl Rollout<'_> {
 
     /// Removes the containers of other releases' commands: their rollouts are over, or were given up while one still ran.
     pub(super) async fn remove_commands_of_others(&self) -> Result<(), Setback> {
-        let Target::Docker(target) = &self.target else { return Ok(()) };
+        let target = self.target.for_commands();
         for (name, release) in target.commands().await? {
             if release != self.work.release.release {
                 self.still_owner()?;

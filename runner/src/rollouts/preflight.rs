@@ -9,7 +9,6 @@ use crate::{
     coordinator::{ReleasedApp, SecretValue},
     registry::{RegistryError, pinned},
     reporter::StepLog,
-    targets::Target,
 };
 
 impl Rollout<'_> {
@@ -84,10 +83,13 @@ impl Rollout<'_> {
     }
 
     async fn fetch(&self, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
-        let Target::Docker(target) = &self.target else {
-            // Each of a Swarm's nodes fetches what it runs.
+        let has_commands = !app.run.before.run.is_empty() || !app.run.after.run.is_empty();
+        let is_needed_here = self.target.as_swarm().is_none() || (has_commands && self.work.runs_commands);
+        // Each of a Swarm's nodes fetches what it runs.
+        if !is_needed_here {
             return Ok(());
-        };
+        }
+        let target = self.target.for_commands();
         if target.has_image(&app.image, &app.digest).await? {
             return Ok(());
         }

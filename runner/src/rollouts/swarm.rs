@@ -1,14 +1,10 @@
-//! What is different where the environment is on a Swarm: what it cannot do yet, and who chooses which old tasks end.
+//! What is different where the environment is on a Swarm: what it cannot do, and who chooses which old tasks end.
 
 use super::{Rollout, Setback, of_app, turnover::Turnover};
 use crate::{
     coordinator::ReleasedApp,
     reporter::StepLog,
-    targets::{
-        Target,
-        docker::{DockerTarget, Instance},
-        swarm::SwarmTarget,
-    },
+    targets::{docker::Instance, swarm::SwarmTarget},
 };
 
 impl Rollout<'_> {
@@ -28,10 +24,10 @@ impl Rollout<'_> {
             return Err(Setback::of(&app.app, reason.to_owned()));
         }
         let Some(swarm) = self.target.as_swarm() else { return Ok(()) };
-        for app in &self.work.release.apps {
-            if let Some(what) = self.unkept(app) {
-                return Err(Setback::of(&app.app, format!("{what}; see `target` in docs/captain-yml.md")));
-            }
+        // captain.yml with these is refused; a release may be of before the environment was on a Swarm.
+        if let Some(app) = self.work.release.apps.iter().find(|app| !app.run.volumes.is_empty()) {
+            let reason = "volumes are not kept on a Swarm, where each node has one of its own; see `target` in docs/captain-yml.md";
+            return Err(Setback::of(&app.app, reason.to_owned()));
         }
         if let Some(key) = self.work.strategy.usage().named().first() {
             let reason =
@@ -39,26 +35,6 @@ impl Rollout<'_> {
             return Err(Setback::Failed(reason));
         }
         Ok(swarm.check_manager().await?)
-    }
-
-    /// captain.yml with these settings is refused; a release may be of before the environment was on a Swarm.
-    fn unkept(&self, app: &ReleasedApp) -> Option<&'static str> {
-        let has_commands = !app.run.before.run.is_empty() || !app.run.after.run.is_empty();
-        if !app.run.volumes.is_empty() {
-            Some("volumes are not kept on a Swarm, where each node has one of its own")
-        } else if has_commands && self.work.runs_commands {
-            Some("commands of a release do not run on a Swarm yet")
-        } else {
-            None
-        }
-    }
-
-    /// The engine that commands of a release run on.
-    pub(super) fn commands_engine(&self) -> Result<&DockerTarget, Setback> {
-        match &self.target {
-            Target::Docker(docker) => Ok(docker),
-            Target::Swarm(_) => Err(Setback::Failed("commands of a release do not run on a Swarm yet".to_owned())),
-        }
     }
 
     /// Lets Swarm end as many of the old tasks as would leave, takes those that it chose out of the route, and waits

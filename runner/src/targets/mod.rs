@@ -58,6 +58,15 @@ impl Target {
         }
     }
 
+    /// The engine that commands of releases run on: of a Swarm this manager's own, in the network that reaches over all
+    /// nodes.
+    pub(crate) fn for_commands(&self) -> DockerTarget {
+        match self {
+            Target::Docker(docker) => docker.clone(),
+            Target::Swarm(swarm) => swarm.own_engine(),
+        }
+    }
+
     /// How the environment's objects are called.
     pub(crate) fn names(&self) -> &EnvironmentNames {
         match self {

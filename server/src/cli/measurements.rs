@@ -71,6 +71,9 @@ impl Measurements {
         for line in lines {
             say(&line)?;
         }
+        if let Some(note) = answer["note"].as_str() {
+            say(note)?;
+        }
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! What runners measured of apps and hosts: kept as it came for a while, and summed up for longer.
 
 mod figures;
+mod note;
 mod series;
 
 pub(crate) use figures::add_all;
 pub use figures::{AppFigures, HostFigures};
+pub use note::unmeasured;
 pub use series::{Point, Series, Window, of_environment, of_host};
 
 /// What is measured within this time counts as one measurement, in milliseconds: a repeated report changes nothing, and a

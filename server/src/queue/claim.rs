@@ -164,7 +164,7 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
     let until = tx.lease_time().await? + server.timing.lease_ms();
     claims::take_turns(&mut tx).await?;
     let builds_at_once = limits::builds_at_once(&mut tx.conn()).await?;
-    let asker = Asker { runner: &runner.id, labels: &runner.labels, takes: runner.takes };
+    let asker = Asker { runner: &runner.id, labels: &runner.labels, takes: runner.takes, protocol: runner.protocol };
     let Some(next) = claims::next(&mut tx, asker, builds_at_once).await? else {
         tx.commit().await?;
         return Ok(Taken::Nothing);

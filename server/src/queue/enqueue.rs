@@ -1,5 +1,7 @@
 //! Putting jobs into the queue.
 
+use slipway_runner::coordinator::known_since;
+
 use super::{JobEvent, JobKind, JobState, apply, order, takeover};
 use crate::{
     ids::{BuildId, EnvironmentId, JobId, RepositoryId},
@@ -18,7 +20,7 @@ pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build, asked_for: bool) -
     let priority = if asked_for { order::ASKED_FOR } else { order::of_push(build, &repository.default_branch) };
     let mut job = queued(tx, JobKind::Build, repository.id);
     job.build_id = Some(build.id.clone());
-    store::jobs::insert(tx, &job, priority).await?;
+    store::jobs::insert(tx, &job, priority, 0).await?;
     tx.ring_queue();
     Ok(())
 }
@@ -51,7 +53,7 @@ pub(crate) async fn enqueue_rollout(tx: &mut Tx, release: &Release) -> Result<()
     let mut job = queued(tx, JobKind::Rollout, environment.repository_id);
     job.release_id = Some(release.id.clone());
     job.concurrency_key = Some(rollout_key(&release.environment_id));
-    store::jobs::insert(tx, &job, order::ROLLOUT).await?;
+    store::jobs::insert(tx, &job, order::ROLLOUT, known_since(release.content().target())).await?;
     tx.ring_queue();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{
-    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble, known_since,
 };
 
 use super::{ServerCoordinator, fence::ReportError, work};
@@ -14,6 +14,7 @@ use crate::{
     store::{
         self, Conn, JsonText, StoreError, Tx,
         environments::Environment,
+        runners::Runner,
         standing::{Hosted, Standing},
     },
 };
@@ -30,11 +31,13 @@ pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuesti
     let mut hosting =
         Hosting { lease_ms: u64::try_from(server.timing.lease_ms()).unwrap_or(u64::MAX), ..Hosting::default() };
     let runner = store::runners::find(conn, &question.runner).await?;
-    if !runner.is_some_and(|runner| runner.revoked_at.is_none() && runner.incarnation == question.incarnation) {
-        return Ok(hosting);
-    }
+    let is_asking = |runner: &Runner| runner.revoked_at.is_none() && runner.incarnation == question.incarnation;
+    let Some(runner) = runner.filter(is_asking) else { return Ok(hosting) };
     for hosted in store::standing::hosted(conn, &question.runner).await? {
-        hosting.environments.extend(describe(conn, server, hosted).await?);
+        let described = describe(conn, server, hosted).await?;
+        // One that is too old would make containers of its own of what it does not know.
+        let known = described.filter(|it| i64::from(known_since(it.release.target())) <= runner.protocol);
+        hosting.environments.extend(known);
     }
     if !hosting.environments.is_empty() {
         let of = hosting.environments.iter().map(|hosted| hosted.repository_name.as_str()).collect();

@@ -1,5 +1,7 @@
 //! Whether any of the runners may take a job at all.
 
+use slipway_runner::coordinator::known_since;
+
 use crate::{
     ids::{BuildId, ReleaseId},
     runners::{Labels, Presence, Takes, meets},
@@ -52,12 +54,23 @@ async fn nobody_rolls_out(
     let Some(release) = store::releases::find(conn, release).await? else { return Ok(None) };
     let Some(environment) = store::environments::find(conn, &release.environment_id).await? else { return Ok(None) };
     let name = environment.name;
+    let target = release.content().target();
+    let knows = |runner: &Runner| runner.protocol >= i64::from(known_since(target));
     let Some(host) = store::placement::host(conn, &environment.id).await? else {
-        let nobody = present.iter().all(|runner| runner.takes == Takes::Builds);
-        return Ok(nobody.then(|| {
-            let count = present.len();
-            format!("waiting for a runner that takes rollouts; the {count} that are there take builds only")
-        }));
+        let takers: Vec<&&Runner> = present.iter().filter(|runner| runner.takes != Takes::Builds).collect();
+        let count = present.len();
+        return Ok(match takers.first() {
+            None => {
+                Some(format!("waiting for a runner that takes rollouts; the {count} that are there take builds only"))
+            }
+            Some(_) if takers.iter().any(|runner| knows(runner)) => None,
+            Some(first) => Some(format!(
+                "waiting for a runner that knows `target: {}`; {}'s Slipway {} is too old for it: update the runner",
+                target.word(),
+                first.name,
+                first.version
+            )),
+        });
     };
     let remedy = "`slipway environment set` gives it to another";
     Ok(match all.iter().find(|runner| runner.id == host) {
@@ -67,7 +80,14 @@ async fn nobody_rolls_out(
             runner.name
         )),
         Some(runner) => match Presence::of(runner, now) {
-            Presence::Present => None,
+            Presence::Present if knows(runner) => None,
+            Presence::Present => Some(format!(
+                "waiting for the runner {}, which hosts {name}: its Slipway {} is too old for `target: {}`; update the \
+                 runner, or {remedy}",
+                runner.name,
+                runner.version,
+                target.word()
+            )),
             absent => {
                 Some(format!("waiting for the runner {}, which hosts {name} and is {absent}; {remedy}", runner.name))
             }

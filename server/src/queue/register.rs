@@ -29,7 +29,8 @@ pub(super) async fn register(server: &ServerCoordinator, hello: &Hello) -> Resul
         let resumes = |lease: &slipway_runner::coordinator::LeaseKey| {
             lease.job == held.id.as_str() && lease.epoch == held.lease_epoch
         };
-        if hello.resuming.iter().any(resumes) {
+        let knows = store::jobs::protocol(&mut tx.conn(), &held.id).await? <= i64::from(hello.protocol);
+        if knows && hello.resuming.iter().any(resumes) {
             store::jobs::extend(&mut tx, &held.id, held.lease_epoch, &hello.runner, &hello.incarnation, until).await?;
         } else if held.lease_incarnation.as_deref() != Some(hello.incarnation.as_str()) {
             give_back(&mut tx, held, "the runner was restarted").await?;
@@ -91,6 +92,7 @@ async fn announce(tx: &mut Tx, server: &ServerCoordinator, hello: &Hello) -> Res
         capacity: i64::from(hello.capacity),
         version: &hello.version,
         labels: &labels,
+        protocol: hello.protocol,
         takes: if hello.builds_only { Takes::Builds } else { Takes::Everything },
     };
     Ok(store::runners::announce(tx, announced).await?)

@@ -159,6 +159,7 @@ mod tests {
             hindrance: None,
             silent_at: None,
             disk_full_at: None,
+            protocol: 0,
         };
         assert_eq!(nobody(&[runner("a", 0), runner("b", 3_590_000)], 3_600_000), None, "b is online");
         let hours = nobody(&[runner("a", 0)], 7_300_000);

@@ -39,6 +39,8 @@ pub(crate) struct Asker<'a> {
     pub(crate) labels: &'a Labels,
     /// What it takes.
     pub(crate) takes: Takes,
+    /// The version of the protocol that it speaks.
+    pub(crate) protocol: i64,
 }
 
 /// The text of [`next`]: only whether a runner's labels hold all that a repository needs is said in either dialect.
@@ -60,6 +62,7 @@ macro_rules! whose_turn {
                      WHERE q.state = 'queued' AND q.repository_id = r.id AND q.kind = 'rollout' AND q.not_before <= $1
                        AND NOT EXISTS (SELECT 1 FROM job o
                                        WHERE o.state = 'leased' AND o.concurrency_key = q.concurrency_key)
+                       AND q.protocol <= $7
                        AND NOT EXISTS (SELECT 1 FROM release x JOIN environment e ON e.id = x.environment_id
                                        WHERE x.id = q.release_id AND e.runner_id <> $3)
                      ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS rollout,
@@ -104,7 +107,8 @@ pub(crate) async fn next(tx: &mut Tx, asker: Asker<'_>, builds_at_once: i64) -> 
         asker.runner,
         JsonText(asker.labels),
         asker.takes,
-        now + PREFERRED_MS
+        now + PREFERRED_MS,
+        asker.protocol
     )?;
     Ok(found.map(|(id,)| id))
 }

@@ -162,14 +162,16 @@ pub(crate) async fn lock(tx: &mut Tx, id: &JobId) -> Result<Option<Job>, StoreEr
     )?)
 }
 
+/// A new job, for runners that speak at least this version of the protocol.
+///
 /// A job that may be taken at once has no `not_before` at all: one of now would lie in the future once the clock is set
 /// back, or for another server whose clock is behind.
-pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64) -> Result<(), StoreError> {
+pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64, protocol: u32) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),
         "INSERT INTO job (id, kind, build_id, release_id, state, priority, not_before, concurrency_key, created_at,
-                          repository_id)
-         VALUES ($1, $2, $3, $4, $5, $6, 0, $8, $7, $9)",
+                          repository_id, protocol)
+         VALUES ($1, $2, $3, $4, $5, $6, 0, $8, $7, $9, $10)",
         &job.id,
         job.kind,
         job.build_id.as_ref(),
@@ -178,9 +180,16 @@ pub(crate) async fn insert(tx: &mut Tx, job: &Job, priority: i64) -> Result<(), 
         priority,
         job.created_at,
         job.concurrency_key.as_deref(),
-        &job.repository_id
+        &job.repository_id,
+        i64::from(protocol)
     )?;
     Ok(())
+}
+
+/// The oldest version of the protocol in which a runner can be told of the job.
+pub(crate) async fn protocol(conn: &mut Conn<'_>, id: &JobId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(conn, "SELECT protocol FROM job WHERE id = $1", id)?;
+    Ok(found.map_or(0, |(protocol,)| protocol))
 }
 
 /// Compare and set of (state, epoch); the state machine of `crate::queue` is the only caller. A job that goes back to

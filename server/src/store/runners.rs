@@ -34,6 +34,8 @@ pub struct Runner {
     pub silent_at: Option<i64>,
     /// Since when the disk of its host is told of as nearly full.
     pub disk_full_at: Option<i64>,
+    /// The version of the protocol that its present life speaks.
+    pub protocol: i64,
 }
 
 /// What a runner says of a new life.
@@ -53,6 +55,8 @@ pub struct Announced<'a> {
     pub labels: &'a Labels,
     /// What it takes.
     pub takes: Takes,
+    /// The version of the protocol that it speaks.
+    pub protocol: u32,
 }
 
 /// Every runner that may work, by name.
@@ -63,7 +67,7 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
     Ok(rows!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at
+                hindrance, silent_at, disk_full_at, protocol
          FROM runner WHERE revoked_at IS NULL ORDER BY name, id"
     )?)
 }
@@ -76,7 +80,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, Store
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at
+                hindrance, silent_at, disk_full_at, protocol
          FROM runner WHERE id = $1",
         id
     )?)
@@ -90,7 +94,7 @@ pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, St
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at
+                hindrance, silent_at, disk_full_at, protocol
          FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
         name
     )?)
@@ -152,11 +156,12 @@ pub(crate) async fn announce(tx: &mut Tx, runner: Announced<'_>) -> Result<(), S
     let now = tx.lease_time().await?;
     execute!(
         &mut tx.conn(),
-        "INSERT INTO runner (id, name, incarnation, capacity, version, last_seen_at, labels, takes)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO runner (id, name, incarnation, capacity, version, last_seen_at, labels, takes, protocol)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, incarnation = excluded.incarnation,
              capacity = excluded.capacity, version = excluded.version, last_seen_at = excluded.last_seen_at,
-             labels = excluded.labels, takes = excluded.takes, draining_at = NULL, hindrance = NULL",
+             labels = excluded.labels, takes = excluded.takes, protocol = excluded.protocol, draining_at = NULL,
+             hindrance = NULL",
         runner.id,
         runner.name,
         runner.incarnation,
@@ -164,7 +169,8 @@ pub(crate) async fn announce(tx: &mut Tx, runner: Announced<'_>) -> Result<(), S
         runner.version,
         now,
         JsonText(runner.labels),
-        runner.takes
+        runner.takes,
+        i64::from(runner.protocol)
     )?;
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! One service of a compose file as the settings of an app.
 
-use super::super::{
-    fields::{boolean, check_apart, command, duration, map, number, or_report, pairs, shown, text, texts},
-    quantities,
-    release::{MAX_CPUS, MAX_REPLICAS, PIDS, volume},
+use super::{
+    super::{
+        fields::{boolean, check_apart, command, duration, map, number, or_report, pairs, shown, text, texts},
+        quantities,
+        release::{MAX_CPUS, MAX_REPLICAS, PIDS, volume},
+    },
+    deploy,
 };
 use crate::{
+    config::TargetKind,
     diagnostics::{Place, Problem, Report},
     document::{Entry, Node, Value},
     release::{HealthCheck, HealthSettings, Probe, ReleaseSettings, Resources, Volume},
@@ -19,7 +23,12 @@ const SUPPORTED: &str = "image, build, command, environment, expose, ports, volu
                          scale, cpus, mem_limit, pids_limit or stop_grace_period";
 
 /// The settings that a service asks for over the app's own.
-pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<'_>) -> ReleaseSettings {
+pub(super) fn read(
+    fields: &[Entry],
+    own: &ReleaseSettings,
+    target: TargetKind,
+    report: &mut Report<'_>,
+) -> ReleaseSettings {
     let mut settings = ReleaseSettings::default();
     let mut resources = Resources::default();
     let mut ports = Vec::new();
@@ -39,7 +48,7 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
             "volumes" => settings.volumes = Some(volumes(node, report)),
             "networks" => networks(node, report),
             "healthcheck" => settings.health = health(node, report).map(HealthSettings::from),
-            "deploy" => deploy(node, &mut settings, &mut resources, report),
+            "deploy" => deploy::read(node, target, &mut settings, &mut resources, report),
             "scale" => settings.replicas = number(node, 1..=MAX_REPLICAS, report),
             "cpus" => resources.cpus = number(node, 0.01..=MAX_CPUS, report),
             "mem_limit" => resources.memory = memory(node, report),
@@ -63,7 +72,7 @@ pub(super) fn read(fields: &[Entry], own: &ReleaseSettings, report: &mut Report<
     settings
 }
 
-fn ignored(field: &Entry, why: &str, report: &mut Report<'_>) {
+pub(super) fn ignored(field: &Entry, why: &str, report: &mut Report<'_>) {
     report.warn(field.place, Problem::new(format!("\"{}\" changes nothing: {why}", field.key)));
 }
 
@@ -251,48 +260,7 @@ fn probe(node: &Node, report: &mut Report<'_>) -> Option<Probe> {
     }
 }
 
-fn deploy(node: &Node, settings: &mut ReleaseSettings, resources: &mut Resources, report: &mut Report<'_>) {
-    for field in map(node, "deploy", report).unwrap_or_default() {
-        let node = &field.value;
-        match field.key.as_str() {
-            "replicas" => settings.replicas = number(node, 1..=MAX_REPLICAS, report),
-            "resources" => bounds(node, resources, report),
-            "mode" if node.value == Value::Scalar("replicated".to_owned()) => {}
-            "update_config" | "rollback_config" => {
-                ignored(field, "\"strategy\" of the environment in captain.yml says how a release comes", report);
-            }
-            "restart_policy" | "labels" | "endpoint_mode" => {
-                ignored(field, "Slipway sees to it", report);
-            }
-            key => {
-                let problem = Problem::new(format!("\"{}\" of deploy is not supported", shown(key)));
-                report.add(field.place, problem.expected("replicas, resources, or mode: replicated"));
-            }
-        }
-    }
-}
-
-fn bounds(node: &Node, resources: &mut Resources, report: &mut Report<'_>) {
-    for field in map(node, "resources", report).unwrap_or_default() {
-        if field.key != "limits" {
-            ignored(field, "only limits are known", report);
-            continue;
-        }
-        for limit in map(&field.value, "limits", report).unwrap_or_default() {
-            match limit.key.as_str() {
-                "cpus" => resources.cpus = number(&limit.value, 0.01..=MAX_CPUS, report),
-                "memory" => resources.memory = memory(&limit.value, report),
-                "pids" => resources.pids = number(&limit.value, PIDS, report),
-                key => {
-                    let problem = Problem::new(format!("the limit \"{}\" is not supported", shown(key)));
-                    report.add(limit.place, problem.expected("cpus, memory or pids"));
-                }
-            }
-        }
-    }
-}
-
-fn memory(node: &Node, report: &mut Report<'_>) -> Option<u64> {
+pub(super) fn memory(node: &Node, report: &mut Report<'_>) -> Option<u64> {
     let written = text(node, "a size such as 256M", report)?;
     or_report(quantities::memory(written), node.place, report)
 }

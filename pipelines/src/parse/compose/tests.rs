@@ -2,13 +2,18 @@
 
 use insta::assert_snapshot;
 
-use super::{Composed, read};
+use super::Composed;
 use crate::{
-    config::App,
+    config::{App, TargetKind},
     detect::RepositoryFacts,
+    diagnostics::Diagnostics,
     parse,
-    release::{Probe, ReleaseSettings, Resources, Volume},
+    release::{Placement, Probe, ReleaseSettings, Reservation, Resources, Volume},
 };
+
+fn read(file_name: &str, text: &str, apps: &[App]) -> Result<Composed, Diagnostics> {
+    super::read(file_name, text, apps, TargetKind::Docker)
+}
 
 const CAPTAIN: &str = "\
 web: {image: registry.example.com/shop/web, release: {port: 8080}}
@@ -192,11 +197,11 @@ fn what_is_not_supported_is_named_with_its_place_and_the_remedy() {
       6 |     volumes: [./data:/data, /data]
         |                             ^
       see docs/captain-yml.md#compose-files
-    compose.yml:7:14: "mode" of deploy is not supported; expected replicas, resources, or mode: replicated
+    compose.yml:7:14: "mode" of deploy is not supported; expected replicas, resources, placement, or mode: replicated
       7 |     deploy: {mode: global, placement: {constraints: [node.role == worker]}}
         |              ^
       see docs/captain-yml.md#compose-files
-    compose.yml:7:28: "placement" of deploy is not supported; expected replicas, resources, or mode: replicated
+    compose.yml:7:28: "placement" of deploy: with "target: docker" there is one node alone; expected "target: swarm" at the environment in captain.yml
       7 |     deploy: {mode: global, placement: {constraints: [node.role == worker]}}
         |                            ^
       see docs/captain-yml.md#compose-files
@@ -243,4 +248,31 @@ fn a_second_port_is_the_release_s_to_choose() {
     assert!(read("compose.yml", text, &apps()[1..2]).unwrap_err().to_string().contains("a second port"));
     let chosen = "services:\n  web: {image: registry.example.com/shop/web, expose: [80, 81]}\n";
     assert_eq!(read("compose.yml", chosen, &apps()[..1]).unwrap().apps[0].1, ReleaseSettings::default());
+}
+
+#[test]
+fn a_swarm_is_told_of_reservations_and_of_nodes() {
+    let deploy = |deploy: &str| {
+        let text = format!("services:\n  web: {{image: registry.example.com/shop/web, deploy: {{{deploy}}}}}\n");
+        super::read("compose.yml", &text, &apps()[..1], TargetKind::Swarm)
+    };
+    let composed = deploy(
+        "resources: {limits: {cpus: \"2\"}, reservations: {cpus: \"0.25\", memory: 64M}}, \
+         placement: {constraints: [node.role == worker], preferences: [{spread: node.labels.zone}]}",
+    );
+    let Composed { apps, warnings } = composed.unwrap();
+    let settings = &apps[0].1;
+    let reserve = Reservation { cpus: Some(0.25), memory: Some(64 << 20) };
+    assert_eq!(settings.resources.map(|resources| (resources.cpus, resources.reserve)), Some((Some(2.0), reserve)));
+    let placement = Placement {
+        constraints: vec!["node.role==worker".to_owned()],
+        preferences: vec!["node.labels.zone".to_owned()],
+    };
+    assert_eq!(settings.placement, Some(placement));
+    assert!(warnings.0.is_empty(), "{warnings}");
+    let refused = |fields: &str| deploy(fields).unwrap_err().to_string();
+    assert!(refused("placement: {constraints: [somewhere]}").contains("\"somewhere\" cannot stand here"));
+    assert!(refused("placement: {preferences: [{pack: x}]}").contains("this preference cannot stand here"));
+    assert!(refused("placement: {max_replicas_per_node: 1}").contains("\"max_replicas_per_node\" of placement"));
+    assert!(refused("resources: {reservations: {devices: []}}").contains("the reservation \"devices\""));
 }

@@ -81,3 +81,24 @@ fn a_file_that_is_not_there_or_wrong_is_no_plan() {
     situation.tree.compose.insert("deploy/compose.yml".to_owned(), "services: []".to_owned());
     assert!(matches!(plan(&config, &situation), Err(PlanError::Compose { .. })));
 }
+
+#[test]
+fn what_a_swarm_cannot_keep_of_a_compose_file_is_no_plan() {
+    let config = config(&HOUSE.replace("from: dev\n", "from: dev\n    target: swarm\n"));
+    let mut situation = on_branch("main");
+    let mut read = |fields: &str| {
+        let file = format!("services:\n  web: {{image: x/web, {fields}}}\n");
+        situation.tree.compose.insert("deploy/compose.yml".to_owned(), file);
+        plan(&config, &situation)
+    };
+    let refused = read("volumes: [\"data:/data\"]").unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        "the environment production: deploy/compose.yml: \"volumes\" of the app \"web\" in \"production\": on a Swarm each \
+         node has a volume of its own, and a container that moves would find another one; expected \"volumes: []\" for it \
+         under \"apps\" of this environment, and its data in a service of its own"
+    );
+    let planned = read("deploy: {placement: {constraints: [node.role==worker]}}").unwrap();
+    let (_, settings) = &planned.release.environments[1].apps[0];
+    assert_eq!(settings.placement.as_ref().unwrap().constraints, ["node.role==worker"]);
+}

@@ -1,5 +1,7 @@
 //! How a container is doing.
 
+use std::collections::HashMap;
+
 use bollard::{
     models::{ContainerMemoryStats, ContainerState, ContainerSummary},
     query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder},
@@ -41,16 +43,25 @@ pub struct Resident {
     pub app: String,
 }
 
-/// The containers of a runner's releases that run, of every environment.
+/// What the engine of a Swarm's node says of a task's container.
+const TASK: &str = "com.docker.swarm.task.id";
+
+/// The containers of a runner's releases that run on its engine, of every environment. Tasks of a Swarm do not say which
+/// runner asked for them: the server knows whose an environment is.
 ///
 /// # Errors
 /// When the engine fails.
 pub async fn residents(engine: &Engine, runner: &str) -> Result<Vec<Resident>, EngineError> {
-    let filters = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (kinds::RUNNER, runner)]);
-    let options = ListContainersOptionsBuilder::default().filters(&filters).build();
-    let listed = engine.list_containers(Some(options)).await;
-    let listed = listed.map_err(|failure| engine.error("list the containers of releases", &failure))?;
-    Ok(listed.into_iter().filter_map(resident).collect())
+    let own = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (kinds::RUNNER, runner)]);
+    let tasks = HashMap::from([("label".to_owned(), [ENVIRONMENT, APP, TASK].map(str::to_owned).to_vec())]);
+    let mut found = Vec::new();
+    for filters in [own, tasks] {
+        let options = ListContainersOptionsBuilder::default().filters(&filters).build();
+        let listed = engine.list_containers(Some(options)).await;
+        let listed = listed.map_err(|failure| engine.error("list the containers of releases", &failure))?;
+        found.extend(listed.into_iter().filter_map(resident));
+    }
+    Ok(found)
 }
 
 fn resident(summary: ContainerSummary) -> Option<Resident> {

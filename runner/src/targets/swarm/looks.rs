@@ -95,7 +95,8 @@ impl View {
 impl SwarmTarget {
     /// The services as they stand now.
     pub(super) async fn look(&self) -> Result<Arc<View>, TargetError> {
-        self.look_into(&mut *self.looks.0.lock().await).await
+        let mut last = self.looks.0.lock().await;
+        self.look_into(&mut last).await
     }
 
     /// The same, or as they stood a moment ago: whoever asks for many replicas asks the engine once.

@@ -27,8 +27,8 @@ use tasks::Slot;
 use super::{
     Ending,
     docker::{
-        APP, ENVIRONMENT, EnvironmentNames, Instance, Placement, RELEASE, Replica, TargetError, Vitals, check_secrets,
-        last_lines, of_environment,
+        APP, DockerTarget, ENVIRONMENT, EnvironmentNames, Instance, Placement, RELEASE, Replica, TargetError, Vitals,
+        check_secrets, last_lines, of_environment,
     },
 };
 use crate::{
@@ -69,6 +69,12 @@ impl SwarmTarget {
         secrets: Vec<SecretValue>,
     ) -> Self {
         SwarmTarget { engine, placement, registries, secrets, looks: Arc::default() }
+    }
+
+    /// This manager's own engine as the host of single containers in the environment.
+    pub(crate) fn own_engine(&self) -> DockerTarget {
+        let (registries, secrets) = (self.registries.clone(), self.secrets.clone());
+        DockerTarget::new(self.engine.clone(), self.placement.clone(), registries, secrets)
     }
 
     /// How the environment's objects are called.
@@ -288,6 +294,13 @@ impl SwarmTarget {
     /// How long the replica's task runs by now, as far as that was seen.
     pub(crate) async fn ran(&self, name: &str) -> Result<Duration, TargetError> {
         Ok(self.seen().await?.past(name).ran(Instant::now()))
+    }
+
+    /// How often tasks of the replica have ended by themselves, and with which exit code the last; none if it is gone.
+    pub(crate) async fn ends(&self, name: &str) -> Result<Option<(i64, i64)>, TargetError> {
+        let view = self.seen().await?;
+        let past = view.past(name);
+        Ok(view.slot(name).map(|_| (past.ends, past.exit_code)))
     }
 
     /// How the replica is doing, as far as Swarm tells: nothing of its CPU. None if it is gone.

@@ -12,7 +12,7 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
-    measurements::{AppFigures, HostFigures, Point, Series, Window, of_environment, of_host},
+    measurements::{AppFigures, HostFigures, Point, Series, Window, of_environment, of_host, unmeasured},
     store::{StoreError, runners},
 };
 
@@ -64,6 +64,9 @@ impl<T> Measured<T> {
 
 #[derive(Serialize)]
 struct Apps {
+    /// What is not measured, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
     apps: Vec<AppView>,
 }
 
@@ -155,9 +158,10 @@ async fn apps(
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
     let series = of_environment(&mut reader.conn(), &environment.id, window, until).await?;
+    let note = unmeasured(&mut reader.conn(), &environment.id).await?;
     let view =
         |series: Series| AppView { app: series.app, points: series.points.into_iter().map(AppPoint::from).collect() };
-    Ok(Measured::new(window, until, Apps { apps: series.into_iter().map(view).collect() }))
+    Ok(Measured::new(window, until, Apps { note, apps: series.into_iter().map(view).collect() }))
 }
 
 async fn host(

@@ -9,7 +9,7 @@ use slipway_web::{
 
 use crate::{
     ids::EnvironmentId,
-    measurements::{AppFigures, HostFigures, Point, Series, Window, of_environment, of_host},
+    measurements::{AppFigures, HostFigures, Point, Series, Window, of_environment, of_host, unmeasured},
     store::{Conn, StoreError, runners::Runner},
 };
 
@@ -29,7 +29,8 @@ pub(super) async fn of_apps(
 ) -> Result<Measurements, StoreError> {
     let series = of_environment(conn, environment, window, now).await?;
     let rows = series.iter().map(|series| app_row(series, span(window, now))).collect();
-    Ok(Measurements { windows: windows(address, window), rows })
+    let note = unmeasured(conn, environment).await?;
+    Ok(Measurements { windows: windows(address, window), note, rows })
 }
 
 /// The charts of runners' hosts. One of which nothing is known is left out.
@@ -45,7 +46,7 @@ pub(super) async fn of_hosts(
         let points = of_host(conn, &runner.id, window, now).await?;
         rows.extend(host_row(&runner.name, &points, span(window, now)));
     }
-    Ok(Measurements { windows: windows(address, window), rows })
+    Ok(Measurements { windows: windows(address, window), note: None, rows })
 }
 
 fn windows(address: &str, chosen: Window) -> Vec<(&'static str, String, bool)> {

@@ -1,19 +1,34 @@
 //! Which runner gets what: the labels that builds need, and the runner that hosts an environment.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use slipway_pipelines::config::TargetKind;
 use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Coordinator, Hello, LeaseKey, PROTOCOL, Work};
 use slipway_server::{
     ids::JobId,
     queue::waits_for,
     store::{environments, jobs, placement},
 };
-use slipway_tests::{databases::TestDatabase, on_both_databases, pipeline::Pipeline, slipway::Slipway};
+use slipway_tests::{
+    databases::TestDatabase,
+    on_both_databases,
+    pipeline::{Pipeline, built, usual_plan},
+    slipway::Slipway,
+};
 
-on_both_databases!(builds_go_where_their_labels_are, rollouts_go_where_their_environment_is,);
+on_both_databases!(
+    builds_go_where_their_labels_are,
+    rollouts_go_where_their_environment_is,
+    a_swarm_is_for_runners_that_know_it,
+);
 
 async fn announce(pipeline: &Pipeline, runner: &str, labels: &[(&str, &str)], builds_only: bool) {
-    let hello = Hello {
+    let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    pipeline.coordinator.register(Hello { labels, builds_only, ..hello(runner) }).await.unwrap();
+}
+
+fn hello(runner: &str) -> Hello {
+    Hello {
         runner: runner.to_owned(),
         name: runner.to_owned(),
         incarnation: "life".to_owned(),
@@ -21,10 +36,9 @@ async fn announce(pipeline: &Pipeline, runner: &str, labels: &[(&str, &str)], bu
         version: "0.1.0".to_owned(),
         resuming: vec![],
         protocol: PROTOCOL,
-        labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
-        builds_only,
-    };
-    pipeline.coordinator.register(hello).await.unwrap();
+        labels: BTreeMap::new(),
+        builds_only: false,
+    }
 }
 
 /// What the runner gets, if there is something for it.
@@ -84,7 +98,7 @@ async fn rollouts_go_where_their_environment_is(database: TestDatabase) {
 
     announce(&pipeline, "builder", &[], true).await;
     announce(&pipeline, "other", &[], false).await;
-    pipeline.built("b", slipway_tests::pipeline::built("sha256:b", slipway_tests::pipeline::usual_plan())).await;
+    pipeline.built("b", built("sha256:b", usual_plan())).await;
     assert!(claim(&pipeline, "builder").await.is_none());
     assert!(claim(&pipeline, "other").await.is_none(), "its engine does not have the environment");
 
@@ -101,6 +115,32 @@ async fn rollouts_go_where_their_environment_is(database: TestDatabase) {
     let (lease, work) = claim(&pipeline, "other").await.expect("the rollout");
     assert!(matches!(work, Work::Rollout(_)));
     assert!(lease.job.parse::<JobId>().is_ok());
+}
+
+/// A runner of the release before would make containers on its own engine of what it does not know.
+async fn a_swarm_is_for_runners_that_know_it(database: TestDatabase) {
+    let pipeline = Pipeline::without_runner(database).await;
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    let older = |runner: &str| Hello { protocol: PROTOCOL - 1, ..hello(runner) };
+    pipeline.coordinator.register(older("old")).await.unwrap();
+    let (lease, _) = claim(&pipeline, "old").await.expect("the build");
+    let mut plan = usual_plan();
+    plan.environments[0].target = TargetKind::Swarm;
+    pipeline.coordinator.finish_job(&lease, built("sha256:a", plan)).await.unwrap();
+    assert!(claim(&pipeline, "old").await.is_none());
+    let waits =
+        "waiting for a runner that knows `target: swarm`; old's Slipway 0.1.0 is too old for it: update the runner";
+    assert_eq!(reason(&pipeline).await, waits);
+
+    announce(&pipeline, "new", &[], false).await;
+    let (lease, work) = claim(&pipeline, "new").await.expect("the rollout");
+    assert!(matches!(work, Work::Rollout(_)));
+    // Its next life is of the release before: it is not believed to be able to go on.
+    let again = Hello { incarnation: "earlier".to_owned(), resuming: vec![lease], ..older("new") };
+    pipeline.coordinator.register(again).await.unwrap();
+    let waits = reason(&pipeline).await;
+    let told = "waiting for the runner new, which hosts dev: its Slipway 0.1.0 is too old for `target: swarm`; update the runner, or ";
+    assert!(waits.starts_with(told), "{waits}");
 }
 
 #[tokio::test]

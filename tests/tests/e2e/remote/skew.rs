@@ -13,7 +13,8 @@ async fn admitted(slipway: &Slipway) -> Api {
 
 fn hello(more: &Value) -> Value {
     let mut hello = json!({
-        "runner": "whoever", "name": "old", "incarnation": "life", "capacity": 1, "version": "0.0.9", "resuming": []
+        "runner": "whoever", "name": "old", "incarnation": "life", "capacity": 1, "version": "0.0.9", "resuming": [],
+        "protocol": PROTOCOL - 1
     });
     hello.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     hello

@@ -31,12 +31,13 @@ impl Place {
         let mut swarm = OwnSwarm::start().await;
         let registry = RegistryFixture::protected().await;
         swarm.reach(registry.port());
-        let engine = [("SLIPWAY_RUNNER_DOCKER_HOST", swarm.manager.host())];
+        let engine =
+            [("SLIPWAY_RUNNER_DOCKER_HOST", swarm.manager.host()), ("SLIPWAY_RUNNER_MEASURE_SECONDS", "2".to_owned())];
         let engine = engine.each_ref().map(|(name, value)| (*name, value.as_str()));
         let (database, address) = (TestDatabase::sqlite(), async |url: &str| url.to_owned());
         let house = House::remote_furnished(database, registry, Setup::new(), &engine, address).await;
         for login in house.registry.credentials() {
-            let arguments = ["registry", "login", &login.host, "--username", &login.username, "--all-repositories"];
+            let arguments = ["registry", "login", &login.host, "--username", &login.username];
             let said = house.slipway.command(&arguments, &login.password).await;
             assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         }
@@ -82,15 +83,21 @@ impl Place {
         release["reason"].as_str().unwrap().to_owned()
     }
 
+    /// The addresses, without the ports, of the replicas that are told to be healthy.
+    async fn addresses(&self) -> Vec<String> {
+        let environment: Value = self.house.ask("environments/dev").await.expect(200).json();
+        let replicas = environment["replicas"].as_array().cloned().unwrap_or_default();
+        let well = replicas.iter().filter(|it| it["condition"] == "healthy");
+        let address = |it: &Value| Some(it["address"].as_str()?.split_once(':')?.0.to_owned());
+        let mut nodes: Vec<String> = well.filter_map(address).collect();
+        nodes.sort();
+        nodes
+    }
+
     /// Waits until every replica is told to be healthy, and returns their addresses without the ports.
     async fn settled(&self) -> Vec<String> {
         until("every replica to be healthy", LONG, async || {
-            let environment: Value = self.house.ask("environments/dev").await.expect(200).json();
-            let replicas = environment["replicas"].as_array()?.clone();
-            let well = replicas.iter().filter(|it| it["condition"] == "healthy");
-            let mut nodes: Vec<String> =
-                well.filter_map(|it| Some(it["address"].as_str()?.split_once(':')?.0.to_owned())).collect();
-            nodes.sort();
+            let nodes = self.addresses().await;
             (nodes.len() == REPLICAS).then_some(nodes)
         })
         .await
@@ -138,9 +145,11 @@ async fn an_environment_on_a_swarm() {
     place.is_ended_before_it_is_replaced().await;
     place.is_swept().await;
     place.counts_what_ends().await;
+    place.is_measured_where_it_can_be().await;
     place.is_restored().await;
     place.goes_on_after_kills().await;
     place.returns_after_a_kill().await;
+    place.runs_commands_and_is_described_by_a_stack_file().await;
 }
 
 /// A version that writes a line and ends.
@@ -229,6 +238,42 @@ impl Place {
         })
         .await;
         assert_eq!(self.settled().await, self.both());
+    }
+
+    /// What runs on the manager's node is measured; that the rest is not is said.
+    async fn is_measured_where_it_can_be(&self) {
+        until("what runs on the manager to be measured", LONG, async || {
+            let measured = self.house.ask("environments/dev/measurements").await.expect(200).json();
+            assert!(measured["note"].as_str().is_some_and(|note| note.contains("other nodes cannot be asked")));
+            let points = measured["apps"][0]["points"].as_array()?.clone();
+            points.iter().any(|point| point["memory"].as_u64() > Some(0) && point["healthy"] == REPLICAS).then_some(())
+        })
+        .await;
+    }
+
+    /// A command on the manager's engine finds the app of before by its name; a stack file says where the tasks run.
+    async fn runs_commands_and_is_described_by_a_stack_file(&self) {
+        let mut files = web_app("five", true);
+        let image = self.house.image();
+        let stack = format!(
+            "services:\n  web:\n    image: {image}\n    deploy:\n      replicas: 2\n      placement:\n        \
+             constraints: [node.role == worker]\n      resources: {{reservations: {{memory: 16M}}}}\n"
+        );
+        files.push(("stack.yml", stack));
+        let command = "before: ['sh -c \"nslookup web | grep Address\"']";
+        self.push(files, &format!(", compose: stack.yml, apps: {{web: {{{command}}}}}")).await;
+        self.house.live("dev", 12).await;
+        let said = self.house.log("environments/dev/releases/12", 1, 1).await;
+        assert!(said.iter().any(|line| line.contains(" 10.")), "{said:?}");
+        let worker = self.swarm.of_worker();
+        until("two tasks on the worker", LONG, async || {
+            (self.addresses().await == [worker.clone(), worker.clone()]).then_some(())
+        })
+        .await;
+        let service = self.swarm.services().remove(0);
+        let reserved = "{{.Spec.TaskTemplate.Resources.Reservations.MemoryBytes}}";
+        let told = self.swarm.manager.docker(&["service", "inspect", &service, "--format", reserved]);
+        assert_eq!(told, [(16 << 20).to_string()]);
     }
 
     async fn is_restored(&self) {

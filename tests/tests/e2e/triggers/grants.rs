@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use slipway_pipelines::plan;
-use slipway_runner::coordinator::{BuildWork, ClaimReply, Lease, Work};
+use slipway_runner::coordinator::{BuildWork, ClaimReply, Lease, PROTOCOL, Work};
 use slipway_tests::{
     api::Api,
     databases::TestDatabase,
@@ -19,7 +19,8 @@ async fn runner(slipway: &Slipway) -> Api {
     let made = slipway.api().post("/api/v1/runners", &json!({"name": "far"})).await.expect(201).json();
     let api = slipway.anonymous().bearing(made["token"].as_str().unwrap());
     let hello = json!({
-        "runner": "", "name": "far", "incarnation": "life", "capacity": 4, "version": "0.1.0", "resuming": []
+        "runner": "", "name": "far", "incarnation": "life", "capacity": 4, "version": "0.1.0", "resuming": [],
+        "protocol": PROTOCOL
     });
     api.post("/api/runner/v1/register", &hello).await.expect(200);
     api
