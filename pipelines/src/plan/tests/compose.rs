@@ -84,7 +84,7 @@ fn a_file_that_is_not_there_or_wrong_is_no_plan() {
 
 #[test]
 fn what_a_swarm_cannot_keep_of_a_compose_file_is_no_plan() {
-    let config = config(&HOUSE.replace("from: dev\n", "from: dev\n    target: swarm\n"));
+    let config = config_of(&HOUSE.replace("from: dev\n", "from: dev\n    target: swarm\n"));
     let mut situation = on_branch("main");
     let mut read = |fields: &str| {
         let file = format!("services:\n  web: {{image: x/web, {fields}}}\n");
