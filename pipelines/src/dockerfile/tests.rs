@@ -141,11 +141,12 @@ fn what_may_name_an_image_unseen_is_said() {
     for open in [
         "FROM busybox\nCOPY --from=reg/x / /\nRUN --mount=type=bind,from=reg/y true\nADD https://x/y /\n",
         "ARG A=reg\nFROM $A/x\nONBUILD COPY . /app\n",
+        "FROM ${A:-reg}\n",
     ] {
         assert!(!Dockerfile::read(open, &[]).hides_images(), "{open}");
     }
     for hidden in [
-        "FROM ${A:-reg}\n",
+        "FROM $A\n",
         "FROM busybox\nCOPY --fr\\om=reg/x / /\n",
         "FROM busybox\nCOPY --from=$A / /\n",
         "FROM busybox\nRUN --mount=type=bind,\"from=reg/x\" true\n",

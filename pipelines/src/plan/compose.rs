@@ -54,7 +54,7 @@ fn without_port(path: &str, config: &Config, apps: &[(String, ReleaseSettings)])
         Some(Diagnostic::of_whole(path, Severity::Error, message))
     };
     let problems: Vec<Diagnostic> = apps.iter().filter_map(problem).collect();
-    (!problems.is_empty()).then(|| Diagnostics(problems))
+    (!problems.is_empty()).then_some(Diagnostics(problems))
 }
 
 /// What the environment's kind of engine cannot keep of what the file says together with captain.yml.

@@ -80,7 +80,7 @@ impl Rollout<'_> {
             match self.routes.put_back(proxy.as_ref()).await {
                 Ok(lost) if lost.is_empty() => {}
                 Ok(lost) => {
-                    tracing::warn!(routes = ?lost, "the proxy had lost routes of a rollout, and has them again")
+                    tracing::warn!(routes = ?lost, "the proxy had lost routes of a rollout, and has them again");
                 }
                 Err(error) => tracing::debug!(%error, "the routes of a rollout cannot be looked at; trying again"),
             }

@@ -58,11 +58,13 @@ mod tests {
         walked(&passages)
     }
 
+    /// What was live one after the other, each with the place of what it was made from, and the way to the last of it.
+    type Case = (&'static [(ReleaseKind, usize)], &'static [i64]);
+
     #[test]
     fn what_was_left_is_not_on_the_way() {
         use ReleaseKind::{Build, Restore, Rollback};
-        // (what was live one after the other, the way to the last of it)
-        let table: &[(&[(ReleaseKind, usize)], &[i64])] = &[
+        let table: &[Case] = &[
             (&[], &[]),
             (&[(Build, 0), (Build, 0)], &[1, 2]),
             (&[(Build, 0), (Build, 0), (Rollback, 1)], &[1]),

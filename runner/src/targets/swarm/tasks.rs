@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_slot_between_two_tasks_is_coming_and_one_without_is_not() {
-        let state = |tasks| seen(slots(tasks), "10.0.0.1").state;
+        let state = |tasks| seen(&slots(tasks), "10.0.0.1").state;
         let failed = || model(2, TaskState::SHUTDOWN, TaskState::FAILED, "");
         assert_eq!(state(vec![failed()]), InstanceState::Startable);
         assert_eq!(state(vec![failed(), model(1, TaskState::RUNNING, TaskState::READY, "")]), InstanceState::Coming);
@@ -277,19 +277,19 @@ mod tests {
                 let port = EndpointPortConfig { published_port: Some(30_001), ..EndpointPortConfig::default() };
                 status.port_status = Some(PortStatus { ports: Some(vec![port]) });
             }
-            seen(slots(vec![task]), address).upstream
+            seen(&slots(vec![task]), address).upstream
         };
         assert_eq!(upstream("10.0.0.1").as_deref(), Some("10.0.0.1:30001"));
         assert_eq!(upstream("fd00::2").as_deref(), Some("[fd00::2]:30001"));
     }
 
     /// The first replica of a service of one.
-    fn seen(slots: BTreeMap<u32, Slot>, node: &str) -> Instance {
+    fn seen(slots: &BTreeMap<u32, Slot>, node: &str) -> Instance {
         let labels = HashMap::from([(REPLICAS.to_owned(), "1".to_owned()), (PORT.to_owned(), "80".to_owned())]);
         let service = Service {
             spec: Some(ServiceSpec { labels: Some(labels), ..ServiceSpec::default() }),
             ..Service::default()
         };
-        instances(&service, &slots, &nodes(node)).remove(0)
+        instances(&service, slots, &nodes(node)).remove(0)
     }
 }

@@ -20,9 +20,9 @@ async fn serves_again(stage: &Stage) {
 /// Starts the switch, or both, with nothing in them.
 async fn empties(stage: &mut Stage, both: bool) {
     if both {
-        stage.caddy.stop()
+        stage.caddy.stop();
     } else {
-        stage.caddy.stop_switch()
+        stage.caddy.stop_switch();
     }
     stage.caddy.start().await;
 }
