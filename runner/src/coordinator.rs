@@ -24,7 +24,7 @@ pub use hosting::{
 pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::{config::TargetKind, plan::ReleasePlan};
+use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
     AUTHOR, COMMIT, INPUT_KEY, LogChunk, LogLine, LogStream, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome,
@@ -36,18 +36,9 @@ pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
 /// missing has a default, and a word of an enum that it does not know has the meaning that the enum says.
-/// A runner that names no version speaks 0. Since 2, runners know Swarms.
+/// A runner that names no version speaks 0. Since 2, runners know Swarms, and
+/// versions of secrets: see [`ReleaseContent::known_since`].
 pub const PROTOCOL: u32 = 2;
-
-/// The oldest version of the protocol that knows this kind of engine: whoever speaks an older one would take it for the kind
-/// that it knows, and must not be told of it.
-#[must_use]
-pub fn known_since(target: TargetKind) -> u32 {
-    match target {
-        TargetKind::Docker => 0,
-        TargetKind::Swarm => 2,
-    }
-}
 
 /// What the server does for a runner. Every call is idempotent: repeating it after a lost answer changes nothing.
 #[async_trait]

@@ -20,7 +20,9 @@ const MOST_PACKS: usize = 20;
 /// Packs above this size stay as they are: writing them anew costs more than it saves.
 const LARGE_BYTES: u64 = 64 * 1024 * 1024;
 /// How long one round may take.
-const TIME_LIMIT: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// The most that one round writes anew, in bytes: builds wait for the mirror meanwhile.
+const MOST_BYTES: u64 = 2 * LARGE_BYTES;
 /// How many commits that were fetched by their names keep a ref.
 const MOST_COMMITS: usize = 100;
 /// Where the refs of a mirror are, and those of commits among them.
@@ -74,6 +76,12 @@ fn pack_one(mirror: &Path) -> Result<(), CheckoutError> {
         return Ok(());
     }
     packs.retain(|pack| pack.bytes <= LARGE_BYTES);
+    packs.sort_unstable_by_key(|pack| pack.bytes);
+    let mut bytes = 0;
+    packs.retain(|pack| {
+        bytes += pack.bytes;
+        bytes <= MOST_BYTES
+    });
     if packs.len() < 2 {
         return Ok(());
     }

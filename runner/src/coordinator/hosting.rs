@@ -1,7 +1,7 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::config::UsageLimits;
+use slipway_pipelines::config::{Strategy, UsageLimits};
 
 use super::{RegistryCredential, ReleaseContent, SecretValue};
 
@@ -42,7 +42,7 @@ pub struct HostedEnvironment {
     /// What is live there.
     pub release: ReleaseContent,
     /// Whether two containers of a replica must never run side by side.
-    #[serde(default)]
+    #[serde(default = "alone")]
     pub alone: bool,
     /// The secrets that its apps name.
     #[serde(default)]
@@ -55,6 +55,11 @@ pub struct HostedEnvironment {
     pub bake: Option<Bake>,
 }
 
+/// Where a server does not say: what stood alone before may have to.
+fn alone() -> bool {
+    true
+}
+
 /// How what is live is judged for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bake {
@@ -63,6 +68,9 @@ pub struct Bake {
     /// What its containers may use meanwhile.
     #[serde(default)]
     pub limits: UsageLimits,
+    /// How it went live. Runners that speak protocol 1 read their limits from it.
+    #[serde(default)]
+    pub strategy: Strategy,
 }
 
 /// How the replicas of an environment stand.

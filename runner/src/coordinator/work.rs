@@ -154,6 +154,18 @@ impl ReleaseContent {
     pub fn target(&self) -> TargetKind {
         self.apps.first().map(|app| app.run.target).unwrap_or_default()
     }
+
+    /// The oldest version of the protocol that knows all that it needs: whoever speaks an older one would run it otherwise than
+    /// it says, and must not be told of it.
+    #[must_use]
+    pub fn known_since(&self) -> u32 {
+        let has_versions = self.apps.iter().any(|app| !app.secret_versions.is_empty());
+        match self.target() {
+            TargetKind::Docker if has_versions => 2,
+            TargetKind::Docker => 0,
+            TargetKind::Swarm => 2,
+        }
+    }
 }
 
 /// One app of a release.

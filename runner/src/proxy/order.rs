@@ -17,7 +17,10 @@ pub(super) fn with(routes: Vec<Value>, wanted: &Value) -> Vec<Value> {
 
 /// The routes with this one as the last, where only what no other one wants arrives.
 pub(super) fn with_fallback(routes: Vec<Value>, fallback: &Value) -> Vec<Value> {
-    let mut routes: Vec<Value> = routes.into_iter().filter(|route| route["@id"] != fallback["@id"]).collect();
+    // Earlier versions gave it no name.
+    let is_last =
+        |route: &Value| route["@id"] == fallback["@id"] || (route.get("@id").is_none() && route.get("match").is_none());
+    let mut routes: Vec<Value> = routes.into_iter().filter(|route| !is_last(route)).collect();
     routes.push(fallback.clone());
     routes
 }

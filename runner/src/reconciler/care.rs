@@ -89,6 +89,11 @@ impl Care {
         }
     }
 
+    /// Its container was started by a life before, and may have passed no probe yet.
+    pub(super) fn is_unproven(&mut self, now: Instant) {
+        self.phase = Phase::Starting(now);
+    }
+
     /// Something is amiss.
     pub(super) fn falls_ill(&mut self) {
         self.phase = Phase::Ill;

@@ -51,7 +51,7 @@ pub(super) struct Keeper {
     pub(super) stop: CancellationToken,
     prober: Prober,
     lease: Lease,
-    cares: BTreeMap<Which, Care>,
+    pub(super) cares: BTreeMap<Which, Care>,
     /// The ids of containers that were connected anew, as far as was heard.
     connected: BTreeSet<String>,
     names_due: Instant,
@@ -186,7 +186,7 @@ impl Keeper {
                 let is_due =
                     |care: &Care, ailment: &Ailment| care.may_be_treated(now) && ailment.remedy() != Remedy::Wait;
                 cases.retain(|which, (ailment, _)| is_due(self.care(which), ailment));
-                self.one_at_a_time(&instances, &mut cases);
+                self.one_at_a_time(&docker, &instances, &mut cases);
                 if !cases.is_empty() && self.is_confirmed().await {
                     self.treat(&docker, cases, &instances).await;
                 }
@@ -203,6 +203,7 @@ impl Keeper {
     /// What is wrong with the replicas, as far as can be seen from outside.
     async fn diagnose(&mut self, instances: &[Instance]) -> Result<BTreeMap<Which, Case>, TargetError> {
         let wanted = self.wanted.clone();
+        self.doubt_unproven(instances);
         let mut cases = BTreeMap::new();
         // On a Swarm the service has the name.
         let names_are_due = matches!(self.target, Target::Docker(_)) && Instant::now() >= self.names_due;
@@ -241,7 +242,9 @@ impl Keeper {
             Target::Docker(docker) => docker,
             Target::Swarm(swarm) => return self.count_ends(&swarm).await,
         };
-        for instance in instances.iter().filter(|instance| instance.is_running()) {
+        let own: Vec<Instance> =
+            instances.iter().filter(|it| it.is_running() && self.is_in_place(it)).cloned().collect();
+        for instance in &own {
             let which = (instance.app.clone(), instance.replica);
             if self.cares.get(&which).is_none_or(|care| care.is_suspect)
                 && let Some((restarts, exit_code)) = docker.restarts(&instance.name).await?
@@ -301,7 +304,10 @@ impl Keeper {
         let ill = cases.iter().find_map(|(which, (ailment, _))| speaks_against(which, ailment));
         let judged = match ill {
             Some(ill) => Ok(Some(ill)),
-            None => baking.judge(&self.target, instances).await,
+            None => {
+                let own: Vec<Instance> = instances.iter().filter(|it| self.is_in_place(it)).cloned().collect();
+                baking.judge(&self.target, &own).await
+            }
         };
         self.breach = judged.unwrap_or_else(|error| {
             tracing::debug!(%error, "what bakes cannot be judged; trying again");

@@ -65,6 +65,8 @@ impl Leaving {
 struct Departure {
     docker: DockerTarget,
     proxy: Option<Arc<dyn Proxy>>,
+    /// The name of the app's route.
+    route: String,
     instance: Instance,
     /// How long it may finish its requests, and then end.
     grace: Duration,
@@ -73,11 +75,23 @@ struct Departure {
 impl Departure {
     async fn take(&self) -> Result<(), TargetError> {
         if self.instance.is_running() {
+            if self.is_led_to().await {
+                return Ok(());
+            }
             // A proxy that does not say how many are open has none for it, as far as is known.
             let _ = self.drain().await;
             self.docker.stop(&self.instance.name, self.grace).await?;
         }
         self.docker.remove(&self.instance.name).await
+    }
+
+    /// Whether new requests may still come to it: then it is too early, and the next look tries again.
+    async fn is_led_to(&self) -> bool {
+        let (Some(proxy), Some(upstream)) = (&self.proxy, &self.instance.upstream) else { return false };
+        match proxy.route(&self.route).await {
+            Ok(route) => route.is_some_and(|route| route.all_upstreams().any(|it| it == upstream)),
+            Err(_) => true,
+        }
     }
 
     async fn drain(&self) -> Result<(), ProxyError> {
@@ -93,15 +107,36 @@ impl Departure {
 
 impl Keeper {
     /// Of the sick ones of an app, one is relieved at a time: the next when the one before has gone.
-    pub(super) fn one_at_a_time(&self, instances: &[Instance], cases: &mut BTreeMap<Which, Case>) {
+    pub(super) fn one_at_a_time(
+        &self,
+        docker: &DockerTarget,
+        instances: &[Instance],
+        cases: &mut BTreeMap<Which, Case>,
+    ) {
         let mut relieving: BTreeMap<String, Which> = BTreeMap::new();
-        for instance in self.outgoing(instances) {
+        // What is not this runner's own is never let go of, and must not be waited for.
+        for instance in self.outgoing(instances).filter(|it| docker.is_own(it)) {
             relieving.insert(instance.app.clone(), (instance.app.clone(), instance.replica));
         }
         cases.retain(|which, (ailment, _)| {
             ailment.remedy() != Remedy::Relieve
                 || relieving.entry(which.0.clone()).or_insert_with(|| which.clone()) == which
         });
+    }
+
+    /// Where a life before had begun to relieve a replica, the container that took its place has to prove itself first: until
+    /// then the one that leaves is all that is known to serve.
+    pub(super) fn doubt_unproven(&mut self, instances: &[Instance]) {
+        let live = &self.wanted.release.release;
+        let relieved: Vec<Which> = self
+            .outgoing(instances)
+            .filter(|it| it.is_running() && it.release == *live)
+            .map(|it| (it.app.clone(), it.replica))
+            .filter(|which| !self.cares.contains_key(which))
+            .collect();
+        for which in relieved {
+            self.care(&which).is_unproven(Instant::now());
+        }
     }
 
     /// Whether a second container of the replica may run while this one finishes; not a third.
@@ -119,7 +154,7 @@ impl Keeper {
             .filter(|it| docker.is_own(it) && !self.leaving.names.contains(&it.name) && !self.is_needed(it, instances))
             .cloned()
             .collect();
-        if going.is_empty() || !self.is_confirmed().await {
+        if going.is_empty() || !self.is_confirmed().await || self.stop.is_cancelled() {
             return;
         }
         for instance in going {
@@ -127,7 +162,8 @@ impl Keeper {
             let app = self.wanted.release.apps.iter().find(|app| app.app == instance.app);
             let grace = Duration::from_millis(app.map_or(0, |app| app.run.drain_ms));
             let (docker, proxy) = (docker.clone(), self.means.proxy.clone());
-            self.leaving.begin(Departure { docker, proxy, instance, grace });
+            let route = self.target.names().route(&instance.app);
+            self.leaving.begin(Departure { docker, proxy, route, instance, grace });
         }
     }
 

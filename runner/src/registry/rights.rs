@@ -17,6 +17,8 @@ use crate::coordinator::RegistryCredential;
 
 /// What names on the engine begin with that builds give to what they make.
 const OF_BUILDS: &str = "slipway-";
+/// What the engine takes from the beginning of a name.
+const OF_HUB: [&str; 3] = ["docker.io/", "index.docker.io/", "library/"];
 
 /// The images that one job may use.
 #[derive(Debug)]
@@ -81,7 +83,11 @@ impl ImageRights {
 
     /// Judges an image that the plan or a Dockerfile names.
     pub(crate) async fn check(&self, image: &str) -> Result<(), ImageRefused> {
-        if image.starts_with(OF_BUILDS) {
+        let mut name = image;
+        while let Some(rest) = OF_HUB.iter().find_map(|prefix| name.strip_prefix(prefix)) {
+            name = rest;
+        }
+        if name.starts_with(OF_BUILDS) {
             return Err(ImageRefused::OfBuild { image: image.to_owned() });
         }
         self.check_among(image, |host| self.withheld.contains(host)).await
@@ -137,6 +143,8 @@ mod tests {
     async fn a_registry_that_does_not_say_yes_means_no() {
         let refused = rights().check("127.0.0.1:1/shop/secret:v1").await.unwrap_err().to_string();
         assert!(refused.contains("there is a login for 127.0.0.1:1 which is not for this"), "{refused}");
-        assert!(matches!(rights().check("slipway-job-1:r.i-3").await, Err(ImageRefused::OfBuild { .. })));
+        for image in ["slipway-job-1:r.i-3", "docker.io/library/slipway-job-1:r.i-3", "library/slipway-job-1:r.i-3"] {
+            assert!(matches!(rights().check(image).await, Err(ImageRefused::OfBuild { .. })), "{image}");
+        }
     }
 }

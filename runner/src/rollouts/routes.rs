@@ -49,15 +49,33 @@ impl Routes {
     /// Puts back what the proxy does not have any more; the names of those routes.
     async fn put_back(&self, proxy: &dyn Proxy) -> Result<Vec<String>, ProxyError> {
         let known = self.known.lock().await;
-        let mut lost = Vec::new();
+        let (mut lost, mut problem) = (Vec::new(), None);
         for (id, route) in known.iter().filter(|(_, route)| route.serves()) {
-            if proxy.route(id).await?.is_none() {
-                proxy.put(id, route).await?;
-                lost.push(id.clone());
+            match back(proxy, id, route).await {
+                Ok(was_lost) => lost.extend(was_lost.then(|| id.clone())),
+                // One that cannot be put keeps no other from its place.
+                Err(error) => problem = Some(error),
             }
         }
-        Ok(lost)
+        match problem {
+            Some(error) if lost.is_empty() => Err(error),
+            _ => Ok(lost),
+        }
     }
+
+    /// Nothing is to be put back under this name.
+    pub(super) async fn forget(&self, id: &str) {
+        self.known.lock().await.remove(id);
+    }
+}
+
+/// Puts a route that the proxy has no more; tells whether that was so.
+async fn back(proxy: &dyn Proxy, id: &str, route: &Route) -> Result<bool, ProxyError> {
+    if proxy.route(id).await?.is_some() {
+        return Ok(false);
+    }
+    proxy.put(id, route).await?;
+    Ok(true)
 }
 
 impl Rollout<'_> {

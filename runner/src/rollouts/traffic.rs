@@ -37,6 +37,7 @@ impl Rollout<'_> {
         let standing = proxy.route(id).await?;
         if standing.is_none() {
             if !wanted.serves() {
+                self.routes.forget(id).await;
                 return Ok(());
             }
             // Another environment may have taken the domain since the preflight.

@@ -1,7 +1,5 @@
 //! Putting jobs into the queue.
 
-use slipway_runner::coordinator::known_since;
-
 use super::{JobEvent, JobKind, JobState, apply, order, takeover};
 use crate::{
     ids::{BuildId, EnvironmentId, JobId, RepositoryId},
@@ -53,7 +51,7 @@ pub(crate) async fn enqueue_rollout(tx: &mut Tx, release: &Release) -> Result<()
     let mut job = queued(tx, JobKind::Rollout, environment.repository_id);
     job.release_id = Some(release.id.clone());
     job.concurrency_key = Some(rollout_key(&release.environment_id));
-    store::jobs::insert(tx, &job, order::ROLLOUT, known_since(release.content().target())).await?;
+    store::jobs::insert(tx, &job, order::ROLLOUT, release.content().known_since()).await?;
     tx.ring_queue();
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{
-    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble, known_since,
+    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
 
 use super::{ServerCoordinator, fence::ReportError, work};
@@ -36,7 +36,7 @@ pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuesti
     for hosted in store::standing::hosted(conn, &question.runner).await? {
         let described = describe(conn, server, hosted).await?;
         // One that is too old would make containers of its own of what it does not know.
-        let known = described.filter(|it| i64::from(known_since(it.release.target())) <= runner.protocol);
+        let known = described.filter(|it| i64::from(it.release.known_since()) <= runner.protocol);
         hosting.environments.extend(known);
     }
     if !hosting.environments.is_empty() {

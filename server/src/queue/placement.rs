@@ -1,6 +1,6 @@
 //! Whether any of the runners may take a job at all.
 
-use slipway_runner::coordinator::known_since;
+use slipway_pipelines::config::TargetKind;
 
 use crate::{
     ids::{BuildId, ReleaseId},
@@ -54,8 +54,12 @@ async fn nobody_rolls_out(
     let Some(release) = store::releases::find(conn, release).await? else { return Ok(None) };
     let Some(environment) = store::environments::find(conn, &release.environment_id).await? else { return Ok(None) };
     let name = environment.name;
-    let target = release.content().target();
-    let knows = |runner: &Runner| runner.protocol >= i64::from(known_since(target));
+    let content = release.content();
+    let knows = |runner: &Runner| runner.protocol >= i64::from(content.known_since());
+    let needed = match content.target() {
+        TargetKind::Docker => "versions of secrets".to_owned(),
+        target => format!("`target: {}`", target.word()),
+    };
     let Some(host) = store::placement::host(conn, &environment.id).await? else {
         let takers: Vec<&&Runner> = present.iter().filter(|runner| runner.takes != Takes::Builds).collect();
         let count = present.len();
@@ -65,10 +69,8 @@ async fn nobody_rolls_out(
             }
             Some(_) if takers.iter().any(|runner| knows(runner)) => None,
             Some(first) => Some(format!(
-                "waiting for a runner that knows `target: {}`; {}'s Slipway {} is too old for it: update the runner",
-                target.word(),
-                first.name,
-                first.version
+                "waiting for a runner that knows {needed}; {}'s Slipway {} is too old for it: update the runner",
+                first.name, first.version
             )),
         });
     };
@@ -82,11 +84,9 @@ async fn nobody_rolls_out(
         Some(runner) => match Presence::of(runner, now) {
             Presence::Present if knows(runner) => None,
             Presence::Present => Some(format!(
-                "waiting for the runner {}, which hosts {name}: its Slipway {} is too old for `target: {}`; update the \
+                "waiting for the runner {}, which hosts {name}: its Slipway {} is too old for {needed}; update the \
                  runner, or {remedy}",
-                runner.name,
-                runner.version,
-                target.word()
+                runner.name, runner.version
             )),
             absent => {
                 Some(format!("waiting for the runner {}, which hosts {name} and is {absent}; {remedy}", runner.name))

@@ -46,7 +46,7 @@ pub(crate) async fn bakes_for(
         return Ok(None);
     }
     let limits = followers().fold(live.strategy.usage(), |limits, it| limits.and(it.settings.bake_limits));
-    Ok(Some(Bake { left_ms, limits }))
+    Ok(Some(Bake { left_ms, limits, strategy: live.strategy.0.clone() }))
 }
 
 /// What was found wanting of a release while it baked, before it was made anew or after.
@@ -87,12 +87,26 @@ pub(crate) async fn return_from_breached(tx: &mut Tx, ended: &Release) -> Result
         return Ok(());
     }
     let environment = store::environments::lock(tx, &ended.environment_id).await?;
-    let newer = store::releases::list(&mut tx.conn(), &environment.id, None, NEWER).await?;
-    let was_tried = |release: &Release| release.kind == ReleaseKind::Rollback && release.actor == ACTOR;
-    if newer.iter().take_while(|release| release.number > live.number).any(was_tried) {
+    if was_left(&mut tx.conn(), &live).await? {
         return Ok(());
     }
     go_back(tx, &environment, &live).await
+}
+
+/// Whether leaving what is live was tried already by itself.
+pub(super) async fn was_left(conn: &mut Conn<'_>, live: &Release) -> Result<bool, StoreError> {
+    let newer = store::releases::list(conn, &live.environment_id, None, NEWER).await?;
+    let is_try = |release: &Release| is_own_return(release) && !leads_back(release, live);
+    Ok(newer.iter().take_while(|release| release.number > live.number).any(is_try))
+}
+
+fn is_own_return(release: &Release) -> bool {
+    release.kind == ReleaseKind::Rollback && release.actor == ACTOR
+}
+
+/// Whether it makes anew what is live, because something newer was given up: that is no way out of it.
+fn leads_back(release: &Release, live: &Release) -> bool {
+    is_own_return(release) && release.source_release_id.as_ref() == Some(&live.id)
 }
 
 /// Whether a release was found wanting while it baked.
@@ -104,7 +118,7 @@ pub(super) async fn is_breached(conn: &mut Conn<'_>, release: &Release) -> Resul
 /// Returns to what was live before, unless something newer is on its way.
 async fn go_back(tx: &mut Tx, environment: &Environment, live: &Release) -> Result<(), StoreError> {
     let unsettled = store::releases::unsettled(&mut tx.conn(), &environment.id).await?;
-    if unsettled.iter().any(|release| release.state != ReleaseState::Held) {
+    if unsettled.iter().any(|release| release.state != ReleaseState::Held && !leads_back(release, live)) {
         return Ok(());
     }
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;

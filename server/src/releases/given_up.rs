@@ -2,7 +2,7 @@
 
 use super::{
     ReleaseKind, ReleaseState,
-    bake::{good_before, is_breached},
+    bake::{good_before, is_breached, was_left},
     create::{NewRelease, create},
     judge::ACTOR,
 };
@@ -48,17 +48,21 @@ pub(crate) async fn after_giving_up(tx: &mut Tx, release: &Release) -> Result<Ne
     let Some(live) = store::releases::live(&mut tx.conn(), &release.environment_id).await? else {
         return Ok(Next::Nothing);
     };
-    let earlier = if is_breached(&mut tx.conn(), &live).await? {
-        good_before(&mut tx.conn(), &release.environment_id, &live).await?
-    } else {
-        None
-    };
+    let may_leave = is_breached(&mut tx.conn(), &live).await? && !was_left(&mut tx.conn(), &live).await?;
+    let earlier = if may_leave { good_before(&mut tx.conn(), &release.environment_id, &live).await? } else { None };
     Ok(earlier.map_or_else(|| Next::Live(Box::new(live)), Next::Earlier))
 }
 
 /// Queues what follows, where that is a return.
 pub(crate) async fn return_to(tx: &mut Tx, given_up: &Release, next: Next) -> Result<(), StoreError> {
-    let Next::Live(live) = next else { return Ok(()) };
+    let live = match next {
+        Next::Live(live) => live,
+        Next::Earlier(_) => match stays(tx, given_up).await? {
+            Some(live) => live,
+            None => return Ok(()),
+        },
+        Next::Waiting(_) | Next::Nothing => return Ok(()),
+    };
     let environment = store::environments::lock(tx, &given_up.environment_id).await?;
     let build = store::builds::find(&mut tx.conn(), &live.build_id).await?;
     let build = build.ok_or_else(|| StoreError::missing("build", &live.build_id))?;
@@ -73,4 +77,13 @@ pub(crate) async fn return_to(tx: &mut Tx, given_up: &Release, next: Next) -> Re
     };
     create(tx, new).await?;
     Ok(())
+}
+
+/// What is live, where the return to what was before it was refused: whole as it was is better than half of each.
+async fn stays(tx: &mut Tx, given_up: &Release) -> Result<Option<Box<Release>>, StoreError> {
+    let unsettled = store::releases::unsettled(&mut tx.conn(), &given_up.environment_id).await?;
+    if unsettled.iter().any(|release| release.state != ReleaseState::Held) {
+        return Ok(None);
+    }
+    Ok(store::releases::live(&mut tx.conn(), &given_up.environment_id).await?.map(Box::new))
 }

@@ -26,7 +26,12 @@ pub async fn notice_silence(store: &Store) -> Result<(), StoreError> {
     let now = store.lease_time().await?;
     let all = runners::list(&mut store.read().await?.conn()).await?;
     for runner in all {
-        let is_silent = Presence::of(&runner, now) == Presence::Silent;
+        // One that was silent before it was told to drain did not end in order.
+        let is_silent = match Presence::of(&runner, now) {
+            Presence::Silent => true,
+            Presence::Gone => runner.silent_at.is_some(),
+            _ => false,
+        };
         if is_silent == runner.silent_at.is_some() {
             continue;
         }

@@ -145,9 +145,10 @@ pub(crate) async fn fill_disk(tx: &mut Tx, id: &str, is_full: bool) -> Result<bo
     let since = is_full.then(|| tx.now());
     let changed = execute!(
         &mut tx.conn(),
-        "UPDATE runner SET disk_full_at = $2 WHERE id = $1 AND (disk_full_at IS NULL) = ($2 IS NOT NULL)",
+        "UPDATE runner SET disk_full_at = $2 WHERE id = $1 AND (disk_full_at IS NULL) = $3",
         id,
-        since
+        since,
+        is_full
     )?;
     Ok(changed == 1)
 }

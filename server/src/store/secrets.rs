@@ -45,12 +45,14 @@ pub(crate) async fn set(
     let version = next_version(tx, repository).await?;
     execute!(
         &mut tx.conn(),
-        "INSERT INTO secret_version (repository_id, version, environment, name, value) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO secret_version (repository_id, version, environment, name, value, made_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
         repository,
         version,
         environment,
         name,
-        sealed
+        sealed,
+        now
     )?;
     execute!(
         &mut tx.conn(),
@@ -189,7 +191,10 @@ pub(crate) async fn unheld(
         conn,
         "SELECT v.version FROM secret_version v JOIN secret s
          ON s.repository_id = v.repository_id AND s.environment = v.environment AND s.name = v.name
-         WHERE v.repository_id = $1 AND v.version <> s.version AND s.updated_at < $2",
+         WHERE v.repository_id = $1 AND v.version <> s.version AND EXISTS (
+             SELECT 1 FROM secret_version n
+             WHERE n.repository_id = v.repository_id AND n.environment = v.environment AND n.name = v.name
+               AND n.version > v.version AND n.made_at < $2)",
         repository,
         before
     )?;

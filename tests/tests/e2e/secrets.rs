@@ -130,7 +130,7 @@ async fn a_changed_value_can_be_promoted_and_a_forgotten_one_is_used_nowhere(dat
     pipeline.promote("production").await.unwrap();
     assert_eq!(rolled_out(&pipeline).await, ("first".to_owned(), None));
     let again = pipeline.promote("production").await.unwrap_err().to_string();
-    assert!(again.contains("live"), "{again}");
+    assert!(again.contains("already runs exactly that"), "{again}");
 
     pipeline.set_secret(Some("production"), "KEY", "second").await;
     let change = {

@@ -37,7 +37,7 @@ impl Place {
         let (database, address) = (TestDatabase::sqlite(), async |url: &str| url.to_owned());
         let house = House::remote_furnished(database, registry, Setup::new(), &engine, address).await;
         for login in house.registry.credentials() {
-            let arguments = ["registry", "login", &login.host, "--username", &login.username];
+            let arguments = ["registry", "login", &login.host, "--username", &login.username, "--all-repositories"];
             let said = house.slipway.command(&arguments, &login.password).await;
             assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         }
