@@ -36,6 +36,7 @@ pub mod registry_gate;
 pub mod registry_image;
 pub mod remote_runner;
 pub mod server_model;
+pub mod set_clock;
 pub mod slipway;
 pub mod small_disk;
 pub mod swarm;
