@@ -31,4 +31,4 @@ mod workspace;
 
 pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run, run_until_drained};
 pub use steps::StepLimits;
-pub use storage::{Space, StorageLimits};
+pub use storage::{ClockWatch, Space, StorageLimits};

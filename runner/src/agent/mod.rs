@@ -50,6 +50,8 @@ struct Agent {
     repositories: Records,
     /// The images that were fetched for releases.
     images: Records,
+    /// When this runner collected.
+    rounds: Records,
     space: Arc<Space>,
     /// To the collector.
     orders: mpsc::Sender<CollectionOrder>,
@@ -129,7 +131,7 @@ pub async fn run_until_drained(
         leftovers,
         built: BuiltImages::new(records("built")?),
     };
-    let (repositories, images) = (records("repositories")?, records("images")?);
+    let (repositories, images, rounds) = (records("repositories")?, records("images")?, records("rounds")?);
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);
     let reconciler = Reconciler::new(Means {
         coordinator: coordinator.clone(),
@@ -152,6 +154,7 @@ pub async fn run_until_drained(
         jobs: TaskTracker::new(),
         repositories,
         images,
+        rounds,
         space,
         orders,
         reconciler,
@@ -195,6 +198,7 @@ impl Agent {
             images: self.images.clone(),
             built: self.workshop.built.clone(),
             kept: self.workshop.kept.clone(),
+            rounds: self.rounds.clone(),
             space: self.space.clone(),
             coordinator: self.coordinator.clone(),
             orders,

@@ -42,6 +42,9 @@ pub struct Stored {
     /// Why the runner could not look at this kind, in words, such as that its engine is away.
     #[serde(default)]
     pub hindrance: Option<String>,
+    /// Why nothing goes for its age now, in words, such as that the clock was set.
+    #[serde(default)]
+    pub paused: Option<String>,
 }
 
 /// Something that goes.

@@ -26,6 +26,13 @@ pub(crate) struct Bounds {
     pub(crate) count: usize,
 }
 
+impl Bounds {
+    /// The same without regard to age.
+    pub(super) fn ageless(self) -> Self {
+        Bounds { unused: Duration::MAX, ..self }
+    }
+}
+
 /// Something that goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Going {

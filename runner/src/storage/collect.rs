@@ -17,12 +17,13 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BuiltImages, Records, Space, StorageLimits,
+    BuiltImages, ClockWatch, Records, Space, StorageLimits,
     choice::{Item, going},
     kind::{How, Kind},
 };
 use crate::{
     checkout::Mirrors,
+    clock,
     coordinator::{
         CollectionOrder, CollectionReport, Coordinator, CoordinatorError, KeptImages, Leaving, MOST_DIGESTS, Stored,
     },
@@ -35,6 +36,8 @@ const LOOKS_PER_ROUND: u32 = 60;
 /// How often a report is sent that the server does not take; nobody waits for it any longer.
 const REPORTS: u32 = 10;
 const REPORT_PAUSE: Duration = Duration::from_secs(1);
+/// The record of the last time that everything was collected which was too old.
+const WHOLE_ROUND: &str = "whole";
 
 /// Collects what this runner keeps.
 pub(crate) struct Collector {
@@ -47,6 +50,8 @@ pub(crate) struct Collector {
     pub(crate) images: Records,
     pub(crate) built: BuiltImages,
     pub(crate) kept: KeptBuilds,
+    /// When it was collected.
+    pub(crate) rounds: Records,
     pub(crate) space: Arc<Space>,
     pub(crate) coordinator: Arc<dyn Coordinator>,
     /// What people ask for.
@@ -73,28 +78,37 @@ impl Collector {
     }
 
     async fn collect(&mut self) {
+        let last_round = self.rounds.of(WHOLE_ROUND).unused.as_millis();
+        let now = clock::unix_ms();
+        let last_round = now.saturating_sub(i64::try_from(last_round).unwrap_or(i64::MAX));
+        let mut watch = ClockWatch::begin(now, Instant::now(), last_round);
         let mut look = 0_u32;
         let mut next = Instant::now() + self.limits.look;
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 Some(order) = self.orders.recv() => {
-                    self.obey(order).await;
+                    let doubt = watch.doubt(clock::unix_ms(), Instant::now());
+                    self.obey(order, doubt.as_deref()).await;
                     continue;
                 }
             }
             let how = if self.space.shortage().is_some() { How::Pressing } else { How::Due };
             let is_whole = how == How::Pressing || look.is_multiple_of(LOOKS_PER_ROUND);
-            self.round(if is_whole { Kind::ALL } else { &[Kind::FailedBuild] }, how).await;
+            let doubt = watch.doubt(clock::unix_ms(), Instant::now());
+            self.round(if is_whole { Kind::ALL } else { &[Kind::FailedBuild] }, how, doubt.as_deref()).await;
+            if is_whole && doubt.is_none() {
+                self.rounds.touch(WHOLE_ROUND, "");
+            }
             look += 1;
             next = Instant::now() + self.limits.look;
         }
     }
 
     /// Does what somebody asks for, and tells what came of it.
-    async fn obey(&self, order: CollectionOrder) {
+    async fn obey(&self, order: CollectionOrder, doubt: Option<&str>) {
         let how = if order.dry_run { How::DryRun } else { How::Due };
-        let stored = self.round(Kind::ALL, how).await;
+        let stored = self.round(Kind::ALL, how, doubt).await;
         let report = CollectionReport { runner: self.runner.clone(), order: order.id, stored };
         for _ in 0..REPORTS {
             match self.coordinator.collected(report.clone()).await {
@@ -105,11 +119,13 @@ impl Collector {
         }
     }
 
-    /// One round. What cannot be looked at is left for the next one.
-    async fn round(&self, kinds: &[Kind], how: How) -> Vec<Stored> {
+    /// One round, in which nothing goes for its age where the clock is in doubt. What cannot be looked at is left for the
+    /// next one.
+    async fn round(&self, kinds: &[Kind], how: How, doubt: Option<&str>) -> Vec<Stored> {
         let mut round = Vec::with_capacity(kinds.len());
         for kind in kinds {
-            let mut stored = Stored { what: kind.words().to_owned(), ..Stored::default() };
+            let paused = doubt.map(str::to_owned);
+            let mut stored = Stored { what: kind.words().to_owned(), paused, ..Stored::default() };
             if let Err(error) = self.collect_kind(*kind, how, &mut stored).await {
                 tracing::debug!(what = kind.words(), %error, "collected another time");
                 stored.hindrance = Some(error.to_string());
@@ -124,7 +140,9 @@ impl Collector {
         let all = groups.iter().flatten();
         stored.count = all.clone().count() as u64;
         stored.bytes = all.map(|item| item.bytes).fold(0, u64::saturating_add);
-        let bounds = how.bounds(self.limits.bounds(kind));
+        let usual = self.limits.bounds(kind);
+        // A full disk cannot wait: what is not in use goes in the order of its use, whatever the time is.
+        let bounds = how.bounds(if stored.paused.is_some() { usual.ageless() } else { usual });
         for going in groups.into_iter().flat_map(|items| going(items, bounds)) {
             if how == How::Pressing && self.space.shortage().is_none() {
                 break;

@@ -8,6 +8,7 @@ mod collect;
 mod kind;
 mod records;
 mod space;
+mod watch;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(crate) use collect::Collector;
 pub(crate) use kind::Kind;
 pub(crate) use records::{InUse, Records};
 pub use space::Space;
+pub use watch::ClockWatch;
 
 /// How long, and how much, a runner keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,7 +50,8 @@ impl Records {
         InUse { records: self.clone(), name: name.to_owned(), note: note.to_owned() }
     }
 
-    fn touch(&self, name: &str, note: &str) {
+    /// Notes that a thing was used now.
+    pub(super) fn touch(&self, name: &str, note: &str) {
         if let Err(error) = self.write(name, note) {
             tracing::warn!(%name, %error, "cannot note that something was used: it may be collected too early");
         }

@@ -25,6 +25,7 @@ use crate::{
     http,
     notifications::Sender,
     queue,
+    retention::Watch,
     secrets::{KeyError, Sealer, Secret, SecretKey},
     store::{Archive, Store, StoreError},
 };
@@ -103,7 +104,9 @@ impl App {
         let shutdown = CancellationToken::new();
         let public_url = config.public_url.clone().unwrap_or_else(|| url_of(address));
         let sender = Sender::new(config.mail.clone(), public_url.as_str())?;
-        let state = AppState::new(Parts { store, config, public_url, sealer: Sealer::new(&key), sender, shutdown });
+        let watch = Watch::begin(&store).await?;
+        let sealer = Sealer::new(&key);
+        let state = AppState::new(Parts { store, config, public_url, sealer, sender, watch, shutdown });
         let loops = TaskTracker::new();
         notifier::start(&state, &loops);
         let runner = runner::start(&state, data_dir.path(), &loops)?;

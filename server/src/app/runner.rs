@@ -19,7 +19,8 @@ use crate::{
 /// embedded runner, whose id it returns. All of them end at the server's shutdown.
 pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> Result<Option<String>, StartError> {
     loops.spawn(run_rescuer(state.store.clone(), timing(&state.config), state.shutdown.clone()));
-    loops.spawn(retention::run_keeper(state.store.clone(), state.config.retention, state.shutdown.clone()));
+    let watch = Arc::clone(&state.watch);
+    loops.spawn(retention::run_keeper(state.store.clone(), state.config.retention, watch, state.shutdown.clone()));
     loops.spawn(schedules::run_keeper(state.store.clone(), state.shutdown.clone()));
     loops.spawn(releases::run_gatekeeper(state.store.clone(), state.shutdown.clone()));
     if !state.config.runner.enabled {

@@ -14,6 +14,7 @@ use crate::{
     intake::Intake,
     notifications::Sender,
     queue::{ServerCoordinator, Timing},
+    retention::Watch,
     secrets::Sealer,
     store::Store,
 };
@@ -35,6 +36,8 @@ pub struct Shared {
     pub sealer: Sealer,
     /// Sends what people are told.
     pub sender: Sender,
+    /// Whether the clock is believed by which things get old.
+    pub watch: Arc<Watch>,
     /// Cancelled when the server shuts down: every stream ends then.
     pub shutdown: CancellationToken,
     /// How sessions are kept in browsers.
@@ -62,12 +65,13 @@ pub(super) struct Parts {
     pub(super) public_url: Url,
     pub(super) sealer: Sealer,
     pub(super) sender: Sender,
+    pub(super) watch: Watch,
     pub(super) shutdown: CancellationToken,
 }
 
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { store, config, public_url, sealer, sender, shutdown } = parts;
+        let Parts { store, config, public_url, sealer, sender, watch, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
         let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config));
         AppState(Arc::new(Shared {
@@ -83,6 +87,7 @@ impl AppState {
             public_url,
             sealer,
             sender,
+            watch: Arc::new(watch),
             shutdown,
         }))
     }

@@ -41,6 +41,9 @@ impl Gc {
             (false, true) => format!("{total} went."),
             (false, false) => format!("{total} go; the server is at it."),
         })?;
+        if let Some(paused) = answer["paused"].as_str() {
+            say(format_args!("Nothing goes now: {paused}."))?;
+        }
         for runner in list(&answer["runners"]) {
             say_runner(runner, self.dry_run)?;
         }
@@ -56,6 +59,9 @@ fn say_runner(runner: &Value, dry_run: bool) -> Result<(), Failure> {
         return Ok(());
     }
     say(format_args!("Runner {name}:"))?;
+    if let Some(paused) = list(&runner["stored"]).iter().find_map(|stored| stored["paused"].as_str()) {
+        say(format_args!("  {paused}"))?;
+    }
     for stored in list(&runner["stored"]) {
         let (what, going) = (stored["what"].as_str().unwrap_or_default(), list(&stored["going"]));
         if let Some(hindrance) = stored["hindrance"].as_str() {

@@ -1,6 +1,6 @@
 //! Collecting by itself: on a slow timer, by one of all servers that share a database.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,6 +10,7 @@ use super::{
     offload::offload,
     round::{Going, Round},
     turn::Turn,
+    watch::Watch,
 };
 use crate::store::{Store, StoreError, collection};
 
@@ -19,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(60);
 const ROUND_MS: i64 = 60 * 60 * 1_000;
 
 /// Joins logs, moves them to the archive, and collects until it is told to stop. Killed anywhere, the next one goes on.
-pub async fn run_keeper(store: Store, limits: Limits, stop: CancellationToken) {
+pub async fn run_keeper(store: Store, limits: Limits, watch: Arc<Watch>, stop: CancellationToken) {
     let mut round = 0_u64;
     loop {
         let pause = LOOK + jitter(round);
@@ -27,7 +28,7 @@ pub async fn run_keeper(store: Store, limits: Limits, stop: CancellationToken) {
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
-        match stop.run_until_cancelled(Box::pin(keep(&store, limits))).await {
+        match stop.run_until_cancelled(Box::pin(keep(&store, limits, &watch))).await {
             None => return,
             Some(Ok(())) => {}
             Some(Err(error)) => tracing::error!(%error, "cannot collect what is old; trying again"),
@@ -35,7 +36,12 @@ pub async fn run_keeper(store: Store, limits: Limits, stop: CancellationToken) {
     }
 }
 
-async fn keep(store: &Store, limits: Limits) -> Result<(), StoreError> {
+/// Looks once: joins logs, moves them to the archive and, where a round is due and the clock is believed, collects. Nothing
+/// while somebody else is at it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep(store: &Store, limits: Limits, watch: &Watch) -> Result<(), StoreError> {
     let Some(mut turn) = Turn::take(store).await? else { return Ok(()) };
     compact(store, &mut turn).await?;
     if let Err(error) = offload(store, &mut turn).await {
@@ -43,7 +49,8 @@ async fn keep(store: &Store, limits: Limits) -> Result<(), StoreError> {
     }
     let now = store.clock().now();
     let last = collection::finished_at(&mut store.read().await?.conn()).await?;
-    if last.is_none_or(|last| now - last >= ROUND_MS || last > now) {
+    let is_due = last.is_none_or(|last| now - last >= ROUND_MS || last > now);
+    if is_due && watch.doubt().is_none() {
         let round = Round::choose(store, limits, now).await?;
         round.collect(store, &mut turn).await?;
         if !round.going().is_empty() {

@@ -1,7 +1,7 @@
 //! Retention: nothing grows without bound, and nothing that is needed is removed.
 //!
 //! What goes is chosen from facts by pure functions (`choice`), and removed in small portions (`round`), by one server at
-//! a time (`keeper`). `compaction` joins the chunks of finished logs.
+//! a time (`keeper`), while its clock is believed (`watch`). `compaction` joins the chunks of finished logs.
 
 mod choice;
 mod compaction;
@@ -10,8 +10,10 @@ mod limits;
 mod offload;
 mod round;
 mod turn;
+mod watch;
 
 pub use choice::{BuildFacts, Held, ReleaseFacts, build_goes, releases_that_stay};
-pub use keeper::{Collected, archive_now, collect_now, compact_now, run_keeper};
+pub use keeper::{Collected, archive_now, collect_now, compact_now, keep, run_keeper};
 pub use limits::Limits;
 pub use round::{Going, Round};
+pub use watch::Watch;

@@ -22,6 +22,20 @@ pub(crate) async fn take(tx: &mut Tx, holder: &str, until: i64) -> Result<bool, 
     )? == 1)
 }
 
+/// When the last whole round ended, in unix milliseconds. The first start of all counts as the end of one: there is
+/// nothing old yet.
+pub(crate) async fn begin(tx: &mut Tx) -> Result<i64, StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO collection (name, held_by, held_until, finished_at) VALUES ($1, '', 0, $2)
+         ON CONFLICT (name) DO UPDATE SET finished_at = COALESCE(collection.finished_at, excluded.finished_at)",
+        NAME,
+        now
+    )?;
+    Ok(finished_at(&mut tx.conn()).await?.unwrap_or(now))
+}
+
 /// Gives the collection back, and notes that a whole round was made.
 pub(crate) async fn finish(tx: &mut Tx, holder: &str) -> Result<(), StoreError> {
     let now = tx.now();

@@ -14,6 +14,7 @@ use slipway_tests::{
     on_both_databases,
     pipeline::Pipeline,
     remote_runner::RemoteRunner,
+    set_clock::SetClock,
     slipway::{Setup, Slipway},
     wait::until,
 };
@@ -94,17 +95,45 @@ async fn gc(slipway: &Slipway, more: &[&str]) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
+/// Waits until so many runners are there.
+async fn present(slipway: &Slipway, runners: usize) {
+    until("the runners", PATIENCE, async || {
+        let found = slipway.api().get("/api/v1/runners").await.expect(200).json();
+        let present = found["items"].as_array()?.iter().filter(|runner| runner["state"] == "present").count();
+        (present == runners).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_clock_was_set_nothing_goes_for_its_age_and_people_are_told() {
+    let clock = SetClock::new();
+    let slipway = clock.of(Setup::new().with_runner()).start().await;
+    present(&slipway, 1).await;
+    let runner = slipway.data_dir().join("runner");
+    let mirror = runner.join("mirrors/NEW.git");
+    fs::create_dir_all(&mirror).unwrap();
+    fs::write(runner.join("records/repositories/NEW"), "").unwrap();
+    clock.set_by(40 * 24 * 60 * 60);
+    // It has to be heard of by the new time.
+    present(&slipway, 1).await;
+    let said = gc(&slipway, &["--dry-run"]).await;
+    let doubt = "the clock was set forward by 960 hours: nothing goes for its age for another ";
+    assert!(said.contains(&format!("Nothing goes now: {doubt}")), "{said}");
+    assert!(said.contains(&format!("Runner embedded:\n  {doubt}")), "{said}");
+    assert!(said.contains("  mirror: 1 (0 B), 0 (0 B) would go\n"), "{said}");
+    let refused = slipway.command(&["gc"], "").await;
+    let reason = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && reason.contains("Nothing is collected now: the clock was set"), "{reason}");
+    assert!(mirror.exists());
+}
+
 #[tokio::test]
 async fn the_runner_within_and_one_on_another_machine_say_what_goes_and_remove_it() {
     let slipway = Setup::new().with_runner().start().await;
     let mut away = RemoteRunner::admit(&slipway, "away", &[]).await;
     away.start(&slipway).await;
-    until("both runners", PATIENCE, async || {
-        let runners = slipway.api().get("/api/v1/runners").await.expect(200).json();
-        let present = runners["items"].as_array()?.iter().filter(|runner| runner["state"] == "present").count();
-        (present == 2).then_some(())
-    })
-    .await;
+    present(&slipway, 2).await;
     let mirrors = [slipway.data_dir().join("runner"), away.data_dir()].map(|folder| old_mirror(&folder));
     let said: Value = serde_json::from_str(&gc(&slipway, &["--dry-run", "--json"]).await).unwrap();
     let runners = said["runners"].as_array().unwrap();

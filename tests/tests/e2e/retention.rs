@@ -10,7 +10,7 @@ use slipway_server::{
     ids::{StepId, TokenId},
     intake::Verdict,
     logs::{Found, Search},
-    retention::{Collected, Going, Limits, Round, collect_now, compact_now},
+    retention::{Collected, Going, Limits, Round, Watch, collect_now, compact_now, keep},
     store::{access_tokens, deliveries, events, jobs, logs, repositories, steps},
 };
 use slipway_tests::{
@@ -29,6 +29,7 @@ on_both_databases!(
     payloads_go_before_deliveries,
     followers_of_old_events_go_on,
     a_moment_with_a_wrong_clock_keeps_nothing_for_ever,
+    a_clock_that_is_set_ahead_lets_nothing_go_for_an_hour,
     revoked_tokens_are_forgotten_at_last,
     a_choice_removes_what_it_named_and_nothing_else,
     one_collects_at_a_time,
@@ -37,7 +38,8 @@ on_both_databases!(
     a_runner_is_told_what_releases_hold,
 );
 
-const DAY: i64 = 24 * 60 * 60 * 1_000;
+const HOUR: i64 = 60 * 60 * 1_000;
+const DAY: i64 = 24 * HOUR;
 
 fn few() -> Limits {
     Limits { builds_keep: 2, releases_keep: 2, ..Limits::default() }
@@ -259,6 +261,32 @@ async fn a_moment_with_a_wrong_clock_keeps_nothing_for_ever(database: TestDataba
     assert_eq!(going.iter().find(|going| going.what == "events").unwrap().count, seen - 1);
     let left = pipeline.events().await;
     assert_eq!(left.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["test.new"]);
+}
+
+async fn a_clock_that_is_set_ahead_lets_nothing_go_for_an_hour(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    for number in 1..=5 {
+        pipeline.built(&commit(number), JobResult::Failed { reason: "no".to_owned() }).await;
+    }
+    let watch = Watch::begin(&pipeline.store).await.unwrap();
+    pipeline.clock.advance(2 * HOUR);
+    keep(&pipeline.store, few(), &watch).await.unwrap();
+    assert_eq!(watch.doubt(), None, "the time has passed");
+    pipeline.clock.set_by(91 * DAY);
+    keep(&pipeline.store, few(), &watch).await.unwrap();
+    let said = watch.doubt().unwrap();
+    assert!(said.starts_with("the clock was set forward by 2184 hours: "), "{said}");
+
+    // Killed and started again, it does not forget.
+    let watch = Watch::begin(&pipeline.store).await.unwrap();
+    let said = watch.doubt().unwrap();
+    assert!(said.starts_with("nothing was collected for 2184 hours before this start: "), "{said}");
+    keep(&pipeline.store, few(), &watch).await.unwrap();
+    assert_eq!(numbers(&pipeline).await, [1, 2, 3, 4, 5]);
+
+    pipeline.clock.advance(HOUR);
+    keep(&pipeline.store, few(), &watch).await.unwrap();
+    assert_eq!(numbers(&pipeline).await, [4, 5], "an hour later the clock is believed");
 }
 
 async fn revoked_tokens_are_forgotten_at_last(database: TestDatabase) {

@@ -11,7 +11,10 @@ use super::time::Time;
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    http::{errors::Problem, extract::Asked},
+    http::{
+        errors::{Problem, sentence},
+        extract::Asked,
+    },
     retention::{Collected, Going, Limits, Round, collect_now},
     runners::{self, Answered},
     store::{audit, collection},
@@ -33,11 +36,14 @@ struct Retention {
     limits: Limits,
     /// When a whole round ended last, on whichever server.
     collected_at: Option<Time>,
+    /// Why nothing is collected now, while that is so.
+    paused: Option<String>,
 }
 
 async fn show(State(state): State<AppState>) -> Result<Json<Retention>, Problem> {
     let collected_at = collection::finished_at(&mut state.store.read().await?.conn()).await?;
-    Ok(Json(Retention { limits: state.config.retention, collected_at: collected_at.map(Time) }))
+    let (limits, paused) = (state.config.retention, state.watch.doubt());
+    Ok(Json(Retention { limits, collected_at: collected_at.map(Time), paused }))
 }
 
 #[derive(Deserialize)]
@@ -58,6 +64,8 @@ struct Collection {
     /// What is not named one by one for want of room.
     unnamed: usize,
     items: Vec<Going>,
+    /// Why nothing of it goes now, while that is so.
+    paused: Option<String>,
     /// What the runners keep between jobs, and what of it goes.
     runners: Vec<RunnerView>,
 }
@@ -78,13 +86,14 @@ impl From<Answered> for RunnerView {
 }
 
 impl Collection {
-    fn of(going: &[Going], dry_run: bool, done: bool, runners: Vec<Answered>) -> Self {
+    fn of(going: &[Going], (dry_run, done): (bool, bool), paused: Option<String>, runners: Vec<Answered>) -> Self {
         Collection {
             dry_run,
             done,
             bytes: bytes(going),
             unnamed: going.len().saturating_sub(NAMED),
             items: going.iter().take(NAMED).cloned().collect(),
+            paused,
             runners: runners.into_iter().map(RunnerView::from).collect(),
         }
     }
@@ -100,6 +109,10 @@ async fn collect(
     principal: Principal,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<(StatusCode, Json<Collection>), Problem> {
+    let paused = state.watch.doubt();
+    if let Some(doubt) = paused.as_ref().filter(|_| !wanted.dry_run) {
+        return Err(Problem::conflict(sentence(&format!("nothing is collected now: {doubt}"))));
+    }
     let round = Round::choose(&state.store, state.config.retention, state.store.clock().now()).await?;
     let going = round.going().to_vec();
     let done = wanted.dry_run || remove(&state, &principal, round).await?;
@@ -107,7 +120,8 @@ async fn collect(
     let ending = || Problem::unavailable("The server is shutting down.");
     let answers = state.shutdown.run_until_cancelled(asking).await.ok_or_else(ending)??;
     let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(Collection::of(&going, wanted.dry_run, done && !wanted.dry_run, answers))))
+    let done = (wanted.dry_run, done && !wanted.dry_run);
+    Ok((status, Json(Collection::of(&going, done, paused, answers))))
 }
 
 /// Removes what was chosen; false when that goes on for longer than an answer may wait.
