@@ -36,6 +36,8 @@ enum Kind {
     TooManyRequests,
     Internal,
     Unavailable,
+    /// The database gave the transaction up for another one: nothing was done.
+    GivenUp,
 }
 
 /// The body of RFC 9457.
@@ -63,7 +65,7 @@ impl Kind {
             Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unavailable | Kind::GivenUp => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -115,6 +117,18 @@ impl Problem {
         Problem { kind: Kind::Internal, detail: "Something failed in the server; its log says what.".to_owned() }
     }
 
+    /// 413: the body of an API request or a form is too large.
+    #[must_use]
+    pub fn body_too_large() -> Self {
+        Problem::too_large("The body could not be read whole; it is larger than what is taken here.")
+    }
+
+    /// Whether nothing was done, and the same request may succeed at once.
+    #[must_use]
+    pub fn may_be_repeated(&self) -> bool {
+        self.kind == Kind::GivenUp
+    }
+
     /// The status that it is answered with.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -145,7 +159,7 @@ impl IntoResponse for Problem {
             Kind::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"slipway\""));
             }
-            Kind::Unavailable | Kind::TooManyRequests => {
+            Kind::Unavailable | Kind::GivenUp | Kind::TooManyRequests => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
             }
             _ => {}
@@ -174,7 +188,8 @@ impl From<StoreError> for Problem {
             }
             transient if transient.is_transient() => {
                 tracing::warn!(error = %transient, "the database could not answer now");
-                Problem::unavailable("The database cannot answer now; try again in a moment.")
+                let kind = if transient.is_given_up() { Kind::GivenUp } else { Kind::Unavailable };
+                Problem { kind, detail: "The database cannot answer now; try again in a moment.".to_owned() }
             }
             other => Problem::internal(&other),
         }

@@ -29,9 +29,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let content_type = media_type(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|_| {
-            Problem::too_large("The body could not be read whole; it is larger than what is taken here.")
-        })?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| Problem::body_too_large())?;
         if bytes.is_empty() {
             return parse(b"{}");
         }

@@ -9,6 +9,7 @@ mod hooks;
 mod login;
 mod metrics;
 pub mod pages;
+mod repeat;
 mod runners;
 mod schema;
 mod stream;
@@ -53,10 +54,12 @@ pub fn routes() -> Routes {
 /// The whole service: the routes behind the one layer that authorises, and what every answer carries.
 pub fn service(state: AppState) -> Router {
     let (router, permissions) = routes().into_parts();
-    let guard = Guard { state: state.clone(), permissions: Arc::new(permissions) };
+    let permissions = Arc::new(permissions);
+    let guard = Guard { state: state.clone(), permissions: Arc::clone(&permissions) };
     router
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
+        .layer(from_fn_with_state(permissions, repeat::repeat))
         .layer(from_fn_with_state(guard, authorise))
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES))
         .layer(from_fn(in_time))

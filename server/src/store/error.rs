@@ -112,17 +112,24 @@ impl StoreError {
         matches!(error.code().as_deref(), Some("13" | "778" | "4874" | "53100"))
     }
 
+    /// Whether the database undid a transaction in favour of another one: a deadlock, or two that could not be put in order.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        let StoreError::Database(sqlx::Error::Database(error)) = self else { return false };
+        matches!(error.code().as_deref(), Some("40P01" | "40001"))
+    }
+
     /// Whether the same call may succeed when it is repeated (deadlock, lost connection, busy, no room).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            full if full.is_disk_full() => true,
+            known if known.is_disk_full() || known.is_given_up() => true,
             StoreError::Conflict { .. }
             | StoreError::Archive { .. }
             | StoreError::Unavailable(_)
             | StoreError::Closed => true,
             StoreError::Database(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("40P01" | "40001" | "5" | "517" | "55P03" | "57P01"))
+                matches!(error.code().as_deref(), Some("5" | "517" | "55P03" | "57P01"))
             }
             StoreError::Database(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
             _ => false,

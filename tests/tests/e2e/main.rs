@@ -14,6 +14,7 @@ mod collecting;
 mod commands;
 mod composed;
 mod containment;
+mod contention;
 mod crash;
 mod dashboard;
 mod demo;
