@@ -7,6 +7,7 @@ use crate::{
     coordinator::SecretValue,
     reporter::StepLog,
     steps::{ContainerCommand, Patience, Provisions, ServiceStart, ShellCommand, StepError},
+    storage::is_full,
 };
 
 /// A command of an app, as the plan has it.
@@ -46,7 +47,11 @@ impl Bench<'_> {
         if ended.as_ref().is_err_and(|error| !matches!(error, StepError::Cancelled | StepError::EngineLost)) {
             self.site.tell_last_lines(&services, log).await;
         }
-        ended
+        ended.map_err(|error| match error {
+            // What it could not write, it may have said in any words, or in none.
+            StepError::Exit(code) if is_full(self.site.workspace().path()) => StepError::DiskFull { code },
+            other => other,
+        })
     }
 
     async fn in_container(

@@ -13,6 +13,15 @@ pub(crate) enum StepError {
     /// The command said that it failed.
     #[error("the command ended with exit code {0}")]
     Exit(i64),
+    /// The same, and there is no room on the disk of the checkout.
+    #[error(
+        "the command ended with exit code {code}, and the disk on which it has its checkout is full. Make room there, and \
+         build it again"
+    )]
+    DiskFull {
+        /// The exit code.
+        code: i64,
+    },
     /// The kernel ended it.
     #[error("the command was killed: it used more than the {} MiB of memory that a step may use", limit / (1024 * 1024))]
     OutOfMemory {
@@ -44,7 +53,7 @@ impl StepError {
     pub(crate) fn result(&self) -> StepResult {
         let outcome = if *self == StepError::Cancelled { StepOutcome::Cancelled } else { StepOutcome::Failed };
         let exit_code = match self {
-            StepError::Exit(code) => Some(*code),
+            StepError::Exit(code) | StepError::DiskFull { code } => Some(*code),
             // 128 + SIGKILL, as a shell would tell it.
             StepError::OutOfMemory { .. } => Some(137),
             _ => None,

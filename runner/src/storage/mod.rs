@@ -19,6 +19,7 @@ pub(crate) use collect::Collector;
 pub(crate) use kind::Kind;
 pub(crate) use records::{InUse, Records};
 pub use space::Space;
+pub(crate) use space::is_full;
 pub use watch::ClockWatch;
 
 /// How long, and how much, a runner keeps.

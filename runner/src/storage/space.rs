@@ -44,11 +44,23 @@ impl Space {
         Some(reason)
     }
 
-    /// What an ordinary user may still write, in bytes.
     fn free(&self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.folder).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+        free(&self.folder)
     }
+}
+
+/// What an ordinary user may still write where a folder is, in bytes; none where that cannot be told.
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// With less than this nothing more can be written, in bytes: file systems keep some for themselves.
+const NO_ROOM: u64 = 1_024 * 1_024;
+
+/// Whether the disk that a folder is on is full.
+pub(crate) fn is_full(folder: &Path) -> bool {
+    free(folder).is_some_and(|free| free < NO_ROOM)
 }
 
 #[cfg(test)]

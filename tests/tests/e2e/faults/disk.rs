@@ -11,7 +11,7 @@ use slipway_tests::{
     registry::RegistryFixture,
     slipway::Setup,
     small_disk::SmallDisk,
-    wait::until,
+    wait::{until, until_none},
 };
 
 use crate::crash::gates::{Gate, attempts, expect_whole_logs, open_all_but, opened, push, waits_at};
@@ -82,6 +82,42 @@ async fn a_disk_that_is_full_in_the_middle_of_a_checkout_is_named_and_the_next_b
     disk.empty();
     let number = house.push("main", &files("three")).await;
     house.build_in(number, "succeeded").await;
+    house.is_tidy(0).await;
+}
+
+/// A command writes until there is no room where all builds have their checkouts; another build waits there meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_fills_the_disk_of_the_checkouts_fails_in_words_and_others_go_on() {
+    let disk = SmallDisk::mount(8);
+    let setup = Setup::new();
+    let runner = setup.data_dir().join("runner");
+    std::fs::create_dir_all(&runner).unwrap();
+    std::os::unix::fs::symlink(disk.path(), runner.join("workspaces")).unwrap();
+    let house = House::furnished(TestDatabase::sqlite(), RegistryFixture::open().await, setup).await;
+    let waiting = push(&house, "feature", "one", true).await;
+    waits_at(&house, waiting, Gate::Plain).await;
+
+    let captain = format!(
+        "defaults: {{step_image: busybox:latest}}\nweb:\n  build: Dockerfile\n  image: {}\n  \
+         pre: [dd if=/dev/zero of=filler bs=64k]\n",
+        house.image()
+    );
+    let greedy = house.push("greedy", &[("captain.yml", &captain), ("Dockerfile", "FROM busybox:latest\n")]).await;
+    let build = house.build_in(greedy, "failed").await;
+    let reason = build["reason"].as_str().unwrap();
+    assert!(reason.contains("the disk on which it has its checkout is full. Make room there"), "{reason}");
+    until_none("the greedy build's checkout", LONG, async || {
+        let mut checkouts = house.checkouts();
+        checkouts.retain(|path| path.join("filler").exists());
+        checkouts
+    })
+    .await;
+
+    opened(&house, None, house.build_in(waiting, "succeeded")).await;
+    assert_eq!(attempts(&house, waiting).await, 1);
+    expect_whole_logs(&house, waiting).await;
+    let later = push(&house, "later", "two", true).await;
+    opened(&house, None, house.build_in(later, "succeeded")).await;
     house.is_tidy(0).await;
 }
 
