@@ -23,6 +23,7 @@ mod steps;
 mod swarm;
 mod traffic;
 mod turnover;
+mod upkeep;
 mod watch;
 
 use health::Prober;

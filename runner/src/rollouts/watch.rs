@@ -8,6 +8,7 @@ use super::{
     Rollout, Setback,
     health::seconds,
     judge::{Limits, Patient, summary},
+    upkeep::Upkeep,
 };
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
@@ -65,8 +66,10 @@ impl Rollout<'_> {
         let mut patients: BTreeMap<String, Patient> = BTreeMap::new();
         let before = self.counted(watched).await?;
         let mut news = self.helm.news();
+        let mut upkeep = Upkeep::default();
         loop {
             let paused = self.helm.paused();
+            self.keep_up(&mut upkeep, log).await?;
             left.say(paused.clone()).await;
             let longest = if paused.is_some() { Duration::MAX } else { left.time };
             let since = Instant::now();

@@ -113,6 +113,32 @@ async fn a_paused_canary_that_breaks_returns_all_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_live_is_kept_well_while_a_rollout_is_paused() {
+    let mut stage = with_v1_live(canary(600_000)).await;
+    stage.publish("v2", true).await;
+    let v2 = stage.web("v2");
+    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
+    rollout.says("with 20 %", "watching for").await;
+    rollout.recorder.steer(paused());
+    rollout.says("with 20 %", "paused by ada").await;
+    let live = stage.live.as_ref().unwrap().release.clone();
+    let old: Vec<_> = stage.instances().await.into_iter().filter(|it| it.release == live).collect();
+    stage.engine.kill_container(&old[0].name, None).await.unwrap();
+    rollout.says("with 20 %", "had ended, and was started again").await;
+    until("the route to lead to both again", PATIENCE, async || {
+        let now = stage.instances().await;
+        let serving: Vec<_> = now.iter().filter(|it| it.release == live).filter_map(|it| it.upstream.clone()).collect();
+        let route = stage.route("web").await?;
+        (serving.len() == 2 && serving.iter().all(|up| route.upstreams.contains(up))).then_some(())
+    })
+    .await;
+    rollout.recorder.steer(Steering { paused: None, passed: Some(1) });
+    let recorder = rollout.recorder.clone();
+    assert_eq!(rollout.end().await, JobResult::Live, "{}", recorder.transcript());
+    assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
+}
+
+#[tokio::test]
 async fn a_rolling_release_stands_still_between_its_steps_and_can_be_ended_there() {
     let mut stage = with_v1_live(Strategy::default()).await;
     stage.publish("v2", true).await;
