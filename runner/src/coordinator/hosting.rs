@@ -25,9 +25,6 @@ pub struct Hosting {
     /// The environments whose containers are the runner's to look after: something is live there, and no rollout of them
     /// has begun.
     pub environments: Vec<HostedEnvironment>,
-    /// Credentials for the registries that the images may have to be fetched from.
-    #[serde(default)]
-    pub registries: Vec<RegistryCredential>,
 }
 
 /// An environment that a runner looks after.
@@ -47,6 +44,9 @@ pub struct HostedEnvironment {
     /// The secrets that its apps name.
     #[serde(default)]
     pub secrets: Vec<SecretValue>,
+    /// Credentials for the registries that its images may have to be fetched from.
+    #[serde(default)]
+    pub registries: Vec<RegistryCredential>,
     /// What was last told of its replicas: of a life before, perhaps, whose troubles are over by now.
     #[serde(default)]
     pub known: Vec<ReplicaReport>,
@@ -106,15 +106,22 @@ pub struct ReplicaReport {
     /// What was found amiss, and what was done about it; told once more, as over, when it is.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// Whether it has not been well for so long that people should know of it, however often it was put right.
+    #[serde(default)]
+    pub lasts: bool,
+    /// How often it ended and was started again by itself, where that is not measured: on a Swarm, whose managers do not see
+    /// the containers of other nodes.
+    #[serde(default)]
+    pub restarts: u32,
 }
 
 impl ReplicaReport {
-    /// Whether it was put right again and again, whatever was amiss, and is not well for it.
+    /// Whether it was put right again and again, whatever was amiss, or for long, and is not well for it.
     #[must_use]
     pub fn stays_unwell(&self) -> bool {
         let in_vain = |trouble: &Trouble| !trouble.over && trouble.times >= IN_VAIN;
         self.condition == Condition::CrashLoop
-            || (self.condition != Condition::Healthy && self.trouble.as_ref().is_some_and(in_vain))
+            || (self.condition != Condition::Healthy && (self.lasts || self.trouble.as_ref().is_some_and(in_vain)))
     }
 }
 

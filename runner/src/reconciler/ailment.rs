@@ -44,8 +44,6 @@ pub(super) enum Remedy {
     MoveAside,
     /// Connecting it again.
     Attach,
-    /// Taking it out of the network, and connecting it again under its name.
-    Reattach,
     /// Nothing: the engine is at it.
     Wait,
 }
@@ -90,10 +88,10 @@ impl Ailment {
         match self {
             Ailment::Removed | Ailment::Stopped | Ailment::Paused => Remedy::Run,
             Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels => Remedy::Replace,
-            Ailment::Unhealthy(_) => Remedy::Relieve,
+            // To be taken out of the network and put back would cut what it answers at the moment.
+            Ailment::Unhealthy(_) | Ailment::Nameless => Remedy::Relieve,
             Ailment::Foreign => Remedy::MoveAside,
             Ailment::Detached => Remedy::Attach,
-            Ailment::Nameless => Remedy::Reattach,
             Ailment::Restarting | Ailment::Waits(_) => Remedy::Wait,
         }
     }
@@ -110,10 +108,13 @@ impl Ailment {
             Ailment::Stopped => "started it again",
             Ailment::Paused => "let it go on",
             Ailment::Detached => "connected it again",
-            Ailment::Nameless => "connected it under its app's name again",
             Ailment::Foreign => "gave that one another name, and made its own",
             Ailment::Restarting | Ailment::Waits(_) => "the engine starts it again",
-            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Unhealthy(_) => "replaced it",
+            Ailment::Broken
+            | Ailment::OtherImage(_)
+            | Ailment::OtherLabels
+            | Ailment::Nameless
+            | Ailment::Unhealthy(_) => "replaced it",
         }
     }
 }

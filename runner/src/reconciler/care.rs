@@ -10,6 +10,8 @@ use crate::coordinator::{Condition, Trouble};
 
 /// How long a replica must have been well until it counts as if nothing had ever been.
 const CALM: Duration = Duration::from_secs(60);
+/// How long a replica must not have been well until people are to know of it, however often it was put right.
+const LONG: Duration = Duration::from_secs(10 * 60);
 /// From how many times on it is a loop.
 const LOOP: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -19,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Care {
     phase: Phase,
+    /// Since when it has not been well; none while it is.
+    unwell_since: Option<Instant>,
     /// Probes that failed in a row.
     failures: u32,
     /// How often it was put right, or ended, without having been well for a while in between.
@@ -51,6 +55,7 @@ impl Care {
     pub(super) fn begin(known: Option<Trouble>, now: Instant) -> Self {
         Care {
             phase: Phase::Well(now),
+            unwell_since: None,
             failures: 0,
             times: known.as_ref().map_or(0, |trouble| trouble.times),
             is_own_doing: true,
@@ -91,12 +96,18 @@ impl Care {
 
     /// Its container was started by a life before, and may have passed no probe yet.
     pub(super) fn is_unproven(&mut self, now: Instant) {
-        self.phase = Phase::Starting(now);
+        self.starts(now);
     }
 
     /// Something is amiss.
-    pub(super) fn falls_ill(&mut self) {
+    pub(super) fn falls_ill(&mut self, now: Instant) {
         self.phase = Phase::Ill;
+        self.unwell_since.get_or_insert(now);
+    }
+
+    fn starts(&mut self, now: Instant) {
+        self.phase = Phase::Starting(now);
+        self.unwell_since.get_or_insert(now);
     }
 
     /// Whether anything may be done about it yet.
@@ -108,7 +119,7 @@ impl Care {
     pub(super) fn was_treated(&mut self, found: &Ailment, done: String, now: Instant) {
         self.is_own_doing = found.is_own_doing();
         self.count(found.to_string(), done, 1, now);
-        self.phase = Phase::Starting(now);
+        self.starts(now);
         self.restarts = None;
     }
 
@@ -130,7 +141,7 @@ impl Care {
         self.is_own_doing = true;
         let found = format!("its container ended with exit code {exit_code}");
         self.count(found, Ailment::Restarting.done().to_owned(), times, now);
-        self.phase = Phase::Starting(now);
+        self.starts(now);
     }
 
     fn count(&mut self, found: String, done: String, times: u32, now: Instant) {
@@ -150,6 +161,7 @@ impl Care {
         };
         let is_first = !self.is_well();
         self.phase = Phase::Well(since);
+        self.unwell_since = None;
         let is_loop = self.is_loop();
         let calm = now.duration_since(since) >= CALM;
         if calm {
@@ -185,6 +197,16 @@ impl Care {
             Phase::Starting(_) => Condition::Starting,
             Phase::Ill => Condition::Sick,
         }
+    }
+
+    /// Whether it has not been well for so long that people should know of it.
+    pub(super) fn lasts(&self, now: Instant) -> bool {
+        self.unwell_since.is_some_and(|since| now.duration_since(since) >= LONG)
+    }
+
+    /// How often the engine had started its container again when it was last looked at.
+    pub(super) fn restarts(&self) -> u32 {
+        self.restarts.and_then(|restarts| u32::try_from(restarts).ok()).unwrap_or(0)
     }
 
     /// What is told of what was amiss.
@@ -251,6 +273,20 @@ mod tests {
         care.was_treated(&Ailment::Removed, "made it again".to_owned(), start);
         assert_eq!([0; 5].map(|_| failed(&mut care, start)), [false; 5]);
         assert!(failed(&mut care, start + Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn what_is_not_well_for_long_is_told_however_rarely_it_was_put_right() {
+        let start = Instant::now();
+        let mut care = Care::begin(None, start);
+        assert!(!care.lasts(start + LONG), "it is well");
+        care.falls_ill(start);
+        care.was_treated(&Ailment::Removed, "made it again".to_owned(), start + LONG / 2);
+        care.falls_ill(start + LONG / 2);
+        assert!(!care.lasts(start + LONG - Duration::from_millis(1)));
+        assert!(care.lasts(start + LONG));
+        care.passed(&check(), start + LONG);
+        assert!(!care.lasts(start + LONG * 2));
     }
 
     #[test]

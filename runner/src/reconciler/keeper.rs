@@ -18,7 +18,7 @@ use super::{
     leaving::Leaving,
 };
 use crate::{
-    coordinator::{EnvironmentReport, HostedEnvironment, RegistryCredential, ReleasedApp, ReplicaReport},
+    coordinator::{EnvironmentReport, HostedEnvironment, ReleasedApp, ReplicaReport},
     engine::Engine,
     registry::pinned,
     rollouts::health::Prober,
@@ -71,7 +71,6 @@ impl Keeper {
     /// A keeper, once the engine answers; none when it is not wanted any more by then.
     pub(super) async fn open(
         wanted: HostedEnvironment,
-        registries: Vec<RegistryCredential>,
         means: Arc<Means>,
         lease: Lease,
         stop: CancellationToken,
@@ -88,7 +87,8 @@ impl Keeper {
             environment: wanted.environment.clone(),
             names: EnvironmentNames::new(&wanted.environment, &wanted.environment_name),
         };
-        let target = Target::new(wanted.release.target(), engine, placement, registries, wanted.secrets.clone());
+        let target =
+            Target::new(wanted.release.target(), engine, placement, wanted.registries.clone(), wanted.secrets.clone());
         let prober = Prober::new().inspect_err(|problem| tracing::error!(problem, "no container can be asked")).ok()?;
         let (told, tell_after) = (wanted.known.clone(), Instant::now());
         let baking = wanted.bake.as_ref().map(Baking::begin);
@@ -223,7 +223,7 @@ impl Keeper {
                 is_slipways: self.target.is_of_environment(instance),
             });
             if let Some(ailment) = diagnose(seen, &image) {
-                self.care(&which(replica)).falls_ill();
+                self.care(&which(replica)).falls_ill(Instant::now());
                 cases.insert(which(replica), (ailment, found));
             }
         }
@@ -289,7 +289,7 @@ impl Keeper {
                     if let Some(ailment) = self.care(&which(replica)).failed(met, check, now) {
                         let name = self.target.replica_name(replica);
                         let found = instances.iter().find(|instance| instance.name == name).cloned();
-                        self.care(&which(replica)).falls_ill();
+                        self.care(&which(replica)).falls_ill(now);
                         cases.insert(which(replica), (ailment, found));
                     }
                 }
@@ -392,10 +392,6 @@ impl Keeper {
         match (ailment.remedy(), found) {
             (Remedy::Wait, _) => return Ok(false),
             (Remedy::Attach, _) => docker.attach(&name, app).await?,
-            (Remedy::Reattach, _) => {
-                docker.detach(&name).await?;
-                docker.attach(&name, app).await?;
-            }
             (Remedy::Relieve, Some(sick)) if self.may_stand_beside(docker, sick, instances) => {
                 docker.relieve(sick).await?;
                 docker.ensure_running(replica).await?;
@@ -435,11 +431,14 @@ impl Keeper {
         let mut reports = Vec::new();
         for replica in replicas(&wanted) {
             let container = self.target.replica_name(replica);
+            // The restarts of one engine's containers are measured.
+            let is_swarm = self.target.as_swarm().is_some();
             let care = self.care(&which(replica));
-            let (condition, trouble) = (care.condition(), care.trouble());
+            let (condition, trouble, lasts) = (care.condition(), care.trouble(), care.lasts(Instant::now()));
+            let restarts = if is_swarm { care.restarts() } else { 0 };
             let address = instances.iter().find(|it| it.name == container).and_then(|it| it.upstream.clone());
             let (app, replica) = which(replica);
-            reports.push(ReplicaReport { app, replica, container, address, condition, trouble });
+            reports.push(ReplicaReport { app, replica, container, address, condition, trouble, lasts, restarts });
         }
         if (reports == self.told && self.breach.is_none()) || Instant::now() < self.tell_after {
             return;

@@ -30,7 +30,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordinator::{Coordinator, HostedEnvironment, Hosting, HostingQuestion, RegistryCredential},
+    coordinator::{Coordinator, HostedEnvironment, Hosting, HostingQuestion},
     proxy::Proxy,
     targets::docker::EnvironmentNames,
 };
@@ -88,17 +88,16 @@ impl Lease {
 /// An environment that is being looked after.
 struct Keeping {
     wanted: HostedEnvironment,
-    registries: Vec<RegistryCredential>,
     stop: CancellationToken,
     heard: mpsc::UnboundedSender<Heard>,
     task: JoinHandle<()>,
 }
 
 impl Keeping {
-    fn is_of(&self, wanted: &HostedEnvironment, registries: &[RegistryCredential]) -> bool {
+    fn is_of(&self, wanted: &HostedEnvironment) -> bool {
         self.wanted.release == wanted.release
             && self.wanted.secrets == wanted.secrets
-            && self.registries == registries
+            && self.wanted.registries == wanted.registries
             && !self.task.is_finished()
     }
 }
@@ -219,29 +218,21 @@ impl Reconciler {
         });
         for wanted in hosting.environments {
             let known = state.keepers.get(&wanted.environment);
-            if state.rolling.contains_key(&wanted.environment)
-                || known.is_some_and(|keeping| keeping.is_of(&wanted, &hosting.registries))
-            {
+            if state.rolling.contains_key(&wanted.environment) || known.is_some_and(|keeping| keeping.is_of(&wanted)) {
                 continue;
             }
             let before = state.keepers.remove(&wanted.environment);
-            let keeping = self.begin(wanted.clone(), hosting.registries.clone(), state.lease.clone(), before);
+            let keeping = self.begin(wanted.clone(), state.lease.clone(), before);
             state.keepers.insert(wanted.environment, keeping);
         }
         true
     }
 
     /// Begins to look after an environment, once the keeper before has gone.
-    fn begin(
-        self: &Arc<Self>,
-        wanted: HostedEnvironment,
-        registries: Vec<RegistryCredential>,
-        lease: Lease,
-        before: Option<Keeping>,
-    ) -> Keeping {
+    fn begin(self: &Arc<Self>, wanted: HostedEnvironment, lease: Lease, before: Option<Keeping>) -> Keeping {
         let stop = CancellationToken::new();
         let (heard, hears) = mpsc::unbounded_channel();
-        let opening = Keeper::open(wanted.clone(), registries.clone(), self.means.clone(), lease, stop.clone());
+        let opening = Keeper::open(wanted.clone(), self.means.clone(), lease, stop.clone());
         let task = tokio::spawn(async move {
             if let Some(before) = before {
                 before.stop.cancel();
@@ -251,7 +242,7 @@ impl Reconciler {
                 keeper.run(hears).await;
             }
         });
-        Keeping { wanted, registries, stop, heard, task }
+        Keeping { wanted, stop, heard, task }
     }
 
     /// Tells the keeper of an environment what the engine told.
@@ -320,10 +311,11 @@ mod tests {
             release: ReleaseContent { release: release.to_owned(), number: 1, apps: Vec::new() },
             alone: false,
             secrets: Vec::new(),
+            registries: Vec::new(),
             known: Vec::new(),
             bake: None,
         };
-        Hosting { lease_ms: 60_000, environments: vec![environment], registries: Vec::new() }
+        Hosting { lease_ms: 60_000, environments: vec![environment] }
     }
 
     fn kept(reconciler: &Reconciler) -> Vec<String> {

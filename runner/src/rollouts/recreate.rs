@@ -34,11 +34,8 @@ impl Rollout<'_> {
         if old.is_empty() {
             return Ok(());
         }
-        let standing = self.route_of(&app.app).await?.unwrap_or_default();
-        let draining: Vec<String> = old.iter().filter_map(|old| old.upstream.clone()).collect();
         self.go_on()?;
-        self.switch(&app.app, &Route { hosts: standing.hosts, draining: draining.clone(), ..Route::default() }, log)
-            .await?;
+        let draining = self.lead_away(&app.app, &old, log).await?;
         let limit = self.drain_limit(&app.app);
         self.unless_stopped(self.drain(&draining, limit, log)).await??;
         for instance in &old {
@@ -46,5 +43,31 @@ impl Rollout<'_> {
         }
         self.go_on()?;
         self.stop_all(&old, limit).await
+    }
+
+    /// The same on the way back: what is new of the app ends before what is old starts again.
+    pub(super) async fn end_new(&self, app: &str, log: &StepLog) -> Result<(), Setback> {
+        let is_new = |it: &Instance| it.release == self.work.release.release && it.is_up();
+        let new: Vec<Instance> = of_app(self.target.instances().await?, app).into_iter().filter(is_new).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.still_owner()?;
+        let draining = self.lead_away(app, &new, log).await?;
+        let limit = self.drain_limit(app);
+        self.while_owner(self.drain(&draining, limit, log)).await??;
+        for instance in &new {
+            log.say(format!("stopping {}", instance.name)).await;
+        }
+        self.still_owner()?;
+        self.stop_all(&new, limit).await
+    }
+
+    /// Leads no new request to the app any more: the upstreams whose requests are to be finished.
+    async fn lead_away(&self, app: &str, leaving: &[Instance], log: &StepLog) -> Result<Vec<String>, Setback> {
+        let hosts = self.route_of(app).await?.unwrap_or_default().hosts;
+        let draining: Vec<String> = leaving.iter().filter_map(|it| it.upstream.clone()).collect();
+        self.switch(app, &Route { hosts, draining: draining.clone(), ..Route::default() }, log).await?;
+        Ok(draining)
     }
 }

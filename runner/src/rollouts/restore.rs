@@ -1,4 +1,7 @@
-//! Returning to the release before: its containers first, the failed ones after.
+//! Returning to the release before: its containers first, the failed ones after; where the two must never run side by side,
+//! the other way round.
+
+use slipway_pipelines::config::Strategy;
 
 use super::{Rollout, Setback, cleanup::upstreams_of, of_app};
 use crate::{
@@ -33,6 +36,9 @@ impl Rollout<'_> {
 
     /// Brings the app's containers of before back, leads traffic to them, and only then removes the failed ones.
     async fn restore_app(&self, previous: &ReleaseContent, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
+        if matches!(self.work.strategy, Strategy::Recreate) {
+            self.end_new(&app.app, log).await?;
+        }
         let mut problem = None;
         for number in 1..=app.run.replicas {
             let returned = self.while_owner(self.bring_back(Replica { release: previous, app, number }, log)).await?;

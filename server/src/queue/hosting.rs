@@ -1,8 +1,11 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
+use std::collections::BTreeMap;
+
 use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{
-    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+    Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, RegistryCredential, ReplicaReport,
+    Trouble,
 };
 
 use super::{ServerCoordinator, fence::ReportError, work};
@@ -21,6 +24,8 @@ use crate::{
 
 /// The most replicas that are told of an environment.
 const MOST_REPLICAS: usize = 10_000;
+/// What was found where nothing is known but that it is not well.
+const NOT_WELL: &str = "it is not well, and nothing could be done about it";
 /// The longest text of what was found or done, in characters.
 const TEXT_LIMIT: usize = 500;
 
@@ -33,15 +38,19 @@ pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuesti
     let runner = store::runners::find(conn, &question.runner).await?;
     let is_asking = |runner: &Runner| runner.revoked_at.is_none() && runner.incarnation == question.incarnation;
     let Some(runner) = runner.filter(is_asking) else { return Ok(hosting) };
+    let mut logins: BTreeMap<String, Vec<RegistryCredential>> = BTreeMap::new();
     for hosted in store::standing::hosted(conn, &question.runner).await? {
         let described = describe(conn, server, hosted).await?;
         // One that is too old would make containers of its own of what it does not know.
         let known = described.filter(|it| i64::from(it.release.known_since()) <= runner.protocol);
-        hosting.environments.extend(known);
-    }
-    if !hosting.environments.is_empty() {
-        let of = hosting.environments.iter().map(|hosted| hosted.repository_name.as_str()).collect();
-        hosting.registries = work::logins(conn, server, &of).await?.given;
+        let Some(mut environment) = known else { continue };
+        let repository = environment.repository_name.as_str();
+        if !logins.contains_key(repository) {
+            let given = work::logins(conn, server, Some(repository)).await?.given;
+            logins.insert(repository.to_owned(), given);
+        }
+        environment.registries = logins.get(repository).cloned().unwrap_or_default();
+        hosting.environments.push(environment);
     }
     Ok(hosting)
 }
@@ -66,6 +75,7 @@ async fn describe(
         release,
         alone,
         secrets,
+        registries: Vec::new(),
         known: known.unwrap_or_default(),
         bake,
     }))
@@ -101,7 +111,7 @@ pub(super) async fn report(server: &ServerCoordinator, report: EnvironmentReport
                     .release(&live.id)
                     .with("app", &replica.app)
                     .with("replica", replica.replica)
-                    .with("found", trouble.map(|trouble| &trouble.found))
+                    .with("found", trouble.map_or(NOT_WELL, |trouble| &trouble.found))
                     .with("done", trouble.map(|trouble| &trouble.done))
                     .with("times", trouble.map(|trouble| trouble.times)),
             );
@@ -162,23 +172,30 @@ fn settled(mut replica: ReplicaReport) -> ReplicaReport {
 /// What a report tells of a replica that is not known yet, as kinds of events. What comes again and again is told at its 1st,
 /// 2nd, 4th, … time.
 fn news(before: Option<&ReplicaReport>, now: &ReplicaReport) -> Vec<&'static str> {
-    let Some(trouble) = &now.trouble else { return Vec::new() };
-    let known = before.and_then(|before| before.trouble.as_ref());
     let mut news = Vec::new();
-    let is_same = |known: &Trouble| (&known.found, &known.done) == (&trouble.found, &trouble.done);
     let was_loop = before.is_some_and(|before| before.condition == Condition::CrashLoop);
     if now.condition == Condition::CrashLoop && !was_loop {
         news.push("environment.crash_loop");
-    } else if !known.is_some_and(is_same) || known.is_some_and(|known| passes_a_power(known.times, trouble.times)) {
+    } else if let Some(trouble) = &now.trouble
+        && is_news(before.and_then(|before| before.trouble.as_ref()), trouble)
+    {
         news.push("environment.drifted");
     }
-    if now.stays_unwell() && !before.is_some_and(ReplicaReport::stays_unwell) {
+    let was_unwell = before.is_some_and(ReplicaReport::stays_unwell);
+    if now.stays_unwell() && !was_unwell {
         news.push("environment.unwell");
     }
-    if trouble.over {
+    // What nobody could do anything about ends by itself.
+    let ended = was_unwell && now.condition == Condition::Healthy;
+    if now.trouble.as_ref().map_or(ended, |trouble| trouble.over) {
         news.push("environment.healed");
     }
     news
+}
+
+fn is_news(known: Option<&Trouble>, trouble: &Trouble) -> bool {
+    let Some(known) = known else { return true };
+    (&known.found, &known.done) != (&trouble.found, &trouble.done) || passes_a_power(known.times, trouble.times)
 }
 
 fn passes_a_power(before: u32, now: u32) -> bool {
@@ -198,7 +215,22 @@ mod tests {
             address: None,
             condition,
             trouble: Some(trouble),
+            lasts: false,
+            restarts: 0,
         }
+    }
+
+    #[test]
+    fn what_lasts_is_told_once_also_where_nothing_could_be_done() {
+        let starting = ReplicaReport { trouble: None, ..replica(Condition::Starting, 0, false) };
+        let lasting = ReplicaReport { lasts: true, ..starting.clone() };
+        assert_eq!(news(Some(&starting), &lasting), ["environment.unwell"]);
+        assert!(news(Some(&lasting), &lasting).is_empty());
+        let well = ReplicaReport { condition: Condition::Healthy, ..starting.clone() };
+        assert_eq!(news(Some(&lasting), &well), ["environment.healed"]);
+        assert!(news(Some(&starting), &well).is_empty());
+        let once = ReplicaReport { lasts: true, ..replica(Condition::Sick, 1, false) };
+        assert_eq!(news(Some(&replica(Condition::Sick, 1, false)), &once), ["environment.unwell"]);
     }
 
     #[test]

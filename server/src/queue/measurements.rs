@@ -60,7 +60,10 @@ fn figures(environment: &Lived, measured: &ByApp<'_>) -> Vec<AppFigures> {
     let figures = environment.content.iter().map(|app| {
         let containers = measured.get(app.app.as_str()).map(Vec::as_slice).unwrap_or_default();
         let healthy = u32::try_from(healthy(&app.app)).unwrap_or(u32::MAX);
-        AppFigures::of(&app.app, app.run.replicas, healthy, containers)
+        let mut figures = AppFigures::of(&app.app, app.run.replicas, healthy, containers);
+        let told = standing.iter().filter(|it| it.app == app.app).map(|it| it.restarts);
+        figures.restarts = told.fold(figures.restarts, u32::saturating_add);
+        figures
     });
     figures.collect()
 }

@@ -1,7 +1,5 @@
 //! What a runner is told of its job.
 
-use std::collections::BTreeSet;
-
 use slipway_pipelines::config::Event;
 use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Work};
 
@@ -46,11 +44,11 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
         }
     };
     let of = match &work {
-        Work::Build(build) if is_anybodys(&build.event) => BTreeSet::new(),
-        Work::Build(build) => BTreeSet::from([build.repository_name.as_str()]),
-        Work::Rollout(rollout) => BTreeSet::from([rollout.repository_name.as_str()]),
+        Work::Build(build) if is_anybodys(&build.event) => None,
+        Work::Build(build) => Some(build.repository_name.as_str()),
+        Work::Rollout(rollout) => Some(rollout.repository_name.as_str()),
     };
-    let logins = logins(&mut tx.conn(), server, &of).await?;
+    let logins = logins(&mut tx.conn(), server, of).await?;
     Ok(Described { work, logins, secrets })
 }
 
@@ -155,17 +153,17 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
     })
 }
 
-/// The logins that are for one of these repositories. One that cannot be opened is left out: what needs it fails with the
+/// The logins that are for this repository. One that cannot be opened is left out: what needs it fails with the
 /// registry's own words.
 pub(super) async fn logins(
     conn: &mut Conn<'_>,
     server: &ServerCoordinator,
-    repositories: &BTreeSet<&str>,
+    repository: Option<&str>,
 ) -> Result<Logins, StoreError> {
     let mut logins = Logins::default();
     for sealed in store::registry_credentials::list(conn).await? {
         let scope = sealed.scope();
-        if !repositories.iter().any(|repository| scope.holds(repository)) {
+        if !repository.is_some_and(|repository| scope.holds(repository)) {
             logins.withheld.push(sealed.host);
             continue;
         }

@@ -53,6 +53,8 @@ pub(crate) async fn stands(pipeline: &Pipeline, environment: &str, condition: Co
         address: None,
         condition,
         trouble: None,
+        lasts: false,
+        restarts: 0,
     });
     let report = EnvironmentReport {
         runner: "one".to_owned(),

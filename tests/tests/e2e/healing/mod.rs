@@ -67,15 +67,17 @@ async fn what_foreign_hands_did_is_put_right() {
 }
 
 #[tokio::test]
-async fn a_container_that_lost_its_name_in_the_network_gets_it_back() {
+async fn a_container_that_lost_its_name_in_the_network_is_replaced_by_one_that_has_it() {
     let place = Place::open(1).await;
     let (name, network, server) = (place.container(1), place.network(), place.house.slipway.pid().to_string());
+    let before = place.id(&name);
     // Both are done when the runner hears of the first.
     signal("-STOP", &server);
     docker(&["network", "disconnect", &network, &name]);
     docker(&["network", "connect", &network, &name]);
     signal("-CONT", &server);
-    place.is_put_right("the container without a name", &name, &["connected it under its app's name again"]).await;
+    place.is_put_right("the container without a name", &name, &["replaced it"]).await;
+    assert_ne!(place.id(&name), before, "it was not cut off from what it answered");
     let aliases = docker(&["inspect", "-f", "{{range .NetworkSettings.Networks}}{{.Aliases}}{{end}}", &name]);
     assert!(aliases[0].contains("web"), "{aliases:?}");
     place.serves("one").await;

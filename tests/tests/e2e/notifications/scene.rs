@@ -62,7 +62,6 @@ impl Scene {
 
     /// The runner tells how the replicas of web in dev are; what is well is well again.
     pub(crate) async fn stands(&self, conditions: &[Condition]) {
-        let live = self.pipeline.live("dev").await.unwrap();
         let replicas = conditions.iter().zip(1..).map(|(condition, replica)| ReplicaReport {
             app: "web".to_owned(),
             replica,
@@ -75,12 +74,28 @@ impl Scene {
                 times: 3,
                 over: *condition == Condition::Healthy,
             }),
+            lasts: false,
+            restarts: 0,
         });
+        self.report(replicas.collect()).await;
+    }
+
+    /// The runner tells how the only replica of web in dev is, about which it could do nothing.
+    pub(crate) async fn is_left_alone(&self, condition: Condition, lasts: bool) {
+        let container = "web-1".to_owned();
+        let (app, address) = ("web".to_owned(), None);
+        let replica =
+            ReplicaReport { app, replica: 1, container, address, condition, trouble: None, lasts, restarts: 0 };
+        self.report(vec![replica]).await;
+    }
+
+    async fn report(&self, replicas: Vec<ReplicaReport>) {
+        let live = self.pipeline.live("dev").await.unwrap();
         let report = EnvironmentReport {
             runner: "one".to_owned(),
             environment: live.environment_id.to_string(),
             release: live.id.to_string(),
-            replicas: replicas.collect(),
+            replicas,
             breach: None,
         };
         self.pipeline.coordinator.report_environment(report).await.unwrap();

@@ -30,6 +30,7 @@ on_both_databases!(
     what_is_found_wanting_is_told_although_the_way_back_is_live_already,
     pagerduty_hears_who_looks_after_an_incident,
     an_app_that_is_put_right_in_vain_is_trouble_whatever_is_amiss,
+    an_app_that_is_not_well_for_long_is_trouble_however_rarely_it_was_put_right,
 );
 
 async fn trouble_is_told_once_and_so_is_its_end(database: TestDatabase) {
@@ -225,6 +226,29 @@ async fn an_app_that_does_not_stay_well_is_trouble_until_all_of_it_is_well(datab
     scene.pipeline.roll_out().await;
     scene.tell().await;
     assert_eq!(scene.open().await, []);
+}
+
+async fn an_app_that_is_not_well_for_long_is_trouble_however_rarely_it_was_put_right(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    scene.channel("ops", Rule::default()).await;
+    scene.is_released("a").await;
+    scene.pipeline.roll_out().await;
+    scene.is_left_alone(Condition::Sick, false).await;
+    scene.tell().await;
+    assert_eq!(scene.told(), []);
+    scene.is_left_alone(Condition::Sick, true).await;
+    scene.tell().await;
+    assert_eq!(scene.told(), [pair("ops", "acme/shop: web in dev does not stay well")]);
+    let reason = "it is not well, and nothing could be done about it";
+    assert_eq!(scene.inbox.posts()[0].json()["reason"], reason);
+    // The next life of the runner has to see for itself how long it lasts.
+    scene.is_left_alone(Condition::Sick, false).await;
+    scene.is_left_alone(Condition::Sick, true).await;
+    scene.tell().await;
+    assert_eq!(scene.told().len(), 1, "the same trouble");
+    scene.is_left_alone(Condition::Healthy, false).await;
+    scene.tell().await;
+    assert_eq!(scene.told()[1..], [pair("ops", "acme/shop: web in dev is well again")]);
 }
 
 async fn what_is_found_wanting_is_told_although_the_way_back_is_live_already(database: TestDatabase) {

@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::{Strategy, UsageLimits};
 use slipway_runner::coordinator::{StepKind, StepOutcome};
-use slipway_tests::{load::Load, recorder::Recorder};
+use slipway_tests::{engine_events::Census, load::Load, recorder::Recorder};
 
 use super::{
     reason,
@@ -46,10 +46,13 @@ async fn recreate_ends_the_old_before_the_new_starts() {
     assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"));
     stage.assert_settled("recreated").await;
 
+    let mut census = Census::of(stage.guard.id(), 2);
     let (result, _) = stage.release(vec![sick]).await;
     assert!(reason(result).contains("did not become healthy"));
     assert_eq!(stage.ask(DOMAIN).await.as_deref(), Ok("v2"), "the release before runs again");
     stage.assert_settled("after the return").await;
+    let (_, most) = census.replaced(3).await;
+    assert_eq!(most, 2, "on the way back, too, the one version ends before the other starts");
 }
 
 #[tokio::test]
