@@ -291,6 +291,9 @@ pub struct ReleasePlan {
     /// the repository fills them in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<CommitLine>,
+    /// Who wrote those of them that are too many to be named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_authors: Vec<String>,
 }
 
 /// A commit in a line.

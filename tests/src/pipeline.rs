@@ -106,6 +106,7 @@ impl Pipeline {
             commit_sha: commit.repeat(40).chars().take(40).collect(),
             message: format!("change {commit}"),
             author: "Ada".to_owned(),
+            pusher: String::new(),
             before: None,
             pull_request: None,
             supersede: true,

@@ -435,5 +435,5 @@ fn release(
         config.apps.iter().filter_map(|app| Some((app.name.clone(), app.release.clone()?))).collect();
     let left_out = left_out.into_iter().filter(|(app, _)| apps.contains_key(app)).collect();
     let environments = compose::environments(config, &situation.tree, told)?;
-    Ok(ReleasePlan { apps, environments, schedules: config.schedules.clone(), left_out, commits: Vec::new() })
+    Ok(ReleasePlan { apps, environments, schedules: config.schedules.clone(), left_out, ..ReleasePlan::default() })
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use slipway_pipelines::{
     config::Event,
-    plan::{CommitLine, Plan, Reference, Scope, Situation, Trigger, plan},
+    plan::{Plan, Reference, Scope, Situation, Trigger, plan},
     skip,
 };
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use super::{
     takeover::TakenOver,
 };
 use crate::{
-    checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Since},
+    checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Lines, Since},
     coordinator::{AUTHOR, BuildWork, COMMIT, LogStream, MESSAGE, StepResult, WARNINGS},
     job::JobContext,
     journal::Page,
@@ -106,7 +106,9 @@ async fn check_out(desk: Desk<'_>, into: &Path) -> Result<(CheckedOut, StepResul
     // Read before anything else can reach the files.
     let workspace = Workspace::open(into.to_owned())?;
     let (mut plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
-    plan.release.commits = desk.lines(&checkout).await?;
+    let brought = desk.lines(&checkout).await?;
+    plan.release.commits = brought.commits;
+    plan.release.more_authors = brought.more_authors;
     let facts = facts(work, &checkout, warnings);
     Ok((CheckedOut { plan, commit: checkout.commit.name, taken: None }, facts))
 }
@@ -245,9 +247,9 @@ impl Desk<'_> {
     }
 
     /// The commits that the build brings. Nobody fails for want of them.
-    async fn lines(self, checkout: &Checkout) -> Result<Vec<CommitLine>, StepError> {
+    async fn lines(self, checkout: &Checkout) -> Result<Lines, StepError> {
         if self.work.pull_request.is_some() {
-            return Ok(Vec::new());
+            return Ok(Lines::default());
         }
         let (progress, told) = mpsc::unbounded_channel();
         let (commit, before) = (checkout.commit.name.clone(), self.work.before.clone());
@@ -256,7 +258,7 @@ impl Desk<'_> {
             Err(StepError::Cancelled) => Err(StepError::Cancelled),
             Err(error) => {
                 self.log.say(format!("the commits since the last build cannot be told: {error}")).await;
-                Ok(Vec::new())
+                Ok(Lines::default())
             }
             found => found,
         }

@@ -28,9 +28,10 @@ use std::{
 pub(crate) use abandoned::free_mirrors;
 pub use changes::{Contents, Since};
 pub use error::CheckoutError;
+pub use lines::Lines;
 use mirror::Mirror;
 pub(crate) use mirror::bytes_below;
-use slipway_pipelines::plan::{CommitLine, Refs};
+use slipway_pipelines::plan::Refs;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -326,8 +327,8 @@ impl Mirrors {
         self.at_work(&repository, &place, cancel, progress, look).await
     }
 
-    /// The commits that lead to one that was checked out and are not in the history of `before`, newest first, as many as
-    /// anybody reads; the commit alone where nobody knows what was before.
+    /// The commits that lead to one that was checked out and are not in the history of `before`, as many as anybody reads,
+    /// and who wrote the others; the commit alone where nobody knows what was before.
     ///
     /// # Errors
     /// As [`Mirrors::contents`].
@@ -338,7 +339,7 @@ impl Mirrors {
         before: Option<String>,
         cancel: &CancellationToken,
         progress: UnboundedSender<String>,
-    ) -> Result<Vec<CommitLine>, CheckoutError> {
+    ) -> Result<Lines, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
         let place = CloneAddress::parse(&request.clone_url)?.place();
         let look = move |watch: &Watch| lines::lines(&mirror, &commit, before.as_deref(), watch);

@@ -33,6 +33,7 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
         commit_sha: build.commit_sha.clone(),
         message: build.message.clone(),
         author: build.author.clone(),
+        pusher: store::builds::pusher(&mut tx.conn(), &build.id).await?,
         before: None,
         pull_request: store::pull_requests::of_build(&mut tx.conn(), &build.id).await?,
         supersede: false,

@@ -29,6 +29,8 @@ pub struct NewBuild {
     pub message: String,
     /// The commit's author.
     pub author: String,
+    /// Who pushed it, by the name at the forge; empty where nobody did.
+    pub pusher: String,
     /// Where the ref stood before, as far as the forge says.
     pub before: Option<String>,
     /// The pull request, where its merge is built; `commit_sha` is the tip of its branch then.
@@ -50,6 +52,7 @@ impl NewBuild {
             commit_sha: String::new(),
             message: String::new(),
             author: String::new(),
+            pusher: String::new(),
             before: None,
             pull_request: None,
             supersede: false,
@@ -120,7 +123,8 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
     if new.supersede && (build.branch().is_some() || new.pull_request.is_some()) {
         supersede_older(tx, &build).await?;
     }
-    if !store::builds::insert(tx, &build, &dedup_key).await? {
+    let pusher: String = new.pusher.chars().take(AUTHOR_LIMIT).collect();
+    if !store::builds::insert(tx, &build, &pusher, &dedup_key).await? {
         return Err(StoreError::Conflict { what: "build", which: dedup_key });
     }
     if let Some(pull) = &new.pull_request {

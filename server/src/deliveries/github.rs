@@ -80,6 +80,12 @@ struct PushPayload {
     deleted: bool,
     head_commit: Option<HeadCommit>,
     repository: Option<Repository>,
+    sender: Option<Sender>,
+}
+
+#[derive(Deserialize)]
+struct Sender {
+    login: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -172,6 +178,7 @@ fn read_push(json: &[u8], registered: &str) -> Result<Said, PayloadError> {
         asks_to_skip: head.message.as_deref().is_some_and(asks_to_skip),
         message: cut(head.message.as_deref().unwrap_or_default(), MESSAGE_CHARS),
         author: cut(head.author.and_then(|author| author.name).as_deref().unwrap_or_default(), AUTHOR_CHARS),
+        pusher: cut(push.sender.and_then(|sender| sender.login).as_deref().unwrap_or_default(), AUTHOR_CHARS),
     }))
 }
 
@@ -216,6 +223,7 @@ mod tests {
             "forced": false,
             "head_commit": {"id": COMMIT, "message": "Say hello", "author": {"name": "Ada", "email": "a@example.com"}},
             "repository": {"full_name": "shop/web", "clone_url": "https://attacker.example/x.git"},
+            "sender": {"login": "ada99"},
         })
     }
 
@@ -238,7 +246,7 @@ mod tests {
             ("refs/heads/main", COMMIT, Event::Push)
         );
         assert_eq!(push.before.as_deref(), Some("6113728f27ae82c7b1a177c8d03f9e96e0adf246"));
-        assert_eq!((push.message.as_str(), push.author.as_str()), ("Say hello", "Ada"));
+        assert_eq!((push.message.as_str(), push.author.as_str(), push.pusher.as_str()), ("Say hello", "Ada", "ada99"));
     }
 
     #[test]

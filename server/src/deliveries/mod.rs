@@ -44,6 +44,8 @@ pub struct Push {
     pub asks_to_skip: bool,
     /// The commit's author as written in the commit, cut to [`AUTHOR_CHARS`]; shown, never trusted.
     pub author: String,
+    /// Who pushed, by the name at the forge, cut to [`AUTHOR_CHARS`]; empty where the forge does not say.
+    pub pusher: String,
 }
 
 /// Which pull request a delivery tells of, and how new that is: deliveries may come in another order than they were sent.

@@ -1,14 +1,17 @@
 //! What lies between two builds of a ref: the commits that one of them has and the other has not.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::{
     builds::BuildState,
-    store::{self, Conn, StoreError, builds::Build},
+    store::{
+        self, Conn, StoreError,
+        builds::{Brought, Build},
+    },
 };
 
-/// The most builds that are looked at.
-const MOST_BUILDS: i64 = 200;
+/// How many builds are read at a time.
+const PAGE: i64 = 100;
 /// The most commits that are listed.
 const MOST_COMMITS: usize = 200;
 
@@ -28,7 +31,7 @@ pub struct Commit {
 /// What lies between two builds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Between {
-    /// The commits, newest first.
+    /// The newest commits, newest first.
     pub(super) commits: Vec<Commit>,
     /// Whether there are more of them.
     pub(super) has_more: bool,
@@ -45,26 +48,81 @@ pub(super) async fn between(conn: &mut Conn<'_>, live: Option<&Build>, wanted: &
     };
     let goes_back = wanted.number < live.number;
     let (base, newest) = if goes_back { (wanted, live) } else { (live, wanted) };
-    let before = Some(newest.number + 1);
-    let found = store::builds::list(conn, &newest.repository_id, Some(&newest.git_ref), before, MOST_BUILDS).await?;
     let mut seen = HashSet::from([base.commit_sha.clone()]);
     let mut commits = Vec::new();
-    for build in found.into_iter().take_while(|build| build.number > base.number) {
-        if build.state != BuildState::Succeeded {
-            continue;
+    let mut reading = Reading::of(newest, base.number);
+    while let Some(page) = reading.next(conn).await? {
+        let all = page.into_iter().filter(|build| build.state == BuildState::Succeeded).flat_map(commits_of);
+        commits.extend(all.filter(|commit| seen.insert(commit.name.clone())));
+        if commits.len() > MOST_COMMITS {
+            break;
         }
-        let plan = store::builds::release_plan(conn, &build.id).await?;
-        let brought = plan.into_iter().flat_map(|plan| plan.commits).map(|line| Commit {
-            build: build.number,
-            name: line.name,
-            message: line.subject,
-            author: line.author,
-        });
-        commits.extend(std::iter::once(own(&build)).chain(brought).filter(|commit| seen.insert(commit.name.clone())));
     }
     let has_more = commits.len() > MOST_COMMITS;
     commits.truncate(MOST_COMMITS);
     Ok(Between { commits, has_more, goes_back })
+}
+
+/// Who wrote or pushed anything of what comes with `wanted` where `live` is, however much that is. Where the two are of
+/// different refs, it is what the wanted one brought to its own.
+pub(super) async fn authors(
+    conn: &mut Conn<'_>,
+    live: Option<&Build>,
+    wanted: &Build,
+) -> Result<BTreeSet<String>, StoreError> {
+    let base = live.filter(|live| live.git_ref == wanted.git_ref);
+    let (newest, above) = match base {
+        Some(live) if live.number > wanted.number => (live, wanted.number),
+        Some(live) => (wanted, live.number),
+        None => (wanted, wanted.number - 1),
+    };
+    let mut people = BTreeSet::new();
+    let mut reading = Reading::of(newest, above);
+    while let Some(page) = reading.next(conn).await? {
+        for build in page {
+            people.extend([build.author, build.pusher]);
+            let Some(lines) = build.release_plan else { continue };
+            people.extend(lines.0.commits.into_iter().map(|line| line.author));
+            people.extend(lines.0.more_authors);
+        }
+    }
+    Ok(people)
+}
+
+/// The builds of a ref, read page by page from the newest on.
+struct Reading<'b> {
+    newest: &'b Build,
+    /// The numbers that what is still to be read lies between.
+    left: (i64, i64),
+}
+
+impl<'b> Reading<'b> {
+    /// From the newest one back to the first whose number is above this one.
+    fn of(newest: &'b Build, above: i64) -> Self {
+        Reading { newest, left: (above, newest.number + 1) }
+    }
+
+    /// None when all are read.
+    async fn next(&mut self, conn: &mut Conn<'_>) -> Result<Option<Vec<Brought>>, StoreError> {
+        let Build { repository_id, git_ref, .. } = self.newest;
+        let page = store::builds::brought(conn, repository_id, git_ref, self.left, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        self.left.1 = last.number;
+        Ok(Some(page))
+    }
+}
+
+/// The commit that was built, and those that came with it.
+fn commits_of(build: Brought) -> impl Iterator<Item = Commit> {
+    let Brought { number, commit_sha, message, author, release_plan, .. } = build;
+    let own = Commit { build: number, name: commit_sha, message, author };
+    let others = release_plan.into_iter().flat_map(|lines| lines.0.commits).map(move |line| Commit {
+        build: number,
+        name: line.name,
+        message: line.subject,
+        author: line.author,
+    });
+    std::iter::once(own).chain(others)
 }
 
 /// The commit that was built.

@@ -7,10 +7,10 @@ use slipway_pipelines::config::Source;
 use super::{
     ReleaseKind,
     bake::breach_of,
-    between::between,
+    between,
     decision::approving,
     doubt::doubt,
-    gate::{Facts, Rules, Stay, Verdict, gate},
+    gate::{Facts, Rules, Stay, Verdict, author_counts, gate},
     life::life,
 };
 use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release};
@@ -76,13 +76,18 @@ async fn facts(
         branches,
         from,
         approving: approving(&decisions),
-        authors: authors(conn, environment, release).await?,
+        // Nobody is kept from agreeing where that does not matter.
+        authors: if author_counts(rules(environment)) {
+            Vec::new()
+        } else {
+            authors(conn, environment, release).await?
+        },
         stay,
     })
 }
 
-/// Whose own a release is: who asked for it, and who wrote a commit of it that the environment does not run yet, of
-/// whichever app.
+/// Whose own a release is: who asked for it, and who wrote or pushed a commit of it that the environment does not run yet,
+/// of whichever app.
 pub(super) async fn authors(
     conn: &mut Conn<'_>,
     environment: &Environment,
@@ -102,8 +107,7 @@ pub(super) async fn authors(
             Some(before) => store::builds::by_number(conn, &environment.repository_id, before).await?,
             None => None,
         };
-        people.extend(between(conn, before.as_ref(), &build).await?.commits.into_iter().map(|commit| commit.author));
-        people.insert(build.author);
+        people.extend(between::authors(conn, before.as_ref(), &build).await?);
     }
     Ok(people.into_iter().filter(|person| !person.is_empty() && person != ACTOR).collect())
 }

@@ -1,6 +1,7 @@
 //! Builds.
 
-use slipway_pipelines::plan::ReleasePlan;
+use serde::{Deserialize, Serialize};
+use slipway_pipelines::plan::{CommitLine, ReleasePlan};
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
@@ -40,6 +41,36 @@ pub struct Build {
     pub started_at: Option<i64>,
     /// When it ended.
     pub finished_at: Option<i64>,
+}
+
+/// What a build brought to its ref.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub(crate) struct Brought {
+    /// The build's number.
+    pub(crate) number: i64,
+    /// Its commit.
+    pub(crate) commit_sha: String,
+    /// The commit's message.
+    pub(crate) message: String,
+    /// The commit's author.
+    pub(crate) author: String,
+    /// Who pushed it, by the name at the forge; empty where nobody did.
+    pub(crate) pusher: String,
+    /// Where it stands.
+    pub(crate) state: BuildState,
+    /// The commits since the last build of the ref that succeeded; none where this one did not.
+    pub(crate) release_plan: Option<JsonText<Lines>>,
+}
+
+/// What a build's release plan says of its commits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lines {
+    /// The newest of them, newest first.
+    #[serde(default)]
+    pub(crate) commits: Vec<CommitLine>,
+    /// Who wrote the others.
+    #[serde(default)]
+    pub(crate) more_authors: Vec<String>,
 }
 
 impl Build {
@@ -134,6 +165,32 @@ pub async fn release_plan(conn: &mut Conn<'_>, id: &BuildId) -> Result<Option<Re
     Ok(found.and_then(|(plan,)| plan).map(|plan| plan.0))
 }
 
+/// Who pushed the commit of a build, by the name at the forge; empty where nobody did.
+pub(crate) async fn pusher(conn: &mut Conn<'_>, id: &BuildId) -> Result<String, StoreError> {
+    let found: Option<(String,)> = row!(conn, "SELECT pusher FROM build WHERE id = $1", id)?;
+    Ok(found.map(|(pusher,)| pusher).unwrap_or_default())
+}
+
+/// What the builds of a ref brought whose numbers lie between `above` and `below`, the newest first, at most `limit`.
+pub(crate) async fn brought(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    git_ref: &str,
+    (above, below): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Brought>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT number, commit_sha, message, author, pusher, state, release_plan FROM build
+         WHERE repository_id = $1 AND git_ref = $2 AND number > $3 AND number < $4 ORDER BY number DESC LIMIT $5",
+        repository,
+        git_ref,
+        above,
+        below,
+        limit
+    )?)
+}
+
 /// The build that holds this dedup key.
 pub(crate) async fn by_dedup_key(conn: &mut Conn<'_>, key: &str) -> Result<Option<Build>, StoreError> {
     Ok(row!(
@@ -170,12 +227,12 @@ pub(crate) async fn moved_on_from(
 }
 
 /// Inserts a build; false, and nothing is changed, when another holds its dedup key.
-pub(crate) async fn insert(tx: &mut Tx, build: &Build, dedup_key: &str) -> Result<bool, StoreError> {
+pub(crate) async fn insert(tx: &mut Tx, build: &Build, pusher: &str, dedup_key: &str) -> Result<bool, StoreError> {
     let inserted = execute!(
         &mut tx.conn(),
         "INSERT INTO build (id, repository_id, number, dedup_key, event, git_ref, commit_sha, message, author, state,
-                            created_at, before_sha)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (dedup_key) DO NOTHING",
+                            created_at, before_sha, pusher)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (dedup_key) DO NOTHING",
         &build.id,
         &build.repository_id,
         build.number,
@@ -187,7 +244,8 @@ pub(crate) async fn insert(tx: &mut Tx, build: &Build, dedup_key: &str) -> Resul
         &build.author,
         build.state,
         build.created_at,
-        build.before_sha.as_deref()
+        build.before_sha.as_deref(),
+        pusher
     )?;
     Ok(inserted == 1)
 }

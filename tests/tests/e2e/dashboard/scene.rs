@@ -132,6 +132,7 @@ impl Scene {
             commit_sha: hash(commit, message)[..40].to_owned(),
             message: message.to_owned(),
             author: "Ana Pereira".to_owned(),
+            pusher: String::new(),
             before: None,
             pull_request: None,
             supersede: false,

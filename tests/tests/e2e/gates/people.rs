@@ -18,6 +18,9 @@ use slipway_tests::{
 
 use super::scene::{approve, asking_for, decided, live_in_dev, plan, production, protect, reject};
 
+/// More than are read at a time, and than are listed.
+const MANY: usize = 230;
+
 on_both_databases!(
     a_release_waits_for_people,
     a_release_that_is_rejected_is_not_rolled_out,
@@ -26,6 +29,7 @@ on_both_databases!(
     a_build_of_a_branch_that_is_not_let_in_goes_no_further,
     no_commit_changes_where_releases_come_from_or_how_long_they_bake,
     whoever_wrote_what_comes_along_is_an_author_of_it,
+    whoever_pushed_is_an_author_too_and_nobody_is_too_far_down_to_count,
     a_release_that_waits_for_its_rollout_is_held_when_more_is_asked_for,
 );
 
@@ -160,6 +164,36 @@ async fn whoever_wrote_what_comes_along_is_an_author_of_it(database: TestDatabas
 
     pipeline.promote("production").await.unwrap();
     for author in ["ada", "bo", "cy"] {
+        let refused = approve(&pipeline, 2, author).await.unwrap_err().to_string();
+        assert!(refused.contains("wants the approval of somebody else"), "{refused}");
+    }
+    assert_eq!(approve(&pipeline, 2, "zoe").await.unwrap().state, ReleaseState::Queued);
+}
+
+async fn whoever_pushed_is_an_author_too_and_nobody_is_too_far_down_to_count(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    live_in_dev(&pipeline, "a", asking_for(1)).await;
+    pipeline.promote("production").await.unwrap();
+    approve(&pipeline, 1, "zoe").await.unwrap();
+    pipeline.roll_out().await;
+
+    // What Cy wrote and Dee pushed is cut off by the next push, and so are more builds than are listed.
+    let first = NewBuild { author: "Cy".to_owned(), pusher: "dee".to_owned(), ..pipeline.push("main", "b") };
+    let builds = (0..MANY).map(|number| NewBuild { commit_sha: format!("{number:040}"), ..pipeline.push("main", "c") });
+    for new in std::iter::once(first).chain(builds) {
+        pipeline.queue(&new).await;
+    }
+    let line = |number: usize, author: &str| CommitLine {
+        name: format!("{number:040x}"),
+        subject: "one of many".to_owned(),
+        author: author.to_owned(),
+    };
+    let commits = (1_000_000..1_000_200).map(|number| line(number, "Ada")).chain([line(7, "Eve")]).collect();
+    let brought = ReleasePlan { commits, more_authors: vec!["Flo".to_owned()], ..plan(asking_for(1)) };
+    pipeline.built("d", built("sha256:d", brought)).await;
+    pipeline.roll_out().await;
+    pipeline.promote("production").await.unwrap();
+    for author in ["cy", "Dee", "eve", "flo"] {
         let refused = approve(&pipeline, 2, author).await.unwrap_err().to_string();
         assert!(refused.contains("wants the approval of somebody else"), "{refused}");
     }
