@@ -33,9 +33,9 @@ pub struct ReleaseFacts {
 }
 
 impl ReleaseFacts {
-    /// Whether it is among those that a rollback offers.
+    /// Whether it is among those that a rollback offers: a way out is what another was before.
     fn is_offered(&self) -> bool {
-        matches!(self.state, ReleaseState::Live | ReleaseState::Retired) && self.kind != ReleaseKind::Rollback
+        matches!(self.state, ReleaseState::Live | ReleaseState::Retired) && !self.kind.is_way_out()
     }
 
     fn is_under_way(&self) -> bool {

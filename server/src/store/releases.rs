@@ -226,7 +226,7 @@ pub(crate) async fn environment_behind(
 }
 
 /// What the releases of an environment hold that are live, wait or roll out, and the newest `offered` others that it can be
-/// rolled back to.
+/// rolled back to, with all that are no older: a way out holds what it made live again, which may be older than any of those.
 pub(crate) async fn held(
     conn: &mut Conn<'_>,
     environment: &EnvironmentId,
@@ -236,12 +236,12 @@ pub(crate) async fn held(
         conn,
         "SELECT content FROM release WHERE environment_id = $1 AND state IN ('live', 'held', 'queued', 'rolling')
          UNION ALL
-         SELECT content FROM (
-             SELECT content FROM release
-             WHERE environment_id = $1 AND state = 'retired' AND kind <> 'rollback'
-             ORDER BY number DESC LIMIT $2) AS offered",
+         SELECT content FROM release WHERE environment_id = $1 AND state = 'retired' AND number >= COALESCE(
+             (SELECT number FROM release
+              WHERE environment_id = $1 AND state = 'retired' AND kind NOT IN ('rollback', 'restore')
+              ORDER BY number DESC LIMIT 1 OFFSET $2), 0)",
         environment,
-        offered
+        (offered - 1).max(0)
     )?;
     Ok(found.into_iter().map(|(content,)| content).collect())
 }

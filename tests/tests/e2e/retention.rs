@@ -20,6 +20,8 @@ use slipway_tests::{
     slipway::Slipway,
 };
 
+use crate::going_back::make_anew;
+
 on_both_databases!(
     what_is_old_goes_and_what_is_needed_stays,
     a_rollback_and_a_promotion_still_find_everything,
@@ -386,17 +388,33 @@ async fn a_search_looks_at_a_part_of_a_long_log_at_a_time(database: TestDatabase
 
 async fn a_runner_is_told_what_releases_hold(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
-    for number in 1..=14 {
+    let release = async |number: i64| {
         pipeline.queue(&pipeline.push("main", &commit(number))).await;
         let lease = pipeline.claim().await;
         pipeline.succeed(&lease.key, &digest(&commit(number))).await;
         pipeline.roll_out().await;
+    };
+    for number in 1..=14 {
+        release(number).await;
     }
     let asked: Vec<String> = (1..=20).map(|number| digest(&commit(number))).collect();
-    let question = KeptImages { runner: "one".to_owned(), digests: asked.clone() };
-    let kept = pipeline.coordinator.kept_images(question).await.unwrap();
-    let kept: BTreeSet<String> = kept.into_iter().collect();
-    assert_eq!(kept, asked[3..14].iter().cloned().collect(), "what is live, and ten to go back to");
+    let kept = async || {
+        let question = KeptImages { runner: "one".to_owned(), digests: asked.clone() };
+        pipeline.coordinator.kept_images(question).await.unwrap().into_iter().collect::<BTreeSet<String>>()
+    };
+    assert_eq!(kept().await, asked[3..14].iter().cloned().collect(), "what is live, and ten to go back to");
+
+    // Back to what is older than those, and on from there: it is what the next rollback goes to.
+    pipeline.roll_back("dev", Some(1)).await.unwrap();
+    pipeline.roll_out().await;
+    release(15).await;
+    // What is made anew again and again takes the place of nothing to go back to.
+    for _ in 0..12 {
+        make_anew(&pipeline, "dev").await;
+        pipeline.roll_out().await;
+    }
+    let expected: BTreeSet<String> = asked[5..15].iter().chain([&asked[0]]).cloned().collect();
+    assert_eq!(kept().await, expected, "what is live, ten to go back to, and what was gone back to since");
     let nothing = KeptImages { runner: "one".to_owned(), digests: vec![] };
     assert_eq!(pipeline.coordinator.kept_images(nothing).await.unwrap(), Vec::<String>::new());
 }

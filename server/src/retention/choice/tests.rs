@@ -34,7 +34,14 @@ fn history(chances: Vec<Chance>) -> Vec<ReleaseFacts> {
 }
 
 fn histories() -> impl Strategy<Value = Vec<ReleaseFacts>> {
-    let chance = (0..3_usize, 0..3_usize, 0..6_usize, 0..200_i64, 0..20_usize, any::<Option<prop::sample::Index>>());
+    let chance = (
+        0..3_usize,
+        0..ReleaseKind::ALL.len(),
+        0..6_usize,
+        0..200_i64,
+        0..20_usize,
+        any::<Option<prop::sample::Index>>(),
+    );
     vec(chance, 0..60).prop_map(history)
 }
 
@@ -83,7 +90,7 @@ proptest! {
                 &release.environment == environment
                     && stay.contains(&release.id)
                     && release.state == ReleaseState::Retired
-                    && release.kind != ReleaseKind::Rollback
+                    && !release.kind.is_way_out()
                     && release.created_at < before
                     && !sources.contains(&release.id)
             });
