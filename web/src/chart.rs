@@ -76,7 +76,7 @@ pub struct Span {
 #[derive(Debug, Clone, PartialEq, Eq, Template)]
 #[template(
     ext = "html",
-    source = r#"<figure class="chart"><figcaption><span>{{ title }}</span> <b>{{ now }}</b> <span class="by">{% if let Some(limit) = limit %}of {{ limit }}, {% endif %}at most {{ most }}</span></figcaption><div class="plot"><span class="edge" aria-hidden="true">{{ top }}</span><svg viewBox="0 0 640 120" preserveAspectRatio="none" role="img" aria-label="{{ title }} over the last {{ span }}: {{ now }} now, {{ most }} at most"><path class="band" d="{{ band }}"/><path class="area" d="{{ area }}"/><path class="trace" d="{{ trace }}"/></svg></div></figure>"#
+    source = r#"<figure class="chart"><figcaption><span>{{ title }}</span> <b>{{ now }}</b> <span class="by">{% if let Some(limit) = limit %}of {{ limit }}, {% endif %}{{ extreme }}</span></figcaption><div class="plot"><span class="edge" aria-hidden="true">{{ top }}</span><svg viewBox="0 0 640 120" preserveAspectRatio="none" role="img" aria-label="{{ title }} over the last {{ span }}: {{ now }} now, {{ extreme }}"><path class="band" d="{{ band }}"/><path class="area" d="{{ area }}"/><path class="trace" d="{{ trace }}"/></svg></div></figure>"#
 )]
 pub struct Chart {
     title: String,
@@ -84,7 +84,8 @@ pub struct Chart {
     span: &'static str,
     /// The last value.
     now: String,
-    most: String,
+    /// The most of it in this time; of what should be as many as there can be, the least.
+    extreme: String,
     /// What there is of it at all.
     limit: Option<String>,
     /// What the upper edge stands for.
@@ -113,7 +114,15 @@ impl Chart {
         let dots = columns(span, samples);
         let last = samples.iter().rev().find(|sample| is_within(span, sample))?;
         let most = dots.iter().map(|dot| dot.most).fold(0.0, f64::max);
-        let top = rounded_up(most.max(unit.least()));
+        let least = dots.iter().map(|dot| dot.value).fold(most, f64::min);
+        // Things of which there should be so many reach the upper edge when there are.
+        let wanted = limit.filter(|_| unit == Unit::Pieces);
+        let top =
+            wanted.map_or_else(|| rounded_up(most.max(unit.least())), |wanted| most.max(wanted).max(unit.least()));
+        let extreme = match wanted {
+            Some(_) => format!("at least {}", unit.text(least)),
+            None => format!("at most {}", unit.text(most)),
+        };
         let gap = span.gap.max((span.until - span.since) / COLUMNS * 2);
         let y = |value: f64| HEIGHT - (value / top).clamp(0.0, 1.0) * (HEIGHT - 2.0);
         let (mut trace, mut area, mut band) = (String::new(), String::new(), String::new());
@@ -138,7 +147,7 @@ impl Chart {
             title: title.to_owned(),
             span: span.name,
             now: unit.text(last.value),
-            most: unit.text(most),
+            extreme,
             limit: limit.map(|limit| unit.text(limit)),
             top: unit.text(top),
             trace,
@@ -206,7 +215,10 @@ mod tests {
         let samples: Vec<Sample> = (0..10).map(|n| sample(n * 15_000, 0.5, 0.5)).collect();
         let joined = Chart::draw("CPU", Unit::Cpus, HOUR, &samples, Some(2.0)).unwrap();
         assert_eq!(joined.trace.matches('M').count(), 1, "{}", joined.trace);
-        assert_eq!((joined.now.as_str(), joined.most.as_str(), joined.top.as_str()), ("0.50", "0.50", "0.50"));
+        assert_eq!(
+            (joined.now.as_str(), joined.extreme.as_str(), joined.top.as_str()),
+            ("0.50", "at most 0.50", "0.50")
+        );
         assert_eq!(joined.limit.as_deref(), Some("2.00"));
         assert!(joined.band.is_empty(), "nothing is summed up");
         let mut broken = samples;
@@ -214,7 +226,10 @@ mod tests {
         let broken = Chart::draw("CPU", Unit::Cpus, HOUR, &broken, None).unwrap();
         assert_eq!(broken.trace.matches('M').count(), 2, "{}", broken.trace);
         assert!(broken.trace.ends_with("M320 61h1"), "a point alone is a dot: {}", broken.trace);
-        assert_eq!((broken.now.as_str(), broken.most.as_str(), broken.top.as_str()), ("1.00", "1.50", "2.00"));
+        assert_eq!(
+            (broken.now.as_str(), broken.extreme.as_str(), broken.top.as_str()),
+            ("1.00", "at most 1.50", "2.00")
+        );
         assert!(!broken.band.is_empty());
     }
 
@@ -232,7 +247,7 @@ mod tests {
         let chart = Chart::draw("CPU", Unit::Cpus, HOUR, &samples, None).unwrap();
         let points = chart.trace.matches(['M', 'L']).count();
         assert!(points <= 160, "{points}");
-        assert_eq!((chart.most.as_str(), chart.top.as_str()), ("4.00", "5.00"));
+        assert_eq!((chart.extreme.as_str(), chart.top.as_str()), ("at most 4.00", "5.00"));
     }
 
     #[test]
@@ -246,10 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn of_what_there_should_be_so_many_the_least_counts() {
+        let samples = [sample(5, 3.0, 3.0), sample(900_000, 1.0, 1.0), sample(1_800_000, 3.0, 3.0)];
+        let chart = Chart::draw("Healthy", Unit::Pieces, HOUR, &samples, Some(3.0)).unwrap();
+        assert_eq!((chart.now.as_str(), chart.extreme.as_str(), chart.top.as_str()), ("3", "at least 1", "3"));
+        assert!(chart.trace.starts_with("M0 2"), "as many as there should be reach the edge: {}", chart.trace);
+    }
+
+    #[test]
     fn what_is_drawn_is_said_as_well() {
         let chart = Chart::draw("CPU of <web>", Unit::Cpus, HOUR, &[sample(5, 0.25, 0.5)], None).unwrap();
         let html = chart.render().unwrap();
-        assert!(html.contains("over the last hour: 0.25 now, 0.50 at most\""), "{html}");
+        assert!(html.contains("over the last hour: 0.25 now, at most 0.50\""), "{html}");
         assert!(!html.contains("<web>"), "{html}");
     }
 }

@@ -14,6 +14,27 @@ pub struct AlertsPage {
     pub over: Vec<AlertRow>,
     /// The channels by name; none where the viewer may not see who is told.
     pub channels: Option<Vec<ChannelRow>>,
+    /// The channel that has just taken a test; none where none was sent.
+    pub tried: Option<String>,
+    /// The form of a channel that is not there yet.
+    pub new_channel: ChannelForm,
+}
+
+/// What a channel is told, as a form shows it.
+#[derive(Debug, Default)]
+pub struct ChannelForm {
+    /// The kinds of channels that there are.
+    pub kinds: Vec<&'static str>,
+    /// Of what it may be told, and whether it is.
+    pub occasions: Vec<(&'static str, bool)>,
+    /// Patterns of repositories, parted by commas.
+    pub repositories: String,
+    /// Patterns of branches.
+    pub branches: String,
+    /// Patterns of environments.
+    pub environments: String,
+    /// After how many minutes it is told of trouble.
+    pub after_minutes: u32,
 }
 
 /// Trouble.
@@ -46,6 +67,10 @@ pub struct ChannelRow {
     pub target: String,
     /// What it is told.
     pub told: String,
+    /// Where its forms go.
+    pub address: String,
+    /// The form that changes it.
+    pub form: ChannelForm,
     /// How its newest message went: the word, whether that is as it should be (none where that is still open), the reason,
     /// and when; none before the first.
     pub last: Option<(&'static str, Option<bool>, Option<String>, When)>,

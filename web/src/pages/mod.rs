@@ -13,7 +13,7 @@ mod repository;
 mod runners;
 mod services;
 
-pub use alerts::{AlertRow, AlertsPage, ChannelRow};
+pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Place};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};

@@ -92,17 +92,25 @@ async fn set(
     Named(name): Named<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<ChannelView>, Problem> {
-    if matches!(wanted.to, Some(Address::Email { .. })) && !state.sender.has_mail() {
+    let channel = make(&state, &principal, &NewChannel { name, address: wanted.to, rule: wanted.rule }).await?;
+    Ok(Json(view(&mut state.store.read().await?.conn(), channel).await?))
+}
+
+/// Makes a channel, or changes the one of its name.
+pub(in crate::http) async fn make(
+    state: &AppState,
+    principal: &Principal,
+    new: &NewChannel,
+) -> Result<Channel, Problem> {
+    if matches!(new.address, Some(Address::Email { .. })) && !state.sender.has_mail() {
         return Err(Problem::conflict(AddressError::NoMailServer.to_string()));
     }
-    let new = NewChannel { name, address: wanted.to, rule: wanted.rule };
     let mut tx = state.store.write().await?;
-    let channel = set_channel(&mut tx, &state.sealer, &new).await?;
+    let channel = set_channel(&mut tx, &state.sealer, new).await?;
     let detail = json!({"kind": channel.kind, "target": channel.target, "rule": channel.rule});
     audit::append(&mut tx, principal.actor(), "channel.set", &channel.name, detail).await?;
-    let view = view(&mut tx.conn(), channel).await?;
     tx.commit().await?;
-    Ok(Json(view))
+    Ok(channel)
 }
 
 async fn remove(
@@ -110,27 +118,36 @@ async fn remove(
     principal: Principal,
     Named(name): Named<String>,
 ) -> Result<Json<Value>, Problem> {
-    let mut tx = state.store.write().await?;
-    if !channels::remove(&mut tx, &name).await? {
-        return Err(StoreError::missing("channel", &name).into());
-    }
-    audit::append(&mut tx, principal.actor(), "channel.remove", &name, json!({})).await?;
-    tx.commit().await?;
+    end(&state, &principal, &name).await?;
     Ok(Json(json!({"name": name})))
 }
 
-/// Sends a message that says what it is, and waits for the other side's answer.
+/// Removes a channel: nothing goes there any more.
+pub(in crate::http) async fn end(state: &AppState, principal: &Principal, name: &str) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    if !channels::remove(&mut tx, name).await? {
+        return Err(StoreError::missing("channel", name).into());
+    }
+    audit::append(&mut tx, principal.actor(), "channel.remove", name, json!({})).await?;
+    Ok(tx.commit().await?)
+}
+
 async fn test(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
 ) -> Result<Json<Value>, Problem> {
-    let channel = found(&mut state.store.read().await?.conn(), &name).await?;
+    try_out(&state, &principal, &name).await?;
+    Ok(Json(json!({"name": name, "sent": true})))
+}
+
+/// Sends a message that says what it is, and waits for the other side's answer.
+pub(in crate::http) async fn try_out(state: &AppState, principal: &Principal, name: &str) -> Result<(), Problem> {
+    let channel = found(&mut state.store.read().await?.conn(), name).await?;
     let address = address_of(&channel, &state.sealer)?;
     let message = trial(principal.actor(), state.store.clock().now());
     let sent = state.sender.send(&address, &NotificationId::new(), &message).await;
-    sent.map_err(|error| Problem::conflict(format!("{} does not take messages: {error}.", channel.target)))?;
-    Ok(Json(json!({"name": name, "sent": true})))
+    sent.map_err(|error| Problem::conflict(format!("{} does not take messages: {error}.", channel.target)))
 }
 
 fn trial(actor: &str, at: i64) -> Message {

@@ -3,7 +3,7 @@
 pub(super) mod alerts;
 mod audit;
 mod builds;
-mod channels;
+pub(super) mod channels;
 pub(super) mod decisions;
 mod deliveries;
 mod environments;

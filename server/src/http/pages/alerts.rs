@@ -1,6 +1,10 @@
 //! `/alerts`: what is wrong now, and who is told.
 
-use axum::{extract::State, response::Redirect};
+use axum::{
+    extract::{Query, State},
+    response::Redirect,
+};
+use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     pages::{AlertRow, AlertsPage, ChannelRow},
@@ -8,7 +12,7 @@ use slipway_web::{
     time::When,
 };
 
-use super::{Html, viewer::viewer};
+use super::{Html, channels::form, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -38,7 +42,18 @@ pub(super) fn routes() -> Routes {
         .post("/alerts/{id}/close", Permission::Change, close)
 }
 
-async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<AlertsPage>, Problem> {
+/// What the page is to say.
+#[derive(Deserialize)]
+struct Asked {
+    /// The channel that a test was just sent to.
+    tried: Option<String>,
+}
+
+async fn show(
+    State(state): State<AppState>,
+    Query(asked): Query<Asked>,
+    principal: Principal,
+) -> Result<Html<AlertsPage>, Problem> {
     let now = state.store.clock().now();
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
@@ -47,12 +62,16 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
     let over = alerts::closed(conn, MOST_OVER).await?;
     let viewer = viewer(&principal);
     let channels = if viewer.may_change() { Some(channel_rows(conn, now).await?) } else { None };
+    let is_known = |name: &String| channels.iter().flatten().any(|channel| channel.name == *name);
+    let tried = asked.tried.filter(is_known);
     let tone = if open.is_empty() { Tone::Quiet } else { Tone::Bad };
     Ok(Html::ok(AlertsPage {
         frame: Frame::new("Alerts", Section::Alerts, viewer).live(format!("/stream/home?from={since}")).toned(tone),
         open: open.into_iter().map(|alert| row(alert, now)).collect(),
         over: over.into_iter().map(|alert| row(alert, now)).collect(),
         channels,
+        tried,
+        new_channel: form(&Rule::default()),
     }))
 }
 
@@ -82,7 +101,15 @@ async fn channel_rows(conn: &mut Conn<'_>, now: i64) -> Result<Vec<ChannelRow>, 
             let when = When { at: last.ended_at.unwrap_or(last.created_at), now };
             (last.state.as_str(), good, last.reason, when)
         });
-        rows.push(ChannelRow { name, kind: kind.as_str(), target, told: told(&rule), last });
+        rows.push(ChannelRow {
+            address: format!("/alerts/channels/{name}"),
+            form: form(&rule),
+            told: told(&rule),
+            kind: kind.as_str(),
+            name,
+            target,
+            last,
+        });
     }
     Ok(rows)
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod assets;
 mod builds;
+mod channels;
 mod connect;
 mod deliveries;
 mod environments;
@@ -37,6 +38,7 @@ pub fn routes() -> Routes {
         .merge(alerts::routes())
         .merge(assets::routes())
         .merge(builds::routes())
+        .merge(channels::routes())
         .merge(connect::routes())
         .merge(deliveries::routes())
         .merge(environments::routes())

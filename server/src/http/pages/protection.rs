@@ -98,7 +98,8 @@ fn shown<T: Display>(written: Option<&Written<T>>) -> String {
     written.map_or_else(String::new, |written| written.0.to_string())
 }
 
-fn parted(text: &str) -> Vec<String> {
+/// What a field with commas says.
+pub(super) fn parted(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 

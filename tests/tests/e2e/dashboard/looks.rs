@@ -1,7 +1,7 @@
 //! How pages look and how hands use them: on a phone, in the dark, by keyboard and mouse.
 
 use slipway_runner::coordinator::StepKind;
-use slipway_tests::browser::Browser;
+use slipway_tests::{browser::Browser, inbox::Inbox};
 
 use super::scene::Scene;
 
@@ -92,6 +92,45 @@ async fn hands_promote_and_roll_back() {
     browser.click("#r1 button").await;
     browser.until("location.pathname.endsWith('/staging/releases/3')").await;
     browser.shows("#facts", "rolled back to #1").await;
+}
+
+#[tokio::test]
+async fn hands_say_who_is_told_of_what() {
+    let (scene, inbox) = (Scene::new().await, Inbox::open().await);
+    let browser = Browser::open().await;
+    let fill = async |field: &str, text: &str| {
+        let found = browser.client().find(fantoccini::Locator::Css(field)).await.unwrap();
+        found.send_keys(text).await.unwrap();
+    };
+    browser.goto(&scene.url("/login?next=/alerts")).await;
+    fill("#token", &format!("{}\u{e007}", scene.token())).await;
+    browser.until("location.pathname === '/alerts'").await;
+
+    browser.click("#new-channel summary").await;
+    fill("#new-channel [name=name]", "ops").await;
+    fill("#new-channel [name=address]", &inbox.url("/geheim")).await;
+    browser.click("#new-channel [value=release-live]").await;
+    fill("#new-channel [name=environments]", "production*, staging").await;
+    browser.click("#new-channel button").await;
+    browser.shows("#channels table", "127.0.0.1").await;
+    let told = browser.text("#channels table").await;
+    assert!(told.contains("release-live") && told.contains("to production*, staging"), "{told}");
+    assert!(!browser.client().source().await.unwrap().contains("geheim"), "what was given is never given back");
+
+    // What it is told is changed, and where it leads stays.
+    browser.click("#channels details summary").await;
+    browser.click("#channels details [value=release-live]").await;
+    browser.click("#channels details button").await;
+    browser.until("!document.querySelector('#channels table').innerText.includes('release-live')").await;
+    browser.shows("#channels table", "127.0.0.1").await;
+    // Whether messages get there is tried at once.
+    browser.click("#channels details summary").await;
+    browser.click("[formaction='/alerts/channels/ops/test']").await;
+    browser.shows("#channels", "A test was sent to ops").await;
+    assert_eq!(inbox.posts().len(), 1);
+    browser.click("#channels details summary").await;
+    browser.click("[formaction='/alerts/channels/ops/remove']").await;
+    browser.shows("#channels", "Nobody yet").await;
 }
 
 /// Two commits in dev, the first of them in staging, a failed build and a build that runs.
