@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::task::JoinHandle;
@@ -10,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How many requests are under way at once.
 const CONCURRENCY: usize = 4;
+/// How long each of them waits for the next. Without a pause the visitor alone would keep a small machine busy, and slow down
+/// what it is there to watch.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What the visitor has seen so far.
 #[derive(Debug, Default, Clone)]
@@ -18,6 +22,15 @@ pub(super) struct Seen {
     pub(super) answers: BTreeMap<String, u64>,
     /// What went wrong, in its own words.
     pub(super) failures: Vec<String>,
+}
+
+impl Seen {
+    fn note(&mut self, answer: Result<String, String>) {
+        match answer {
+            Ok(text) => *self.answers.entry(text).or_default() += 1,
+            Err(reason) => self.failures.push(reason),
+        }
+    }
 }
 
 /// A visitor at work; `leave` ends the visit.
@@ -39,11 +52,8 @@ impl Visitor {
                 tokio::spawn(async move {
                     while !stop.is_cancelled() {
                         let answer = ask(&client, &url, &host).await;
-                        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                        match answer {
-                            Ok(text) => *seen.answers.entry(text).or_default() += 1,
-                            Err(reason) => seen.failures.push(reason),
-                        }
+                        seen.lock().unwrap_or_else(PoisonError::into_inner).note(answer);
+                        let _ = stop.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
                     }
                 })
             })
