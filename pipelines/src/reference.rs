@@ -71,6 +71,8 @@ pub(crate) enum Shape {
     Size,
     /// A share such as `10%`.
     Percent,
+    /// So many times, such as `2x`.
+    Times,
     /// A list of texts, or a single one.
     Texts,
     /// A list of these words, or a single one.

@@ -13,6 +13,7 @@ const DURATION: &str = "^[0-9]+ ?(ms|s|m|h|d)$";
 /// A size, as the parser reads it.
 const SIZE: &str = "^[0-9]+ ?([bB]|[kKmMgGtT]([iI]?[bB]?))?$";
 /// A share, as the parser reads it.
+const TIMES: &str = "^[0-9]+(\\.[0-9]+)? ?x$";
 const PERCENT: &str = "^[0-9]+(\\.[0-9]+)? ?%?$";
 /// What YAML may make of a text that was not quoted.
 const SCALARS: [&str; 3] = ["string", "number", "boolean"];
@@ -86,6 +87,7 @@ fn shape(shape: Shape) -> Value {
         Shape::Duration => json!({"type": "string", "pattern": DURATION, "examples": ["30s", "5m"]}),
         Shape::Size => json!({"type": SCALARS, "pattern": SIZE, "examples": ["256M", "1G"]}),
         Shape::Percent => json!({"type": ["string", "number"], "pattern": PERCENT, "examples": ["1%"]}),
+        Shape::Times => json!({"type": "string", "pattern": TIMES, "examples": ["2x"]}),
         Shape::Texts => json!({"anyOf": [{"type": "null"}, text(), {"type": "array", "items": text()}]}),
         Shape::SomeOf(names) => json!({"anyOf": [{"enum": names}, {"type": "array", "items": {"enum": names}}]}),
         Shape::TextsWith(names) => {

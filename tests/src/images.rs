@@ -67,6 +67,18 @@ pub fn web_app(version: &str, healthy: bool) -> Vec<(&'static str, String)> {
 /// The same app in a version that starts and is healthy, but answers every visitor with status 500.
 #[must_use]
 pub fn failing_app(version: &str) -> Vec<(&'static str, String)> {
+    let broken = format!("printf 'Status: 500 Broken\\r\\nContent-Type: text/plain\\r\\n\\r\\n{version}\\n'");
+    scripted_app(version, &broken)
+}
+
+/// The same app in a version that starts and is healthy, but takes a third of a second to answer a visitor.
+#[must_use]
+pub fn slow_app(version: &str) -> Vec<(&'static str, String)> {
+    scripted_app(version, &format!("sleep 0.3\nprintf 'Content-Type: text/plain\\r\\n\\r\\n{version}\\n'"))
+}
+
+/// The same app, whose visitors are answered by a script.
+fn scripted_app(version: &str, script: &str) -> Vec<(&'static str, String)> {
     let mut files = web_app(version, true);
     for (path, text) in &mut files {
         match *path {
@@ -79,9 +91,7 @@ pub fn failing_app(version: &str) -> Vec<(&'static str, String)> {
             }
             "index.html" => {
                 *path = "index.cgi";
-                *text = format!(
-                    "#!/bin/sh\nprintf 'Status: 500 Broken\\r\\nContent-Type: text/plain\\r\\n\\r\\n{version}\\n'\n"
-                );
+                *text = format!("#!/bin/sh\n{script}\n");
             }
             _ => {}
         }

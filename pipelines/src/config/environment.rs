@@ -19,9 +19,9 @@ pub struct Environment {
     /// How long a release must have been live in the source before it may enter, in milliseconds.
     #[serde(default)]
     pub bake_ms: u64,
-    /// What its containers may use there meanwhile.
+    /// Within which limits it must stay there meanwhile.
     #[serde(default)]
-    pub bake_limits: UsageLimits,
+    pub bake_limits: Limits,
     /// Who must agree first.
     #[serde(default)]
     pub approvals: Approvals,
@@ -49,7 +49,7 @@ impl Environment {
             apps: Vec::new(),
             auto: false,
             bake_ms: 0,
-            bake_limits: UsageLimits::default(),
+            bake_limits: Limits::default(),
             approvals: Approvals::default(),
             strategy: Strategy::default(),
             window: None,
@@ -104,13 +104,9 @@ pub enum Strategy {
         steps: Vec<Share>,
         /// How long each step is watched, in milliseconds.
         bake_ms: u64,
-        /// What a container may use.
+        /// Within which limits it must stay.
         #[serde(flatten)]
-        usage: UsageLimits,
-        /// The largest share of answers 5xx, in percent.
-        max_errors: Option<f64>,
-        /// The longest that the slowest twentieth of the requests may take, in milliseconds.
-        max_latency_ms: Option<u64>,
+        limits: Limits,
     },
 }
 
@@ -121,44 +117,67 @@ impl Default for Strategy {
 }
 
 impl Strategy {
-    /// What containers may use that go live by it.
+    /// The limits of what goes live by it.
     #[must_use]
-    pub fn usage(&self) -> UsageLimits {
+    pub fn limits(&self) -> Limits {
         match self {
-            Strategy::Canary { usage, .. } => *usage,
-            Strategy::Rolling(_) | Strategy::BlueGreen { .. } | Strategy::Recreate => UsageLimits::default(),
+            Strategy::Canary { limits, .. } => *limits,
+            Strategy::Rolling(_) | Strategy::BlueGreen { .. } | Strategy::Recreate => Limits::default(),
         }
     }
 }
 
-/// What a container that is judged may use at most, on average over a while.
+/// What is measured of a release that is judged, and how much of it may be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct UsageLimits {
-    /// CPU, in percent of the container's limit, or of its machine.
+pub struct Limits {
+    /// The CPU that a container uses on average over a while, in percent of its limit, or of its machine.
     pub max_cpu: Option<f64>,
-    /// Memory, the same way.
+    /// The memory, the same way.
     pub max_memory: Option<f64>,
+    /// The share of answers 5xx, in percent.
+    pub max_errors: Option<f64>,
+    /// How long the slowest twentieth of the answers takes.
+    pub max_latency: Option<Latency>,
 }
 
-impl UsageLimits {
-    /// The keys of captain.yml that set one.
+/// How slow answers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Latency {
+    /// So many milliseconds.
+    Ms(u64),
+    /// So many times as long as the stable version beside it takes.
+    Times(f64),
+    /// As slow as they are.
+    Any,
+}
+
+impl Limits {
+    /// The keys of captain.yml that limit what containers use.
     #[must_use]
-    pub fn named(&self) -> Vec<&'static str> {
+    pub fn usage_keys(&self) -> Vec<&'static str> {
         let set = [("max_cpu", self.max_cpu), ("max_memory", self.max_memory)];
         set.into_iter().filter(|(_, limit)| limit.is_some()).map(|(key, _)| key).collect()
     }
 
-    /// Both at once: of each the lower limit.
+    /// Both at once, for what has no other version beside it: of each the lower limit, and of times those that are told in
+    /// milliseconds.
     #[must_use]
-    pub fn and(self, other: UsageLimits) -> UsageLimits {
+    pub fn and(self, other: Limits) -> Limits {
         let lower = |one: Option<f64>, other: Option<f64>| match (one, other) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        UsageLimits {
+        let ms = |latency: Option<Latency>| match latency {
+            Some(Latency::Ms(ms)) => Some(ms),
+            Some(Latency::Times(_) | Latency::Any) | None => None,
+        };
+        Limits {
             max_cpu: lower(self.max_cpu, other.max_cpu),
             max_memory: lower(self.max_memory, other.max_memory),
+            max_errors: lower(self.max_errors, other.max_errors),
+            max_latency: [ms(self.max_latency), ms(other.max_latency)].into_iter().flatten().min().map(Latency::Ms),
         }
     }
 }
@@ -256,7 +275,17 @@ impl TargetKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, Quota, Strategy};
+    use super::{Latency, Limits, Pace, Quota, Strategy};
+
+    #[test]
+    fn of_several_limits_the_lowest_holds_and_alone_nothing_is_compared() {
+        let one = Limits { max_cpu: Some(90.0), max_latency: Some(Latency::Times(2.0)), ..Limits::default() };
+        let errors = Limits { max_errors: Some(1.0), max_latency: Some(Latency::Ms(800)), ..Limits::default() };
+        let both = Limits { max_cpu: Some(70.0), max_latency: Some(Latency::Ms(500)), ..errors };
+        let expected = Limits { max_cpu: Some(70.0), ..both };
+        assert_eq!(one.and(errors).and(both), expected);
+        assert_eq!(one.and(Limits::default()).max_latency, None, "there is no other version beside it");
+    }
 
     #[test]
     fn shares_of_replicas_are_rounded_as_kubernetes_does_it() {

@@ -1,11 +1,13 @@
 //! What must hold before a release of an environment goes live, and how it does: `approvals`, `strategy`, `window`.
 
+use std::ops::RangeInclusive;
+
 use super::{
     fields::{boolean, field, fields, number, one_of, or_report, positive_duration, shown, text, texts, wrong_kind},
     quantities, timezones,
 };
 use crate::{
-    config::{Approvals, Pace, Quota, Share, Strategy, UsageLimits, Window},
+    config::{Approvals, Latency, Limits, Pace, Quota, Share, Strategy, Window},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
     reference,
@@ -17,6 +19,8 @@ const MAX_APPROVALS: u32 = 20;
 const DEFAULT_BAKE_MS: u64 = 5 * 60_000;
 /// The shares of a canary that does not name them.
 const DEFAULT_SHARES: [Share; 2] = [10, 50];
+/// How many times as slow as the stable version a canary may be allowed to be.
+const TIMES: RangeInclusive<f64> = 1.0..=100.0;
 /// The most steps of a canary.
 const MAX_SHARES: usize = 20;
 /// The most containers that a rolling release may name.
@@ -43,17 +47,18 @@ pub(super) fn approvals(node: &Node, report: &mut Report<'_>) -> Option<Approval
 }
 
 /// Reads `bake`: how long in milliseconds, and within which limits; a duration, or a map.
-pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, UsageLimits)> {
+pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, Limits)> {
     if !matches!(node.value, Value::Map(_)) {
-        return Some((long_duration(node, report)?, UsageLimits::default()));
+        return Some((long_duration(node, report)?, Limits::default()));
     }
     report.within(reference::BAKE.anchor, |report| {
-        let (mut time, mut limits) = (None, UsageLimits::default());
+        let (mut time, mut limits) = (None, Limits::default());
         for field in fields(node, &reference::BAKE, report)? {
             match field.key.as_str() {
                 "time" => time = Some(&field.value),
-                "max_cpu" => limits.max_cpu = percent(&field.value, report),
-                _ => limits.max_memory = percent(&field.value, report),
+                // Nothing stands beside it that its times could be compared with.
+                "max_latency" => limits.max_latency = positive_duration(&field.value, report).map(Latency::Ms),
+                _ => limit(field, &mut limits, report),
             }
         }
         let Some(time) = time else {
@@ -141,13 +146,7 @@ fn quota(node: &Node, report: &mut Report<'_>) -> Option<Quota> {
 }
 
 fn canary() -> Strategy {
-    Strategy::Canary {
-        steps: DEFAULT_SHARES.to_vec(),
-        bake_ms: DEFAULT_BAKE_MS,
-        usage: UsageLimits::default(),
-        max_errors: None,
-        max_latency_ms: None,
-    }
+    Strategy::Canary { steps: DEFAULT_SHARES.to_vec(), bake_ms: DEFAULT_BAKE_MS, limits: Limits::default() }
 }
 
 fn read_canary(node: &Node, fields: &[&Entry], report: &mut Report<'_>) -> Option<Strategy> {
@@ -157,19 +156,45 @@ fn read_canary(node: &Node, fields: &[&Entry], report: &mut Report<'_>) -> Optio
         return None;
     }
     let mut strategy = canary();
-    let Strategy::Canary { steps, bake_ms, usage, max_errors, max_latency_ms } = &mut strategy else { return None };
+    let Strategy::Canary { steps, bake_ms, limits } = &mut strategy else { return None };
     for field in fields {
         let node = &field.value;
         match field.key.as_str() {
             "canary" => *steps = shares(node, report),
             "bake" => *bake_ms = positive_duration(node, report).unwrap_or_default(),
-            "max_cpu" => usage.max_cpu = percent(node, report),
-            "max_memory" => usage.max_memory = percent(node, report),
-            "max_errors" => *max_errors = percent(node, report),
-            _ => *max_latency_ms = positive_duration(node, report),
+            "max_latency" => limits.max_latency = latency(node, report),
+            _ => limit(field, limits, report),
         }
     }
     Some(strategy)
+}
+
+/// Reads a limit that is a share.
+fn limit(field: &Entry, limits: &mut Limits, report: &mut Report<'_>) {
+    let limit = match field.key.as_str() {
+        "max_cpu" => &mut limits.max_cpu,
+        "max_memory" => &mut limits.max_memory,
+        _ => &mut limits.max_errors,
+    };
+    *limit = percent(&field.value, report);
+}
+
+/// A time, so many times the stable version's, or none.
+fn latency(node: &Node, report: &mut Report<'_>) -> Option<Latency> {
+    let written = text(node, "a duration such as 800ms, or 2x of the stable version's", report)?;
+    match written.strip_suffix('x') {
+        _ if written == "off" => Some(Latency::Any),
+        Some(times) => or_report(self::times(times.trim_end()), node.place, report),
+        None => positive_duration(node, report).map(Latency::Ms),
+    }
+}
+
+fn times(written: &str) -> Result<Latency, Problem> {
+    let times = written.parse().ok().filter(|times| TIMES.contains(times)).map(Latency::Times);
+    times.ok_or_else(|| {
+        Problem::new(format!("\"{}x\" does not say how many times", shown(written)))
+            .expected("a number from 1 to 100 before the \"x\", such as 2x or 1.5x")
+    })
 }
 
 fn shares(node: &Node, report: &mut Report<'_>) -> Vec<Share> {

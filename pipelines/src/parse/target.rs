@@ -122,7 +122,9 @@ pub(super) fn check(environment: &Environment, apps: &[App], place: Place, repor
             report.add(place, problem);
         }
     }
-    for key in environment.strategy.usage().named().into_iter().filter(|_| environment.target == TargetKind::Swarm) {
+    for key in
+        environment.strategy.limits().usage_keys().into_iter().filter(|_| environment.target == TargetKind::Swarm)
+    {
         let what = format!("\"{key}\" of the strategy in \"{}\": {UNTOLD}", environment.name);
         let remedy = format!("a canary without \"{key}\" here; its restarts, health, errors and times are judged");
         report.add(place, Problem::new(what).expected(remedy));
@@ -135,7 +137,7 @@ pub(super) fn check_bakes(environments: &[Environment], places: &[Place], report
         let Source::Environment { environment: source } = &environment.from else { continue };
         let on_swarm = |it: &&Environment| it.name == *source && it.target == TargetKind::Swarm;
         let Some(source) = environments.iter().find(on_swarm) else { continue };
-        for key in environment.bake_limits.named() {
+        for key in environment.bake_limits.usage_keys() {
             let what = format!(
                 "\"{key}\" of \"bake\" in \"{}\", which is judged in \"{}\": {UNTOLD}",
                 environment.name, source.name

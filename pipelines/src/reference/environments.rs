@@ -115,6 +115,20 @@ pub(crate) static BAKE: Map = Map {
             what: "The most memory that a container may use, of its limit.",
             source: Source::Slipway,
         },
+        Key {
+            name: "max_errors",
+            shape: Shape::Percent,
+            default: "not judged",
+            what: "The largest share of answers 5xx.",
+            source: Source::Slipway,
+        },
+        Key {
+            name: "max_latency",
+            shape: Shape::Duration,
+            default: "not judged",
+            what: "The longest that the slowest twentieth of the requests may take.",
+            source: Source::Slipway,
+        },
     ],
 };
 
@@ -196,9 +210,9 @@ pub(crate) static STRATEGY: Map = Map {
         },
         Key {
             name: "max_latency",
-            shape: Shape::Duration,
-            default: "not judged",
-            what: "The longest that the slowest twentieth of the requests may take.",
+            shape: Shape::Either(&[Shape::Duration, Shape::Times, Shape::OneOf(&["off"])]),
+            default: "`2x`",
+            what: "The longest that the slowest twentieth of the requests may take: so long, or so many times as long as the stable version's.",
             source: Source::Slipway,
         },
     ],

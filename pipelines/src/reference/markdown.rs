@@ -33,6 +33,7 @@ fn words(shape: Shape) -> String {
         Shape::Duration => "duration".to_owned(),
         Shape::Size => "size such as `256M`".to_owned(),
         Shape::Percent => "share such as `1%`".to_owned(),
+        Shape::Times => "factor such as `2x`".to_owned(),
         Shape::Texts => "list of texts".to_owned(),
         Shape::SomeOf(names) => format!("list of {}", all(names)),
         Shape::TextsWith(names) => format!("list of {}, texts", all(names)),

@@ -1,7 +1,7 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::config::{Strategy, UsageLimits};
+use slipway_pipelines::config::{Limits, Strategy};
 
 use super::{RegistryCredential, ReleaseContent, SecretValue};
 
@@ -65,9 +65,9 @@ fn alone() -> bool {
 pub struct Bake {
     /// How much longer, in milliseconds.
     pub left_ms: u64,
-    /// What its containers may use meanwhile.
+    /// Within which limits it must stay meanwhile.
     #[serde(default)]
-    pub limits: UsageLimits,
+    pub limits: Limits,
     /// How it went live. Runners that speak protocol 1 read their limits from it.
     #[serde(default)]
     pub strategy: Strategy,

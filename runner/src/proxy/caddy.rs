@@ -63,7 +63,7 @@ impl Caddy {
         }
     }
 
-    /// Opens the lanes of a divided route, before anything is led there. One that is open keeps its socket.
+    /// Opens the lanes of a route, before anything is led there. One that is open keeps its socket.
     async fn open_lanes(&self, id: &str, route: &Route) -> Result<Sockets, ProxyError> {
         let mut sockets = Sockets::default();
         for track in Track::BOTH.into_iter().filter(|track| !track.upstreams(route).is_empty()) {
@@ -109,10 +109,7 @@ impl Proxy for Caddy {
     }
 
     async fn put(&self, id: &str, route: &Route) -> Result<(), ProxyError> {
-        let sockets = match route.canary {
-            Some(_) => self.open_lanes(id, route).await?,
-            None => Sockets::default(),
-        };
+        let sockets = if route.takes_lanes() { self.open_lanes(id, route).await? } else { Sockets::default() };
         let Some(switch) = &self.switch else {
             return self.edge.put_route(id, &document::route(id, route, Clients::Direct, &sockets)).await;
         };
@@ -139,7 +136,7 @@ impl Proxy for Caddy {
     }
 
     async fn close_lanes(&self, id: &str) -> Result<(), ProxyError> {
-        if self.route(id).await?.is_some_and(|route| route.canary.is_some()) {
+        if self.route(id).await?.is_some_and(|route| route.takes_lanes()) {
             return Ok(());
         }
         for track in Track::BOTH {

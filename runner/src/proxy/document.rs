@@ -34,7 +34,7 @@ const OWN_ANSWER: &str = "Slipway-Own-Answer";
 /// How often the edge asks the switch again for an answer.
 const ASK_AGAIN: u32 = 2;
 
-/// The keys of the variables in which a route tells whose it is and, where it is divided, between whom. Nothing reads
+/// The keys of the variables in which a route tells whose it is and, where it takes lanes, whom these lead to. Nothing reads
 /// them but [`parse_route`].
 const OWNER: &str = "slipway_owner";
 const STABLE: &str = "slipway_stable";
@@ -169,9 +169,10 @@ fn never() -> Value {
 pub(super) fn route(id: &str, route: &Route, clients: Clients, sockets: &Sockets) -> Value {
     let mut inner = Vec::new();
     if route.serves() {
-        let proxy = match route.canary {
-            Some(_) => between_lanes(&lanes::turns(route, sockets), clients),
-            None => reverse_proxy(&route.upstreams, clients),
+        let proxy = if route.takes_lanes() {
+            between_lanes(&lanes::turns(route, sockets), clients)
+        } else {
+            reverse_proxy(&route.upstreams, clients)
         };
         inner.push(json!({"handle": [proxy], "terminal": true}));
     }
@@ -193,8 +194,10 @@ fn owner(route: &Route) -> Value {
 
 fn facts(route: &Route) -> Value {
     let mut facts = owner(route);
-    if let Some(canary) = &route.canary {
+    if route.takes_lanes() {
         facts[STABLE] = json!(route.upstreams);
+    }
+    if let Some(canary) = &route.canary {
         facts[CANARY] = json!(canary);
     }
     facts
@@ -263,9 +266,11 @@ pub(super) fn parse_route(document: &Value) -> Route {
         let dials = texts(&inner["handle"][0]["upstreams"], |upstream| upstream["dial"].as_str());
         if inner.get("match").is_some() { found.draining = dials } else { found.upstreams = dials }
     }
-    found.canary = handler("vars").get(CANARY).and_then(|canary| Canary::deserialize(canary).ok());
-    if found.canary.is_some() {
-        found.upstreams = texts(&handler("vars")[STABLE], Value::as_str);
+    let facts = handler("vars");
+    found.canary = facts.get(CANARY).and_then(|canary| Canary::deserialize(canary).ok());
+    if let Some(stable) = facts.get(STABLE) {
+        found.upstreams = texts(stable, Value::as_str);
+        found.counted = found.canary.is_none();
     }
     found
 }
@@ -312,9 +317,11 @@ mod tests {
             (vec![], vec![], texts(&["10.0.0.3:80"])),
         ] {
             let canary = Canary { share: 10, upstreams: texts(&["10.0.0.9:80"]) };
-            for canary in [None, Some(canary).filter(|_| !upstreams.is_empty())] {
+            let serves = !upstreams.is_empty();
+            for (canary, counted) in [(None, false), (None, serves), (Some(canary).filter(|_| serves), false)] {
+                let owner = "web in dev of acme/shop".to_owned();
                 let (hosts, upstreams, draining) = (hosts.clone(), upstreams.clone(), draining.clone());
-                let wanted = Route { owner: "web in dev of acme/shop".to_owned(), hosts, upstreams, draining, canary };
+                let wanted = Route { owner, hosts, upstreams, draining, canary, counted };
                 for clients in [Clients::Direct, Clients::BehindEdge] {
                     assert_eq!(parse_route(&route("slipway-x-web", &wanted, clients, &Sockets::default())), wanted);
                 }

@@ -1,5 +1,5 @@
 //! A divided route in Caddy: its requests take one of two lanes, each a server of its own behind a socket, since Caddy
-//! counts answers and their times by server.
+//! counts answers and their times by server. One that is only counted takes the stable lane.
 //!
 //! The sockets have abstract names: the Caddy that listens is the one that dials, wherever it runs. Each lane that is opened
 //! gets a name that was never used before, since Caddy may hold the socket of one that was closed for a while (2.6 leaves
@@ -125,6 +125,12 @@ mod tests {
     fn a_track_without_containers_gets_no_turn() {
         assert_eq!(canaries(&route(10, &[], &["b"])), (1, 1));
         assert_eq!(canaries(&route(10, &["a"], &[])), (0, 1));
+    }
+
+    #[test]
+    fn what_is_only_counted_takes_the_stable_track() {
+        let counted = Route { canary: None, counted: true, ..route(0, &["a"], &[]) };
+        assert_eq!(canaries(&counted), (0, 1));
     }
 
     #[test]

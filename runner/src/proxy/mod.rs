@@ -41,12 +41,12 @@ pub trait Proxy: Send + Sync + std::fmt::Debug + 'static {
     /// Takes the route away. What was counted of its upstreams is forgotten.
     async fn remove(&self, id: &str) -> Result<(), ProxyError>;
 
-    /// What was counted of a route that is divided, since some moment in the past: the difference of two answers is what
-    /// happened between them.
+    /// What was counted of a route that is divided or [counted](Route::counted), since some moment in the past: the difference
+    /// of two answers is what happened between them.
     async fn traffic(&self, id: &str) -> Result<Traffic, ProxyError>;
 
-    /// Takes away what a divided route needed, once no request is on its way there. A route that is still divided is left
-    /// alone.
+    /// Takes away what a route needed that was divided or counted, once no request is on its way there. One that still is, is
+    /// left alone.
     async fn close_lanes(&self, id: &str) -> Result<(), ProxyError>;
 
     /// How many requests an upstream of any route (draining ones included) is answering now.
@@ -71,6 +71,8 @@ pub struct Route {
     pub draining: Vec<String>,
     /// The part of the requests that goes to other containers, and is counted apart.
     pub canary: Option<Canary>,
+    /// Whether its requests are counted although they are not divided, as the stable part of [`Proxy::traffic`].
+    pub counted: bool,
 }
 
 /// A part of a route's requests.
@@ -87,6 +89,12 @@ impl Route {
     #[must_use]
     pub fn serves(&self) -> bool {
         !self.hosts.is_empty() && self.all_upstreams().next().is_some()
+    }
+
+    /// Whether its requests take lanes, where they are counted.
+    #[must_use]
+    pub fn takes_lanes(&self) -> bool {
+        self.counted || self.canary.is_some()
     }
 
     /// Every container that takes new requests.

@@ -1,4 +1,4 @@
-//! What a proxy counted of a divided route, from Caddy's metrics (<https://caddyserver.com/docs/metrics>).
+//! What a proxy counted of a route that takes lanes, from Caddy's metrics (<https://caddyserver.com/docs/metrics>).
 
 use prometheus_parse::{Scrape, Value};
 
@@ -78,8 +78,9 @@ impl Lane {
         self.errors += if is_error { all } else { 0 };
     }
 
-    /// A proxy that was restarted counts from the beginning again.
-    fn since(&self, earlier: &Lane) -> Lane {
+    /// What happened since `earlier`. A proxy that was restarted counts from the beginning again.
+    #[must_use]
+    pub fn since(&self, earlier: &Lane) -> Lane {
         if self.requests < earlier.requests {
             return self.clone();
         }

@@ -1,14 +1,16 @@
-//! Judging what is live while it bakes, by what the canaries of its strategy are judged by: exits, health, CPU and memory.
+//! Judging what is live while it bakes, by what the canaries of its strategy are judged by: exits, health, CPU and memory;
+//! `answers` has those.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
 use super::{ailment::Ailment, keeper::Which};
 use crate::{
     coordinator::Bake,
-    rollouts::judge::{Limits, Patient},
+    rollouts::judge::Patient,
     targets::{
         Target,
         docker::{Instance, TargetError, Vitals},
@@ -33,9 +35,13 @@ impl Baking {
         Baking {
             since: Instant::now(),
             time: Duration::from_millis(bake.left_ms),
-            limits: Limits::of_usage(bake.limits),
+            limits: bake.limits,
             patients: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(super) fn is_over(&self) -> bool {

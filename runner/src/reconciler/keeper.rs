@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Heard, Lease, Means,
     ailment::{Ailment, Found, Remedy, diagnose},
+    answers::Answers,
     bake::{Baking, speaks_against},
     care::Care,
     leaving::Leaving,
@@ -58,7 +59,10 @@ pub(super) struct Keeper {
     told: Vec<ReplicaReport>,
     tell_after: Instant,
     /// While what is live bakes, and nothing was found wanting.
-    baking: Option<Baking>,
+    pub(super) baking: Option<Baking>,
+    pub(super) answers: Answers,
+    /// From when on nothing is on its way to lanes at the proxy that nobody needs; none where all of those are closed.
+    pub(super) lanes_due: Option<Instant>,
     /// What was found wanting, until it is told.
     breach: Option<String>,
     pub(super) leaving: Leaving,
@@ -105,6 +109,8 @@ impl Keeper {
             told,
             tell_after,
             baking,
+            answers: Answers::new(),
+            lanes_due: Some(tell_after),
             breach: None,
             leaving: Leaving::default(),
         })
@@ -179,6 +185,7 @@ impl Keeper {
             Err(error) => return tracing::warn!(%error, "an environment cannot be looked at; trying again"),
         };
         self.lead(&instances).await;
+        self.close_lanes().await;
         self.judge(&instances, &cases).await;
         match self.target.clone() {
             Target::Docker(docker) => {
@@ -306,7 +313,10 @@ impl Keeper {
             Some(ill) => Ok(Some(ill)),
             None => {
                 let own: Vec<Instance> = instances.iter().filter(|it| self.is_in_place(it)).cloned().collect();
-                baking.judge(&self.target, &own).await
+                match baking.judge(&self.target, &own).await {
+                    Ok(None) => Ok(self.judge_answers(baking.limits()).await),
+                    judged => judged,
+                }
             }
         };
         self.breach = judged.unwrap_or_else(|error| {

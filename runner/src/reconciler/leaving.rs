@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long after it left its route a request may still be on its way to a container without being counted.
-const SETTLE: Duration = Duration::from_millis(300);
+pub(super) const SETTLE: Duration = Duration::from_millis(300);
 /// How often the open requests are counted.
 const COUNT_EVERY: Duration = Duration::from_millis(100);
 

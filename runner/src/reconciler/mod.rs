@@ -8,6 +8,7 @@
 //! nothing any more: somebody else may have been given the environment.
 
 mod ailment;
+mod answers;
 mod bake;
 mod care;
 mod hearing;

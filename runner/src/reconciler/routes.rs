@@ -1,6 +1,8 @@
 //! Routes follow health: whoever is well gets requests.
 
-use super::keeper::Keeper;
+use tokio::time::Instant;
+
+use super::{keeper::Keeper, leaving::SETTLE};
 use crate::{
     coordinator::ReleasedApp,
     proxy::{ProxyError, Route, site::is_same},
@@ -10,18 +12,21 @@ use crate::{
 impl Keeper {
     /// Leads the requests of every app to its replicas that are well; to those that run, where none is; and leaves the route as
     /// it is where none runs. A proxy that lost its routes gets them again.
-    pub(super) async fn lead(&self, instances: &[Instance]) {
-        let Some(proxy) = &self.means.proxy else { return };
-        for app in &self.wanted.release.apps {
+    pub(super) async fn lead(&mut self, instances: &[Instance]) {
+        let Some(proxy) = self.means.proxy.clone() else { return };
+        let wanted = self.wanted.clone();
+        for app in &wanted.release.apps {
             if self.stop.is_cancelled() {
                 return;
             }
             let id = self.target.names().route(&app.app);
             let led = async {
                 let standing = proxy.route(&id).await?;
-                let Some(route) = self.route(app, instances, standing.as_ref()) else { return Ok::<_, ProxyError>(()) };
+                let Some(route) = self.route(app, instances, standing.as_ref()) else {
+                    return Ok::<_, ProxyError>(false);
+                };
                 if standing.as_ref() == Some(&route) {
-                    return Ok(());
+                    return Ok(false);
                 }
                 if standing.is_none() {
                     let claims = proxy.claims().await?;
@@ -30,15 +35,37 @@ impl Keeper {
                     let foreign = claims.iter().find(|it| !names.owns_route(&it.id) && it.hosts.iter().any(holds));
                     if let Some(claim) = foreign {
                         tracing::warn!(app = %route.owner, other = %claim.owner, "its domain is served by another app");
-                        return Ok(());
+                        return Ok(false);
                     }
                     proxy.prepare().await?;
                 }
                 tracing::info!(app = %route.owner, upstreams = ?route.upstreams, "leading requests to who is well");
-                proxy.put(&id, &route).await
+                proxy.put(&id, &route).await?;
+                Ok(standing.is_some_and(|standing| standing.takes_lanes()) && !route.takes_lanes())
             };
-            if let Err(error) = led.await {
-                tracing::warn!(%error, "a route could not be put right; trying again");
+            match led.await {
+                Ok(left_lanes) => {
+                    if left_lanes {
+                        self.lanes_due = Some(Instant::now() + SETTLE);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "a route could not be put right; trying again"),
+            }
+        }
+    }
+
+    /// Takes away lanes that nobody needs any more, also those that a life before left.
+    pub(super) async fn close_lanes(&mut self) {
+        let Some(proxy) = self.means.proxy.clone().filter(|_| self.lanes_due.is_some_and(|due| due <= Instant::now()))
+        else {
+            return;
+        };
+        self.lanes_due = None;
+        let wanted = self.wanted.clone();
+        for app in wanted.release.apps.iter().filter(|app| app.run.domain.is_some()) {
+            if let Err(error) = proxy.close_lanes(&self.target.names().route(&app.app)).await {
+                tracing::debug!(%error, "the lanes of a route could not be closed; trying again");
+                self.lanes_due = Some(Instant::now() + SETTLE);
             }
         }
     }
@@ -59,7 +86,8 @@ impl Keeper {
         let draining = known.filter(still_open).cloned().collect();
         let (place, repository) = (&self.wanted.environment_name, &self.wanted.repository_name);
         let owner = format!("{} in {place} of {repository}", app.app);
-        Some(Route { owner, hosts: vec![domain.clone()], upstreams: chosen, draining, canary: None })
+        let counted = self.counts_answers();
+        Some(Route { owner, hosts: vec![domain.clone()], upstreams: chosen, draining, canary: None, counted })
     }
 }
 

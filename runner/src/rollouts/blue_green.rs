@@ -1,8 +1,7 @@
 //! The blue-green strategy: everything new stands beside everything old, and then takes all traffic at once.
 
 use super::{
-    Rollout, Setback, cleanup::upstreams_of, health::seconds, judge::Limits, of_app, title, turnover::Turnover,
-    watch::Watched,
+    Rollout, Setback, cleanup::upstreams_of, health::seconds, of_app, title, turnover::Turnover, watch::Watched,
 };
 use crate::{
     coordinator::ReleasedApp,
@@ -39,7 +38,7 @@ impl Rollout<'_> {
         if bake_ms > 0 {
             log.say(format!("watching for {}", seconds(bake_ms))).await;
         }
-        self.bake(&watched, &Limits::of(&self.work.strategy), bake_ms, log).await
+        self.bake(&watched, &self.work.strategy.limits(), bake_ms, log).await
     }
 
     /// Takes the previews away: those that look follow everybody else now.

@@ -1,8 +1,8 @@
 //! The canary strategy: a growing share of the traffic goes to new containers, which are judged before more follows.
 
-use slipway_pipelines::config::{Share, Strategy};
+use slipway_pipelines::config::{Limits, Share, Strategy};
 
-use super::{Rollout, Setback, health::seconds, judge::Limits, of_app, turnover::hosts, watch::Watched};
+use super::{Rollout, Setback, health::seconds, of_app, turnover::hosts, watch::Watched};
 use crate::{
     coordinator::ReleasedApp,
     proxy::{Canary, Route},
@@ -14,8 +14,7 @@ impl Rollout<'_> {
     /// Brings up as many new containers as the share asks for, leads that share of the traffic to them, and watches
     /// them for the bake time. A breach takes the traffic away at once and is the failure.
     pub(super) async fn canary(&self, share: Share, log: &StepLog) -> Result<(), Setback> {
-        let Strategy::Canary { bake_ms, .. } = self.work.strategy else { return Ok(()) };
-        let limits = Limits::of(&self.work.strategy);
+        let Strategy::Canary { bake_ms, limits, .. } = self.work.strategy else { return Ok(()) };
         let mut watched = Vec::new();
         for app in &self.work.release.apps {
             let instances = self.bring_up_canaries(app, share, log).await?;

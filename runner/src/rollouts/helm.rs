@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Rollout, Setback, judge::Limits, watch::Watched};
+use super::{Rollout, Setback, watch::Watched};
 use crate::{
     backoff::Backoff,
     coordinator::{CoordinatorError, ReleasedApp, Steering, SteeringRequest},
@@ -99,7 +99,7 @@ impl Rollout<'_> {
             }
             watched.push(Watched { app, instances });
         }
-        self.bake(&watched, &Limits::of(&self.work.strategy), 0, log).await
+        self.bake(&watched, &self.work.strategy.limits(), 0, log).await
     }
 
     /// Whether the container is one of the app's new ones and well: one that is not ready yet is judged by the step that

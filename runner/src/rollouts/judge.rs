@@ -1,74 +1,14 @@
-//! What is measured of new containers, and when it is too much.
+//! What is measured of containers that are judged, and when it is too much.
 
 use std::{collections::VecDeque, time::Duration};
 
-use slipway_pipelines::config::{Strategy, UsageLimits};
+use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use crate::{proxy::Traffic, targets::docker::Vitals};
+use crate::targets::docker::Vitals;
 
-/// How many answers a share is judged by before the watching is over; at its end, any number counts.
-const ENOUGH_REQUESTS: u64 = 20;
-/// Without a limit of its own, how many percentage points more answers of 5xx than the stable version's are too many.
-const MORE_ERRORS_THAN_STABLE: f64 = 5.0;
 /// Over how long the use of CPU and memory is averaged: starting up is not what a container does all day.
 const WINDOW: Duration = Duration::from_secs(10);
-
-/// What captain.yml allows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Limits {
-    /// What a container may use.
-    pub(super) usage: UsageLimits,
-    /// The largest share of answers 5xx, in percent.
-    pub(super) max_errors: Option<f64>,
-    /// The longest that the slowest twentieth of the requests may take, in milliseconds.
-    pub(super) max_latency_ms: Option<u64>,
-}
-
-impl Limits {
-    /// Those of a strategy; none where it has none.
-    pub(crate) fn of(strategy: &Strategy) -> Self {
-        match *strategy {
-            Strategy::Canary { usage, max_errors, max_latency_ms, .. } => Limits { usage, max_errors, max_latency_ms },
-            _ => Limits::of_usage(UsageLimits::default()),
-        }
-    }
-
-    /// Those of what containers use alone.
-    pub(crate) fn of_usage(usage: UsageLimits) -> Self {
-        Limits { usage, max_errors: None, max_latency_ms: None }
-    }
-
-    /// What is wrong with the traffic that was counted. While the watching goes on, few answers say nothing yet.
-    pub(super) fn judge(&self, traffic: &Traffic, is_over: bool) -> Option<String> {
-        if !is_over && traffic.canary.requests < ENOUGH_REQUESTS {
-            return None;
-        }
-        self.too_many_errors(traffic).or_else(|| self.too_slow(traffic))
-    }
-
-    fn too_many_errors(&self, traffic: &Traffic) -> Option<String> {
-        let share = traffic.canary.error_share()?;
-        let stable = traffic.stable.error_share().unwrap_or(0.0);
-        let limit = self.max_errors.unwrap_or(stable + MORE_ERRORS_THAN_STABLE);
-        (share > limit).then(|| {
-            format!(
-                "{} of its {} answers were 5xx ({share:.1} %; allowed {limit:.1} %, the stable version had {stable:.1} %)",
-                traffic.canary.errors, traffic.canary.requests
-            )
-        })
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a time needs no more digits")]
-    fn too_slow(&self, traffic: &Traffic) -> Option<String> {
-        let limit = self.max_latency_ms?;
-        let took = traffic.canary.slowest_twentieth_ms()?;
-        let stable = traffic.stable.slowest_twentieth_ms();
-        let stable = stable.map(|took| format!(", the stable version {took:.0} ms")).unwrap_or_default();
-        (took > limit as f64)
-            .then(|| format!("the slowest twentieth of its answers took {took:.0} ms (allowed {limit} ms{stable})"))
-    }
-}
 
 /// What a container had used at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -108,8 +48,7 @@ impl Patient {
             return Some(format!("ended with exit code {}", vitals.exit_code));
         }
         let used = self.usage(vitals, Instant::now(), WINDOW.min(bake / 2))?;
-        let UsageLimits { max_cpu, max_memory } = limits.usage;
-        let judged = [("CPU", used.cpu, max_cpu), ("memory", used.memory, max_memory)];
+        let judged = [("CPU", used.cpu, limits.max_cpu), ("memory", used.memory, limits.max_memory)];
         judged.into_iter().find_map(|(what, used, limit)| {
             let limit = limit.filter(|limit| used > *limit)?;
             Some(format!("used {used:.0} % of its {what} (allowed {limit} %)"))
@@ -147,29 +86,10 @@ impl Patient {
     }
 }
 
-/// What was counted, in a sentence.
-pub(super) fn summary(traffic: &Traffic) -> String {
-    let lane = |lane: &crate::proxy::Lane| match (lane.error_share(), lane.slowest_twentieth_ms()) {
-        (Some(share), Some(took)) => {
-            format!("{} requests, {share:.1} % of them 5xx, the slowest twentieth {took:.0} ms", lane.requests)
-        }
-        _ => "no requests".to_owned(),
-    };
-    format!("the new version: {}; the stable one: {}", lane(&traffic.canary), lane(&traffic.stable))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Duration, Instant, Limits, Patient, Traffic, Usage, UsageLimits, Vitals};
-    use crate::proxy::Lane;
-
-    const NONE: Limits =
-        Limits { usage: UsageLimits { max_cpu: None, max_memory: None }, max_errors: None, max_latency_ms: None };
-
-    fn lane(requests: u64, errors: u64, slow: u64) -> Lane {
-        Lane { requests, errors, within: vec![(0.1, requests - slow), (1.0, requests), (f64::INFINITY, requests)] }
-    }
+    use super::{Duration, Instant, Limits, Patient, Usage, Vitals};
 
     fn vitals(cpu_ns: u64) -> Vitals {
         Vitals {
@@ -185,38 +105,9 @@ mod tests {
     }
 
     #[test]
-    fn few_answers_are_judged_at_the_end_only() {
-        let traffic = Traffic { stable: lane(100, 0, 0), canary: lane(2, 1, 0) };
-        assert_eq!(NONE.judge(&traffic, false), None);
-        assert_eq!(
-            NONE.judge(&traffic, true).unwrap(),
-            "1 of its 2 answers were 5xx (50.0 %; allowed 5.0 %, the stable version had 0.0 %)"
-        );
-        assert_eq!(NONE.judge(&Traffic::default(), true), None, "nobody came");
-    }
-
-    #[test]
-    fn without_a_limit_the_stable_version_is_the_measure() {
-        let as_bad = Traffic { stable: lane(100, 30, 0), canary: lane(100, 34, 0) };
-        assert_eq!(NONE.judge(&as_bad, false), None);
-        let limited = Limits { max_errors: Some(1.0), ..NONE };
-        assert!(limited.judge(&as_bad, false).unwrap().starts_with("34 of its 100 answers were 5xx"));
-    }
-
-    #[test]
-    fn slow_answers_are_a_breach() {
-        let limits = Limits { max_latency_ms: Some(200), ..NONE };
-        let traffic = Traffic { stable: lane(100, 0, 0), canary: lane(100, 0, 50) };
-        assert_eq!(
-            limits.judge(&traffic, false).unwrap(),
-            "the slowest twentieth of its answers took 910 ms (allowed 200 ms, the stable version 95 ms)"
-        );
-        assert_eq!(NONE.judge(&traffic, false), None);
-    }
-
-    #[test]
     fn a_container_that_ended_is_named_with_its_code() {
-        let examine = |vitals: Option<&Vitals>| Patient::default().examine(vitals, &NONE, Duration::from_secs(1));
+        let examine =
+            |vitals: Option<&Vitals>| Patient::default().examine(vitals, &Limits::default(), Duration::from_secs(1));
         assert_eq!(examine(None).unwrap(), "was removed");
         let restarted = Vitals { restarts: 1, exit_code: 3, ..vitals(0) };
         assert_eq!(examine(Some(&restarted)).unwrap(), "ended with exit code 3 and was restarted");

@@ -5,6 +5,7 @@
 //! goes on from there, so that a rollout cut off anywhere is finished by running it again.
 
 mod anew;
+pub(crate) mod answers;
 mod blue_green;
 mod canary;
 mod cleanup;

@@ -29,7 +29,7 @@ impl Rollout<'_> {
             let reason = "volumes are not kept on a Swarm, where each node has one of its own; see `target` in docs/captain-yml.md";
             return Err(Setback::of(&app.app, reason.to_owned()));
         }
-        if let Some(key) = self.work.strategy.usage().named().first() {
+        if let Some(key) = self.work.strategy.limits().usage_keys().first() {
             let reason =
                 format!("a Swarm does not tell what other nodes' containers use: take `{key}` out of the strategy");
             return Err(Setback::Failed(reason));

@@ -2,14 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use super::{
-    Rollout, Setback,
-    health::seconds,
-    judge::{Limits, Patient, summary},
-    upkeep::Upkeep,
-};
+use super::{Rollout, Setback, answers, health::seconds, judge::Patient, upkeep::Upkeep};
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
 /// The shortest and the longest pause between two looks.
@@ -84,11 +80,11 @@ impl Rollout<'_> {
                 self.look_at(app, &mut patients, limits, bake).await?;
                 let Some(before) = before.get(&app.app.app) else { continue };
                 let traffic = self.traffic_of(&app.app.app).await?.since(before);
-                if let Some(breach) = limits.judge(&traffic, is_over) {
+                if let Some(breach) = answers::judge(limits, &traffic, is_over) {
                     return Err(Setback::of(&app.app.app, breach));
                 }
                 if is_over {
-                    log.say(format!("{}: {}", app.app.app, summary(&traffic))).await;
+                    log.say(format!("{}: {}", app.app.app, answers::summary(&traffic))).await;
                 }
             }
             if is_over {

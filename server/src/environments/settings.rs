@@ -1,7 +1,7 @@
 //! How an environment wants its releases, and what of that this version can keep.
 
 use serde::{Deserialize, Serialize};
-use slipway_pipelines::config::{self, Approvals, Strategy, TargetKind, UsageLimits, Window};
+use slipway_pipelines::config::{self, Approvals, Limits, Strategy, TargetKind, Window};
 
 /// How an environment wants its releases, as captain.yml of the default branch has it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Settings {
     /// How long a release must have been live in the source before it may enter, in milliseconds.
     pub bake_ms: u64,
     /// What its containers may use there meanwhile.
-    pub bake_limits: UsageLimits,
+    pub bake_limits: Limits,
     /// Who must agree first.
     pub approvals: Approvals,
     /// How a release replaces the one before.
@@ -57,7 +57,7 @@ impl Settings {
         // A Swarm does not tell what the containers of other nodes use. The reader of captain.yml refuses it; the settings
         // may be of a runner with another one.
         let is_blind = self.target == TargetKind::Swarm;
-        let named = self.strategy.usage().named().into_iter().filter(|_| is_blind);
+        let named = self.strategy.limits().usage_keys().into_iter().filter(|_| is_blind);
         named.map(|key| format!("`{key}` with `target: swarm`")).collect()
     }
 }
@@ -83,9 +83,7 @@ mod tests {
             strategy: Strategy::Canary {
                 steps: vec![10],
                 bake_ms: 0,
-                usage: UsageLimits { max_cpu: Some(90.1), max_memory: Some(80.0) },
-                max_errors: None,
-                max_latency_ms: None,
+                limits: Limits { max_cpu: Some(90.1), max_memory: Some(80.0), ..Limits::default() },
             },
             target: TargetKind::Swarm,
             ..Settings::default()

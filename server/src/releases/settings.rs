@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_pipelines::{
-    config::{Pace, Quota, Strategy, TargetKind},
+    config::{Latency, Pace, Quota, Strategy, TargetKind},
     release::{HealthCheck, Probe, ReleaseCommands},
 };
 use slipway_runner::coordinator::ReleasedApp;
@@ -66,17 +66,25 @@ fn strategy(strategy: &Strategy) -> String {
         Strategy::BlueGreen { bake_ms: 0 } => "blue-green".to_owned(),
         Strategy::BlueGreen { bake_ms } => format!("blue-green, bake {}", span(*bake_ms)),
         Strategy::Recreate => "recreate".to_owned(),
-        Strategy::Canary { steps, bake_ms, usage, max_errors, max_latency_ms } => {
+        Strategy::Canary { steps, bake_ms, limits } => {
             let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
             let limits = [
-                usage.max_cpu.map(|share| format!("max_cpu {share}%")),
-                usage.max_memory.map(|share| format!("max_memory {share}%")),
-                max_errors.map(|share| format!("max_errors {share}%")),
-                max_latency_ms.map(|ms| format!("max_latency {}", span(ms))),
+                limits.max_cpu.map(|share| format!("max_cpu {share}%")),
+                limits.max_memory.map(|share| format!("max_memory {share}%")),
+                limits.max_errors.map(|share| format!("max_errors {share}%")),
+                limits.max_latency.map(|latency| format!("max_latency {}", self::latency(latency))),
             ];
             let told = [format!("canary {}", shares.join(" ")), format!("bake {}", span(*bake_ms))];
             told.into_iter().chain(limits.into_iter().flatten()).collect::<Vec<_>>().join(", ")
         }
+    }
+}
+
+fn latency(latency: Latency) -> String {
+    match latency {
+        Latency::Ms(ms) => span(ms),
+        Latency::Times(times) => format!("{times}x"),
+        Latency::Any => "off".to_owned(),
     }
 }
 
@@ -160,7 +168,7 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use slipway_pipelines::{
-        config::UsageLimits,
+        config::Limits,
         release::{ReleaseSettings, Reservation, Resources, RunSpec},
     };
 
@@ -222,12 +230,10 @@ mod tests {
         let canary = Strategy::Canary {
             steps: vec![10, 50],
             bake_ms: 300_000,
-            usage: UsageLimits { max_cpu: Some(90.0), max_memory: None },
-            max_errors: None,
-            max_latency_ms: Some(800),
+            limits: Limits { max_cpu: Some(90.0), max_latency: Some(Latency::Times(1.5)), ..Limits::default() },
         };
         let slow = Strategy::Rolling(Pace { surge: Quota::Percent(25), unavailable: Quota::Count(1) });
-        assert_eq!(strategy(&canary), "canary 10% 50%, bake 5m, max_cpu 90%, max_latency 800ms");
+        assert_eq!(strategy(&canary), "canary 10% 50%, bake 5m, max_cpu 90%, max_latency 1.5x");
         let told = strategy_change(&Strategy::BlueGreen { bake_ms: 0 }, &slow).and_then(|change| change.after);
         assert_eq!(told.as_deref(), Some("rolling, surge 25%, unavailable 1"));
         assert_eq!(strategy_change(&slow, &slow), None);

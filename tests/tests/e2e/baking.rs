@@ -5,7 +5,7 @@ use slipway_tests::{
     databases::TestDatabase,
     engine::docker,
     house::{House, LONG},
-    images::web_app,
+    images::{failing_app, web_app},
     load::Load,
     on_both_databases,
     pipeline::{Pipeline, built, digest, usual_plan},
@@ -25,13 +25,16 @@ const BY_FOLLOWER: &str =
 
 /// An app in dev, which production takes over once it has been live there for ten minutes.
 async fn push(house: &House, version: &str, environments: &str) {
+    push_files(house, web_app(version, true), environments).await;
+}
+
+async fn push_files(house: &House, mut files: Vec<(&'static str, String)>, environments: &str) {
     let captain = format!(
         "web:\n  build: Dockerfile\n  image: {}\n  release:\n    port: 8080\n    domain: {DOMAIN}\n    drain: 1s\n    \
          resources: {{cpus: 0.2, memory: 64M}}\n    \
          health: {{http: /health, interval: 500ms, timeout: 5s, retries: 20, start: 20s}}\nenvironments:\n{environments}",
         house.image()
     );
-    let mut files = web_app(version, true);
     files.push(("captain.yml", captain));
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     let number = house.push("main", &files).await;
@@ -92,6 +95,31 @@ async fn an_app_that_takes_too_much_memory_while_it_bakes_is_rolled_back() {
     assert!(is_named, "{reason}");
     house.live("dev", 3).await;
     assert!(house.visit(DOMAIN).await.contains("one"));
+}
+
+/// The limit of errors by the environment that waits for it.
+const OF_ANSWERS: &str =
+    "  dev: {from: {branch: main}}\n  production: {from: dev, bake: {time: 10m, max_errors: 10%, max_latency: 20s}}\n";
+
+/// An app whose health check is content, and which answers everybody with errors.
+#[tokio::test]
+async fn an_app_that_is_healthy_and_answers_with_errors_is_rolled_back_while_it_bakes() {
+    let house = House::open().await;
+    push(&house, "one", OF_ANSWERS).await;
+    house.live("dev", 1).await;
+    push_files(&house, failing_app("two"), OF_ANSWERS).await;
+    house.live("dev", 2).await;
+    let load = Load::gentle(&house.caddy.url(), DOMAIN);
+    let reason = is_found_wanting(&house).await;
+    assert!(reason.starts_with("web: ") && reason.ends_with(" answers were 5xx (100.0 %; allowed 10.0 %)"), "{reason}");
+    house.live("dev", 3).await;
+    assert!(house.visit(DOMAIN).await.contains("one"));
+    let answers = load.finish().await;
+    assert!(answers.failed.iter().all(|failed| failed.contains("500")), "{:?}", answers.failed);
+    until("nothing of the lane to be left at the proxy", LONG, async || {
+        (house.caddy.servers().await == ["slipway"]).then_some(())
+    })
+    .await;
 }
 
 fn second_container(house: &House) -> String {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use slipway_pipelines::{
-    config::{Environment, Source, Strategy, UsageLimits},
+    config::{Environment, Latency, Limits, Source, Strategy},
     plan::ReleasePlan,
 };
 use slipway_runner::coordinator::{Coordinator, JobResult, StepResult, Work};
@@ -209,9 +209,7 @@ async fn a_release_keeps_the_strategy_that_it_was_made_with(database: TestDataba
     let canary = Strategy::Canary {
         steps: vec![10],
         bake_ms: 1_000,
-        usage: UsageLimits::default(),
-        max_errors: Some(1.0),
-        max_latency_ms: None,
+        limits: Limits { max_errors: Some(1.0), max_latency: Some(Latency::Times(1.5)), ..Limits::default() },
     };
     let with = |strategy: &Strategy| {
         let dev = Environment::new("dev", Source::Branch { branch: "main".to_owned() });

@@ -2,7 +2,7 @@
 //! not push are not released, and what an environment asks for is kept or nothing enters it.
 
 use slipway_pipelines::{
-    config::{Environment, Source, Strategy, TargetKind, UsageLimits},
+    config::{Environment, Limits, Source, Strategy, TargetKind},
     plan::ReleasePlan,
     release::ReleaseSettings,
 };
@@ -213,13 +213,7 @@ async fn an_app_without_an_image_keeps_the_build_from_being_released(database: T
 
 /// A strategy that a Swarm cannot keep.
 fn blind_canary() -> Strategy {
-    Strategy::Canary {
-        steps: vec![10],
-        bake_ms: 0,
-        usage: UsageLimits { max_cpu: Some(90.0), max_memory: None },
-        max_errors: None,
-        max_latency_ms: None,
-    }
+    Strategy::Canary { steps: vec![10], bake_ms: 0, limits: Limits { max_cpu: Some(90.0), ..Limits::default() } }
 }
 
 async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: TestDatabase) {

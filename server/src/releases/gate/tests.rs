@@ -1,5 +1,5 @@
 use chrono::DateTime;
-use slipway_pipelines::config::{Approvals, Source, Span, Strategy, TargetKind, UsageLimits, Window};
+use slipway_pipelines::config::{Approvals, Limits, Source, Span, Strategy, TargetKind, Window};
 
 use super::*;
 use crate::environments::Written;
@@ -231,8 +231,8 @@ fn all_that_is_waited_for_is_told_and_the_next_moment_wakes() {
 
 #[test]
 fn what_this_version_cannot_keep_lets_nothing_in() {
-    let usage = UsageLimits { max_cpu: Some(90.0), max_memory: None };
-    let strategy = Strategy::Canary { steps: vec![10], bake_ms: 0, usage, max_errors: None, max_latency_ms: None };
+    let limits = Limits { max_cpu: Some(90.0), ..Limits::default() };
+    let strategy = Strategy::Canary { steps: vec![10], bake_ms: 0, limits };
     let settings = Settings { target: TargetKind::Swarm, strategy, ..Settings::default() };
     let verdict = gate(rules(&settings, &Protection::default(), None), &Facts::default(), NOW);
     assert!(matches!(verdict, Verdict::Refuse { why } if why.contains("target: swarm")));

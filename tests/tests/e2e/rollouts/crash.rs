@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use slipway_pipelines::config::{Strategy, UsageLimits};
+use slipway_pipelines::config::{Latency, Limits, Strategy};
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, RolloutWork},
     engine::Engine,
@@ -118,9 +118,7 @@ async fn canary_cut_off(stride: usize) {
     stage.strategy = Strategy::Canary {
         steps: vec![25],
         bake_ms: 100,
-        usage: UsageLimits::default(),
-        max_errors: None,
-        max_latency_ms: None,
+        limits: Limits { max_latency: Some(Latency::Any), ..Limits::default() },
     };
     cut_off(&mut stage, &[v1], stride, |result| *result == JobResult::Live).await;
     assert_eq!(stage.caddy.servers().await, ["slipway"]);

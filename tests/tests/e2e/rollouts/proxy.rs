@@ -55,6 +55,7 @@ pub(super) fn route(host: &str, app: &App) -> Route {
         upstreams: vec![app.address.clone()],
         draining: vec![],
         canary: None,
+        counted: false,
     }
 }
 

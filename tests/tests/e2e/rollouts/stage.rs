@@ -77,6 +77,13 @@ impl Stage {
         self.publish_files(version, &files).await;
     }
 
+    /// Builds and pushes a version that is healthy and takes its time to answer a visitor.
+    pub(crate) async fn publish_slow(&mut self, version: &str) {
+        let files = images::slow_app(version);
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        self.publish_files(version, &files).await;
+    }
+
     pub(crate) async fn publish_files(&mut self, version: &str, files: &[(&str, &str)]) {
         let digest = images::publish(&self.engine, &self.registry, "shop/web", version, files).await;
         let image = self.registry.image("shop/web");

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use slipway_pipelines::config::{Strategy, UsageLimits};
+use slipway_pipelines::config::{Latency, Limits, Strategy};
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, Steering},
     rollouts,
@@ -18,7 +18,8 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn canary(bake_ms: u64) -> Strategy {
-    Strategy::Canary { steps: vec![20], bake_ms, usage: UsageLimits::default(), max_errors: None, max_latency_ms: None }
+    let limits = Limits { max_latency: Some(Latency::Any), ..Limits::default() };
+    Strategy::Canary { steps: vec![20], bake_ms, limits }
 }
 
 pub(super) fn paused() -> Steering {

@@ -1,6 +1,6 @@
 //! The strategies other than rolling, on a real engine behind a real proxy under load.
 
-use slipway_pipelines::config::{Strategy, UsageLimits};
+use slipway_pipelines::config::{Latency, Limits, Strategy};
 use slipway_runner::coordinator::{StepKind, StepOutcome};
 use slipway_tests::{engine_events::Census, load::Load, recorder::Recorder};
 
@@ -10,13 +10,9 @@ use super::{
 };
 
 fn canary(steps: &[u8], bake_ms: u64) -> Strategy {
-    Strategy::Canary {
-        steps: steps.to_vec(),
-        bake_ms,
-        usage: UsageLimits::default(),
-        max_errors: None,
-        max_latency_ms: None,
-    }
+    // On a busy machine, times say nothing of the version.
+    let limits = Limits { max_latency: Some(Latency::Any), ..Limits::default() };
+    Strategy::Canary { steps: steps.to_vec(), bake_ms, limits }
 }
 
 fn kinds(recorder: &Recorder) -> Vec<(StepKind, StepOutcome)> {
@@ -134,13 +130,30 @@ async fn a_canary_that_answers_with_errors_loses_its_traffic_and_is_rolled_back(
 }
 
 #[tokio::test]
+async fn a_canary_that_is_slower_than_the_stable_version_is_rolled_back_without_a_limit_of_its_own() {
+    let strategy = Strategy::Canary { steps: vec![50], bake_ms: 600_000, limits: Limits::default() };
+    let mut stage = with_v1_live(strategy).await;
+    stage.publish_slow("slow").await;
+    let load = Load::start(&stage.caddy.url(), DOMAIN);
+    let slow = stage.web("slow");
+    let (result, _) = stage.release(vec![slow]).await;
+    let reason = reason(result);
+    assert!(
+        reason.starts_with("at 50 % of the traffic, web: the slowest twentieth of its answers took ")
+            && reason.contains(", the stable version "),
+        "{reason}"
+    );
+    stage.assert_settled("after the return").await;
+    let answers = load.finish().await;
+    assert!(answers.failed.is_empty(), "{:?}", answers.failed);
+}
+
+#[tokio::test]
 async fn a_canary_that_eats_the_cpu_after_a_while_is_caught_and_nobody_else_notices() {
     let strategy = Strategy::Canary {
         steps: vec![50],
         bake_ms: 600_000,
-        usage: UsageLimits { max_cpu: Some(50.0), max_memory: None },
-        max_errors: None,
-        max_latency_ms: None,
+        limits: Limits { max_cpu: Some(50.0), max_latency: Some(Latency::Any), ..Limits::default() },
     };
     let mut stage = with_v1_live(strategy).await;
     let load = Load::gentle(&stage.caddy.url(), DOMAIN);
