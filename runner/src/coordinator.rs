@@ -8,6 +8,7 @@
 mod collection;
 mod hosting;
 mod measurements;
+mod readings;
 mod resumption;
 mod steering;
 mod step;
@@ -22,6 +23,7 @@ pub use hosting::{
     Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
 };
 pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
+pub use readings::{MOST_READINGS, Measure, Reading, Readings};
 pub use resumption::{KnownStep, LogPosition, Resumption};
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
@@ -66,6 +68,18 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// Stores a numbered chunk of a step's log. A chunk whose number is already stored is accepted and dropped.
     async fn append_log(&self, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError>;
+
+    /// Tells what was measured last in a step that was started; it takes the place of what was told before. A coordinator that
+    /// shows nothing of it drops it.
+    async fn report_readings(
+        &self,
+        _lease: &LeaseKey,
+        _index: u32,
+        readings: Readings,
+    ) -> Result<(), CoordinatorError> {
+        drop(readings);
+        Ok(())
+    }
 
     /// Ends a step. To be called only after its log chunks are acknowledged (the flush barrier).
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError>;

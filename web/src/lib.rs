@@ -15,5 +15,6 @@ pub mod parts;
 pub mod state;
 pub mod steps;
 pub mod time;
+pub mod trial;
 
 pub use askama::Template;

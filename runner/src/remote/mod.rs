@@ -18,7 +18,7 @@ use call::{Call, Line};
 
 use crate::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Resumption, Steering,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Readings, Resumption, Steering,
     SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
@@ -92,6 +92,11 @@ impl Coordinator for RemoteCoordinator {
     async fn append_log(&self, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
         let path = of_lease(lease, &format!("steps/{index}/log/{}", chunk.seq));
         self.report(Call::new(Method::PUT, &path, REPORT).under(lease).with_packed(&chunk)?).await
+    }
+
+    async fn report_readings(&self, lease: &LeaseKey, index: u32, readings: Readings) -> Result<(), CoordinatorError> {
+        let path = of_lease(lease, &format!("steps/{index}/readings"));
+        self.report(Call::new(Method::PUT, &path, HEARTBEAT).under(lease).with(&readings)?).await
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

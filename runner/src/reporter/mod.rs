@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     coordinator::{
-        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Steering, SteeringRequest, StepDeclaration,
-        StepOutcome, StepResult,
+        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Steering, SteeringRequest,
+        StepDeclaration, StepOutcome, StepResult,
     },
     lease::HeldLease,
     logs::{LogLimits, Masks},
@@ -131,6 +131,14 @@ impl Reporter {
     pub async fn skip(&self, index: u32, outcome: StepOutcome, reason: impl Into<String>) -> Result<(), ReportError> {
         let result = self.masked(StepResult { reason: Some(reason.into()), ..StepResult::of(outcome) });
         deliver(&self.lease, || self.coordinator.finish_step(self.lease.key(), index, result.clone())).await
+    }
+
+    /// Tells once what was measured last in a step.
+    ///
+    /// # Errors
+    /// As the server answers, also that it cannot answer now.
+    pub(crate) async fn readings(&self, index: u32, readings: Readings) -> Result<(), CoordinatorError> {
+        self.coordinator.report_readings(self.lease.key(), index, readings).await
     }
 
     /// Asks once how people steer the rollout.

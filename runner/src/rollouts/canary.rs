@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::{Limits, Share, Strategy};
 
-use super::{Rollout, Setback, health::seconds, of_app, turnover::hosts, watch::Watched};
+use super::{Rollout, Setback, health::seconds, of_app, readings::Seen, turnover::hosts, watch::Watched};
 use crate::{
     coordinator::ReleasedApp,
     proxy::{Canary, Route},
@@ -40,12 +40,14 @@ impl Rollout<'_> {
         bake_ms: u64,
         log: &StepLog,
     ) -> Result<(), Setback> {
-        let seen = self.unless_stopped(self.watch(watched, limits, bake_ms, log)).await?;
-        if let Err(Setback::Failed(breach)) = &seen {
+        let mut seen = Seen::default();
+        let outcome = self.unless_stopped(self.watch(watched, limits, bake_ms, &mut seen, log)).await?;
+        if let Err(Setback::Failed(breach)) = &outcome {
             log.say(format!("{breach}; the traffic is taken away from release {}", self.work.release.number)).await;
             self.withdraw(log).await.map_err(|problem| told_with(breach, problem))?;
         }
-        seen
+        self.tell(&mut seen, watched, limits, log).await;
+        outcome
     }
 
     async fn bring_up_canaries(

@@ -20,9 +20,10 @@ struct Sample {
 
 /// What a container used on average, in percent of what it may.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Usage {
-    cpu: f64,
-    memory: f64,
+pub(super) struct Usage {
+    pub(super) cpu: f64,
+    /// None where the engine names no limit.
+    pub(super) memory: Option<f64>,
 }
 
 /// What was seen of one container, and what that makes of it.
@@ -32,12 +33,20 @@ pub(crate) struct Patient {
     samples: VecDeque<Sample>,
     /// How many health checks in a row it failed.
     sick: u32,
+    /// How often it ended, as far as was seen.
+    ends: u32,
+    /// What it used when that was last known.
+    used: Option<Usage>,
 }
 
 impl Patient {
     /// What is wrong with how the container runs.
     pub(crate) fn examine(&mut self, vitals: Option<&Vitals>, limits: &Limits, bake: Duration) -> Option<String> {
-        let Some(vitals) = vitals else { return Some("was removed".to_owned()) };
+        let Some(vitals) = vitals else {
+            self.ends = self.ends.max(1);
+            return Some("was removed".to_owned());
+        };
+        self.ends = u32::try_from(vitals.restarts).unwrap_or(0) + u32::from(!vitals.runs || vitals.out_of_memory);
         if vitals.out_of_memory {
             return Some("ran out of memory".to_owned());
         }
@@ -47,12 +56,31 @@ impl Patient {
         if !vitals.runs {
             return Some(format!("ended with exit code {}", vitals.exit_code));
         }
-        let used = self.usage(vitals, Instant::now(), WINDOW.min(bake / 2))?;
-        let judged = [("CPU", used.cpu, limits.max_cpu), ("memory", used.memory, limits.max_memory)];
+        self.used = self.usage(vitals, Instant::now(), WINDOW.min(bake / 2)).or(self.used);
+        let used = self.used?;
+        let judged = [("CPU", Some(used.cpu), limits.max_cpu), ("memory", used.memory, limits.max_memory)];
         judged.into_iter().find_map(|(what, used, limit)| {
-            let limit = limit.filter(|limit| used > *limit)?;
+            let (used, limit) = (used?, limit?);
+            if used <= limit {
+                return None;
+            }
             Some(format!("used {used:.0} % of its {what} (allowed {limit} %)"))
         })
+    }
+
+    /// What it used when that was last known.
+    pub(super) fn used(&self) -> Option<Usage> {
+        self.used
+    }
+
+    /// How often it ended, as far as was seen.
+    pub(super) fn ends(&self) -> u32 {
+        self.ends
+    }
+
+    /// How many health checks in a row it failed.
+    pub(super) fn failed_checks(&self) -> u32 {
+        self.sick
     }
 
     /// What is wrong with the container's health, by the outcome of one more check.
@@ -80,8 +108,7 @@ impl Patient {
         let memory = self.samples.iter().map(|sample| sample.memory as f64).sum::<f64>() / self.samples.len() as f64;
         Some(Usage {
             cpu: cpu * 100.0 / (passed.as_secs_f64() * vitals.cpus),
-            // An engine that names no limit tells nothing to judge by.
-            memory: if vitals.memory_limit == 0 { 0.0 } else { memory * 100.0 / vitals.memory_limit as f64 },
+            memory: (vitals.memory_limit > 0).then(|| memory * 100.0 / vitals.memory_limit as f64),
         })
     }
 }
@@ -127,9 +154,13 @@ mod tests {
         };
         assert_eq!(at(0, 0, 0), None);
         assert_eq!(at(1, 500, 0), None, "the window is not full");
-        assert_eq!(at(2, 500, 60), Some(Usage { cpu: 50.0, memory: 10.0 }), "half of a second in two, of half a CPU");
-        assert_eq!(at(3, 1_000, 60), Some(Usage { cpu: 50.0, memory: 20.0 }));
-        assert_eq!(at(4, 1_500, 180), Some(Usage { cpu: 100.0, memory: 50.0 }));
+        assert_eq!(
+            at(2, 500, 60),
+            Some(Usage { cpu: 50.0, memory: Some(10.0) }),
+            "half of a second in two, of half a CPU"
+        );
+        assert_eq!(at(3, 1_000, 60), Some(Usage { cpu: 50.0, memory: Some(20.0) }));
+        assert_eq!(at(4, 1_500, 180), Some(Usage { cpu: 100.0, memory: Some(50.0) }));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) mod health;
 mod helm;
 pub(crate) mod judge;
 mod preflight;
+mod readings;
 mod recreate;
 mod restore;
 mod rolling;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use super::{Rollout, Setback, answers, health::seconds, judge::Patient, upkeep::Upkeep};
+use super::{Rollout, Setback, answers, health::seconds, readings::Seen, upkeep::Upkeep};
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
 /// The shortest and the longest pause between two looks.
@@ -55,11 +55,11 @@ impl Rollout<'_> {
         watched: &[Watched<'_>],
         limits: &Limits,
         bake_ms: u64,
+        seen: &mut Seen,
         log: &StepLog,
     ) -> Result<(), Setback> {
         let bake = Duration::from_millis(bake_ms);
         let mut left = Bake::new(bake, log);
-        let mut patients: BTreeMap<String, Patient> = BTreeMap::new();
         let before = self.counted(watched).await?;
         let mut news = self.helm.news();
         let mut upkeep = Upkeep::default();
@@ -77,15 +77,20 @@ impl Rollout<'_> {
             let is_enough = left.time.is_zero() || self.helm.passes(log.index());
             let is_over = is_enough && self.helm.paused().is_none();
             for app in watched {
-                self.look_at(app, &mut patients, limits, bake).await?;
+                self.look_at(app, seen, limits, bake).await?;
                 let Some(before) = before.get(&app.app.app) else { continue };
                 let traffic = self.traffic_of(&app.app.app).await?.since(before);
-                if let Some(breach) = answers::judge(limits, &traffic, is_over) {
-                    return Err(Setback::of(&app.app.app, breach));
-                }
-                if is_over {
+                let breach = answers::judge(limits, &traffic, is_over);
+                if is_over && breach.is_none() {
                     log.say(format!("{}: {}", app.app.app, answers::summary(&traffic))).await;
                 }
+                seen.traffic.insert(app.app.app.clone(), traffic);
+                if let Some(breach) = breach {
+                    return Err(Setback::of(&app.app.app, breach));
+                }
+            }
+            if seen.is_due(bake) {
+                self.tell(seen, watched, limits, log).await;
             }
             if is_over {
                 left.say(None).await;
@@ -101,13 +106,13 @@ impl Rollout<'_> {
     async fn look_at(
         &self,
         watched: &Watched<'_>,
-        patients: &mut BTreeMap<String, Patient>,
+        seen: &mut Seen,
         limits: &Limits,
         bake: Duration,
     ) -> Result<(), Setback> {
         let check = &watched.app.run.health;
         for instance in &watched.instances {
-            let patient = patients.entry(instance.name.clone()).or_default();
+            let patient = seen.patients.entry(instance.name.clone()).or_default();
             let vitals = self.target.vitals(&instance.name).await?;
             let mut breach = patient.examine(vitals.as_ref(), limits, bake);
             if breach.is_none() {

@@ -9,15 +9,15 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Resumption, Steering,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Readings, Resumption, Steering,
     SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, measurements, register, resume,
-    steering, step_reports,
+    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, measurements, readings, register,
+    resume, steering, step_reports,
 };
 use crate::{
     retention::Limits,
@@ -219,6 +219,10 @@ impl Coordinator for ServerCoordinator {
 
     async fn append_log(&self, lease: &LeaseKey, index: u32, chunk: LogChunk) -> Result<(), CoordinatorError> {
         Ok(log::append(self, lease, index, chunk).await?)
+    }
+
+    async fn report_readings(&self, lease: &LeaseKey, index: u32, readings: Readings) -> Result<(), CoordinatorError> {
+        Ok(readings::note(self, lease, index, &readings).await?)
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

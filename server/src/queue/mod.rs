@@ -23,6 +23,7 @@ mod measurements;
 mod order;
 mod overdue;
 mod placement;
+mod readings;
 mod register;
 mod rescuer;
 mod resume;

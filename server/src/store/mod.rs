@@ -34,6 +34,7 @@ pub mod measurements;
 pub mod notifications;
 pub mod placement;
 pub mod pull_requests;
+pub(crate) mod readings;
 pub mod registry_credentials;
 pub mod releases;
 pub mod repositories;

@@ -1,7 +1,7 @@
 use askama::Template;
 
 use super::{AppRow, DecisionRow, ReleaseRow, RepositoryHead};
-use crate::{frame::Frame, steps::StepList};
+use crate::{frame::Frame, steps::StepList, trial::TrialList};
 
 /// `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
 #[derive(Debug, Template)]
@@ -19,6 +19,8 @@ pub struct ReleasePage {
     pub release: ReleaseRow,
     /// What happened to earlier attempts.
     pub attempt: Option<String>,
+    /// What was measured of it, stage by stage.
+    pub trials: TrialList,
     /// What it holds.
     pub apps: Vec<AppRow>,
     /// What was decided of it, in order.

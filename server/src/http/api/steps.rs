@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use slipway_runner::coordinator::Reading;
 
 use super::time::Time;
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     store::{
         Conn,
         jobs::Job,
+        readings,
         steps::{self, Step},
     },
 };
@@ -34,13 +36,15 @@ pub(super) struct StepView {
     reason: Option<String>,
     exit_code: Option<i64>,
     output: BTreeMap<String, String>,
+    /// What was measured last of new containers, where the step tried any.
+    readings: Vec<Reading>,
     started_at: Option<Time>,
     finished_at: Option<Time>,
     log_removed_at: Option<Time>,
 }
 
-impl From<Step> for StepView {
-    fn from(step: Step) -> Self {
+impl StepView {
+    fn new(step: Step, readings: Vec<Reading>) -> Self {
         StepView {
             index: step.position,
             app: step.app,
@@ -51,6 +55,7 @@ impl From<Step> for StepView {
             reason: step.reason,
             exit_code: step.exit_code,
             output: step.output.0,
+            readings,
             started_at: step.started_at.map(Time),
             finished_at: step.finished_at.map(Time),
             log_removed_at: step.log_removed_at.map(Time),
@@ -62,10 +67,16 @@ impl From<Step> for StepView {
 pub(super) async fn attempts(conn: &mut Conn<'_>, job: Option<&Job>) -> Result<Vec<AttemptView>, Problem> {
     let Some(job) = job else { return Ok(Vec::new()) };
     let mut attempts: Vec<AttemptView> = Vec::new();
+    let mut measured = match job.release_id {
+        Some(_) => readings::of_job(conn, &job.id).await?,
+        None => BTreeMap::new(),
+    };
     for step in steps::of_job(conn, &job.id).await? {
+        let (attempt, readings) = (step.attempt, measured.remove(&step.id).unwrap_or_default().readings);
+        let step = StepView::new(step, readings);
         match attempts.last_mut() {
-            Some(last) if last.attempt == step.attempt => last.steps.push(step.into()),
-            _ => attempts.push(AttemptView { attempt: step.attempt, steps: vec![step.into()] }),
+            Some(last) if last.attempt == attempt => last.steps.push(step),
+            _ => attempts.push(AttemptView { attempt, steps: vec![step] }),
         }
     }
     Ok(attempts)

@@ -23,6 +23,7 @@ mod runners;
 mod services;
 mod steering;
 pub(in crate::http) mod steps;
+mod trials;
 mod viewer;
 
 pub use html::Html;

@@ -6,9 +6,12 @@ use slipway_web::{
     links,
     pages::{ReleasePage, ReleaseRow, RepositoryHead, Tab},
     time::{Took, When},
+    trial::TrialList,
 };
 
-use super::{Html, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, viewer::viewer};
+use super::{
+    Html, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, trials, viewer::viewer,
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -52,6 +55,7 @@ async fn show(
     let conn = &mut reader.conn();
     let viewer = viewer(&principal);
     let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
+    let trials = trials::of_job(conn, job.as_ref()).await?;
     let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);
     Ok(Html::ok(ReleasePage {
         frame: Frame::new(title, Section::Repositories, viewer)
@@ -64,6 +68,7 @@ async fn show(
         release: row,
         decisions: decision_rows(&repository, &environment, decided, now),
         attempt: steps.notice,
+        trials: TrialList::new(trials),
         steps: steps.list,
     }))
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
-        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, PROTOCOL, Resumption,
-        Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, PROTOCOL, Readings,
+        Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -61,6 +61,7 @@ pub(super) fn routes() -> Routes {
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps", needs, declare)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/start", needs, start)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/log/{seq}", needs, append_log)
+        .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/readings", needs, report_readings)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/result", needs, finish_step)
         .put("/api/runner/v1/jobs/{job}/{epoch}/result", needs, finish_job)
 }
@@ -178,6 +179,15 @@ async fn append_log(
         return Err(Problem::unprocessable(format!("chunk {} was sent to the address of chunk {seq}", chunk.seq)));
     }
     queue.append_log(&LeaseKey { job, epoch }, index, chunk).await?;
+    Ok(done())
+}
+
+async fn report_readings(
+    Own(queue): Own,
+    Named((job, epoch, index)): Named<(String, i64, u32)>,
+    Sent(readings): Sent<Readings, RESULT>,
+) -> Result<Json<Value>, Problem> {
+    queue.report_readings(&LeaseKey { job, epoch }, index, readings).await?;
     Ok(done())
 }
 

@@ -18,18 +18,33 @@ async fn pictures() {
     browser.until("location.pathname === '/'").await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures");
     fs::create_dir_all(&folder).unwrap();
-    for (name, path, height) in [
+    let take = async |(name, path, height): (&str, &str, u32)| {
+        browser.resize(1180, height).await;
+        browser.goto(&scene.url(path)).await;
+        browser.until("document.documentElement.dataset.live").await;
+        fs::write(folder.join(format!("{name}.png")), browser.picture().await).unwrap();
+    };
+    for picture in [
         ("home", "/", 760),
         ("build", "/repositories/acme/shop/builds/44", 860),
         ("environments", "/repositories/acme/shop/environments", 900),
         ("environment", "/repositories/acme/shop/environments/production", 900),
         ("release", "/repositories/acme/shop/environments/staging/releases/34", 760),
     ] {
-        browser.resize(1180, height).await;
-        browser.goto(&scene.url(path)).await;
-        browser.until("document.documentElement.dataset.live").await;
-        fs::write(folder.join(format!("{name}.png")), browser.picture().await).unwrap();
+        take(picture).await;
     }
+    // A canary at last, as it changes what the others show. The build that waits comes first.
+    scene.claim().await;
+    scene.promote("production").await;
+    scene
+        .fail_canary(
+            "at 50 % of the traffic, web: 93 of its 1240 answers were 5xx (7.5 %; allowed 1.0 %, the stable version had 0.1 %)",
+        )
+        .await;
+    for statement in CANARY_HISTORY {
+        scene.rewrite(statement).await;
+    }
+    take(("canary", "/repositories/acme/shop/environments/production/releases/34", 860)).await;
 }
 
 /// A shop with a history: releases in three environments, a failure, and a build whose tests run.
@@ -85,6 +100,17 @@ const TESTS: &str = "\
 
   \u{1b}[1mcheckout\u{1b}[0m
     \u{1b}[32m✔\u{1b}[0m \u{1b}[90mrounds cents half to even\u{1b}[0m";
+
+/// The canary happened within a moment; these give it the minutes that it takes.
+const CANARY_HISTORY: [&str; 2] = [
+    "UPDATE step SET
+        started_at = started_at - CASE position WHEN 0 THEN 452000 WHEN 1 THEN 449000 WHEN 2 THEN 146000 ELSE 4000 END,
+        finished_at = finished_at - CASE position WHEN 0 THEN 449000 WHEN 1 THEN 146000 WHEN 2 THEN 4000 ELSE 1500 END
+        WHERE started_at IS NOT NULL AND job_id = (SELECT j.id FROM job j JOIN release r ON r.id = j.release_id
+            JOIN environment e ON e.id = r.environment_id WHERE e.name = 'production' AND r.number = 34)",
+    "UPDATE release SET started_at = started_at - 452000, finished_at = finished_at - 1500, created_at = created_at - 453000
+        WHERE number = 34 AND environment_id = (SELECT id FROM environment WHERE name = 'production')",
+];
 
 /// Everything above happened within a second; these give it the times that such things take.
 const HISTORY: [&str; 9] = [

@@ -10,7 +10,7 @@ use slipway_pipelines::{
 };
 use slipway_runner::coordinator::{
     Artifact, ClaimReply, ClaimRequest, Coordinator as _, Hello, JobResult, LeaseKey, LogChunk, LogLine, LogStream,
-    PROTOCOL, StepDeclaration, StepKind, StepOutcome, StepResult,
+    Measure, PROTOCOL, Reading, Readings, StepDeclaration, StepKind, StepOutcome, StepResult,
 };
 use slipway_server::{
     app::App,
@@ -272,6 +272,50 @@ impl Scene {
         self.fail(&lease, 1, reason).await;
     }
 
+    /// Lets the next rollout fail as a canary: its first stage goes well, and in its second the answers are errors.
+    pub(super) async fn fail_canary(&self, reason: &str) {
+        let lease = self.claim().await;
+        self.declare(&lease, &CANARY_STEPS).await;
+        self.run(&lease, 0, &["# 2 digests are in the registry"]).await;
+        self.runner.start_step(&lease, 1).await.unwrap();
+        self.measure(&lease, 1, [380.0, 0.0, 231.0], [3_420.0, 0.0, 224.0]).await;
+        self.log(&lease, 1, 0, 1, &["# watching for 5 min"]).await;
+        self.runner.finish_step(&lease, 1, ended(StepOutcome::Succeeded, None)).await.unwrap();
+        self.runner.start_step(&lease, 2).await.unwrap();
+        self.measure(&lease, 2, [1_240.0, 7.5, 246.0], [1_238.0, 0.1, 219.0]).await;
+        let taken = format!("# {reason}; the traffic is taken away from release 34");
+        self.log(&lease, 2, 0, 1, &["# watching for 5 min", &taken]).await;
+        self.runner.finish_step(&lease, 2, ended(StepOutcome::Failed, Some(reason))).await.unwrap();
+        for skipped in 3..5 {
+            let result = ended(StepOutcome::Skipped, Some("the rollout stopped before it"));
+            self.runner.finish_step(&lease, skipped, result).await.unwrap();
+        }
+        self.run(&lease, 5, &["# shop.example.com now leads to 10.0.3.4:8080, 10.0.3.5:8080"]).await;
+        self.runner.finish_job(&lease, JobResult::Failed { reason: reason.to_owned() }).await.unwrap();
+    }
+
+    /// Tells what was measured of a version and of the stable one: requests, the share of errors, the time of the slowest.
+    async fn measure(&self, lease: &LeaseKey, step: u32, new: [f64; 3], stable: [f64; 3]) {
+        let reading = |measure, replica, value, stable, limit| Reading {
+            app: "web".to_owned(),
+            measure,
+            replica,
+            value,
+            stable,
+            limit,
+        };
+        let readings = vec![
+            reading(Measure::Requests, None, new[0], Some(stable[0]), None),
+            reading(Measure::Errors, None, new[1], Some(stable[1]), Some(1.0)),
+            reading(Measure::Latency, None, new[2], Some(stable[2]), Some(stable[2] * 2.0)),
+            reading(Measure::Cpu, Some(1), 38.0, None, Some(90.0)),
+            reading(Measure::Memory, Some(1), 61.0, None, Some(80.0)),
+            reading(Measure::Ends, Some(1), 0.0, None, Some(0.0)),
+            reading(Measure::FailedChecks, Some(1), 0.0, None, Some(2.0)),
+        ];
+        self.runner.report_readings(lease, step, Readings { readings }).await.unwrap();
+    }
+
     /// Promotes what is live in the environment before.
     pub(super) async fn promote(&self, environment: &str) {
         let mut tx = self.store.write().await.unwrap();
@@ -337,6 +381,15 @@ const ROLLOUT_STEPS: [(StepKind, &str, &str); 3] = [
     (StepKind::Preflight, "", "2 digests"),
     (StepKind::Roll, "web", "2 replicas"),
     (StepKind::Cleanup, "", "what was replaced"),
+];
+
+const CANARY_STEPS: [(StepKind, &str, &str); 6] = [
+    (StepKind::Preflight, "", "Check every image and fetch what is missing"),
+    (StepKind::Canary, "", "Try release 34 with 10 % of the traffic"),
+    (StepKind::Canary, "", "Try release 34 with 50 % of the traffic"),
+    (StepKind::Roll, "web", "web: 2 replicas of release 34"),
+    (StepKind::Cleanup, "", "Remove what the release replaced"),
+    (StepKind::Return, "", "Return to release 33"),
 ];
 
 /// Digits that look like git's and the registry's, and are the same for the same content.

@@ -1,0 +1,98 @@
+//! Telling people what is seen of new containers while they are watched.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use slipway_pipelines::config::Limits;
+use tokio::time::Instant;
+
+use super::{Rollout, answers, judge::Patient, watch::Watched};
+use crate::{
+    coordinator::{Measure, Reading, Readings},
+    proxy::Traffic,
+    reporter::StepLog,
+};
+
+/// The shortest and the longest between two times that it is told.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(30));
+/// How often it is told in a bake of some length.
+const TIMES: u32 = 200;
+/// How long the server may take to hear it.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
+
+/// What was seen at the last look.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// By the containers' names.
+    pub(super) patients: BTreeMap<String, Patient>,
+    /// By app, since the watching began.
+    pub(super) traffic: BTreeMap<String, Traffic>,
+    told: Option<Instant>,
+}
+
+impl Seen {
+    /// Whether it is time to tell what was seen.
+    pub(super) fn is_due(&self, bake: Duration) -> bool {
+        self.told.is_none_or(|told| told.elapsed() >= (bake / TIMES).clamp(PAUSES.0, PAUSES.1))
+    }
+}
+
+impl Rollout<'_> {
+    /// Tells what was seen. What does not arrive is told anew soon.
+    pub(super) async fn tell(&self, seen: &mut Seen, watched: &[Watched<'_>], limits: &Limits, log: &StepLog) {
+        let readings = readings(seen, watched, limits);
+        if readings.is_empty() {
+            return;
+        }
+        seen.told = Some(Instant::now());
+        let telling = self.ctx.reporter.readings(log.index(), Readings::bounded(readings));
+        if let Ok(Err(error)) = tokio::time::timeout(TELL_WITHIN, telling).await {
+            tracing::debug!(%error, "what was measured of new containers was not told");
+        }
+    }
+}
+
+/// Of each app what was counted of its answers, and of its containers the one that has the most of it.
+fn readings(seen: &Seen, watched: &[Watched<'_>], limits: &Limits) -> Vec<Reading> {
+    let mut all = Vec::new();
+    for Watched { app, instances } in watched {
+        let mut add = |measure, replica, value, stable, limit| {
+            all.push(Reading { app: app.app.clone(), measure, replica, value, stable, limit });
+        };
+        if let Some(traffic) = seen.traffic.get(&app.app) {
+            let Traffic { canary, stable } = traffic;
+            add(Measure::Requests, None, exact(canary.requests), Some(exact(stable.requests)), None);
+            if let Some(share) = canary.error_share() {
+                let most = answers::most_errors(limits, stable);
+                add(Measure::Errors, None, share, stable.error_share(), Some(most));
+            }
+            if let Some(took) = canary.slowest_twentieth_ms() {
+                let longest = answers::longest_ms(limits, traffic);
+                add(Measure::Latency, None, took, stable.slowest_twentieth_ms(), longest);
+            }
+        }
+        let patients: Vec<(u32, &Patient)> =
+            instances.iter().filter_map(|it| Some((it.replica, seen.patients.get(&it.name)?))).collect();
+        let most = |of: &dyn Fn(&Patient) -> Option<f64>| {
+            // Of several that have the most, the first.
+            let all = patients.iter().rev().filter_map(|(replica, patient)| Some((*replica, of(patient)?)));
+            all.max_by(|one, other| one.1.total_cmp(&other.1))
+        };
+        let failed_checks = f64::from(app.run.health.retries.max(1) - 1);
+        for (measure, most, limit) in [
+            (Measure::Cpu, most(&|it| Some(it.used()?.cpu)), limits.max_cpu),
+            (Measure::Memory, most(&|it| it.used()?.memory), limits.max_memory),
+            (Measure::Ends, most(&|it| Some(f64::from(it.ends()))), Some(0.0)),
+            (Measure::FailedChecks, most(&|it| Some(f64::from(it.failed_checks()))), Some(failed_checks)),
+        ] {
+            if let Some((replica, value)) = most {
+                add(measure, Some(replica), value, None, limit);
+            }
+        }
+    }
+    all
+}
+
+#[expect(clippy::cast_precision_loss, reason = "people need no more digits")]
+fn exact(count: u64) -> f64 {
+    count as f64
+}
