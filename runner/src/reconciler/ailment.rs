@@ -23,6 +23,8 @@ pub(super) enum Ailment {
     Detached,
     /// It is in the environment's network, but not under its app's name: somebody took it out and put it back.
     Nameless,
+    /// It serves, but this of its container is not as it was made.
+    Altered(String),
     /// The engine waits before it starts it once more.
     Restarting,
     /// Swarm does not run it at the moment, for this reason.
@@ -89,7 +91,7 @@ impl Ailment {
             Ailment::Removed | Ailment::Stopped | Ailment::Paused => Remedy::Run,
             Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels => Remedy::Replace,
             // To be taken out of the network and put back would cut what it answers at the moment.
-            Ailment::Unhealthy(_) | Ailment::Nameless => Remedy::Relieve,
+            Ailment::Unhealthy(_) | Ailment::Nameless | Ailment::Altered(_) => Remedy::Relieve,
             Ailment::Foreign => Remedy::MoveAside,
             Ailment::Detached => Remedy::Attach,
             Ailment::Restarting | Ailment::Waits(_) => Remedy::Wait,
@@ -114,6 +116,7 @@ impl Ailment {
             | Ailment::OtherImage(_)
             | Ailment::OtherLabels
             | Ailment::Nameless
+            | Ailment::Altered(_)
             | Ailment::Unhealthy(_) => "replaced it",
         }
     }
@@ -131,6 +134,7 @@ impl std::fmt::Display for Ailment {
             Ailment::Foreign => "a container that is not Slipway's had its name",
             Ailment::Detached => "its container was taken out of the environment's network",
             Ailment::Nameless => "its container was not found by its app's name any more",
+            Ailment::Altered(what) => return write!(f, "somebody changed {what}"),
             Ailment::Restarting => "its container ends again and again",
             Ailment::Waits(reason) => return write!(f, "Swarm does not run it: {reason}"),
             Ailment::Unhealthy(reason) => return write!(f, "it was not healthy: {reason}"),

@@ -123,6 +123,12 @@ impl Care {
         self.restarts = None;
     }
 
+    /// It was set right while it ran, and served all the while.
+    pub(super) fn was_set_right(&mut self, found: &Ailment, now: Instant) {
+        self.is_own_doing = found.is_own_doing();
+        self.count(found.to_string(), "set it right while it ran".to_owned(), 1, now);
+    }
+
     /// Something is amiss that is another's to put right: it is told once, until it is over.
     pub(super) fn is_left(&mut self, found: &Ailment, done: &str) {
         if self.trouble.as_ref().is_none_or(|trouble| trouble.over) {

@@ -12,8 +12,8 @@ use super::{Heard, Reconciler};
 use crate::{engine::Engine, targets::docker::ENVIRONMENT};
 
 /// What may need a look.
-const ACTIONS: [&str; 9] =
-    ["die", "destroy", "pause", "unpause", "rename", "health_status", "start", "connect", "disconnect"];
+const ACTIONS: [&str; 10] =
+    ["die", "destroy", "pause", "unpause", "rename", "health_status", "start", "connect", "disconnect", "update"];
 /// How soon an engine that ended is listened to again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -44,6 +44,9 @@ impl Reconciler {
             }
             (_, Some(environment)) if event.action.as_deref() == Some("die") => {
                 self.tell(environment, Heard::Ended(name()));
+            }
+            (_, Some(environment)) if event.action.as_deref() == Some("update") => {
+                self.tell(environment, Heard::Updated(name()));
             }
             (_, Some(environment)) => self.tell(environment, Heard::Changed),
             // A build's.

@@ -17,6 +17,7 @@ use super::{
     bake::{Baking, speaks_against},
     care::Care,
     leaving::Leaving,
+    sweep::Sweep,
 };
 use crate::{
     coordinator::{EnvironmentReport, HostedEnvironment, ReleasedApp, ReplicaReport},
@@ -35,7 +36,7 @@ const SLOW: Duration = Duration::from_secs(10);
 /// How often it is looked whether everybody has its name in the network, of which the engine's list tells nothing.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
 /// How many replicas are probed, or put right, at once.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 /// How soon a report that was not taken is sent again.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// How long the server may take to hear a report.
@@ -66,6 +67,7 @@ pub(super) struct Keeper {
     /// What was found wanting, until it is told.
     breach: Option<String>,
     pub(super) leaving: Leaving,
+    pub(super) sweep: Sweep,
 }
 
 /// Something that is wrong with a replica, and the container that was found in its place.
@@ -113,6 +115,7 @@ impl Keeper {
             lanes_due: Some(tell_after),
             breach: None,
             leaving: Leaving::default(),
+            sweep: Sweep::new(),
         })
     }
 
@@ -136,8 +139,10 @@ impl Keeper {
     }
 
     fn hear(&mut self, heard: &Heard) {
-        if let Heard::Connected(container) = heard {
-            self.connected.insert(container.clone());
+        match heard {
+            Heard::Connected(container) => drop(self.connected.insert(container.clone())),
+            Heard::Updated(name) => drop(self.sweep.suspects.insert(name.clone())),
+            Heard::Ended(_) | Heard::Changed => {}
         }
         let wanted = self.wanted.clone();
         for replica in replicas(&wanted) {
@@ -178,6 +183,7 @@ impl Keeper {
             }
             self.look_for_ends(&instances).await?;
             self.probe(&instances, &mut cases).await?;
+            self.sweep(&instances, &mut cases).await?;
             Ok::<_, TargetError>((instances, cases))
         };
         let (instances, mut cases) = match looked.await {

@@ -16,6 +16,7 @@ mod keeper;
 mod leaving;
 mod routes;
 mod swarm;
+mod sweep;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -110,6 +111,8 @@ enum Heard {
     Ended(String),
     /// The container of this id was taken out of a network, or put into it.
     Connected(String),
+    /// What the container of this name may use was changed, or whether it is started again.
+    Updated(String),
     /// Something else changed.
     Changed,
 }

@@ -3,6 +3,7 @@
 //! Containers are converged by name: what is there under the right name and labels is taken as it is, and only what is
 //! missing is made. Running the same work again after a crash therefore ends in the same state.
 
+mod alteration;
 mod command;
 mod container;
 mod ending;

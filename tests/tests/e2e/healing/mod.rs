@@ -1,5 +1,6 @@
 //! What is live stays as it should be, whatever becomes of its containers, of the proxy, of the server and its runner.
 
+mod altered;
 mod anew;
 mod away;
 mod loops;
