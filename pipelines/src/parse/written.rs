@@ -1,18 +1,21 @@
 //! What environments ask for, as people write it on one line outside captain.yml: `10m`, `Mon-Fri 09:00-16:00 Europe/Madrid`,
-//! `staging` or `branch main`.
+//! `staging` or `branch main`, `{canary: [10%, 50%], bake: 5m}`.
 
 use std::{fmt, str::FromStr};
 
 use super::{fields::shown, promotion, quantities};
 use crate::{
-    config::{Source, Span, Window},
-    diagnostics::Problem,
+    config::{Latency, Pace, Quota, Source, Span, Strategy, Window},
+    diagnostics::{Problem, Report},
+    document,
 };
 
 /// The days, as they are written.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// The longest name of a branch or an environment, in bytes.
 const MAX_NAME: usize = 200;
+/// The longest line of a strategy, in bytes.
+const MAX_STRATEGY: usize = 1_000;
 /// What stands before the name of a branch.
 const BRANCH: &str = "branch ";
 
@@ -107,6 +110,68 @@ impl fmt::Display for Source {
     }
 }
 
+/// As captain.yml has it: a name, or settings, of which the braces may be left out.
+impl FromStr for Strategy {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let text = text.trim();
+        let unreadable = || {
+            let expected = "a strategy such as blue-green, or canary: [10%, 50%], bake: 5m";
+            Unreadable::from(Problem::new(format!("\"{}\" is no strategy", shown(text))).expected(expected))
+        };
+        if text.len() > MAX_STRATEGY {
+            return Err(unreadable());
+        }
+        let is_bare = text.contains(':') && !text.starts_with('{');
+        let text = if is_bare { format!("{{{text}}}") } else { text.to_owned() };
+        let mut report = Report::new("", &text);
+        let read = document::read(&text, &mut report).and_then(|node| promotion::strategy(&node, &mut report));
+        match (report.into_errors().0.into_iter().next(), read) {
+            (None, Some(strategy)) => Ok(strategy),
+            (None, None) => Err(unreadable()),
+            (Some(wrong), _) => Err(Problem { expected: wrong.expected, ..Problem::new(wrong.message) }.into()),
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |ms: u64| Span { ms };
+        let quota = |quota: Quota| match quota {
+            Quota::Count(count) => count.to_string(),
+            Quota::Percent(share) => format!("{share}%"),
+        };
+        match self {
+            Strategy::Rolling(pace) if *pace == Pace::default() => f.write_str("rolling"),
+            Strategy::Rolling(Pace { surge, unavailable }) => {
+                write!(f, "{{rolling: {{surge: {}, unavailable: {}}}}}", quota(*surge), quota(*unavailable))
+            }
+            Strategy::BlueGreen { bake_ms: 0 } => f.write_str("blue-green"),
+            Strategy::BlueGreen { bake_ms } => write!(f, "{{blue-green: {{bake: {}}}}}", span(*bake_ms)),
+            Strategy::Recreate => f.write_str("recreate"),
+            Strategy::Canary { steps, bake_ms, limits } => {
+                let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
+                write!(f, "{{canary: [{}], bake: {}", shares.join(", "), span(*bake_ms))?;
+                for (key, limit) in
+                    [("max_cpu", limits.max_cpu), ("max_memory", limits.max_memory), ("max_errors", limits.max_errors)]
+                {
+                    if let Some(limit) = limit {
+                        write!(f, ", {key}: {limit}%")?;
+                    }
+                }
+                match limits.max_latency {
+                    Some(Latency::Ms(ms)) => write!(f, ", max_latency: {}", span(ms))?,
+                    Some(Latency::Times(times)) => write!(f, ", max_latency: {times}x")?,
+                    Some(Latency::Any) => f.write_str(", max_latency: off")?,
+                    None => {}
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +187,19 @@ mod tests {
             assert_eq!(again::<Span>(text), text);
         }
         assert_eq!(again::<Window>("Mon-Wed,fri 9:00-16:00"), "Mon,Tue,Wed,Fri 09:00-16:00 UTC");
+        for text in [
+            "rolling",
+            "recreate",
+            "blue-green",
+            "{blue-green: {bake: 5m}}",
+            "{rolling: {surge: 25%, unavailable: 1}}",
+            "{canary: [10%, 50%], bake: 5m, max_cpu: 90%, max_errors: 0.5%, max_latency: 1.5x}",
+            "{canary: [1%], bake: 90s, max_latency: 800ms}",
+        ] {
+            assert_eq!(again::<Strategy>(text), text);
+        }
+        assert_eq!(again::<Strategy>(" canary: [20%], bake: 1m "), "{canary: [20%], bake: 1m}");
+        assert_eq!(again::<Strategy>("canary"), "{canary: [10%, 50%], bake: 5m}");
         let night = "Sat,Sun 22:00-04:00 Europe/Madrid";
         assert_eq!(again::<Window>(night), night);
         assert_eq!([again::<Source>("staging"), again::<Source>(" branch  main ")], ["staging", "branch main"]);
@@ -135,6 +213,13 @@ mod tests {
         assert!(again::<Window>("Mon 09:00-16:00 Middle/Earth").starts_with("unknown time zone"));
         assert!(again::<Window>("Mom 09:00-16:00").starts_with("\"Mom\" is not a day"));
         assert!(again::<Span>("soon").starts_with("\"soon\" is not a duration"));
+        assert!(again::<Strategy>("canry").starts_with("unknown strategy \"canry\""));
+        assert!(again::<Strategy>("canary: [0%]").starts_with("\"0%\" is not a share"));
+        let wrong = again::<Strategy>("canary: [10%], max_latency: 0.5x");
+        assert!(wrong.starts_with("\"0.5x\" does not say how many times"), "{wrong}");
+        for text in ["", "{canary: [10%]", "canary: &a [*a]"] {
+            assert!(text.parse::<Strategy>().is_err(), "{text}");
+        }
         for text in ["", "a b"] {
             assert!(again::<Source>(text).contains("is no source"), "{text}");
         }

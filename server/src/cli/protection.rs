@@ -68,6 +68,9 @@ pub(super) struct Protect {
     /// Where releases come from: an environment, or "branch main"; "none" for wherever captain.yml says.
     #[arg(long, value_name = "SOURCE")]
     from: Option<String>,
+    /// How a release takes the place of the one before, such as "canary: [10%, 50%], bake: 5m"; "none" for as captain.yml says.
+    #[arg(long, value_name = "STRATEGY")]
+    strategy: Option<String>,
 }
 
 impl Freeze {
@@ -113,6 +116,7 @@ impl Protect {
             ("bake", self.bake.is_some(), json!(self.bake.filter(|bake| bake != NONE))),
             ("window", self.window.is_some(), json!(self.window.filter(|window| window != NONE))),
             ("from", self.from.is_some(), json!(self.from.filter(|from| from != NONE))),
+            ("strategy", self.strategy.is_some(), json!(self.strategy.filter(|strategy| strategy != NONE))),
         ];
         for (name, is_given, value) in lists.into_iter().filter(|(_, is_given, _)| *is_given) {
             changed |= is_given;
@@ -137,7 +141,7 @@ impl Protect {
             if protection["author"] == true { "may be one of them" } else { "is none of them" }
         ))?;
         say(format_args!("  branches   {}", list("branches", "all")))?;
-        for field in ["bake", "window", "from"] {
+        for field in ["bake", "window", "from", "strategy"] {
             say(format_args!("  {field:9}  {}", protection[field].as_str().unwrap_or("as captain.yml says")))?;
         }
         Ok(())

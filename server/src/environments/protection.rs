@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slipway_pipelines::{
     conditions::{PatternError, Patterns},
-    config::{Source, Span, Window},
+    config::{Source, Span, Strategy, Window},
 };
 
 use super::Written;
@@ -28,7 +28,7 @@ const MAX_NAME: usize = 100;
 const MAX_REASON: usize = 1_000;
 
 /// What an administrator asks for beyond captain.yml. Of both, the stricter holds.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protection {
     /// How many people must agree, at least.
@@ -48,6 +48,9 @@ pub struct Protection {
     /// Where releases come from, whatever captain.yml says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Written<Source>>,
+    /// How a release takes the place of the one before, whatever captain.yml says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<Written<Strategy>>,
 }
 
 /// That nothing is released to an environment.
@@ -115,6 +118,12 @@ impl Protection {
     #[must_use]
     pub fn bake_ms(&self, settings_ms: u64) -> u64 {
         self.bake.as_ref().map_or(settings_ms, |bake| settings_ms.max(bake.0.ms))
+    }
+
+    /// How a release takes the place of the one before, where captain.yml says `settings`.
+    #[must_use]
+    pub fn strategy<'a>(&'a self, settings: &'a Strategy) -> &'a Strategy {
+        self.strategy.as_ref().map_or(settings, |strategy| &strategy.0)
     }
 
     fn check(&self) -> Result<(), ProtectionError> {

@@ -102,7 +102,7 @@ async fn note_exception(tx: &mut Tx, environment: &Environment, release: &Releas
 
 /// A way back is no time for a trial: what is gone back to was live before.
 fn strategy(kind: ReleaseKind, environment: &Environment) -> Strategy {
-    match (kind, &environment.settings.strategy) {
+    match (kind, environment.protection.strategy(&environment.settings.strategy)) {
         (ReleaseKind::Rollback | ReleaseKind::Restore, Strategy::Recreate) => Strategy::Recreate,
         (ReleaseKind::Rollback, Strategy::Canary { .. }) | (ReleaseKind::Restore, _) => Strategy::default(),
         (ReleaseKind::Rollback, Strategy::BlueGreen { .. }) => Strategy::BlueGreen { bake_ms: 0 },

@@ -82,6 +82,7 @@ async fn facts(
         } else {
             authors(conn, environment, release).await?
         },
+        strategy: (!release.kind.is_way_out()).then(|| release.strategy.0.clone()),
         stay,
     })
 }

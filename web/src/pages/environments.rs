@@ -64,6 +64,8 @@ pub struct Protection {
     pub window: String,
     /// Where releases come from; empty for wherever captain.yml says.
     pub from: String,
+    /// How a release takes the place of the one before; empty for as captain.yml says.
+    pub strategy: String,
 }
 
 /// A container of what is live.

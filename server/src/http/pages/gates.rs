@@ -133,6 +133,7 @@ pub(super) fn asks(environment: &Environment) -> Vec<String> {
     }
     asks.extend(branches(protection));
     asks.extend(from(protection));
+    asks.extend(strategy(protection));
     asks
 }
 
@@ -160,13 +161,17 @@ fn from(protection: &Protection) -> Option<String> {
     protection.from.as_ref().map(|from| format!("what comes from {}", from.0))
 }
 
+fn strategy(protection: &Protection) -> Option<String> {
+    protection.strategy.as_ref().map(|strategy| format!("strategy {}", strategy.0))
+}
+
 /// What a protection that was noted asks for.
 fn protection_in_words(noted: &Value) -> String {
     let Ok(protection) = serde_json::from_value::<Protection>(noted.clone()) else { return noted.to_string() };
     let author = (protection.approvals > 0 && protection.author).then(|| "the author may be among them".to_owned());
     let bake = protection.bake.as_ref().map(|bake| format!("live in its source for {}", span(bake.0.ms)));
     let people = [approvals(protection.approvals, &protection), author];
-    let others = [bake, window(&protection), branches(&protection), from(&protection)];
+    let others = [bake, window(&protection), branches(&protection), from(&protection), strategy(&protection)];
     let asks: Vec<String> = people.into_iter().chain(others).flatten().collect();
     if asks.is_empty() { "nothing".to_owned() } else { asks.join("; ") }
 }

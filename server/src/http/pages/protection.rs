@@ -43,6 +43,8 @@ struct Asked {
     window: String,
     #[serde(default)]
     from: String,
+    #[serde(default)]
+    strategy: String,
 }
 
 impl TryFrom<Asked> for Protection {
@@ -57,6 +59,7 @@ impl TryFrom<Asked> for Protection {
             bake: read(&asked.bake)?,
             window: read(&asked.window)?,
             from: read(&asked.from)?,
+            strategy: read(&asked.strategy)?,
         })
     }
 }
@@ -91,6 +94,7 @@ pub(super) fn form(protection: &Protection) -> pages::Protection {
         bake: shown(protection.bake.as_ref()),
         window: shown(protection.window.as_ref()),
         from: shown(protection.from.as_ref()),
+        strategy: shown(protection.strategy.as_ref()),
     }
 }
 
@@ -119,10 +123,13 @@ mod tests {
             bake: read("10m").ok().flatten(),
             window: read("Mon,Tue 09:00-16:00 Europe/Madrid").ok().flatten(),
             from: read("staging").ok().flatten(),
+            strategy: read("canary: [20%], bake: 1m").ok().flatten(),
         };
-        assert!(protection.bake.is_some() && protection.window.is_some() && protection.from.is_some());
-        let pages::Protection { approvals, approvers, author, branches, bake, window, from } = form(&protection);
-        let asked = Asked { approvals, approvers, author, branches, bake, window, from };
+        assert!(protection.bake.is_some() && protection.window.is_some());
+        assert!(protection.from.is_some() && protection.strategy.is_some());
+        let pages::Protection { approvals, approvers, author, branches, bake, window, from, strategy } =
+            form(&protection);
+        let asked = Asked { approvals, approvers, author, branches, bake, window, from, strategy };
         assert_eq!(Protection::try_from(asked).ok(), Some(protection));
         assert!(read::<Window>("noon").is_err());
         assert_eq!(parted(" , "), Vec::<String>::new());

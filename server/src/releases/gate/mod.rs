@@ -3,7 +3,10 @@
 mod window;
 
 use chrono::DateTime;
-use slipway_pipelines::{conditions::Patterns, config::Source};
+use slipway_pipelines::{
+    conditions::Patterns,
+    config::{Source, Strategy},
+};
 use window::{Hours, hours};
 
 use crate::environments::{Freeze, Protection, Settings, same_person};
@@ -30,6 +33,8 @@ pub(super) struct Facts {
     pub(super) approving: Vec<String>,
     /// Who wrote a commit that it brings, and who asked for it.
     pub(super) authors: Vec<String>,
+    /// How it takes the place of the one before; none for a way out, which is no time for a trial.
+    pub(super) strategy: Option<Strategy>,
     /// How long it was live where it is promoted from.
     pub(super) stay: Option<Stay>,
 }
@@ -75,14 +80,17 @@ struct Wait {
 
 /// Judges a release at `now` (unix milliseconds).
 ///
-/// 1. What this version cannot keep, a source or a branch that is not let in, what was found wanting in the source, and a time there that
+/// 1. What this version cannot keep, a source, a branch or a strategy that is not let in, what was found wanting in the source, and a time there that
 ///    can no longer be reached refuse it.
 /// 2. It waits for its time in the source and for word that it is well there, for people, for the end of a freeze and for the window: all at once, as none
 ///    of them depends on another.
 pub(super) fn gate(rules: Rules<'_>, facts: &Facts, now: i64) -> Verdict {
     let refusal = rules.settings.refusal(rules.environment);
     let unfit = || found_wanting(rules, facts).or_else(|| never_baked(rules, facts, now));
-    let foreign = || foreign_source(rules, facts).or_else(|| foreign_branch(rules, facts));
+    let foreign = || {
+        let source = foreign_source(rules, facts).or_else(|| foreign_branch(rules, facts));
+        source.or_else(|| other_strategy(rules, facts))
+    };
     if let Some(why) = refusal.or_else(foreign).or_else(unfit) {
         return Verdict::Refuse { why };
     }
@@ -122,6 +130,13 @@ fn foreign_branch(rules: Rules<'_>, facts: &Facts) -> Option<String> {
     let foreign = facts.branches.iter().find(|branch| !branch.as_deref().is_some_and(lets_in))?;
     let from = foreign.as_ref().map_or_else(|| "no branch".to_owned(), |branch| format!("branch {branch}"));
     Some(format!("{environment} lets in builds of {} alone, and this is of {from}", protection.branches.join(", ")))
+}
+
+/// Why the release does not go live in the way that the server wants: it was made before the server asked for that.
+fn other_strategy(rules: Rules<'_>, facts: &Facts) -> Option<String> {
+    let (wanted, own) = (&rules.protection.strategy.as_ref()?.0, facts.strategy.as_ref()?);
+    let environment = rules.environment;
+    (own != wanted).then(|| format!("{environment} asks for the strategy {wanted}, and this was made for {own}"))
 }
 
 /// Why the release was not healthy in its source for as long as is asked.

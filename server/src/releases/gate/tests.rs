@@ -239,6 +239,19 @@ fn what_this_version_cannot_keep_lets_nothing_in() {
 }
 
 #[test]
+fn what_was_made_before_the_server_asked_for_another_strategy_does_not_enter() {
+    let canary = Strategy::Canary { steps: vec![10], bake_ms: 60_000, limits: Limits::default() };
+    let protection = Protection { strategy: Some(Written(canary.clone())), ..Protection::default() };
+    let settings = Settings::default();
+    let says = |strategy: Option<Strategy>| {
+        gate(rules(&settings, &protection, None), &Facts { strategy, ..Facts::default() }, NOW)
+    };
+    let why = "production asks for the strategy {canary: [10%], bake: 1m}, and this was made for rolling".to_owned();
+    assert_eq!(says(Some(Strategy::default())), Verdict::Refuse { why });
+    assert_eq!([says(Some(canary)), says(None)], [Verdict::Admit, Verdict::Admit]);
+}
+
+#[test]
 fn the_server_asks_for_more_and_never_for_less() {
     let protection = |bake: Option<u64>, at: Option<&Window>, from: Option<&str>| Protection {
         bake: bake.map(|ms| Written(Span { ms })),

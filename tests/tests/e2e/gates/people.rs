@@ -1,13 +1,13 @@
 //! Approvals, rejections, and what the server asks for beyond captain.yml.
 
 use slipway_pipelines::{
-    config::{Environment, Source},
+    config::{Environment, Source, Strategy},
     plan::{CommitLine, ReleasePlan},
 };
 use slipway_runner::coordinator::{Coordinator as _, StepResult};
 use slipway_server::{
     builds::NewBuild,
-    environments::Protection,
+    environments::{Protection, Written},
     releases::{DecisionKind, ReleaseState, preview},
 };
 use slipway_tests::{
@@ -26,6 +26,7 @@ on_both_databases!(
     a_release_that_is_rejected_is_not_rolled_out,
     a_newer_release_takes_the_place_of_one_that_is_held,
     a_commit_cannot_weaken_what_the_server_asks_for,
+    a_commit_cannot_turn_a_canary_into_another_strategy,
     a_build_of_a_branch_that_is_not_let_in_goes_no_further,
     no_commit_changes_where_releases_come_from_or_how_long_they_bake,
     whoever_wrote_what_comes_along_is_an_author_of_it,
@@ -119,6 +120,31 @@ async fn a_commit_cannot_weaken_what_the_server_asks_for(database: TestDatabase)
     assert_eq!(refused, "production asks for the approval of Bo");
     assert_eq!(approve(&pipeline, 1, "bo").await.unwrap().state, ReleaseState::Queued);
     assert_eq!(pipeline.event_kinds("environment.protected").await.len(), 1);
+}
+
+async fn a_commit_cannot_turn_a_canary_into_another_strategy(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    live_in_dev(&pipeline, "a", production()).await;
+    let earlier = pipeline.promote("production").await.unwrap();
+    let canary: Strategy = "canary: [20%], bake: 1m, max_errors: 1%".parse().unwrap();
+    let wanted = Protection { strategy: Some(Written(canary.clone())), ..Protection::default() };
+    protect(&pipeline, &wanted).await.unwrap();
+    assert_eq!(pipeline.environment("production").await.protection.0, wanted, "it is kept as it was said");
+
+    // What was made before it was asked for does not slip through.
+    assert!(pipeline.try_claim().await.is_none());
+    let refused = pipeline.release("production", earlier.number).await;
+    let why = format!("production asks for the strategy {canary}, and this was made for rolling");
+    assert_eq!((refused.state, refused.reason), (ReleaseState::Rejected, Some(why)));
+    pipeline.promote("production").await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, canary);
+
+    // A way back is no trial.
+    live_in_dev(&pipeline, "b", production()).await;
+    pipeline.promote("production").await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, canary);
+    pipeline.roll_back("production", None).await.unwrap();
+    assert_eq!(pipeline.roll_out().await.strategy, Strategy::default());
 }
 
 async fn a_build_of_a_branch_that_is_not_let_in_goes_no_further(database: TestDatabase) {
