@@ -77,7 +77,14 @@ impl FromStr for Window {
 
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days: Vec<&str> = DAYS.into_iter().zip(self.days).filter(|(_, is_in)| *is_in).map(|(day, _)| day).collect();
+        let days: Vec<(&str, bool)> = DAYS.into_iter().zip(self.days).collect();
+        let spans =
+            days.chunk_by(|(_, one), (_, next)| one == next).filter(|span| span.iter().all(|(_, is_in)| *is_in));
+        let spans = spans.map(|span| match span {
+            [(first, _), .., (last, _)] if span.len() > 2 => format!("{first}-{last}"),
+            few => few.iter().map(|(day, _)| *day).collect::<Vec<_>>().join(","),
+        });
+        let days: Vec<String> = spans.collect();
         let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
         write!(f, "{} {}-{} {}", days.join(","), time(self.from_minute), time(self.to_minute), self.timezone)
     }
@@ -186,7 +193,8 @@ mod tests {
         for text in ["500ms", "90s", "10m", "1h", "7d"] {
             assert_eq!(again::<Span>(text), text);
         }
-        assert_eq!(again::<Window>("Mon-Wed,fri 9:00-16:00"), "Mon,Tue,Wed,Fri 09:00-16:00 UTC");
+        assert_eq!(again::<Window>("Mon-Wed,fri 9:00-16:00"), "Mon-Wed,Fri 09:00-16:00 UTC");
+        assert_eq!(again::<Window>("Sat-Tue 9:00-16:00"), "Mon,Tue,Sat,Sun 09:00-16:00 UTC");
         for text in [
             "rolling",
             "recreate",

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(said.as_deref(), Some(wanted));
         assert!(watch.doubt(60 * HOUR_MS + HOUR_MS / 2, late + HOUR / 2).is_some());
         // It is set back, which is another time that it was set.
-        let said = watch.doubt(2 * HOUR_MS, later).expect("a doubt");
+        let said = watch.doubt(2 * HOUR_MS, later).unwrap_or_default();
         assert!(said.starts_with("the clock was set back by 59 hours: "), "{said}");
         assert_eq!(watch.doubt(3 * HOUR_MS, later + HOUR), None);
     }

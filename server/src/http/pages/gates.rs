@@ -27,8 +27,6 @@ use crate::{
     store::{decisions::Decision, environments::Environment, repositories::Repository},
 };
 
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-
 pub(super) fn routes() -> Routes {
     Routes::new()
         .post(
@@ -177,10 +175,7 @@ fn protection_in_words(noted: &Value) -> String {
 }
 
 fn window_in_words(window: &Window) -> String {
-    let days: Vec<&str> = DAYS.iter().zip(window.days).filter(|(_, takes)| *takes).map(|(day, _)| *day).collect();
-    let days = if days.len() == DAYS.len() { "every day".to_owned() } else { days.join(" ") };
-    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    format!("window {days} {}-{} {}", time(window.from_minute), time(window.to_minute), window.timezone)
+    format!("window {window}")
 }
 
 fn span(ms: u64) -> String {
@@ -271,7 +266,7 @@ mod tests {
             to_minute: 960,
             timezone: "Europe/Madrid".to_owned(),
         };
-        assert_eq!(window_in_words(&window), "window Mon Tue Wed Thu Fri 09:00-16:00 Europe/Madrid");
+        assert_eq!(window_in_words(&window), "window Mon-Fri 09:00-16:00 Europe/Madrid");
         assert_eq!(end("").unwrap(), None);
         assert_eq!(end("2026-09-21T14:13").unwrap(), Some(1_789_999_980_000));
         assert!(end("tomorrow").is_err());
