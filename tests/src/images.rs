@@ -43,6 +43,21 @@ pub async fn publish(
     digest.expect("the registry has the image")
 }
 
+/// Has the BuildKit of the engine behind a unix socket build an image, which leaves layers in its build cache.
+///
+/// # Panics
+/// When the engine cannot be asked.
+pub async fn build_by_buildkit(host: &str, name: &str, dockerfile: &str) {
+    slipway_runner::tls::provide();
+    let socket = host.strip_prefix("unix://").expect("a unix socket");
+    let http = reqwest::Client::builder().unix_socket(socket).build().expect("a client");
+    let context = archive(&[("Dockerfile", dockerfile.to_owned())]);
+    let address = format!("http://docker/build?version=2&networkmode=none&t={name}");
+    let request = http.post(address).header("content-type", "application/x-tar");
+    let said = request.body(context).send().await.expect("the engine").text().await.expect("all that it says");
+    assert!(said.contains("Successfully tagged"), "the image does not build: {said}");
+}
+
 /// Removes an image from the engine, under every name that the registry fixture gave it.
 pub async fn forget(engine: &Engine, reference: &str) {
     let options = RemoveImageOptionsBuilder::default().force(true).build();

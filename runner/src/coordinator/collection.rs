@@ -29,7 +29,7 @@ pub struct Stored {
     pub what: String,
     /// How many there were when the runner looked.
     pub count: u64,
-    /// What they took on the disk, in bytes, as far as that is known: an engine does not say it of volumes.
+    /// What they took on the disk, in bytes, as far as that is known.
     pub bytes: u64,
     /// Those of them that went, or in a dry run would go; at most [`Stored::MOST_NAMED`].
     pub going: Vec<Leaving>,

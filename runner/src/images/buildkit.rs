@@ -17,14 +17,13 @@ use url::form_urlencoded;
 use super::{
     ContextLimits, ImageBuilder, ImageError, ImageRequest,
     context::Context,
-    line::Line,
     progress::Progress,
     reports::{Broken, Reports},
     session::Session,
 };
 use crate::{
     coordinator::LogStream,
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, Line},
     reporter::StepLog,
 };
 

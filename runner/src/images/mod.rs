@@ -6,7 +6,6 @@ mod dockerignore;
 mod error;
 mod from;
 mod inputs;
-mod line;
 mod outage;
 mod progress;
 mod pull;

@@ -39,8 +39,11 @@ use tonic::{
     transport::{Server, server::Connected},
 };
 
-use super::line::Line;
-use crate::{coordinator::RegistryCredential, engine::EngineError, registry::credential_for};
+use crate::{
+    coordinator::RegistryCredential,
+    engine::{EngineError, Line},
+    registry::credential_for,
+};
 
 /// The questions that we answer.
 const METHODS: [&str; 2] = ["/moby.filesync.v1.Auth/credentials", "/moby.buildkit.secrets.v1.Secrets/GetSecret"];

@@ -1,7 +1,7 @@
 //! Looking at what there is, and removing what was chosen: by itself, and when somebody asks.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     io,
     sync::Arc,
     time::Duration,
@@ -27,7 +27,7 @@ use crate::{
     coordinator::{
         CollectionOrder, CollectionReport, Coordinator, CoordinatorError, KeptImages, Leaving, MOST_DIGESTS, Stored,
     },
-    engine::{Engine, EngineError, labels},
+    engine::{Engine, EngineError, build_cache, labels, prune_build_cache, volume_sizes},
     kept::KeptBuilds,
 };
 
@@ -132,11 +132,40 @@ impl Collector {
             }
             round.push(stored);
         }
+        if let Some(bytes) = self.limits.build_cache_bytes.filter(|_| kinds == Kind::ALL) {
+            let mut stored = Stored { what: "layer of the build cache".to_owned(), ..Stored::default() };
+            if let Err(error) = self.shrink_build_cache(bytes, how, &mut stored).await {
+                tracing::debug!(%error, "the build cache stays as it is for now");
+                stored.hindrance = Some(error.to_string());
+            }
+            round.push(stored);
+        }
         round
     }
 
+    /// Which layers go, the engine alone decides: they carry no labels.
+    async fn shrink_build_cache(&self, most: u64, how: How, stored: &mut Stored) -> Result<(), EngineError> {
+        let engine = self.engine().await?;
+        (stored.count, stored.bytes) = build_cache(&engine, how.patience()).await?;
+        let mut over = stored.bytes.saturating_sub(most);
+        if over == 0 {
+            return Ok(());
+        }
+        if how != How::DryRun {
+            prune_build_cache(&engine, most).await?;
+            over = stored.bytes.saturating_sub(build_cache(&engine, how.patience()).await?.1);
+            tracing::info!(bytes = over, "the build cache was pruned");
+        }
+        stored.note(Leaving {
+            name: "the least recently used ones".to_owned(),
+            bytes: over,
+            reason: format!("all have more than {most} bytes"),
+        });
+        Ok(())
+    }
+
     async fn collect_kind(&self, kind: Kind, how: How, stored: &mut Stored) -> Result<(), CollectError> {
-        let groups = self.groups(kind).await?;
+        let groups = self.groups(kind, how).await?;
         let all = groups.iter().flatten();
         stored.count = all.clone().count() as u64;
         stored.bytes = all.map(|item| item.bytes).fold(0, u64::saturating_add);
@@ -169,13 +198,13 @@ impl Collector {
     }
 
     /// The things of a kind, in groups of which each is bounded by itself.
-    async fn groups(&self, kind: Kind) -> Result<Vec<Vec<Item>>, CollectError> {
+    async fn groups(&self, kind: Kind, how: How) -> Result<Vec<Vec<Item>>, CollectError> {
         match kind {
             Kind::FailedBuild => Ok(vec![self.kept.items().await]),
             Kind::Built => self.built(&self.engine().await?).await,
             Kind::Mirror => Ok(vec![self.mirrors().await?]),
             Kind::Image => Ok(vec![self.images(&self.engine().await?).await?]),
-            Kind::Cache => Ok(vec![self.caches(&self.engine().await?).await?]),
+            Kind::Cache => Ok(vec![self.caches(&self.engine().await?, how).await?]),
         }
     }
 
@@ -317,13 +346,26 @@ impl Collector {
         Ok(groups.into_values().collect())
     }
 
-    async fn caches(&self, engine: &Engine) -> Result<Vec<Item>, CollectError> {
+    async fn caches(&self, engine: &Engine, how: How) -> Result<Vec<Item>, CollectError> {
         let mine = labels::filter(&[(labels::KIND, labels::KIND_CACHE), (labels::RUNNER, &self.runner)]);
         let found = engine.list_volumes(Some(ListVolumesOptionsBuilder::default().filters(&mine).build())).await;
         let found = found.map_err(|error| engine.error("list cache volumes", &error))?;
-        let items = found.volumes.unwrap_or_default().into_iter().filter_map(|volume| {
+        let found = found.volumes.unwrap_or_default();
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        // It costs the engine much to tell: where nothing depends on it, nobody asks.
+        let sizes = match self.limits.caches_bytes {
+            u64::MAX => HashMap::new(),
+            _ => volume_sizes(engine, how.patience()).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "how large cache volumes are is not known: they go for their age alone");
+                HashMap::new()
+            }),
+        };
+        let items = found.into_iter().filter_map(|volume| {
             let record = self.repositories.of(volume.labels.get(labels::REPOSITORY)?);
-            Some(Item { name: volume.name, bytes: 0, unused: record.unused, is_needed: record.is_in_use })
+            let bytes = sizes.get(&volume.name).copied().unwrap_or(0);
+            Some(Item { name: volume.name, bytes, unused: record.unused, is_needed: record.is_in_use })
         });
         Ok(items.collect())
     }

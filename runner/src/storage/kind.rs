@@ -47,6 +47,14 @@ pub(super) enum How {
 }
 
 impl How {
+    /// How long the engine may measure what things take on its disk: a person waits for no longer than this.
+    pub(super) fn patience(self) -> Duration {
+        match self {
+            How::Due | How::Pressing => Duration::from_secs(60),
+            How::DryRun => Duration::from_secs(10),
+        }
+    }
+
     /// What is kept where the limits keep `usual`.
     pub(super) fn bounds(self, usual: Bounds) -> Bounds {
         match self {

@@ -31,6 +31,11 @@ pub struct StorageLimits {
     pub mirrors_bytes: u64,
     /// How long the cache volumes of a repository are kept after its last build here.
     pub caches_unused: Duration,
+    /// How many bytes all cache volumes may have together; with [`u64::MAX`] they are not measured.
+    pub caches_bytes: u64,
+    /// How many bytes the engine's build cache may have, which all share that build on the engine; none where that is not this
+    /// runner's to bound.
+    pub build_cache_bytes: Option<u64>,
     /// How long an image that was fetched for a release is kept after the last rollout of it, unless a release holds it.
     pub images_unused: Duration,
     /// How many images of one app are kept that builds have made here, unless a release or a container holds them.
@@ -58,6 +63,8 @@ impl Default for StorageLimits {
             mirrors_unused: DAY * 30,
             mirrors_bytes: 50 * GIB,
             caches_unused: DAY * 30,
+            caches_bytes: 50 * GIB,
+            build_cache_bytes: None,
             images_unused: DAY * 14,
             built_images: 10,
             built_unused: DAY * 14,
@@ -87,7 +94,7 @@ impl StorageLimits {
                 ..all
             },
             Kind::Image => Bounds { unused: self.images_unused, ..all },
-            Kind::Cache => Bounds { unused: self.caches_unused, ..all },
+            Kind::Cache => Bounds { unused: self.caches_unused, bytes: self.caches_bytes, ..all },
         }
     }
 }

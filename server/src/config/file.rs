@@ -44,6 +44,8 @@ pub(super) struct RunnerSection {
     pub(super) builds_only: Option<bool>,
     pub(super) internal_hosts: Option<Vec<String>>,
     pub(super) failed_builds: Option<u32>,
+    pub(super) cache_bytes: Option<u64>,
+    pub(super) build_cache_bytes: Option<u64>,
     pub(super) step_log_bytes: Option<u64>,
     pub(super) measure_seconds: Option<u32>,
 }
@@ -114,6 +116,8 @@ const KEYS: &[(&str, &[&str])] = &[
             "builds_only",
             "internal_hosts",
             "failed_builds",
+            "cache_bytes",
+            "build_cache_bytes",
             "step_log_bytes",
             "measure_seconds",
         ],
@@ -207,6 +211,8 @@ mod tests {
             builds_only = true
             internal_hosts = ["store.example.com:9000"]
             failed_builds = 5
+            cache_bytes = 10000000
+            build_cache_bytes = 20000000
             step_log_bytes = 1000000
             measure_seconds = 30
             [proxy]

@@ -105,6 +105,10 @@ pub struct RunnerSettings {
     pub internal_hosts: Vec<String>,
     /// Of how many failed builds it keeps the workspace, for another attempt that goes on from there.
     pub failed_builds: u32,
+    /// How many bytes all of its cache volumes may have together.
+    pub cache_bytes: u64,
+    /// How many bytes its engine's build cache may have; none where the runner leaves that alone.
+    pub build_cache_bytes: Option<u64>,
     /// How many bytes of output the log of one step holds; the rest is cut with a marker.
     pub step_log_bytes: u64,
     /// How often it measures its host and the containers of releases, in seconds; 0 for never.
@@ -117,7 +121,12 @@ impl RunnerSettings {
     pub fn limits(&self) -> RunnerLimits {
         let limits = RunnerLimits::default();
         RunnerLimits {
-            storage: StorageLimits { failed_builds: self.failed_builds, ..limits.storage },
+            storage: StorageLimits {
+                failed_builds: self.failed_builds,
+                caches_bytes: self.cache_bytes,
+                build_cache_bytes: self.build_cache_bytes,
+                ..limits.storage
+            },
             logs: LogLimits { step_bytes: self.step_log_bytes, ..limits.logs },
             measured_every: Duration::from_secs(self.measure_seconds.into()),
             ..limits
@@ -214,6 +223,12 @@ pub struct Overrides {
     /// Of how many failed builds the runner keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     pub runner_failed_builds: Option<u32>,
+    /// How many bytes all cache volumes of the runner may have together.
+    #[arg(long, env = "SLIPWAY_RUNNER_CACHE_BYTES", value_name = "BYTES")]
+    pub runner_cache_bytes: Option<u64>,
+    /// How many bytes the build cache of the runner's engine may have; without this the runner leaves it alone.
+    #[arg(long, env = "SLIPWAY_RUNNER_BUILD_CACHE_BYTES", value_name = "BYTES")]
+    pub runner_build_cache_bytes: Option<u64>,
     /// How many bytes of output the log of one step holds; the rest is cut with a marker.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_LOG_BYTES", value_name = "BYTES")]
     pub runner_step_log_bytes: Option<u64>,
@@ -462,6 +477,11 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
                 .runner_failed_builds
                 .or(file.runner.failed_builds)
                 .unwrap_or(StorageLimits::default().failed_builds),
+            cache_bytes: over
+                .runner_cache_bytes
+                .or(file.runner.cache_bytes)
+                .unwrap_or(StorageLimits::default().caches_bytes),
+            build_cache_bytes: over.runner_build_cache_bytes.or(file.runner.build_cache_bytes),
             step_log_bytes,
             measure_seconds: over.runner_measure_seconds.or(file.runner.measure_seconds).unwrap_or(MEASURE_SECONDS),
         },

@@ -15,7 +15,8 @@ use slipway_runner::{
 };
 use slipway_tests::{
     engine::docker,
-    images::{forget, publish},
+    images::{build_by_buildkit, forget, publish},
+    own_engine::OwnEngine,
     registry::RegistryFixture,
     server_model::ServerModel,
     wait::until_none,
@@ -228,7 +229,9 @@ impl Stock {
     /// A runner that looks this often, until the token is cancelled.
     fn kept_by(&self, look: Duration) -> (JoinHandle<Result<(), RunnerError>>, CancellationToken) {
         let shutdown = CancellationToken::new();
-        let config = config(&self.data, &self.runner, StorageLimits { look, ..StorageLimits::default() });
+        // The machine's engine has much else to measure.
+        let storage = StorageLimits { look, caches_bytes: u64::MAX, ..StorageLimits::default() };
+        let config = config(&self.data, &self.runner, storage);
         (tokio::spawn(slipway_runner::run(config, self.server.clone(), shutdown.clone())), shutdown)
     }
 }
@@ -286,6 +289,50 @@ async fn a_dry_run_says_exactly_what_goes_then() {
     stock.the_rest_stays();
     let after = stock.server.collect(true, PATIENCE).await;
     assert!(after.iter().all(|stored| stored.going.is_empty() && stored.hindrance.is_none()), "{after:#?}");
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+/// On an engine of the test's own: one that is old measures all that it has, and a build cache is nobody's alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn caches_are_kept_within_their_limits() {
+    const MIB: u64 = 1_024 * 1_024;
+    let engine = OwnEngine::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let runner = ulid::Ulid::generate().to_string();
+    for (repository, days) in [("OLD", 2), ("NEW", 1)] {
+        record(data.path(), "repositories", repository, "", Duration::from_secs(days * 24 * 60 * 60));
+        let labels = [format!("--label=slipway.runner={runner}"), format!("--label=slipway.repository={repository}")];
+        let _ = engine.docker(&["volume", "create", "--label=slipway=cache", &labels[0], &labels[1], repository]);
+        let volume = format!("--volume={repository}:/cache");
+        let fill = "dd if=/dev/zero of=/cache/filler bs=1M count=3";
+        let _ = engine.docker(&["run", "--rm", "--network=none", &volume, "busybox:latest", "sh", "-c", fill]);
+    }
+    let dockerfile = "FROM busybox:latest\nRUN dd if=/dev/zero of=/filler bs=1M count=4\n";
+    build_by_buildkit(&engine.host(), "layers", dockerfile).await;
+    let _ = engine.docker(&["rmi", "layers"]);
+
+    let storage =
+        StorageLimits { look: LONG, caches_bytes: 4 * MIB, build_cache_bytes: Some(MIB), ..StorageLimits::default() };
+    let config = RunnerConfig { docker_host: Some(engine.host()), ..config(&data, &runner, storage) };
+    let (server, shutdown) = (ServerModel::new(), CancellationToken::new());
+    let running = tokio::spawn(slipway_runner::run(config, server.clone(), shutdown.clone()));
+    let would = server.collect(true, PATIENCE).await;
+    let [.., volumes, layers] = would.as_slice() else { panic!("{would:#?}") };
+    assert_eq!((volumes.what.as_str(), volumes.count), ("cache volume", 2), "{volumes:#?}");
+    assert!(volumes.bytes >= 6 * MIB && volumes.going_bytes >= 3 * MIB, "{volumes:#?}");
+    let going: Vec<_> = volumes.going.iter().map(|leaving| (leaving.name.as_str(), leaving.reason.as_str())).collect();
+    assert_eq!(going, [("OLD", "the least recently used of too many")]);
+    assert_eq!((layers.what.as_str(), &layers.hindrance), ("layer of the build cache", &None), "{layers:#?}");
+    assert!(layers.bytes >= 4 * MIB && layers.going_bytes == layers.bytes - MIB, "{layers:#?}");
+    assert_eq!(engine.docker(&["volume", "ls", "-q"]).len(), 2, "a dry run removes nothing");
+
+    let went = server.collect(false, PATIENCE).await;
+    assert_eq!(went[..5], would[..5]);
+    assert_eq!(engine.docker(&["volume", "ls", "-q"]), ["NEW"]);
+    let after = server.collect(true, PATIENCE).await;
+    assert!(after.iter().all(|stored| stored.going.is_empty() && stored.hindrance.is_none()), "{after:#?}");
+    assert!(after[5].bytes <= MIB, "{after:#?}");
     shutdown.cancel();
     running.await.unwrap().unwrap();
 }

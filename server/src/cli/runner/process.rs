@@ -63,6 +63,12 @@ pub(super) struct RunnerProcess {
     /// Of how many failed builds it keeps the workspace, for `slipway retry --failed`; 0 for none.
     #[arg(long, env = "SLIPWAY_RUNNER_FAILED_BUILDS", value_name = "NUMBER")]
     failed_builds: Option<u32>,
+    /// How many bytes all of its cache volumes may have together.
+    #[arg(long, env = "SLIPWAY_RUNNER_CACHE_BYTES", value_name = "BYTES")]
+    cache_bytes: Option<u64>,
+    /// How many bytes the build cache of its engine may have; without this it leaves that alone.
+    #[arg(long, env = "SLIPWAY_RUNNER_BUILD_CACHE_BYTES", value_name = "BYTES")]
+    build_cache_bytes: Option<u64>,
     /// How many bytes of output the log of one step holds; the rest is cut with a marker.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_LOG_BYTES", value_name = "BYTES")]
     step_log_bytes: Option<u64>,
@@ -113,6 +119,8 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_builds_only: process.builds_only,
         runner_internal_hosts: process.internal_hosts,
         runner_failed_builds: process.failed_builds,
+        runner_cache_bytes: process.cache_bytes,
+        runner_build_cache_bytes: process.build_cache_bytes,
         runner_step_log_bytes: process.step_log_bytes,
         runner_measure_seconds: process.measure_seconds,
         runner_docker_host: process.docker_host,

@@ -1,16 +1,15 @@
-//! Requests to an engine that bollard has no words for: an image build with a session of our own.
+//! Requests to an engine that bollard has no words for: an image build with a session of our own, and what things take on its
+//! disk, of which bollard reads the newest engines' answers alone.
 //!
 //! bollard's own session answers BuildKit's questions for logins, and for nothing else; secrets are among the questions.
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, header, redirect::Policy};
+use reqwest::{Client, RequestBuilder, Response, header, redirect::Policy};
+use serde::de::DeserializeOwned;
 
-use crate::{
-    engine::{Engine, EngineError},
-    failure::root_cause,
-    tls,
-};
+use super::{Engine, EngineError};
+use crate::{failure::root_cause, tls};
 
 /// How long the engine may take until the headers of an answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(120);
@@ -19,7 +18,7 @@ const REFUSAL_LIMIT: usize = 4_096;
 
 /// A way to one engine.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(crate) struct Line {
     http: Client,
     base: String,
     address: String,
@@ -27,7 +26,7 @@ pub(super) struct Line {
 
 impl Line {
     /// A way to the engine that takes no detours: no proxy of the environment's, no redirect.
-    pub(super) fn to(engine: &Engine) -> Result<Self, EngineError> {
+    pub(crate) fn to(engine: &Engine) -> Result<Self, EngineError> {
         tls::provide();
         let address = engine.address().to_owned();
         let builder = Client::builder().no_proxy().redirect(Policy::none()).http1_only();
@@ -42,15 +41,24 @@ impl Line {
     }
 
     /// Sends a request and waits for the headers of its answer, which is not a refusal.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         doing: &str,
         path: &str,
         headers: header::HeaderMap,
         body: reqwest::Body,
     ) -> Result<Response, EngineError> {
-        let request = self.http.post(format!("{}{path}", self.base)).headers(headers).body(body).send();
-        let answer = match tokio::time::timeout(ANSWER_LIMIT, request).await {
+        self.answer(doing, self.http.post(format!("{}{path}", self.base)).headers(headers).body(body)).await
+    }
+
+    /// Asks for something, and reads the answer.
+    pub(super) async fn get<T: DeserializeOwned>(&self, doing: &str, path: &str) -> Result<T, EngineError> {
+        let answer = self.answer(doing, self.http.get(format!("{}{path}", self.base))).await?;
+        answer.json().await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn answer(&self, doing: &str, request: RequestBuilder) -> Result<Response, EngineError> {
+        let answer = match tokio::time::timeout(ANSWER_LIMIT, request.send()).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(self.unreachable(&error)),
             Err(_) => {
@@ -71,7 +79,7 @@ impl Line {
     }
 
     /// What a broken connection is told as.
-    pub(super) fn unreachable(&self, error: &reqwest::Error) -> EngineError {
+    pub(crate) fn unreachable(&self, error: &reqwest::Error) -> EngineError {
         EngineError::Unreachable { address: self.address.clone(), cause: root_cause(error) }
     }
 }
