@@ -24,8 +24,7 @@ pub enum Cancellation {
 /// # Errors
 /// [`StoreError::Missing`] when there is no such build.
 pub async fn cancel(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<Cancellation, StoreError> {
-    let job = store::jobs::of_build(&mut tx.conn(), id).await?.ok_or_else(|| StoreError::missing("build", id))?;
-    let mut job = store::jobs::lock(tx, &job.id).await?.ok_or_else(|| StoreError::missing("build", id))?;
+    let mut job = store::jobs::lock_of_build(tx, id).await?.ok_or_else(|| StoreError::missing("build", id))?;
     let found = store::builds::find(&mut tx.conn(), id).await?;
     let mut build = found.ok_or_else(|| StoreError::missing("build", id))?;
     match job.state {

@@ -91,6 +91,31 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Waiting>) {
 }
 
 async fn store_batch(store: &Store, batch: &[Waiting]) -> Result<Vec<Result<Received, StoreError>>, StoreError> {
+    if let Ok(all) = store_all(store, batch).await {
+        return Ok(all.into_iter().map(Ok).collect());
+    }
+    store_each(store, batch).await
+}
+
+/// Stores all of a batch or nothing.
+async fn store_all(store: &Store, batch: &[Waiting]) -> Result<Vec<Received>, StoreError> {
+    let mut tx = store.write().await?;
+    let mut answers = Vec::with_capacity(batch.len());
+    for waiting in batch {
+        match receive(&mut tx, &waiting.delivery, &waiting.packed).await {
+            Ok(answer) => answers.push(answer),
+            Err(error) => {
+                tx.roll_back().await?;
+                return Err(error);
+            }
+        }
+    }
+    tx.commit().await?;
+    Ok(answers)
+}
+
+/// Stores those of a batch that can be stored.
+async fn store_each(store: &Store, batch: &[Waiting]) -> Result<Vec<Result<Received, StoreError>>, StoreError> {
     let mut tx = store.write().await?;
     let mut answers = Vec::with_capacity(batch.len());
     for waiting in batch {

@@ -1,7 +1,7 @@
 //! The events table: what happened, in order. Everything a person sees is fed from here.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, execute, row, rows};
@@ -53,22 +53,35 @@ pub(super) async fn append(conn: &mut Conn<'_>, now: i64, events: &[NewEvent]) -
     if let Conn::Postgres(connection) = conn {
         sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(EVENT_ORDER_LOCK).execute(&mut **connection).await?;
     }
-    for event in events {
-        execute!(
-            conn,
-            "INSERT INTO event (at, kind, repository_id, build_id, step_id, environment_id, release_id, data)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            now,
-            &event.kind,
-            event.repository.as_ref(),
-            event.build.as_ref(),
-            event.step.as_ref(),
-            event.environment.as_ref(),
-            event.release.as_ref(),
-            JsonText(&event.data)
-        )?;
-    }
+    let events = JsonText(events.iter().map(told).collect::<Vec<Value>>());
+    execute!(
+        conn,
+        sqlite: "INSERT INTO event (at, kind, repository_id, build_id, step_id, environment_id, release_id, data)
+                 SELECT $1, value ->> 'kind', value ->> 'repository', value ->> 'build', value ->> 'step',
+                        value ->> 'environment', value ->> 'release', value ->> 'data'
+                 FROM json_each($2)",
+        postgres: "INSERT INTO event (at, kind, repository_id, build_id, step_id, environment_id, release_id, data)
+                   SELECT $1, value ->> 'kind', value ->> 'repository', value ->> 'build', value ->> 'step',
+                          value ->> 'environment', value ->> 'release', value ->> 'data'
+                   FROM pg_catalog.json_array_elements(CAST($2 AS JSON)) WITH ORDINALITY AS each (value, position)
+                   ORDER BY position",
+        now,
+        events
+    )?;
     Ok(())
+}
+
+/// An event as the statement that stores many reads it.
+fn told(event: &NewEvent) -> Value {
+    json!({
+        "kind": event.kind,
+        "repository": event.repository,
+        "build": event.build,
+        "step": event.step,
+        "environment": event.environment,
+        "release": event.release,
+        "data": event.data,
+    })
 }
 
 /// The events behind number `after` that the filter lets through, oldest first, at most `limit`.

@@ -162,6 +162,22 @@ pub(crate) async fn lock(tx: &mut Tx, id: &JobId) -> Result<Option<Job>, StoreEr
     )?)
 }
 
+/// As [`lock`], the job of a build.
+pub(crate) async fn lock_of_build(tx: &mut Tx, build: &BuildId) -> Result<Option<Job>, StoreError> {
+    Ok(row!(
+        &mut tx.conn(),
+        sqlite: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
+         FROM job WHERE build_id = $1",
+        postgres: "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
+         FROM job WHERE build_id = $1 FOR UPDATE",
+        build
+    )?)
+}
+
 /// A new job, for runners that speak at least this version of the protocol.
 ///
 /// A job that may be taken at once has no `not_before` at all: one of now would lie in the future once the clock is set
