@@ -21,7 +21,7 @@ async fn a_rollback_that_meets_the_end_of_a_rollout_is_carried_out_again() {
     let mut ending = PgConnection::connect(&url).await.unwrap();
     // Of those who wait for each other, the server's statement looks first, with time for the other one to come.
     let name: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut ending).await.unwrap();
-    ending.execute(AssertSqlSafe(format!("ALTER DATABASE {name} SET deadlock_timeout = '5s'"))).await.unwrap();
+    ending.execute(AssertSqlSafe(format!("ALTER DATABASE {name} SET deadlock_timeout = '10s'"))).await.unwrap();
     ending.execute("SET deadlock_timeout = '1h'").await.unwrap();
     let pipeline = Pipeline::new(database).await;
     pipeline.live_in_dev("a").await;

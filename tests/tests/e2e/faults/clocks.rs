@@ -31,7 +31,7 @@ async fn a_clock_that_is_set_in_the_middle_of_a_build_ends_nothing() {
         waits_at(&house, number, gate).await;
         clock.set_by(seconds);
         until("the rescuer to see it", LONG, async || {
-            let seen = house.slipway.output().matches("the clock was set").count();
+            let seen = house.slipway.output().matches("the clock was set; runners are given").count();
             (seen >= count).then_some(())
         })
         .await;
