@@ -54,7 +54,7 @@ async fn a_canary_fails_before_the_eyes_of_whoever_looks_at_its_page() {
 
     let load = Load::gentle(&house.caddy.url(), DOMAIN);
     browser.shows("#reason", "answers were 5xx").await;
-    browser.until(&format!("{ROWS}.includes('Answers 5xx 100.0 % 0.0 % 1.0 % too much')")).await;
+    browser.until(&format!("{ROWS}.includes('Answers 5xx too much 100.0 % 0.0 % 1.0 %')")).await;
     browser.until("document.querySelectorAll('#measured tr.bad').length === 1").await;
     assert_eq!(browser.eval("return window.marker").await, 1, "the page was never loaded anew");
     assert_eq!(browser.complaints().await, Vec::<String>::new());
