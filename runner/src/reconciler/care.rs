@@ -123,10 +123,10 @@ impl Care {
         self.restarts = None;
     }
 
-    /// It was set right while it ran, and served all the while.
-    pub(super) fn was_set_right(&mut self, found: &Ailment, now: Instant) {
+    /// It was set right, and served all the while.
+    pub(super) fn was_set_right(&mut self, found: &Ailment, done: String, now: Instant) {
         self.is_own_doing = found.is_own_doing();
-        self.count(found.to_string(), "set it right while it ran".to_owned(), 1, now);
+        self.count(found.to_string(), done, 1, now);
     }
 
     /// Something is amiss that is another's to put right: it is told once, until it is over.

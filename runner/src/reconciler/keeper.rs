@@ -17,6 +17,7 @@ use super::{
     bake::{Baking, speaks_against},
     care::Care,
     leaving::Leaving,
+    swarm::Services,
     sweep::Sweep,
 };
 use crate::{
@@ -68,6 +69,7 @@ pub(super) struct Keeper {
     breach: Option<String>,
     pub(super) leaving: Leaving,
     pub(super) sweep: Sweep,
+    pub(super) services: Services,
 }
 
 /// Something that is wrong with a replica, and the container that was found in its place.
@@ -116,6 +118,7 @@ impl Keeper {
             breach: None,
             leaving: Leaving::default(),
             sweep: Sweep::new(),
+            services: Services::default(),
         })
     }
 
@@ -152,14 +155,6 @@ impl Keeper {
         }
     }
 
-    pub(super) fn is_well(&self, app: &str, replica: u32) -> bool {
-        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_well)
-    }
-
-    pub(super) fn is_starting(&self, app: &str, replica: u32) -> bool {
-        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_starting)
-    }
-
     pub(super) fn care(&mut self, which: &Which) -> &mut Care {
         let known = || self.told.iter().find(|told| (&told.app, told.replica) == (&which.0, which.1));
         let trouble = || known().and_then(|told| told.trouble.clone());
@@ -177,6 +172,7 @@ impl Keeper {
     async fn look_after(&mut self) {
         let looked = async {
             let instances = self.target.instances().await?;
+            self.compare_services().await?;
             let mut cases = self.diagnose(&instances).await?;
             if !cases.is_empty() {
                 self.lead(&instances).await;
@@ -206,6 +202,7 @@ impl Keeper {
                 self.let_go(&docker, &instances).await;
             }
             Target::Swarm(swarm) => {
+                self.put_services_right(&swarm, &cases).await;
                 self.leave_to_swarm(&cases);
                 self.remove_stray_services(&swarm, &instances).await;
             }
@@ -236,6 +233,7 @@ impl Keeper {
                 is_slipways: self.target.is_of_environment(instance),
             });
             if let Some(ailment) = diagnose(seen, &image) {
+                let ailment = self.services.explain(&replica.app.app, ailment);
                 self.care(&which(replica)).falls_ill(Instant::now());
                 cases.insert(which(replica), (ailment, found));
             }
@@ -313,6 +311,9 @@ impl Keeper {
 
     /// Judges what is live while it bakes. What is found wanting once is enough.
     async fn judge(&mut self, instances: &[Instance], cases: &BTreeMap<Which, Case>) {
+        if self.services.are_altered() {
+            return;
+        }
         let Some(mut baking) = self.baking.take().filter(|baking| !baking.is_over()) else { return };
         let ill = cases.iter().find_map(|(which, (ailment, _))| speaks_against(which, ailment));
         let judged = match ill {

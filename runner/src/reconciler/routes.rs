@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{keeper::Keeper, leaving::SETTLE};
+use super::{care::Care, keeper::Keeper, leaving::SETTLE};
 use crate::{
     coordinator::ReleasedApp,
     proxy::{ProxyError, Route, site::is_same},
@@ -68,6 +68,14 @@ impl Keeper {
                 self.lanes_due = Some(Instant::now() + SETTLE);
             }
         }
+    }
+
+    pub(super) fn is_well(&self, app: &str, replica: u32) -> bool {
+        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_well)
+    }
+
+    pub(super) fn is_starting(&self, app: &str, replica: u32) -> bool {
+        self.cares.get(&(app.to_owned(), replica)).is_some_and(Care::is_starting)
     }
 
     /// The route of an app as it should be, given how it stands; none where there should be none, or nobody can be led to.

@@ -82,7 +82,11 @@ impl Keeper {
             }
             if docker.set_right(&name, replica).await? {
                 tracing::info!(container = name, found = %ailment, "a container was set right while it runs");
-                self.care(&which(replica)).was_set_right(&ailment, Instant::now());
+                self.care(&which(replica)).was_set_right(
+                    &ailment,
+                    "set it right while it ran".to_owned(),
+                    Instant::now(),
+                );
             } else {
                 let found = instances.iter().find(|instance| instance.name == name).cloned();
                 self.sweep.suspects.insert(name);

@@ -15,7 +15,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     SwarmTarget,
-    memory::{Memory, Past},
+    memory::{Key, Memory, Past},
     tasks::{self, Nodes, Slot},
 };
 use crate::{
@@ -40,7 +40,7 @@ struct Last {
 #[derive(Debug, Default)]
 pub(super) struct View {
     services: BTreeMap<String, Seen>,
-    pasts: BTreeMap<String, Past>,
+    pasts: BTreeMap<Key, Past>,
     nodes: Nodes,
 }
 
@@ -53,7 +53,9 @@ pub(super) struct Seen {
 
 impl Seen {
     fn new(service: Service, tasks: Vec<Task>) -> Self {
-        Seen { service, slots: tasks::slots(tasks) }
+        let replicas = tasks::replicas(&service);
+        let tasks = tasks::told_by(&service, tasks);
+        Seen { service, slots: tasks::numbered(tasks::slots(tasks), replicas) }
     }
 
     /// Its replicas.
@@ -88,7 +90,13 @@ impl View {
 
     /// What was seen of a slot so far.
     pub(super) fn past(&self, name: &str) -> Past {
-        self.pasts.get(name).cloned().unwrap_or_default()
+        let key = || Some((name.rsplit_once('.')?.0.to_owned(), self.slot(name)?.number()?));
+        key().and_then(|key| self.pasts.get(&key).cloned()).unwrap_or_default()
+    }
+
+    /// A service of the environment as Swarm has it.
+    pub(super) fn service(&self, name: &str) -> Option<&Service> {
+        self.services.get(name).map(|seen| &seen.service)
     }
 }
 
@@ -113,6 +121,11 @@ impl SwarmTarget {
         self.looks.0.lock().await.view = None;
     }
 
+    /// What ended of a service so far is no fault of its own.
+    pub(super) async fn excuse(&self, service: &str) {
+        self.looks.0.lock().await.memory.excuse(service);
+    }
+
     async fn look_into(&self, last: &mut Last) -> Result<Arc<View>, TargetError> {
         let at = Instant::now();
         let filters = kinds::filter(&[(kinds::KIND, kinds::KIND_RELEASE), (ENVIRONMENT, &self.placement.environment)]);
@@ -130,10 +143,9 @@ impl SwarmTarget {
             let seen = Seen::new(service, own);
             view.services.insert(seen.name(), seen);
         }
-        let slots = view
-            .services
-            .iter()
-            .flat_map(|(name, seen)| seen.slots.iter().map(move |(number, slot)| (format!("{name}.{number}"), slot)));
+        let slots = view.services.iter().flat_map(|(name, seen)| {
+            seen.slots.values().filter_map(|slot| Some(((name.clone(), slot.number()?), slot)))
+        });
         last.memory.note(slots, Instant::now());
         view.pasts = last.memory.pasts().clone();
         let view = Arc::new(view);

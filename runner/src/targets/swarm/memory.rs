@@ -10,11 +10,14 @@ use tokio::time::Instant;
 
 use super::tasks::Slot;
 
+/// A service, and the number that Swarm has for one of its slots.
+pub(super) type Key = (String, i64);
+
 /// What was seen of every slot so far.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     has_looked: bool,
-    pasts: BTreeMap<String, Past>,
+    pasts: BTreeMap<Key, Past>,
 }
 
 /// What was seen of one slot so far.
@@ -38,20 +41,27 @@ struct Run {
 }
 
 impl Memory {
-    /// Takes note of the slots as they stand, under their names. What is not among them any more is forgotten.
-    pub(super) fn note<'s>(&mut self, slots: impl Iterator<Item = (String, &'s Slot)>, now: Instant) {
+    /// Takes note of the slots as they stand. What is not among them any more is forgotten.
+    pub(super) fn note<'s>(&mut self, slots: impl Iterator<Item = (Key, &'s Slot)>, now: Instant) {
         let since = self.has_looked.then_some(now);
-        let noted = slots.map(|(name, slot)| {
-            let mut past = self.pasts.remove(&name).unwrap_or_default();
+        let noted = slots.map(|(key, slot)| {
+            let mut past = self.pasts.remove(&key).unwrap_or_default();
             past.note(slot, since);
-            (name, past)
+            (key, past)
         });
         self.pasts = noted.collect();
         self.has_looked = true;
     }
 
-    /// What was seen of the slots so far, by their names.
-    pub(super) fn pasts(&self) -> &BTreeMap<String, Past> {
+    /// What ended of a service so far counts no more: other hands had changed it.
+    pub(super) fn excuse(&mut self, service: &str) {
+        for (_, past) in self.pasts.iter_mut().filter(|((of, _), _)| of == service) {
+            past.ends = 0;
+        }
+    }
+
+    /// What was seen of the slots so far.
+    pub(super) fn pasts(&self) -> &BTreeMap<Key, Past> {
         &self.pasts
     }
 }
@@ -93,8 +103,9 @@ mod tests {
 
     fn look(memory: &mut Memory, tasks: &[bollard::models::Task], now: Instant) -> Past {
         let slots = super::super::tasks::slots(tasks.to_vec());
-        memory.note(slots.iter().map(|(number, slot)| (format!("web.{number}"), slot)), now);
-        memory.pasts().get("web.1").cloned().unwrap_or_default()
+        let key = |number: u32| ("web".to_owned(), i64::from(number));
+        memory.note(slots.iter().map(|(number, slot)| (key(*number), slot)), now);
+        memory.pasts().get(&key(1)).cloned().unwrap_or_default()
     }
 
     #[test]
@@ -105,6 +116,8 @@ mod tests {
         assert_eq!((past.ends, past.exit_code), (2, 3));
         assert_eq!(look(&mut memory, &[failed(8), failed(7), failed(6), failed(5)], now).ends, 5);
         assert_eq!(look(&mut memory, &[failed(5), failed(4)], now).ends, 6);
+        memory.excuse("web");
+        assert_eq!(look(&mut memory, &[failed(4), failed(3)], now).ends, 1, "what other hands did is forgiven");
         assert_eq!(look(&mut memory, &[], now), Past::default(), "a service of the same name is another one");
     }
 

@@ -4,8 +4,10 @@
 //! the other down, a canary is a service of few tasks, and returning is scaling up what is still there. On which node
 //! a task runs, and what becomes of the tasks of a lost node, is Swarm's to decide.
 
+mod likeness;
 mod looks;
 mod memory;
+mod mending;
 mod service;
 mod tasks;
 
@@ -16,12 +18,13 @@ use std::{
 };
 
 use bollard::{
-    models::{NetworkCreateRequest, Service},
+    models::{NetworkCreateRequest, Service, ServiceSpec},
     query_parameters::{LogsOptionsBuilder, UpdateServiceOptionsBuilder},
 };
 use tokio::time::Instant;
 
 use looks::{Looks, Seen};
+pub(crate) use mending::Deviation;
 use tasks::Slot;
 
 use super::{
@@ -192,7 +195,7 @@ impl SwarmTarget {
                 return Err(TargetError::Foreign { name });
             }
             let wanted = tasks_needed(tasks_of(&seen.service), &seen.slots, replica.number);
-            if wanted == tasks_of(&seen.service) || self.scale(&name, seen.service, wanted).await? {
+            if wanted == tasks_of(&seen.service) || self.scale(&name, &seen.service, wanted).await? {
                 return Ok(instance);
             }
         }
@@ -210,7 +213,7 @@ impl SwarmTarget {
                 let stays = |number: &&u32| !slots_leaving.contains(*number);
                 let staying = slots.iter().filter(|(_, slot)| slot.wanted().is_some()).map(|(number, _)| number);
                 let staying = i64::try_from(staying.filter(stays).count()).unwrap_or(i64::MAX);
-                if staying >= tasks_of(&service) || self.scale(&name, service, staying).await? {
+                if staying >= tasks_of(&service) || self.scale(&name, &service, staying).await? {
                     self.wait_until_chosen(&name, staying).await?;
                     break;
                 }
@@ -357,13 +360,18 @@ impl SwarmTarget {
         }
     }
 
-    /// Has the service run so many tasks; false where somebody has changed it meanwhile. The nodes' login is the newest.
-    async fn scale(&self, name: &str, service: Service, tasks: i64) -> Result<bool, TargetError> {
-        let version = service.version.and_then(|version| version.index).unwrap_or_default();
-        let Some(mut spec) = service.spec else { return Ok(false) };
+    /// Has the service run so many tasks; false where somebody has changed it meanwhile.
+    async fn scale(&self, name: &str, service: &Service, tasks: i64) -> Result<bool, TargetError> {
+        let Some(mut spec) = service.spec.clone() else { return Ok(false) };
         if let Some(replicated) = spec.mode.as_mut().and_then(|mode| mode.replicated.as_mut()) {
             replicated.replicas = Some(tasks);
         }
+        self.update(name, service, spec, &format!("give {tasks} tasks to")).await
+    }
+
+    /// Has the service be this; false where somebody has changed it meanwhile. The nodes' login is the newest.
+    async fn update(&self, name: &str, service: &Service, spec: ServiceSpec, what: &str) -> Result<bool, TargetError> {
+        let version = service.version.as_ref().and_then(|version| version.index).unwrap_or_default();
         let container = spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref());
         let image = container.and_then(|container| container.image.clone()).unwrap_or_default();
         let login = engine_login(image.split('@').next().unwrap_or_default(), &self.registries);
@@ -373,7 +381,7 @@ impl SwarmTarget {
         self.look_anew().await;
         match updated {
             Ok(_) => Ok(true),
-            Err(failure) => match self.engine.error(format!("scale the service {name} to {tasks}"), &failure) {
+            Err(failure) => match self.engine.error(format!("{what} the service {name}"), &failure) {
                 error if error.is_not_found() => Ok(false),
                 EngineError::Refused { message, .. } if message.contains("out of sequence") => Ok(false),
                 error => Err(error.into()),

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use bollard::models::{
     EndpointPortConfig, EndpointPortConfigProtocolEnum, EndpointPortConfigPublishModeEnum, EndpointSpec,
     EndpointSpecModeEnum, Limit, NetworkAttachmentConfig, ResourceObject, ServiceSpec, ServiceSpecMode,
-    ServiceSpecModeReplicated, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecPrivileges, TaskSpecLogDriver,
-    TaskSpecPlacement, TaskSpecPlacementPreferences, TaskSpecPlacementSpread, TaskSpecResources, TaskSpecRestartPolicy,
-    TaskSpecRestartPolicyConditionEnum,
+    ServiceSpecModeReplicated, ServiceSpecUpdateConfig, ServiceSpecUpdateConfigFailureActionEnum,
+    ServiceSpecUpdateConfigOrderEnum, TaskSpec, TaskSpecContainerSpec, TaskSpecContainerSpecPrivileges,
+    TaskSpecLogDriver, TaskSpecPlacement, TaskSpecPlacementPreferences, TaskSpecPlacementSpread, TaskSpecResources,
+    TaskSpecRestartPolicy, TaskSpecRestartPolicyConditionEnum,
 };
 use slipway_pipelines::release::{DEFAULT_PIDS, RunSpec};
 
@@ -38,7 +39,8 @@ pub(super) fn labels(placement: &Placement, replica: Replica<'_>) -> HashMap<Str
 }
 
 /// The whole request, for so many tasks. Its name in the environment's network is the app's, by DNS alone: every
-/// task's own address. Requests from outside take the port that the task's node publishes for it.
+/// task's own address. Requests from outside take the port that the task's node publishes for it. What a release does not
+/// ask for is said as well where other hands may change it, so that it is seen ([`super::likeness`]).
 pub(super) fn spec(placement: &Placement, replica: Replica<'_>, secrets: &[SecretValue], tasks: i64) -> ServiceSpec {
     let (app, run) = (replica.app, &replica.app.run);
     let labels = labels(placement, replica);
@@ -56,6 +58,14 @@ pub(super) fn spec(placement: &Placement, replica: Replica<'_>, secrets: &[Secre
             ..TaskSpecContainerSpecPrivileges::default()
         }),
         stop_grace_period: Some(nanoseconds(run.drain_ms)),
+        command: Some(Vec::new()),
+        user: Some(String::new()),
+        dir: Some(String::new()),
+        hosts: Some(Vec::new()),
+        mounts: Some(Vec::new()),
+        secrets: Some(Vec::new()),
+        configs: Some(Vec::new()),
+        capability_add: Some(Vec::new()),
         ..TaskSpecContainerSpec::default()
     };
     let network = NetworkAttachmentConfig {
@@ -70,6 +80,7 @@ pub(super) fn spec(placement: &Placement, replica: Replica<'_>, secrets: &[Secre
         restart_policy: Some(TaskSpecRestartPolicy {
             condition: Some(TaskSpecRestartPolicyConditionEnum::ANY),
             delay: Some(RESTART_AFTER_NS),
+            max_attempts: Some(0),
             ..TaskSpecRestartPolicy::default()
         }),
         placement: Some(scheduling(run)),
@@ -87,9 +98,21 @@ pub(super) fn spec(placement: &Placement, replica: Replica<'_>, secrets: &[Secre
         }),
         endpoint_spec: Some(EndpointSpec {
             mode: Some(EndpointSpecModeEnum::DNSRR),
-            ports: run.port.map(|port| vec![published(port)]),
+            ports: Some(run.port.map(published).into_iter().collect()),
         }),
+        update_config: Some(changed_back()),
         ..ServiceSpec::default()
+    }
+}
+
+/// How Swarm replaces tasks that other hands changed, once the service is as it was: one after the other, each once its
+/// successor runs, and on to the last.
+fn changed_back() -> ServiceSpecUpdateConfig {
+    ServiceSpecUpdateConfig {
+        parallelism: Some(1),
+        order: Some(ServiceSpecUpdateConfigOrderEnum::START_FIRST),
+        failure_action: Some(ServiceSpecUpdateConfigFailureActionEnum::CONTINUE),
+        ..ServiceSpecUpdateConfig::default()
     }
 }
 
@@ -108,13 +131,13 @@ fn resources(run: &RunSpec) -> TaskSpecResources {
     let (limits, reserve) = (run.resources, run.resources.reserve);
     TaskSpecResources {
         limits: Some(Limit {
-            nano_cpus: limits.cpus.map(nano_cpus),
-            memory_bytes: limits.memory.map(bytes),
+            nano_cpus: Some(limits.cpus.map_or(0, nano_cpus)),
+            memory_bytes: Some(limits.memory.map_or(0, bytes)),
             pids: Some(i64::from(limits.pids.unwrap_or(DEFAULT_PIDS))),
         }),
         reservations: Some(ResourceObject {
-            nano_cpus: reserve.cpus.map(nano_cpus),
-            memory_bytes: reserve.memory.map(bytes),
+            nano_cpus: Some(reserve.cpus.map_or(0, nano_cpus)),
+            memory_bytes: Some(reserve.memory.map_or(0, bytes)),
             ..ResourceObject::default()
         }),
         ..TaskSpecResources::default()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bollard::models::{Service, Task, TaskState};
+use bollard::models::{Service, Task, TaskSpec, TaskState};
 
 use super::service::REPLICAS;
 use crate::targets::{
@@ -27,10 +27,45 @@ pub(super) fn slots(tasks: Vec<Task>) -> BTreeMap<u32, Slot> {
     slots
 }
 
+/// The tasks that tell something of the service: how those ended that ran another image, which other hands gave it, does not.
+pub(super) fn told_by(service: &Service, mut tasks: Vec<Task>) -> Vec<Task> {
+    let wanted = image(service.spec.as_ref().and_then(|spec| spec.task_template.as_ref()));
+    tasks.retain(|task| !has_ended(task) || image(task.spec.as_ref()) == wanted);
+    tasks
+}
+
+/// Has slots beyond the service's replicas stand for those that have no task: after other hands scaled a service up, it is
+/// Swarm's to choose which slots go on.
+pub(super) fn numbered(mut slots: BTreeMap<u32, Slot>, replicas: u32) -> BTreeMap<u32, Slot> {
+    let has_task = |number: &u32| slots.get(number).is_some_and(|slot| slot.wanted().is_some());
+    let free: Vec<u32> = (1..=replicas).filter(|number| !has_task(number)).collect();
+    let beyond: Vec<u32> = slots.keys().copied().filter(|number| *number > replicas && has_task(number)).collect();
+    for (number, other) in free.into_iter().zip(beyond) {
+        let Some(taken) = slots.remove(&other) else { continue };
+        if let Some(ended) = slots.insert(number, taken) {
+            slots.insert(other, ended);
+        }
+    }
+    slots
+}
+
+/// How many slots a service has when all of its release runs.
+pub(super) fn replicas(service: &Service) -> u32 {
+    let labels = service.spec.as_ref().and_then(|spec| spec.labels.as_ref());
+    labels.and_then(|labels| labels.get(REPLICAS)?.parse().ok()).unwrap_or(0)
+}
+
 impl Slot {
-    /// The task that Swarm wants to run here; none once the slot was taken away.
+    /// The number that Swarm has for it; none where it never had a task.
+    pub(super) fn number(&self) -> Option<i64> {
+        self.0.first().and_then(|task| task.slot)
+    }
+
+    /// The task that Swarm wants to run here, or the one that goes on until that one runs; none once the slot was taken away.
     pub(super) fn wanted(&self) -> Option<&Task> {
-        self.0.iter().find(|task| !is_asked_to_end(task))
+        let stays = |task: &&Task| !is_asked_to_end(task);
+        let runs = |task: &&Task| state(task) == TaskState::RUNNING;
+        self.0.iter().filter(stays).find(runs).or_else(|| self.0.iter().find(stays))
     }
 
     /// Whether a node has taken the task and does not have what it needs for it yet.
@@ -113,11 +148,9 @@ impl Nodes {
 pub(super) fn instances(service: &Service, slots: &BTreeMap<u32, Slot>, nodes: &Nodes) -> Vec<Instance> {
     let Some(spec) = &service.spec else { return Vec::new() };
     let (name, labels) = (spec.name.clone().unwrap_or_default(), spec.labels.clone().unwrap_or_default());
-    let replicas: u32 = labels.get(REPLICAS).and_then(|count| count.parse().ok()).unwrap_or(0);
     let wanted = slots.iter().filter(|(_, slot)| slot.wanted().is_some()).map(|(number, _)| *number);
-    let numbers: BTreeSet<u32> = (1..=replicas).chain(wanted).collect();
-    let container = spec.task_template.as_ref().and_then(|task| task.container_spec.as_ref());
-    let image = container.and_then(|container| container.image.clone()).unwrap_or_default();
+    let numbers: BTreeSet<u32> = (1..=replicas(service)).chain(wanted).collect();
+    let image = image(spec.task_template.as_ref()).unwrap_or_default();
     let of = |number: u32| {
         let task = slots.get(&number).and_then(Slot::wanted);
         let running = task.filter(|task| state(task) == TaskState::RUNNING);
@@ -134,10 +167,15 @@ pub(super) fn instances(service: &Service, slots: &BTreeMap<u32, Slot>, nodes: &
         let mut labels = labels.clone();
         // What a task of a node is reached at is the node's to say.
         let port = labels.remove(PORT).and(running).and_then(published);
-        Instance::of_task(id, format!("{name}.{number}"), image.clone(), number, state, (address, port), labels)
-            .waiting(waits)
+        // Until a service that was changed is through with it, its tasks are of both kinds.
+        let own = task.and_then(|task| self::image(task.spec.as_ref())).unwrap_or_else(|| image.clone());
+        Instance::of_task(id, format!("{name}.{number}"), own, number, state, (address, port), labels).waiting(waits)
     };
     numbers.into_iter().map(of).collect()
+}
+
+fn image(task: Option<&TaskSpec>) -> Option<String> {
+    task?.container_spec.as_ref()?.image.clone()
 }
 
 /// Why a task does not run yet, in Swarm's words.
@@ -252,12 +290,37 @@ mod tests {
     }
 
     #[test]
+    fn a_task_serves_until_its_successor_runs() {
+        let old = || model(2, TaskState::RUNNING, TaskState::RUNNING, "");
+        let next = |is| model(1, TaskState::RUNNING, is, "");
+        let wanted = |tasks| slot(tasks).wanted().and_then(|task| task.id.clone()).unwrap_or_default();
+        assert_eq!(wanted(vec![next(TaskState::PREPARING), old()]), "task2");
+        assert_eq!(wanted(vec![next(TaskState::RUNNING), old()]), "task1");
+    }
+
+    #[test]
     fn a_task_that_is_about_to_run_is_waited_for_as_well() {
         for (state, is_ending) in [(TaskState::STARTING, true), (TaskState::READY, true), (TaskState::SHUTDOWN, false)]
         {
             let ends = slot(vec![model(1, TaskState::SHUTDOWN, state, "")]);
             assert_eq!(ends.is_ending(&nodes("10.0.0.1")), is_ending, "{state}");
         }
+    }
+
+    #[test]
+    fn slots_that_swarm_kept_after_a_scaling_stand_for_those_that_it_did_not() {
+        let of = |number: u32, wanted| {
+            let task = Task { slot: Some(number.into()), ..model(number.into(), wanted, wanted, "") };
+            (number, Slot(vec![task]))
+        };
+        let (up, down) = (TaskState::RUNNING, TaskState::SHUTDOWN);
+        let slots = BTreeMap::from([of(1, up), of(2, down), of(3, up), of(5, up), of(6, up)]);
+        let numbers = |slots: BTreeMap<u32, Slot>| {
+            let number = |(number, slot): (&u32, &Slot)| (*number, slot.number().unwrap_or_default());
+            slots.iter().filter(|(_, slot)| slot.wanted().is_some()).map(number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(numbered(slots.clone(), 4)), [(1, 1), (2, 5), (3, 3), (4, 6)]);
+        assert_eq!(numbers(numbered(slots, 3)), [(1, 1), (2, 5), (3, 3), (6, 6)]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! An environment on a Swarm of two engines: released by every strategy, returned from, and served while a node is lost and
-//! comes back, and while server and runner are killed.
+//! comes back, while other hands change its services, and while server and runner are killed.
 
+mod hands;
 mod kills;
 mod strategies;
 
@@ -146,6 +147,7 @@ async fn an_environment_on_a_swarm() {
     place.is_swept().await;
     place.counts_what_ends().await;
     place.is_measured_where_it_can_be().await;
+    place.is_put_right().await;
     place.is_restored().await;
     place.goes_on_after_kills().await;
     place.returns_after_a_kill().await;
