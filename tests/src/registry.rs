@@ -16,8 +16,11 @@ use crate::{ports, processes};
 pub const USERNAME: &str = "captain";
 /// The password of [`USERNAME`].
 pub const PASSWORD: &str = "slipway-test";
-/// bcrypt of [`PASSWORD`] at the lowest cost, made once with `crypt(3)`.
+/// The password that it may be changed to.
+pub const ANOTHER_PASSWORD: &str = "slipway-rotated";
+/// bcrypt of both at the lowest cost, made once with `crypt(3)`.
 const PASSWORD_HASH: &str = "$2b$04$7.cWo8iAFEEcX7QIDQs9HuLTFwsz3CBpCgr1HRmcIErC1rK7bTwka";
+const ANOTHER_HASH: &str = "$2b$04$7.cWo8iAFEEcX7QIDQs9Hu1182kqayLUHNKJmpHNNop070FZxiSSm";
 
 /// A login as docker's `config.json` has it.
 #[must_use]
@@ -29,24 +32,25 @@ pub fn basic(login: &RegistryCredential) -> String {
 pub struct RegistryFixture {
     directory: TempDir,
     port: u16,
-    protected: bool,
+    /// The hash of the password that it asks for; none where it asks for none.
+    asks: Option<&'static str>,
     process: Option<Child>,
 }
 
 impl RegistryFixture {
     /// Starts a registry that anyone on this machine may read and write.
     pub async fn open() -> Self {
-        Self::launch(false).await
+        Self::launch(None).await
     }
 
     /// Starts a registry that asks for [`USERNAME`] and [`PASSWORD`].
     pub async fn protected() -> Self {
-        Self::launch(true).await
+        Self::launch(Some(PASSWORD_HASH)).await
     }
 
-    async fn launch(protected: bool) -> Self {
+    async fn launch(asks: Option<&'static str>) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let mut fixture = RegistryFixture { directory, port: ports::free(), protected, process: None };
+        let mut fixture = RegistryFixture { directory, port: ports::free(), asks, process: None };
         fixture.start().await;
         fixture
     }
@@ -72,13 +76,20 @@ impl RegistryFixture {
     /// What a runner is given to log in here; empty for an open registry.
     #[must_use]
     pub fn credentials(&self) -> Vec<RegistryCredential> {
-        if self.protected { vec![self.credential(PASSWORD)] } else { Vec::new() }
+        self.asks.map(|_| self.credential(PASSWORD)).into_iter().collect()
     }
 
     /// A login with another password.
     #[must_use]
     pub fn credential(&self, password: &str) -> RegistryCredential {
         RegistryCredential { host: self.host(), username: USERNAME.into(), password: password.into() }
+    }
+
+    /// Asks for [`ANOTHER_PASSWORD`] from now on.
+    pub async fn change_password(&mut self) {
+        self.asks = Some(ANOTHER_HASH);
+        self.stop();
+        self.start().await;
     }
 
     /// Starts the registry again on the same port with the same storage.
@@ -125,8 +136,8 @@ impl RegistryFixture {
             storage.display(),
             self.port
         );
-        if self.protected {
-            std::fs::write(&users, format!("{USERNAME}:{PASSWORD_HASH}\n")).expect("the registry's users are written");
+        if let Some(hash) = self.asks {
+            std::fs::write(&users, format!("{USERNAME}:{hash}\n")).expect("the registry's users are written");
             config.push_str(&format!("auth:\n  htpasswd: {{realm: slipway-tests, path: {}}}\n", users.display()));
         }
         let path = self.directory.path().join("config.yml");

@@ -72,13 +72,17 @@ impl Rollout<'_> {
         }
     }
 
-    /// The registry is down: a digest that the engine holds is as good.
+    /// The registry is down: a digest that the engine holds is as good. Which of a Swarm's other nodes hold it, only those know.
     async fn settle_for_local(&self, app: &ReleasedApp, outage: &RegistryError, log: &StepLog) -> Result<(), Setback> {
-        if !self.target.has_image(&app.image, &app.digest).await? {
+        let because = if self.target.has_image(&app.image, &app.digest).await? {
+            "the engine holds the image already"
+        } else if self.has_other_nodes().await? {
+            "other nodes of the Swarm may hold the image; the release returns when one that is to run it does not"
+        } else {
             return Err(Setback::of(&app.app, outage));
-        }
+        };
         log.say(format!("{}: {outage}", app.app)).await;
-        log.say(format!("{}: going on, because the engine holds the image already", app.app)).await;
+        log.say(format!("{}: going on, because {because}", app.app)).await;
         Ok(())
     }
 

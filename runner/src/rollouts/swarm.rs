@@ -37,6 +37,14 @@ impl Rollout<'_> {
         Ok(swarm.check_manager().await?)
     }
 
+    /// Whether the engine is a manager of a Swarm of more nodes than its own.
+    pub(super) async fn has_other_nodes(&self) -> Result<bool, Setback> {
+        match self.target.as_swarm() {
+            Some(swarm) => Ok(swarm.has_other_nodes().await?),
+            None => Ok(false),
+        }
+    }
+
     /// Lets Swarm end as many of the old tasks as would leave, takes those that it chose out of the route, and waits
     /// until they have ended: they may finish their requests for as long as the app drains.
     pub(super) async fn let_swarm_choose(

@@ -10,6 +10,7 @@ mod memory;
 mod mending;
 mod service;
 mod tasks;
+mod usage;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +22,7 @@ use bollard::{
     models::{NetworkCreateRequest, Service, ServiceSpec},
     query_parameters::{LogsOptionsBuilder, UpdateServiceOptionsBuilder},
 };
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 use looks::{Looks, Seen};
 pub(crate) use mending::Deviation;
@@ -30,7 +31,7 @@ use tasks::Slot;
 use super::{
     Ending,
     docker::{
-        APP, DockerTarget, ENVIRONMENT, EnvironmentNames, Instance, Placement, RELEASE, Replica, TargetError, Vitals,
+        APP, DockerTarget, ENVIRONMENT, EnvironmentNames, Instance, Placement, RELEASE, Replica, TargetError,
         check_secrets, last_lines, of_environment,
     },
 };
@@ -60,6 +61,7 @@ pub struct SwarmTarget {
     registries: Vec<RegistryCredential>,
     secrets: Vec<SecretValue>,
     looks: Arc<Looks>,
+    own_node: Arc<OnceCell<String>>,
 }
 
 impl SwarmTarget {
@@ -71,7 +73,7 @@ impl SwarmTarget {
         registries: Vec<RegistryCredential>,
         secrets: Vec<SecretValue>,
     ) -> Self {
-        SwarmTarget { engine, placement, registries, secrets, looks: Arc::default() }
+        SwarmTarget { engine, placement, registries, secrets, looks: Arc::default(), own_node: Arc::default() }
     }
 
     /// This manager's own engine as the host of single containers in the environment.
@@ -306,27 +308,6 @@ impl SwarmTarget {
         Ok(view.slot(name).map(|_| (past.ends, past.exit_code)))
     }
 
-    /// How the replica is doing, as far as Swarm tells: nothing of its CPU. None if it is gone.
-    ///
-    /// # Errors
-    /// When the engine fails.
-    pub async fn vitals(&self, name: &str) -> Result<Option<Vitals>, TargetError> {
-        let view = self.seen().await?;
-        let Some(slot) = view.slot(name) else { return Ok(None) };
-        let past = view.past(name);
-        Ok(Some(Vitals {
-            // One that moves to another node is judged by its health.
-            runs: slot.wanted().is_some(),
-            restarts: past.ends,
-            exit_code: past.exit_code,
-            out_of_memory: false,
-            cpu_ns: 0,
-            cpus: 1.0,
-            memory: 0,
-            memory_limit: 0,
-        }))
-    }
-
     /// The last lines that the replica's newest container wrote, on whichever node; as many as could be had.
     pub async fn last_lines(&self, name: &str, count: usize) -> Vec<(LogStream, String)> {
         let Ok(view) = self.look().await else { return Vec::new() };
@@ -343,6 +324,14 @@ impl SwarmTarget {
     /// When the engine fails.
     pub async fn has_image(&self, image: &str, digest: &str) -> Result<bool, TargetError> {
         Ok(self.engine.has_image(&pinned(image, digest)).await?)
+    }
+
+    /// Whether the Swarm has more nodes than this one.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub(crate) async fn has_other_nodes(&self) -> Result<bool, TargetError> {
+        Ok(self.nodes().await?.count() > 1)
     }
 
     async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {

@@ -78,6 +78,12 @@ impl Slot {
         self.wanted().filter(|task| state(task) == TaskState::RUNNING)
     }
 
+    /// The container that runs here, where that is on this node.
+    pub(super) fn container_on(&self, node: &str) -> Option<&str> {
+        let task = self.running().filter(|task| task.node_id.as_deref() == Some(node))?;
+        task.status.as_ref()?.container_status.as_ref()?.container_id.as_deref()
+    }
+
     /// Whether a task has still to end here, also one that was just about to run. One on a node that is lost is not waited for.
     pub(super) fn is_ending(&self, nodes: &Nodes) -> bool {
         self.0.iter().any(|task| is_asked_to_end(task) && is_up(task) && nodes.is_ready(task))
@@ -133,6 +139,11 @@ impl Nodes {
     /// From the ids and addresses of the nodes that are ready.
     pub(super) fn new(ready: impl IntoIterator<Item = (String, String)>) -> Self {
         Nodes(ready.into_iter().collect())
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
     }
 
     fn address(&self, task: &Task) -> Option<&String> {

@@ -3,6 +3,7 @@
 
 mod hands;
 mod kills;
+mod registries;
 mod strategies;
 
 use serde_json::Value;
@@ -152,6 +153,8 @@ async fn an_environment_on_a_swarm() {
     place.goes_on_after_kills().await;
     place.returns_after_a_kill().await;
     place.runs_commands_and_is_described_by_a_stack_file().await;
+    place.moves_with_the_newest_login().await;
+    place.returns_without_the_registry().await;
 }
 
 /// A version that writes a line and ends.
