@@ -26,7 +26,7 @@ use slipway_server::{
     ids::RepositoryId,
     intake::{Intake, NewDelivery, Received, Verdict},
     queue::{ServerCoordinator, Timing},
-    releases::{ReleaseError, promote, rollback},
+    releases::{By, ReleaseError, promote, rollback},
     secrets::{Sealer, Secret, SecretKey, repository as secrets},
     store::{
         Store,
@@ -289,7 +289,7 @@ impl Pipeline {
     /// As [`promote`].
     pub async fn promote(&self, environment: &str) -> Result<Release, ReleaseError> {
         let mut tx = self.store.write().await.unwrap();
-        let release = promote(&mut tx, &self.repository, environment, "ada").await?;
+        let release = promote(&mut tx, &self.repository, environment, By::name("ada")).await?;
         tx.commit().await.unwrap();
         Ok(release)
     }
@@ -300,7 +300,7 @@ impl Pipeline {
     /// As [`rollback`].
     pub async fn roll_back(&self, environment: &str, to: Option<i64>) -> Result<Release, ReleaseError> {
         let mut tx = self.store.write().await.unwrap();
-        let release = rollback(&mut tx, &self.repository, environment, to, "ada").await?;
+        let release = rollback(&mut tx, &self.repository, environment, to, By::name("ada")).await?;
         tx.commit().await.unwrap();
         Ok(release)
     }

@@ -245,11 +245,7 @@ impl Slipway {
     /// # Panics
     /// When it cannot be run.
     pub async fn command(&self, arguments: &[&str], input: &str) -> Output {
-        let mut command = self.setup.command();
-        command.args(arguments).env("SLIPWAY_URL", &self.url);
-        if let Some(token) = &self.token {
-            command.env("SLIPWAY_TOKEN", token);
-        }
+        let mut command = self.command_of(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary slipway");
         let mut stdin = child.stdin.take().expect("a pipe");
@@ -257,6 +253,49 @@ impl Slipway {
         drop(stdin.write_all(input.as_bytes()).await);
         drop(stdin);
         child.wait_with_output().await.expect("its output")
+    }
+
+    /// Begins a command that goes on for a while.
+    #[must_use]
+    pub fn begin(&self, arguments: &[&str]) -> BegunCommand {
+        let output = Transcript::default();
+        BegunCommand { child: output.of(self.command_of(arguments)), output }
+    }
+
+    fn command_of(&self, arguments: &[&str]) -> Command {
+        let mut command = self.setup.command();
+        command.args(arguments).env("SLIPWAY_URL", &self.url);
+        if let Some(token) = &self.token {
+            command.env("SLIPWAY_TOKEN", token);
+        }
+        command
+    }
+}
+
+/// A command of the command line that goes on.
+#[derive(Debug)]
+pub struct BegunCommand {
+    child: Child,
+    output: Transcript,
+}
+
+impl BegunCommand {
+    /// Waits until it has said a text.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn says(&self, text: &str) {
+        until(text, START, async || self.output.text().contains(text).then_some(())).await;
+    }
+
+    /// Waits for its end, which must be a good one; what it said.
+    ///
+    /// # Panics
+    /// When it fails, or does not end.
+    pub async fn ends(mut self) -> String {
+        let status = timeout(END, self.child.wait()).await.expect("an end in time").expect("an exit status");
+        assert!(status.success(), "{status}: {}", self.output.text());
+        self.output.text()
     }
 }
 

@@ -29,6 +29,7 @@ mod steering;
 mod token;
 mod tree;
 mod trigger;
+mod waiting;
 
 use std::{
     io::{self, Write as _},

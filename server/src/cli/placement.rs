@@ -22,6 +22,9 @@ pub(super) struct RestoreEnvironment {
     /// The runner on whose engine it is made, and which hosts it from then on. What runs on another engine stays there.
     #[arg(long, value_name = "NAME")]
     runner: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Come back when all of it is live; fail when it is not to be.
     #[arg(long)]
     wait: bool,
@@ -67,7 +70,8 @@ pub(super) async fn run(command: EnvironmentCommand) -> Result<(), Failure> {
 impl RestoreEnvironment {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let path = self.which.path(&["restores"])?;
-        let release = self.which.client.call(Method::POST, &path, Some(&json!({"runner": self.runner}))).await?;
+        let body = json!({"runner": self.runner, "reason": self.reason});
+        let release = self.which.client.call(Method::POST, &path, Some(&body)).await?;
         self.which.tell(release, self.wait).await
     }
 }

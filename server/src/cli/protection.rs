@@ -4,11 +4,7 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{
-    Failure,
-    releases::{EVERY, Which},
-    say,
-};
+use super::{Failure, releases::Which, say};
 
 /// What takes back what was asked for.
 const NONE: &str = "none";
@@ -71,6 +67,9 @@ pub(super) struct Protect {
     /// How a release takes the place of the one before, such as "canary: [10%, 50%], bake: 5m"; "none" for as captain.yml says.
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 impl Freeze {
@@ -78,9 +77,9 @@ impl Freeze {
         let body = json!({"reason": self.reason, "until": self.until});
         let path = self.which.path(&["freeze"])?;
         let frozen: Value = self.which.client.call(Method::PUT, &path, Some(&body)).await?;
-        // What waits for its rollout is held when a runner takes it; what is held has no rollout.
-        while self.wait && self.which.ask(&[]).await?["rolling"]["number"].is_number() {
-            tokio::time::sleep(EVERY).await;
+        if self.wait {
+            let has_stopped = |environment: &Value| Ok(!is_begun(&environment["rolling"]));
+            self.which.client.until(&self.which.path(&[])?, has_stopped).await?;
         }
         if self.which.json {
             return Ok(say(&frozen)?);
@@ -88,6 +87,11 @@ impl Freeze {
         let until = frozen["until"].as_str().map_or_else(String::new, |until| format!(" until {until}"));
         Ok(say(format_args!("{} is frozen{until}: nothing enters it but rollbacks.", self.which.name()))?)
     }
+}
+
+/// Whether a release's rollout has begun. One that waits for it is held when a runner takes it.
+fn is_begun(release: &Value) -> bool {
+    release["state"] == "rolling" || release["started_at"].is_string()
 }
 
 impl Unfreeze {
@@ -123,6 +127,7 @@ impl Protect {
             protection[name] = value;
         }
         if changed {
+            protection["reason"] = json!(self.reason);
             protection = self.which.client.call(Method::PUT, &path, Some(&protection)).await?;
         }
         if self.which.json {

@@ -1,15 +1,10 @@
 //! `slipway environments`, `promote`, `rollback`, `approve`, `reject`: what moves on, and who says so.
 
-use std::time::Duration;
-
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Client, Failure, repository_path, say};
-
-/// How often what is waited for is asked after.
-pub(super) const EVERY: Duration = Duration::from_millis(500);
 
 /// An environment of a repository.
 #[derive(Debug, Args)]
@@ -29,6 +24,9 @@ pub(super) struct Which {
 pub(super) struct Environments {
     /// The repository, owner/name.
     repository: String,
+    /// Come back when nothing rolls out and every container is healthy; fail when one crashes again and again.
+    #[arg(long)]
+    wait: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -43,6 +41,9 @@ pub(super) struct Promote {
     /// Only say what would be promoted: commits, configuration and digests.
     #[arg(long)]
     dry_run: bool,
+    /// Why.
+    #[arg(long, value_name = "TEXT", conflicts_with = "dry_run")]
+    reason: Option<String>,
     /// Come back when the release is live; fail when it is not to be.
     #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
@@ -55,6 +56,9 @@ pub(super) struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     #[arg(long, value_name = "NUMBER")]
     to: Option<i64>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Come back when the release is live; fail when it is not to be.
     #[arg(long)]
     wait: bool,
@@ -142,19 +146,23 @@ impl Which {
 
     /// The release once nothing more happens to it by itself. What it waits for is told meanwhile.
     async fn settled(&self, release: Value) -> Result<Value, Failure> {
-        let number = release["number"].to_string();
         let mut told = String::new();
-        let mut found = release;
-        while matches!(text(&found, "state").as_str(), "held" | "queued" | "rolling") {
-            let now = self.told(&found);
+        let mut is_settled = |found: &Value| {
+            if !matches!(text(found, "state").as_str(), "held" | "queued" | "rolling") {
+                return Ok(true);
+            }
+            let now = self.told(found);
             if !self.json && now != told {
                 say(&now)?;
                 told = now;
             }
-            tokio::time::sleep(EVERY).await;
-            found = self.ask(&["releases", &number]).await?;
+            Ok(false)
+        };
+        if is_settled(&release)? {
+            return Ok(release);
         }
-        Ok(found)
+        let number = release["number"].to_string();
+        self.client.until(&self.path(&["releases", &number])?, is_settled).await
     }
 }
 
@@ -171,7 +179,11 @@ impl Environments {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (owner, name) = repository_path(&self.repository)?;
         let path = ["repositories", owner, name, "environments"];
-        let answer: Value = self.client.call(Method::GET, &path, None::<&Value>).await?;
+        let answer = if self.wait {
+            self.client.until(&path, |answer| all(&answer["items"], is_at_rest)).await?
+        } else {
+            self.client.call(Method::GET, &path, None::<&Value>).await?
+        };
         if self.json {
             return Ok(say(&answer)?);
         }
@@ -208,6 +220,42 @@ impl Environments {
     }
 }
 
+/// Whether nothing rolls out in an environment, and all that is live there is healthy.
+fn is_at_rest(environment: &Value) -> Result<bool, Failure> {
+    if !environment["removed_at"].is_null() {
+        return Ok(true);
+    }
+    let apps = environment["live"]["apps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let wanted: u64 = apps.iter().filter_map(|app| app["replicas"].as_u64()).sum();
+    let told = environment["replicas"].as_array().map_or(0, Vec::len);
+    let is_well = all(&environment["replicas"], is_healthy)?;
+    Ok(environment["rolling"].is_null() && is_well && told as u64 >= wanted)
+}
+
+/// Whether a container is healthy.
+///
+/// # Errors
+/// When it crashes again and again: it is not to be.
+pub(super) fn is_healthy(replica: &Value) -> Result<bool, Failure> {
+    match replica["condition"].as_str() {
+        Some("crash_loop") => {
+            let (app, number) = (text(replica, "app"), &replica["replica"]);
+            Err(Failure::new(format!("{app} {number} crashes again and again")))
+        }
+        condition => Ok(condition == Some("healthy")),
+    }
+}
+
+/// Whether it is so of each.
+pub(super) fn all(items: &Value, is_so: impl Fn(&Value) -> Result<bool, Failure>) -> Result<bool, Failure> {
+    for item in items.as_array().into_iter().flatten() {
+        if !is_so(item)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// What is live, for people.
 fn stands(environment: &Value) -> String {
     let live = &environment["live"];
@@ -225,7 +273,7 @@ impl Promote {
             return if self.which.json { Ok(say(&preview)?) } else { show(&self.which, &preview) };
         }
         let path = self.which.path(&["promotions"])?;
-        let release = self.which.client.call(Method::POST, &path, Some(&json!({}))).await?;
+        let release = self.which.client.call(Method::POST, &path, Some(&json!({"reason": self.reason}))).await?;
         self.which.tell(release, self.wait).await
     }
 }
@@ -272,7 +320,8 @@ fn short(digest: &Value) -> String {
 impl Rollback {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let path = self.which.path(&["rollbacks"])?;
-        let release = self.which.client.call(Method::POST, &path, Some(&json!({"to": self.to}))).await?;
+        let body = json!({"to": self.to, "reason": self.reason});
+        let release = self.which.client.call(Method::POST, &path, Some(&body)).await?;
         self.which.tell(release, self.wait).await
     }
 }

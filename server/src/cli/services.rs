@@ -4,10 +4,17 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Client, Failure, releases::text, say};
+use super::{
+    Client, Failure,
+    releases::{all, is_healthy, text},
+    say,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Services {
+    /// Come back when every container is healthy; fail when one crashes again and again.
+    #[arg(long)]
+    wait: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -17,7 +24,11 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let answer: Value = self.client.call(Method::GET, &["services"], None::<&Value>).await?;
+        let answer = if self.wait {
+            self.client.until(&["services"], |answer| all(&answer["items"], is_healthy)).await?
+        } else {
+            self.client.call(Method::GET, &["services"], None::<&Value>).await?
+        };
         if self.json {
             return Ok(say(&answer)?);
         }

@@ -3,8 +3,9 @@
 use slipway_runner::coordinator::{ReleasedApp, ReplicaReport};
 
 use crate::{
+    ids::EnvironmentId,
     runners::Presence,
-    store::{self, Conn, StoreError, standing::Place},
+    store::{self, Conn, StoreError, runners::Runner, standing::Place},
 };
 
 /// One replica of an app that is live.
@@ -45,9 +46,7 @@ pub async fn directory(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Service>, St
     let mut services = Vec::new();
     for place in store::standing::places(conn).await? {
         let host = runners.iter().find(|runner| Some(&runner.id) == place.runner_id.as_ref());
-        // What a runner told that is not heard of any more is of the past.
-        let is_told =
-            host.is_some_and(|host| matches!(Presence::of(host, now), Presence::Present | Presence::Draining));
+        let is_told = host.is_some_and(|host| is_heard_of(host, now));
         let runner = host.map(|host| host.name.clone());
         for app in place.content.iter() {
             for replica in 1..=app.run.replicas {
@@ -59,6 +58,39 @@ pub async fn directory(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Service>, St
         }
     }
     Ok(services)
+}
+
+/// How the replicas of what is live in an environment stand, as its runner last told it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The replicas.
+    pub replicas: Vec<ReplicaReport>,
+    /// Whether that runner is still heard of.
+    pub is_heard_of: bool,
+}
+
+impl Told {
+    /// How one of them is, in a word.
+    #[must_use]
+    pub fn condition(&self, replica: &ReplicaReport) -> &'static str {
+        if self.is_heard_of { replica.condition.word() } else { UNKNOWN }
+    }
+}
+
+/// How the replicas of what is live in the environment stand; empty where nothing was told. `now` is the database's, in unix
+/// milliseconds.
+///
+/// # Errors
+/// When the database fails.
+pub async fn told(conn: &mut Conn<'_>, environment: &EnvironmentId, now: i64) -> Result<Told, StoreError> {
+    let Some(standing) = store::standing::find(conn, environment).await? else { return Ok(Told::default()) };
+    let host = store::runners::find(conn, &standing.runner_id).await?;
+    Ok(Told { replicas: standing.replicas.0, is_heard_of: host.is_some_and(|host| is_heard_of(&host, now)) })
+}
+
+/// What a runner told that is not heard of any more is of the past.
+fn is_heard_of(runner: &Runner, now: i64) -> bool {
+    matches!(Presence::of(runner, now), Presence::Present | Presence::Draining)
 }
 
 fn service(

@@ -8,7 +8,7 @@ mod settings;
 mod written;
 
 pub(crate) use define::define;
-pub use directory::{Service, directory};
+pub use directory::{Service, Told, directory, told};
 pub use overview::{EnvironmentOverview, of_repository};
 pub(crate) use protection::same_person;
 pub use protection::{Freeze, Protection, ProtectionError, freeze, protect, unfreeze};

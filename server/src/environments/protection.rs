@@ -169,6 +169,7 @@ pub async fn protect(
     environment: &Environment,
     protection: &Protection,
     actor: &str,
+    reason: Option<&str>,
 ) -> Result<(), ProtectionError> {
     protection.check()?;
     if environment.protection.0 == *protection {
@@ -176,7 +177,7 @@ pub async fn protect(
     }
     store::environments::set_protection(tx, &environment.id, protection).await?;
     let detail = json!({"before": environment.protection.0, "after": protection});
-    decided(tx, environment, DecisionKind::Protected, actor, None, detail).await
+    decided(tx, environment, DecisionKind::Protected, actor, shortened(reason).as_deref(), detail).await
 }
 
 /// Lets nothing be released to the environment until `until`, or until somebody takes it back. The environment's row is
@@ -222,9 +223,12 @@ pub async fn unfreeze(
         return Ok(());
     }
     store::environments::set_freeze(tx, &environment.id, None).await?;
-    let reason: Option<String> = reason.map(|reason| reason.trim().chars().take(MAX_REASON).collect());
-    let reason = reason.filter(|reason| !reason.is_empty());
-    decided(tx, environment, DecisionKind::Unfrozen, actor, reason.as_deref(), json!({})).await
+    decided(tx, environment, DecisionKind::Unfrozen, actor, shortened(reason).as_deref(), json!({})).await
+}
+
+fn shortened(reason: Option<&str>) -> Option<String> {
+    let reason: String = reason?.trim().chars().take(MAX_REASON).collect();
+    (!reason.is_empty()).then_some(reason)
 }
 
 async fn decided(

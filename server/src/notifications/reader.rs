@@ -80,7 +80,16 @@ async fn read_portion(store: &Store) -> Result<bool, StoreError> {
         return Ok(true);
     }
     for event in &news {
-        tell(&mut tx, event).await?;
+        let savepoint = tx.savepoint().await?;
+        match tell(&mut tx, event).await {
+            Ok(()) => tx.release(savepoint).await?,
+            // Nobody will ever read it: those behind it are told of all the same.
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(%error, event = event.id, kind = event.kind, "nobody can be told of an event");
+                tx.undo(savepoint).await?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     tx.commit().await?;
     Ok(true)

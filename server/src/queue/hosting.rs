@@ -40,7 +40,15 @@ pub(super) async fn hosting(server: &ServerCoordinator, question: &HostingQuesti
     let Some(runner) = runner.filter(is_asking) else { return Ok(hosting) };
     let mut logins: BTreeMap<String, Vec<RegistryCredential>> = BTreeMap::new();
     for hosted in store::standing::hosted(conn, &question.runner).await? {
-        let described = describe(conn, server, hosted).await?;
+        let (repository, environment) = (hosted.repository_name.clone(), hosted.name.clone());
+        let described = match describe(conn, server, hosted).await {
+            // What runs there goes on; the others are looked after.
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(%error, repository, environment, "an environment cannot be looked after");
+                continue;
+            }
+            described => described?,
+        };
         // One that is too old would make containers of its own of what it does not know.
         let known = described.filter(|it| i64::from(it.release.known_since()) <= runner.protocol);
         let Some(mut environment) = known else { continue };

@@ -1,6 +1,6 @@
 //! Promotion by itself: what has been live in the source for long enough, once.
 
-use super::{ReleaseError, judge::ACTOR, life::life, promote::promote};
+use super::{By, ReleaseError, judge::ACTOR, life::life, promote::promote};
 use crate::store::{self, Conn, Store, StoreError, environments::Environment, releases::Release};
 use slipway_pipelines::config::Source;
 
@@ -38,7 +38,8 @@ pub(super) async fn promote_what_is_due(
     if due_now(&mut tx.conn(), &environment, now).await? {
         let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
         let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
-        match promote(&mut tx, &repository, &environment.name, ACTOR).await {
+        let by = By { actor: ACTOR, reason: Some("the environment follows by itself") };
+        match promote(&mut tx, &repository, &environment.name, by).await {
             Ok(_) => tx.commit().await?,
             Err(ReleaseError::Store(error)) if !matches!(error, StoreError::Refused(_)) => return Err(error),
             Err(refused) => tracing::debug!(environment = %environment.name, %refused, "nothing is promoted by itself"),

@@ -4,7 +4,7 @@ use slipway_pipelines::config::Source;
 use slipway_runner::coordinator::Bake;
 
 use super::{
-    DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
+    By, DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
     content::is_same,
     history::way_back,
     hold::note_decision,
@@ -124,7 +124,10 @@ async fn go_back(tx: &mut Tx, environment: &Environment, live: &Release) -> Resu
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
     let Some(good) = good_before(&mut tx.conn(), &environment.id, live).await? else { return Ok(()) };
-    match Box::pin(rollback(tx, &repository, &environment.name, Some(good), ACTOR)).await {
+    let life = life(&mut tx.conn(), live).await?;
+    let found = breach_of(&mut tx.conn(), &life).await?;
+    let by = By { actor: ACTOR, reason: found.as_deref() };
+    match Box::pin(rollback(tx, &repository, &environment.name, Some(good), by)).await {
         Ok(_) => Ok(()),
         Err(ReleaseError::Store(error)) if !matches!(error, StoreError::Refused(_)) => Err(error),
         Err(refused) => {

@@ -4,7 +4,8 @@ use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{
-    DecisionKind, ReleaseEvent, ReleaseKind, ReleaseState,
+    By, DecisionKind, ReleaseEvent, ReleaseKind, ReleaseState,
+    decide::shortened,
     gate::Verdict,
     hold::note_decision,
     judge::{ACTOR, judge, without_exception},
@@ -24,7 +25,7 @@ pub(super) struct NewRelease<'a> {
     pub(super) kind: ReleaseKind,
     pub(super) build: &'a Build,
     pub(super) source: Option<&'a Release>,
-    pub(super) actor: &'a str,
+    pub(super) by: By<'a>,
     pub(super) apps: Vec<ReleasedApp>,
     /// Names the cause: a second release of the same cause is not made.
     pub(super) dedup_key: String,
@@ -52,6 +53,9 @@ pub(super) async fn create(tx: &mut Tx, new: NewRelease<'_>) -> Result<Release, 
     release.number = store::environments::next_release_number(tx, &new.environment.id).await?;
     supersede_waiting(tx, &release).await?;
     store::releases::insert(tx, &release, &new.dedup_key).await?;
+    if let Some(kind) = asked_for(release.kind) {
+        note_decision(tx, &release, kind, new.by.actor, shortened(new.by.reason).as_deref()).await?;
+    }
     if release.state == ReleaseState::Held {
         lifecycle::note(tx, &release, "release.held").await?;
         note_decision(tx, &release, DecisionKind::Held, ACTOR, release.reason.as_deref()).await?;
@@ -77,7 +81,7 @@ pub(super) fn draft(new: &NewRelease<'_>, now: i64) -> Release {
         build_number: new.build.number,
         commit_sha: new.build.commit_sha.clone(),
         source_release_id: new.source.map(|source| source.id.clone()),
-        actor: new.actor.to_owned(),
+        actor: new.by.actor.to_owned(),
         state: ReleaseState::Queued,
         reason: None,
         content: JsonText(new.apps.clone()),
@@ -86,6 +90,16 @@ pub(super) fn draft(new: &NewRelease<'_>, now: i64) -> Release {
         started_at: None,
         finished_at: None,
         retired_at: None,
+    }
+}
+
+/// What somebody decided who made a release of this kind; a build's comes of itself.
+fn asked_for(kind: ReleaseKind) -> Option<DecisionKind> {
+    match kind {
+        ReleaseKind::Build => None,
+        ReleaseKind::Promotion => Some(DecisionKind::Promoted),
+        ReleaseKind::Rollback => Some(DecisionKind::RolledBack),
+        ReleaseKind::Restore => Some(DecisionKind::Restored),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What people say of a release that is held: yes or no.
 
 use super::{
-    DecisionKind, ReleaseError, ReleaseEvent, ReleaseState,
+    By, DecisionKind, ReleaseError, ReleaseEvent, ReleaseState,
     decision::last_word,
     gate::author_counts,
     hold::{judge_again, note_decision},
@@ -27,26 +27,25 @@ pub async fn approve(
     repository: &Repository,
     environment: &str,
     number: i64,
-    actor: &str,
-    reason: Option<&str>,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let (environment, release) = found(tx, repository, environment, number).await?;
-    let said = said(tx, &release, actor).await?;
+    let said = said(tx, &release, by.actor).await?;
     if said == Some(DecisionKind::Approved) {
         return Ok(release);
     }
     expect_held(&environment, &release)?;
-    if !environment.protection.lets_approve(actor) {
+    if !environment.protection.lets_approve(by.actor) {
         return Err(ReleaseError::NoApprover {
             environment: environment.name.clone(),
             approvers: environment.protection.approvers.join(", "),
         });
     }
-    let own = authors(&mut tx.conn(), &environment, &release).await?.iter().any(|author| same_person(author, actor));
+    let own = authors(&mut tx.conn(), &environment, &release).await?.iter().any(|author| same_person(author, by.actor));
     if own && !author_counts(rules(&environment)) {
-        return Err(ReleaseError::OwnRelease { environment: environment.name.clone(), person: actor.to_owned() });
+        return Err(ReleaseError::OwnRelease { environment: environment.name.clone(), person: by.actor.to_owned() });
     }
-    note_decision(tx, &release, DecisionKind::Approved, actor, shortened(reason).as_deref()).await?;
+    note_decision(tx, &release, DecisionKind::Approved, by.actor, shortened(by.reason).as_deref()).await?;
     lifecycle::note(tx, &release, "release.approved").await?;
     judge_again(tx, &release.id).await?;
     again(tx, &release).await
@@ -62,19 +61,18 @@ pub async fn reject(
     repository: &Repository,
     environment: &str,
     number: i64,
-    actor: &str,
-    reason: Option<&str>,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let (environment, mut release) = found(tx, repository, environment, number).await?;
-    if release.state == ReleaseState::Rejected && said(tx, &release, actor).await? == Some(DecisionKind::Rejected) {
+    if release.state == ReleaseState::Rejected && said(tx, &release, by.actor).await? == Some(DecisionKind::Rejected) {
         return Ok(release);
     }
     expect_held(&environment, &release)?;
-    let reason = shortened(reason);
-    note_decision(tx, &release, DecisionKind::Rejected, actor, reason.as_deref()).await?;
+    let reason = shortened(by.reason);
+    note_decision(tx, &release, DecisionKind::Rejected, by.actor, reason.as_deref()).await?;
     let told = match &reason {
-        Some(reason) => format!("rejected by {actor}: {reason}"),
-        None => format!("rejected by {actor}"),
+        Some(reason) => format!("rejected by {}: {reason}", by.actor),
+        None => format!("rejected by {}", by.actor),
     };
     lifecycle::apply(tx, &mut release, ReleaseEvent::Reject, Some(&told)).await?;
     Ok(release)

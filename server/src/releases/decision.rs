@@ -2,9 +2,32 @@
 
 use crate::{environments::same_person, store::decisions::Decision, store::text::text_enum};
 
+/// Who decides something, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Their name.
+    pub actor: &'a str,
+    /// What they give as the reason, if anything.
+    pub reason: Option<&'a str>,
+}
+
+impl<'a> By<'a> {
+    /// Somebody who gives no reason.
+    #[must_use]
+    pub fn name(actor: &'a str) -> Self {
+        By { actor, reason: None }
+    }
+}
+
 text_enum! {
     /// What was decided of a release or of an environment.
     DecisionKind {
+        /// What is live elsewhere was promoted.
+        Promoted = "promoted",
+        /// Somebody, or what was found wanting, asked to return to an earlier release.
+        RolledBack = "rolled_back",
+        /// A person had what is live made anew.
+        Restored = "restored",
         /// The release waits.
         Held = "held",
         /// A person agreed to the release.

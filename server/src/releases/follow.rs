@@ -4,7 +4,7 @@ use slipway_pipelines::{config::Source, plan::ReleasePlan};
 use slipway_runner::coordinator::Artifact;
 
 use super::{
-    ReleaseKind,
+    By, ReleaseKind,
     content::{self, Content},
     create::{NewRelease, create},
     judge::ACTOR,
@@ -68,7 +68,7 @@ pub(crate) async fn follow_build(
             kind: ReleaseKind::Build,
             build,
             source: None,
-            actor: ACTOR,
+            by: By::name(ACTOR),
             apps,
             dedup_key: format!("build {} {}", environment.id, build.id),
         };

@@ -1,7 +1,7 @@
 //! What becomes of an environment whose rollout was given up halfway: no runner is left that could return it.
 
 use super::{
-    ReleaseKind, ReleaseState,
+    By, ReleaseKind, ReleaseState,
     bake::{good_before, is_breached, was_left},
     create::{NewRelease, create},
     judge::ACTOR,
@@ -66,12 +66,13 @@ pub(crate) async fn return_to(tx: &mut Tx, given_up: &Release, next: Next) -> Re
     let environment = store::environments::lock(tx, &given_up.environment_id).await?;
     let build = store::builds::find(&mut tx.conn(), &live.build_id).await?;
     let build = build.ok_or_else(|| StoreError::missing("build", &live.build_id))?;
+    let reason = format!("release {} was given up halfway", given_up.number);
     let new = NewRelease {
         environment: &environment,
         kind: ReleaseKind::Rollback,
         build: &build,
         source: Some(&live),
-        actor: ACTOR,
+        by: By { actor: ACTOR, reason: Some(&reason) },
         apps: live.content.0.clone(),
         dedup_key: format!("return {} {}", environment.id, given_up.id),
     };

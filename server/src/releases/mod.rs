@@ -31,7 +31,7 @@ mod steer;
 pub(crate) use bake::{bakes_for, breached, return_from_breached};
 pub use between::Commit;
 pub use decide::{approve, reject};
-pub use decision::DecisionKind;
+pub use decision::{By, DecisionKind};
 pub use detail::{ReleaseDetail, detail};
 pub use error::ReleaseError;
 pub(crate) use follow::follow_build;

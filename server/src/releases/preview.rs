@@ -3,7 +3,7 @@
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{
-    ReleaseError, ReleaseKind,
+    By, ReleaseError, ReleaseKind,
     between::{Commit, between},
     create::{NewRelease, draft},
     gate::Verdict,
@@ -76,7 +76,7 @@ pub async fn preview(
         kind: ReleaseKind::Promotion,
         build: &build,
         source: Some(&promoted),
-        actor: "",
+        by: By::name(""),
         apps: apps.clone(),
         dedup_key: String::new(),
     };

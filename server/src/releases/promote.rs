@@ -6,7 +6,7 @@ use slipway_pipelines::{config::Source, plan::ReleasePlan};
 use slipway_runner::coordinator::ReleasedApp;
 
 use super::{
-    ReleaseError, ReleaseKind,
+    By, ReleaseError, ReleaseKind,
     content::{is_same, own_run_spec},
     create::{NewRelease, create},
 };
@@ -25,7 +25,7 @@ pub async fn promote(
     tx: &mut Tx,
     repository: &Repository,
     environment: &str,
-    actor: &str,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let target = locked(tx, repository, environment).await?;
     check_settings(&target)?;
@@ -47,7 +47,7 @@ pub async fn promote(
         kind: ReleaseKind::Promotion,
         build: &build,
         source: Some(&promoted),
-        actor,
+        by,
         apps,
         dedup_key: format!("promotion {} {} {}", target.id, promoted.id, target.last_release_number),
     };

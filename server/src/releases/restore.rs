@@ -1,7 +1,7 @@
 //! Restore: making what is live anew, such as after its engine was lost.
 
 use super::{
-    ReleaseError, ReleaseKind,
+    By, ReleaseError, ReleaseKind,
     create::{NewRelease, create},
     life::first,
     promote::{check_settings, locked, under_way},
@@ -19,7 +19,7 @@ pub async fn restore(
     repository: &Repository,
     environment: &str,
     host: Option<&str>,
-    actor: &str,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let environment = locked(tx, repository, environment).await?;
     check_settings(&environment)?;
@@ -40,7 +40,7 @@ pub async fn restore(
         kind: ReleaseKind::Restore,
         build: &build,
         source: Some(&first),
-        actor,
+        by,
         apps: live.content.0.clone(),
         dedup_key: format!("restore {} {} {}", environment.id, first.id, environment.last_release_number),
     };

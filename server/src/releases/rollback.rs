@@ -1,7 +1,7 @@
 //! Rollback: releasing again what an earlier release held.
 
 use super::{
-    ReleaseError, ReleaseKind, ReleaseState,
+    By, ReleaseError, ReleaseKind, ReleaseState,
     content::is_same,
     create::{NewRelease, create},
     history::way_back,
@@ -22,7 +22,7 @@ pub async fn rollback(
     repository: &Repository,
     environment: &str,
     to: Option<i64>,
-    actor: &str,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let environment = named(&mut tx.conn(), repository, environment).await?;
     let environment = store::environments::lock(tx, &environment.id).await?;
@@ -51,7 +51,7 @@ pub async fn rollback(
         kind: ReleaseKind::Rollback,
         build: &build,
         source: Some(&wanted),
-        actor,
+        by,
         apps: wanted.content.0.clone(),
         dedup_key: format!("rollback {} {} {}", environment.id, wanted.id, environment.last_release_number),
     };

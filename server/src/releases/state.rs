@@ -64,7 +64,7 @@ events! {
         Requeue = "be queued again",
         /// It is healthy and has the traffic.
         GoLive = "go live",
-        /// Its rollout failed.
+        /// Its rollout failed, or was ended while it waited for another runner.
         Fail = "fail",
         /// Another has taken its place.
         Retire = "be retired",
@@ -79,6 +79,8 @@ const TABLE: &Table<ReleaseState, ReleaseEvent> = &[
     (ReleaseState::Held, ReleaseEvent::Supersede, ReleaseState::Superseded),
     (ReleaseState::Queued, ReleaseEvent::Hold, ReleaseState::Held),
     (ReleaseState::Queued, ReleaseEvent::Roll, ReleaseState::Rolling),
+    (ReleaseState::Queued, ReleaseEvent::Reject, ReleaseState::Rejected),
+    (ReleaseState::Queued, ReleaseEvent::Fail, ReleaseState::Failed),
     (ReleaseState::Queued, ReleaseEvent::Supersede, ReleaseState::Superseded),
     (ReleaseState::Rolling, ReleaseEvent::Requeue, ReleaseState::Queued),
     (ReleaseState::Rolling, ReleaseEvent::GoLive, ReleaseState::Live),

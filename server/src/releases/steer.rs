@@ -4,12 +4,14 @@ use serde_json::json;
 use slipway_runner::coordinator::{Steering, StepKind};
 
 use super::{
-    DecisionKind, ReleaseError, ReleaseKind, ReleaseState,
+    By, DecisionKind, ReleaseError, ReleaseEvent, ReleaseKind, ReleaseState,
+    bake::return_from_breached,
     decide::{found, shortened},
+    given_up::{after_giving_up, return_to},
     lifecycle,
 };
 use crate::{
-    queue::{JobState, StepState},
+    queue::{self, JobEvent, JobState, StepState},
     store::{
         self, StoreError, Tx,
         decisions::{self, Decision, NewDecision},
@@ -53,12 +55,11 @@ pub async fn pause_rollout(
     repository: &Repository,
     environment: &str,
     number: i64,
-    actor: &str,
-    reason: Option<&str>,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let release = under_way(tx, repository, environment, number).await?;
     if pause(&said(tx, &release).await?).is_none() {
-        note(tx, &release, DecisionKind::Paused, actor, reason, None).await?;
+        note(tx, &release, DecisionKind::Paused, by, None).await?;
         lifecycle::note(tx, &release, "release.paused").await?;
     }
     Ok(release)
@@ -74,15 +75,15 @@ pub async fn resume_rollout(
     repository: &Repository,
     environment: &str,
     number: i64,
-    actor: &str,
-    (reason, now): (Option<&str>, bool),
+    by: By<'_>,
+    now: bool,
 ) -> Result<Release, ReleaseError> {
     let release = under_way(tx, repository, environment, number).await?;
     let decisions = said(tx, &release).await?;
     let passed = if now { baking_step(tx, &release).await? } else { None };
     let is_news = pause(&decisions).is_some() || passed > steering(&decisions).passed;
     if is_news {
-        note(tx, &release, DecisionKind::Resumed, actor, reason, passed).await?;
+        note(tx, &release, DecisionKind::Resumed, by, passed).await?;
         lifecycle::note(tx, &release, "release.resumed").await?;
     } else if !now && decisions.iter().all(|decision| decision.kind != DecisionKind::Resumed) {
         return Err(ReleaseError::NotPaused { environment: environment.to_owned(), number });
@@ -90,7 +91,7 @@ pub async fn resume_rollout(
     Ok(release)
 }
 
-/// Ends the rollout of release `number`, which is under way: what was live before serves again.
+/// Ends the rollout of release `number`, also before it has begun: what was live before serves again.
 ///
 /// # Errors
 /// [`ReleaseError`] says why there is nothing to end.
@@ -99,14 +100,13 @@ pub async fn cancel_rollout(
     repository: &Repository,
     environment: &str,
     number: i64,
-    actor: &str,
-    reason: Option<&str>,
+    by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let release = under_way(tx, repository, environment, number).await?;
-    if release.state != ReleaseState::Rolling {
-        return Err(not_under_way(environment, &release));
+    match release.state {
+        ReleaseState::Queued => take_back(tx, &release, by).await?,
+        _ => cancel(tx, &release, by).await?,
     }
-    cancel(tx, &release, actor, reason).await?;
     Ok(release)
 }
 
@@ -124,7 +124,7 @@ pub(super) async fn make_way(tx: &mut Tx, newer: &Release) -> Result<(), StoreEr
         };
         if yields || pause(&said(tx, &release).await?).is_some() {
             let reason = format!("release {} takes its place", newer.number);
-            cancel(tx, &release, &newer.actor, Some(&reason)).await?;
+            cancel(tx, &release, By { actor: &newer.actor, reason: Some(&reason) }).await?;
         }
     }
     Ok(())
@@ -140,15 +140,38 @@ pub(crate) async fn why_cancelled(tx: &mut Tx, release: &Release) -> Result<Opti
     }))
 }
 
-async fn cancel(tx: &mut Tx, release: &Release, actor: &str, reason: Option<&str>) -> Result<(), StoreError> {
+async fn cancel(tx: &mut Tx, release: &Release, by: By<'_>) -> Result<(), StoreError> {
     let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(()) };
     let Some(job) = store::jobs::lock(tx, &job.id).await? else { return Ok(()) };
     if job.state != JobState::Leased || job.cancel_requested_at.is_some() {
         return Ok(());
     }
     store::jobs::request_cancel(tx, &job.id).await?;
-    note(tx, release, DecisionKind::Cancelled, actor, reason, None).await?;
+    note(tx, release, DecisionKind::Cancelled, by, None).await?;
     lifecycle::note(tx, release, "release.cancelling").await
+}
+
+/// Ends a rollout that no runner holds. One that had begun has left the environment between two releases: what sets that right
+/// is queued.
+async fn take_back(tx: &mut Tx, release: &Release, by: By<'_>) -> Result<(), StoreError> {
+    let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(()) };
+    let Some(mut job) = store::jobs::lock(tx, &job.id).await? else { return Ok(()) };
+    if job.state != JobState::Queued {
+        // A runner took it meanwhile.
+        return cancel(tx, release, by).await;
+    }
+    let Some(mut release) = store::releases::find(&mut tx.conn(), &release.id).await? else { return Ok(()) };
+    note(tx, &release, DecisionKind::Cancelled, by, None).await?;
+    let told = why_cancelled(tx, &release).await?.unwrap_or_default();
+    queue::apply(tx, &mut job, JobEvent::Cancel, Some(&told)).await?;
+    if release.started_at.is_none() {
+        lifecycle::apply(tx, &mut release, ReleaseEvent::Reject, Some(&told)).await?;
+        return return_from_breached(tx, &release).await;
+    }
+    let next = after_giving_up(tx, &release).await?;
+    lifecycle::apply(tx, &mut release, ReleaseEvent::Fail, Some(&format!("{told}; {}", next.told()))).await?;
+    return_from_breached(tx, &release).await?;
+    return_to(tx, &release, next).await
 }
 
 /// The step that bakes now: its time can be passed over.
@@ -195,14 +218,13 @@ async fn note(
     tx: &mut Tx,
     release: &Release,
     kind: DecisionKind,
-    actor: &str,
-    reason: Option<&str>,
+    by: By<'_>,
     passed: Option<u32>,
 ) -> Result<(), StoreError> {
-    let reason = shortened(reason);
+    let reason = shortened(by.reason);
     let detail = passed.map_or_else(|| json!({}), |passed| json!({PASSED: passed}));
     let (environment, release, reason) = (&release.environment_id, Some(&release.id), reason.as_deref());
-    decisions::insert(tx, NewDecision { environment, release, kind, actor, reason, detail }).await?;
+    decisions::insert(tx, NewDecision { environment, release, kind, actor: by.actor, reason, detail }).await?;
     // The runner waits for it.
     tx.ring_queue();
     Ok(())

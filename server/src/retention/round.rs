@@ -94,7 +94,12 @@ impl Round {
             let page = store::repositories::list(&mut reader.conn(), &after, 1).await?;
             let Some(repository) = page.into_iter().next() else { break };
             after.clone_from(&repository.name);
-            round.choose_of(&mut reader.conn(), &repository).await?;
+            match round.choose_of(&mut reader.conn(), &repository).await {
+                Err(error) if error.is_unreadable() => {
+                    tracing::error!(%error, repository = repository.name, "nothing of a repository is collected");
+                }
+                chosen => chosen?,
+            }
         }
         round.count_the_rest(&mut store.read().await?.conn()).await?;
         Ok(round)
@@ -107,8 +112,8 @@ impl Round {
     }
 
     async fn choose_of(&mut self, conn: &mut Conn<'_>, repository: &Repository) -> Result<(), StoreError> {
-        self.choose_secrets(conn, repository).await?;
         let mut releases = stored::releases(conn, &repository.id).await?;
+        self.choose_secrets(conn, repository).await?;
         // A release goes before what it was made from.
         releases.sort_unstable_by(|a, b| b.id.cmp(&a.id));
         let stay = releases_that_stay(&releases, &self.limits, self.now);

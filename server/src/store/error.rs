@@ -119,6 +119,16 @@ impl StoreError {
         matches!(error.code().as_deref(), Some("40P01" | "40001"))
     }
 
+    /// Whether something that is stored cannot be read: repeating the call is of no use, and the rest is not concerned.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        matches!(
+            self,
+            StoreError::Corrupt { .. }
+                | StoreError::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+        )
+    }
+
     /// Whether the same call may succeed when it is repeated (deadlock, lost connection, busy, no room).
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -5,7 +5,7 @@ use slipway_runner::{
     coordinator::{ClaimReply, ClaimRequest, Coordinator as _, EnvironmentReport, JobResult, LeaseKey},
     rollouts,
 };
-use slipway_server::releases::{ReleaseKind, ReleaseState, restore};
+use slipway_server::releases::{By, ReleaseKind, ReleaseState, restore};
 use slipway_tests::{
     databases::TestDatabase,
     house::{House, LONG},
@@ -28,7 +28,7 @@ on_both_databases!(
 /// Makes what is live in dev anew.
 pub(crate) async fn make_anew(pipeline: &Pipeline, environment: &str) {
     let mut tx = pipeline.store.write().await.unwrap();
-    restore(&mut tx, &pipeline.repository, environment, None, "ada").await.unwrap();
+    restore(&mut tx, &pipeline.repository, environment, None, By::name("ada")).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -202,7 +202,7 @@ async fn what_was_given_up_returns_to_nothing_that_broke(database: TestDatabase)
     breaks(&pipeline).await;
     // Somebody ends it, and its runner is lost before it could.
     let mut tx = pipeline.store.write().await.unwrap();
-    let ended = slipway_server::releases::cancel_rollout(&mut tx, &pipeline.repository, "dev", 3, "bo", None).await;
+    let ended = slipway_server::releases::cancel_rollout(&mut tx, &pipeline.repository, "dev", 3, By::name("bo")).await;
     ended.unwrap();
     tx.commit().await.unwrap();
     assert!(ordered_to_stop(&pipeline, &lease).await);

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use slipway_runner::coordinator::{ClaimReply, Coordinator, JobResult, LeaseKey, Work};
+use slipway_runner::coordinator::{ClaimReply, Coordinator, HostingQuestion, JobResult, LeaseKey, Work};
 use slipway_server::{
     builds::{self, BuildState, Created, NewBuild},
     ids::{EnvironmentId, JobId, ReleaseId, RepositoryId},
+    notifications::read_news,
     queue::limit_builds,
+    retention::{Limits, Round},
     store::{
         Db, jobs,
         repositories::{self, NewRepository},
@@ -21,6 +23,7 @@ on_both_databases!(
     what_is_asked_for_comes_first_in_its_repository,
     a_repository_s_limit_holds_against_claims_at_once,
     a_release_that_cannot_be_read_holds_up_nobody,
+    what_cannot_be_read_concerns_nobody_else,
     an_orderly_end_of_a_runner_is_no_failed_attempt,
 );
 
@@ -324,6 +327,23 @@ async fn a_release_that_cannot_be_read_holds_up_nobody(database: TestDatabase) {
     assert_eq!(release.state, slipway_server::releases::ReleaseState::Failed);
     assert!(release.reason.unwrap().starts_with("it could not begin: "));
     assert_eq!(pipeline.event_kinds("release.").await, ["release.queued", "release.failed"]);
+}
+
+async fn what_cannot_be_read_concerns_nobody_else(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.live_in_dev("a").await;
+    pipeline.promote("production").await.unwrap();
+    pipeline.roll_out().await;
+    let production = pipeline.live("production").await.unwrap();
+    execute(&pipeline, format!("UPDATE release SET content = '{{' WHERE id = '{}'", production.id)).await;
+
+    // Its environment alone is not looked after, its events alone are not told of, its repository alone is not collected.
+    let question = HostingQuestion { runner: "one".to_owned(), incarnation: "first life".to_owned() };
+    let hosting = pipeline.coordinator.hosting(question).await.unwrap();
+    let names: Vec<&str> = hosting.environments.iter().map(|it| it.environment_name.as_str()).collect();
+    assert_eq!(names, ["dev"]);
+    read_news(&pipeline.store).await.unwrap();
+    Round::choose(&pipeline.store, Limits::default(), pipeline.store.clock().now()).await.unwrap();
 }
 
 async fn an_orderly_end_of_a_runner_is_no_failed_attempt(database: TestDatabase) {

@@ -283,8 +283,6 @@ pub struct Steering {
     pub paused: Option<Pause>,
     /// Whether a bake is on its way, the rest of which can be passed over.
     pub bakes: bool,
-    /// Whether it has begun, so that it can be ended.
-    pub has_begun: bool,
     /// Whether the viewer may steer.
     pub may_change: bool,
 }

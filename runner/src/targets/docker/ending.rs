@@ -6,7 +6,7 @@ use bollard::{
     container::LogOutput,
     errors::Error,
     models::{ContainerState, ContainerStateStatusEnum},
-    query_parameters::{LogsOptionsBuilder, WaitContainerOptionsBuilder},
+    query_parameters::{KillContainerOptionsBuilder, LogsOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
@@ -37,6 +37,31 @@ impl DockerTarget {
                 }
             }
         }
+    }
+
+    /// Asks a container to end by the signal that it is stopped with, and waits for it, at most as long as `grace`. One that is
+    /// gone or has ended is fine.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub(super) async fn ask_to_end(&self, name: &str, grace: Duration) -> Result<(), TargetError> {
+        let asked = async {
+            let found = self.engine.inspect_container(name, None).await?;
+            let signal = found.config.and_then(|config| config.stop_signal).filter(|signal| !signal.is_empty());
+            let options = KillContainerOptionsBuilder::default().signal(signal.as_deref().unwrap_or("SIGTERM")).build();
+            self.engine.kill_container(name, Some(options)).await
+        };
+        match asked.await {
+            Ok(()) => {}
+            Err(failure) => {
+                let error = self.engine.error(format!("ask {name} to end"), &failure);
+                // One that does not run takes no signal.
+                return if error.is_not_found() || error.is_conflict() { Ok(()) } else { Err(error.into()) };
+            }
+        }
+        // Whatever is wrong with waiting for it, stopping it tells.
+        let _ = tokio::time::timeout(grace, self.exit_code(name)).await;
+        Ok(())
     }
 
     /// What the engine says of the container's state; none if the container is gone.

@@ -41,7 +41,8 @@ use crate::{
     engine::{Engine, EngineError, labels as kinds},
 };
 
-/// The longest grace that one stop call carries; the engine answers it only when the container has stopped.
+/// The longest grace that one stop call carries: the engine answers it only when the container has stopped, and our line to it
+/// does not wait for ever.
 const LONGEST_GRACE: Duration = Duration::from_secs(100);
 /// How often a container is looked at again when it changes under our hands.
 const CONVERGE_TRIES: u32 = 4;
@@ -228,7 +229,12 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn stop(&self, name: &str, grace: Duration) -> Result<(), TargetError> {
-        let seconds = grace.min(LONGEST_GRACE).as_millis().div_ceil(1_000);
+        let mut grace = grace;
+        if grace > LONGEST_GRACE {
+            self.ask_to_end(name, grace).await?;
+            grace = Duration::ZERO;
+        }
+        let seconds = grace.as_millis().div_ceil(1_000);
         let options = StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         self.settled(self.engine.stop_container(name, Some(options)).await, "stop", name)
     }

@@ -2,8 +2,8 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value, json};
 
 use super::{
     lookup::{self, ReleasePath},
@@ -19,7 +19,7 @@ use crate::{
         errors::Problem,
         extract::{Asked, Body, Named},
     },
-    releases::{self, DecisionKind},
+    releases::{self, By, DecisionKind},
     store::{
         StoreError, Tx, audit,
         decisions::{self, Decision},
@@ -108,6 +108,23 @@ struct Frozen {
     until: Option<DateTime<Utc>>,
 }
 
+/// What is asked for, as it is shown, and beside it why.
+struct Protected {
+    protection: Protection,
+    reason: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Protected {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let reason = fields.remove("reason").unwrap_or_default();
+        Ok(Protected {
+            reason: serde_json::from_value(reason).map_err(D::Error::custom)?,
+            protection: serde_json::from_value(Value::Object(fields)).map_err(D::Error::custom)?,
+        })
+    }
+}
+
 async fn approve(
     State(state): State<AppState>,
     principal: Principal,
@@ -145,19 +162,19 @@ pub(in crate::http) async fn answer(
 ) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
-    let actor = principal.actor();
+    let by = By { actor: principal.actor(), reason };
     let (release, action) = match answer {
         Answer::Approve => {
-            let release = releases::approve(&mut tx, &repository, environment, *number, actor, reason).await?;
+            let release = releases::approve(&mut tx, &repository, environment, *number, by).await?;
             (release, "release.approve")
         }
         Answer::Reject => {
-            let release = releases::reject(&mut tx, &repository, environment, *number, actor, reason).await?;
+            let release = releases::reject(&mut tx, &repository, environment, *number, by).await?;
             (release, "release.reject")
         }
     };
     let subject = format!("{} {environment} #{number}", repository.name);
-    audit::append(&mut tx, actor, action, &subject, json!({"reason": reason})).await?;
+    audit::append(&mut tx, by.actor, action, &subject, json!({"reason": reason})).await?;
     tx.commit().await?;
     Ok(release)
 }
@@ -176,9 +193,10 @@ async fn set_protection(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Body(protection): Body<Protection>,
+    Body(wanted): Body<Protected>,
 ) -> Result<Json<Protection>, Problem> {
-    protect(&state, &principal, (&owner, &name, &environment), &protection).await?;
+    let Protected { protection, reason } = wanted;
+    protect(&state, &principal, (&owner, &name, &environment), &protection, reason.as_deref()).await?;
     Ok(Json(protection))
 }
 
@@ -188,11 +206,12 @@ pub(in crate::http) async fn protect(
     principal: &Principal,
     (owner, name, environment): (&str, &str, &str),
     protection: &Protection,
+    reason: Option<&str>,
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
-    domain::protect(&mut tx, &environment, protection, principal.actor()).await?;
-    let detail = json!({"before": environment.protection.0, "after": protection});
+    domain::protect(&mut tx, &environment, protection, principal.actor(), reason).await?;
+    let detail = json!({"before": environment.protection.0, "after": protection, "reason": reason});
     audited(&mut tx, principal, "environment.protect", &repository, &environment, detail).await?;
     tx.commit().await?;
     Ok(())

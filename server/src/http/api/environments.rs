@@ -17,7 +17,7 @@ use super::{
 use crate::{
     access::{Permission, Routes},
     app::AppState,
-    environments::{Protection, Settings},
+    environments::{Protection, Settings, told},
     http::{
         errors::Problem,
         extract::{Asked, Named},
@@ -81,7 +81,7 @@ struct ReplicaView {
     container: String,
     /// Where it takes connections inside the environment's network.
     address: Option<String>,
-    /// `healthy`, `starting`, `sick` or `crash_loop`.
+    /// `healthy`, `starting`, `sick` or `crash_loop`; `unknown` while its runner is not heard of.
     condition: &'static str,
     /// What was found amiss, and what was done about it, while that is not over.
     trouble: Option<TroubleView>,
@@ -94,15 +94,15 @@ struct TroubleView {
     times: u32,
 }
 
-impl From<ReplicaReport> for ReplicaView {
-    fn from(report: ReplicaReport) -> Self {
+impl ReplicaView {
+    fn of(report: ReplicaReport, condition: &'static str) -> Self {
         let trouble = |it: Trouble| TroubleView { found: it.found, done: it.done, times: it.times };
         ReplicaView {
             app: report.app,
             replica: report.replica,
             container: report.container,
             address: report.address,
-            condition: report.condition.word(),
+            condition,
             trouble: report.trouble.map(trouble),
         }
     }
@@ -129,8 +129,9 @@ async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result
         Some(release) => decisions::of_release(conn, &release.id).await?,
         None => Vec::new(),
     };
-    let standing = standing::find(conn, &environment.id).await?;
-    let replicas = standing.map(|standing| standing.replicas.0).unwrap_or_default();
+    let told = told(conn, &environment.id, now).await?;
+    let replicas = told.replicas.iter().map(|replica| ReplicaView::of(replica.clone(), told.condition(replica)));
+    let replicas = replicas.collect();
     Ok(EnvironmentView {
         rolling: rolling.map(ReleaseView::from),
         paused: PauseView::of(&decided),
@@ -142,7 +143,7 @@ async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result
         held: releases::held_in(conn, &environment.id).await?.map(ReleaseView::from),
         name: environment.name,
         source: environment.source.0,
-        replicas: replicas.into_iter().map(ReplicaView::from).collect(),
+        replicas,
         last_release_number: environment.last_release_number,
         removed_at: environment.removed_at.map(Time),
     })

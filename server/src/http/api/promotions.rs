@@ -12,7 +12,7 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    releases::{self, Commit, Preview},
+    releases::{self, By, Commit, Preview},
     runners::RunnerError,
     store::{audit, runners},
 };
@@ -27,13 +27,18 @@ pub(super) fn routes() -> Routes {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Promotion {}
+struct Promotion {
+    /// Why.
+    reason: Option<String>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     to: Option<i64>,
+    /// Why.
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +46,8 @@ struct Rollback {
 struct Restore {
     /// The name of the runner on whose engine it is made anew; the one that hosts it, unless it is given.
     runner: Option<String>,
+    /// Why.
+    reason: Option<String>,
 }
 
 /// What a promotion would change.
@@ -142,18 +149,22 @@ async fn show(
     Ok(Json(PreviewView::of(preview, principal.has(Permission::Change, false))))
 }
 
+fn by<'a>(principal: &'a Principal, reason: &'a Option<String>) -> By<'a> {
+    By { actor: principal.actor(), reason: reason.as_deref() }
+}
+
 /// Releases to the environment exactly what is live where it takes its releases from.
 async fn promote(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Body(Promotion {}): Body<Promotion>,
+    Body(asked): Body<Promotion>,
 ) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = releases::promote(&mut tx, &repository, &environment, principal.actor()).await?;
+    let release = releases::promote(&mut tx, &repository, &environment, by(&principal, &asked.reason)).await?;
     let subject = format!("{} {environment}", repository.name);
-    let detail = json!({"release": release.number, "build": release.build_number});
+    let detail = json!({"release": release.number, "build": release.build_number, "reason": asked.reason});
     audit::append(&mut tx, principal.actor(), "release.promote", &subject, detail).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(release.into())))
@@ -168,9 +179,12 @@ async fn roll_back(
 ) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = releases::rollback(&mut tx, &repository, &environment, asked.to, principal.actor()).await?;
+    let by = by(&principal, &asked.reason);
+    let release = releases::rollback(&mut tx, &repository, &environment, asked.to, by).await?;
     let subject = format!("{} {environment}", repository.name);
-    let detail = json!({"release": release.number, "build": release.build_number, "to": asked.to});
+    let detail = json!({
+        "release": release.number, "build": release.build_number, "to": asked.to, "reason": asked.reason,
+    });
     audit::append(&mut tx, principal.actor(), "release.rollback", &subject, detail).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(release.into())))
@@ -192,9 +206,10 @@ async fn restore(
         }
         None => None,
     };
-    let release = releases::restore(&mut tx, &repository, &environment, host.as_deref(), principal.actor()).await?;
+    let by = by(&principal, &asked.reason);
+    let release = releases::restore(&mut tx, &repository, &environment, host.as_deref(), by).await?;
     let subject = format!("{} {environment}", repository.name);
-    let detail = json!({"release": release.number, "runner": asked.runner});
+    let detail = json!({"release": release.number, "runner": asked.runner, "reason": asked.reason});
     audit::append(&mut tx, principal.actor(), "environment.restore", &subject, detail).await?;
     tx.commit().await?;
     Ok((StatusCode::ACCEPTED, Json(release.into())))

@@ -17,7 +17,7 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    releases,
+    releases::{self, By},
     store::{audit, decisions::Decision, releases::Release},
 };
 
@@ -108,25 +108,25 @@ pub(in crate::http) async fn steer(
 ) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
-    let actor = principal.actor();
+    let by = By { actor: principal.actor(), reason };
     let (release, action) = match order {
         Order::Pause => {
-            let paused = releases::pause_rollout(&mut tx, &repository, environment, *number, actor, reason).await?;
+            let paused = releases::pause_rollout(&mut tx, &repository, environment, *number, by).await?;
             (paused, "release.pause")
         }
         Order::Resume | Order::GoOn => {
-            let how = (reason, order == Order::GoOn);
-            let resumed = releases::resume_rollout(&mut tx, &repository, environment, *number, actor, how).await?;
+            let now = order == Order::GoOn;
+            let resumed = releases::resume_rollout(&mut tx, &repository, environment, *number, by, now).await?;
             (resumed, "release.resume")
         }
         Order::Cancel => {
-            let ended = releases::cancel_rollout(&mut tx, &repository, environment, *number, actor, reason).await?;
+            let ended = releases::cancel_rollout(&mut tx, &repository, environment, *number, by).await?;
             (ended, "release.cancel")
         }
     };
     let subject = format!("{} {environment} #{number}", repository.name);
     let detail = json!({"reason": reason, "now": order == Order::GoOn});
-    audit::append(&mut tx, actor, action, &subject, detail).await?;
+    audit::append(&mut tx, by.actor, action, &subject, detail).await?;
     tx.commit().await?;
     Ok(release)
 }

@@ -17,7 +17,7 @@ use slipway_web::{
 
 use super::{
     Html,
-    gates::{asks, decision_rows, freeze_of},
+    gates::{Said, asks, decision_rows, freeze_of},
     measurements, protection,
     releases::release_row,
     replicas, rows,
@@ -32,7 +32,7 @@ use crate::{
         extract::{Asked, Named},
     },
     measurements::Window,
-    releases::{self as domain, ReleaseError},
+    releases::{self as domain, By, ReleaseError},
     store::{
         Conn, audit, decisions,
         environments::{self, Environment},
@@ -124,7 +124,7 @@ async fn show(
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
         decisions: decision_rows(&repository, &environment, decided, now),
-        replicas: replicas::rows(conn, &environment).await?,
+        replicas: replicas::rows(conn, &environment, now).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
         protection: card.may_change.then(|| protection::form(&environment.protection.0)),
         measurements,
@@ -247,10 +247,16 @@ async fn promotion(
     }))
 }
 
+fn by<'a>(principal: &'a Principal, reason: &'a str) -> By<'a> {
+    By { actor: principal.actor(), reason: Some(reason) }
+}
+
 /// What the page's promotion sends: the release that was shown.
 #[derive(Debug, Deserialize)]
 struct Promote {
     release: String,
+    #[serde(default)]
+    reason: String,
 }
 
 async fn promote(
@@ -261,12 +267,12 @@ async fn promote(
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::promote(&mut tx, &repository, &environment, principal.actor()).await?;
+    let release = domain::promote(&mut tx, &repository, &environment, by(&principal, &form.reason)).await?;
     if release.source_release_id.as_ref().is_none_or(|source| source.as_str() != form.release) {
         return Err(Problem::conflict("Another release went live there since the page was shown. Look again."));
     }
     let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(&mut tx, principal.actor(), "release.promote", &subject, json!({})).await?;
+    audit::append(&mut tx, principal.actor(), "release.promote", &subject, json!({"reason": form.reason})).await?;
     tx.commit().await?;
     Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
 }
@@ -275,6 +281,8 @@ async fn promote(
 #[derive(Debug, Deserialize)]
 struct RollBack {
     to: i64,
+    #[serde(default)]
+    reason: String,
 }
 
 async fn roll_back(
@@ -285,9 +293,11 @@ async fn roll_back(
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::rollback(&mut tx, &repository, &environment, Some(form.to), principal.actor()).await?;
+    let release =
+        domain::rollback(&mut tx, &repository, &environment, Some(form.to), by(&principal, &form.reason)).await?;
     let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(&mut tx, principal.actor(), "release.rollback", &subject, json!({"to": form.to})).await?;
+    let detail = json!({"to": form.to, "reason": form.reason});
+    audit::append(&mut tx, principal.actor(), "release.rollback", &subject, detail).await?;
     tx.commit().await?;
     Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
 }
@@ -296,12 +306,13 @@ async fn restore(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
+    Form(form): Form<Said>,
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::restore(&mut tx, &repository, &environment, None, principal.actor()).await?;
+    let release = domain::restore(&mut tx, &repository, &environment, None, by(&principal, &form.reason)).await?;
     let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, json!({})).await?;
+    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, json!({"reason": form.reason})).await?;
     tx.commit().await?;
     Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
 }

@@ -228,6 +228,9 @@ pub(super) fn decision_rows(
 
 fn word(kind: DecisionKind) -> &'static str {
     match kind {
+        DecisionKind::Promoted => "Promoted",
+        DecisionKind::RolledBack => "Rolled back",
+        DecisionKind::Restored => "Made anew",
         DecisionKind::Held => "Held",
         DecisionKind::Approved => "Approved",
         DecisionKind::Rejected => "Rejected",

@@ -45,6 +45,8 @@ struct Asked {
     from: String,
     #[serde(default)]
     strategy: String,
+    #[serde(default)]
+    reason: String,
 }
 
 impl TryFrom<Asked> for Protection {
@@ -80,7 +82,8 @@ async fn protect(
     Named((owner, name, environment)): Named<(String, String, String)>,
     Form(asked): Form<Asked>,
 ) -> Result<Redirect, Problem> {
-    api::protect(&state, &principal, (&owner, &name, &environment), &asked.try_into()?).await?;
+    let reason = asked.reason.clone();
+    api::protect(&state, &principal, (&owner, &name, &environment), &asked.try_into()?, Some(&reason)).await?;
     Ok(Redirect::to(&links::environment(&format!("{owner}/{name}"), &environment)))
 }
 
@@ -129,7 +132,8 @@ mod tests {
         assert!(protection.from.is_some() && protection.strategy.is_some());
         let pages::Protection { approvals, approvers, author, branches, bake, window, from, strategy } =
             form(&protection);
-        let asked = Asked { approvals, approvers, author, branches, bake, window, from, strategy };
+        let reason = String::new();
+        let asked = Asked { approvals, approvers, author, branches, bake, window, from, strategy, reason };
         assert_eq!(Protection::try_from(asked).ok(), Some(protection));
         assert!(read::<Window>("noon").is_err());
         assert_eq!(parted(" , "), Vec::<String>::new());

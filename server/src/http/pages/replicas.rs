@@ -7,25 +7,36 @@ use slipway_web::{
     time::When,
 };
 
-use crate::store::{Conn, StoreError, environments::Environment, events::Event, standing};
+use crate::{
+    environments::told,
+    store::{Conn, StoreError, environments::Environment, events::Event, standing},
+};
 
 /// What was put right that is shown.
 const DRIFTS: i64 = 20;
 
 /// How the containers of an environment stand.
-pub(super) async fn rows(conn: &mut Conn<'_>, environment: &Environment) -> Result<Vec<ReplicaRow>, StoreError> {
-    let standing = standing::find(conn, &environment.id).await?;
-    Ok(standing.into_iter().flat_map(|standing| standing.replicas.0).map(row).collect())
+pub(super) async fn rows(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    now: i64,
+) -> Result<Vec<ReplicaRow>, StoreError> {
+    let told = told(conn, &environment.id, now).await?;
+    let rows = told.replicas.iter().map(|replica| {
+        let good = is_good(replica.condition).filter(|_| told.is_heard_of);
+        row(replica.clone(), told.condition(replica), good)
+    });
+    Ok(rows.collect())
 }
 
-fn row(report: ReplicaReport) -> ReplicaRow {
+fn row(report: ReplicaReport, condition: &str, good: Option<bool>) -> ReplicaRow {
     ReplicaRow {
         app: report.app,
         replica: report.replica,
         container: report.container,
         address: report.address,
-        condition: report.condition.word().replace('_', " "),
-        good: is_good(report.condition),
+        condition: condition.replace('_', " "),
+        good,
         trouble: report.trouble.map(in_words),
     }
 }

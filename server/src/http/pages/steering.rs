@@ -67,6 +67,5 @@ pub(super) async fn steering_of(
         None => Vec::new(),
     };
     let bakes = steps.iter().any(releases::bakes);
-    let has_begun = release.state == ReleaseState::Rolling;
-    Ok(Some(Steering { paused, bakes, has_begun, may_change: viewer.may_change() }))
+    Ok(Some(Steering { paused, bakes, may_change: viewer.may_change() }))
 }

@@ -19,7 +19,7 @@ use slipway_server::{
     ids::RepositoryId,
     intake::{Intake, NewDelivery, Verdict},
     queue::{NoCredentials, ServerCoordinator, Timing},
-    releases::promote,
+    releases::{By, promote},
     store::{
         Db, Store,
         repositories::{self, NewRepository, Repository},
@@ -319,7 +319,7 @@ impl Scene {
     /// Promotes what is live in the environment before.
     pub(super) async fn promote(&self, environment: &str) {
         let mut tx = self.store.write().await.unwrap();
-        promote(&mut tx, &self.shop, environment, "administrator").await.unwrap();
+        promote(&mut tx, &self.shop, environment, By::name("administrator")).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -53,6 +53,7 @@ async fn a_release_waits_for_people(database: TestDatabase) {
 
     let by = |kind, who: &str| (kind, who.to_owned());
     let expected = [
+        by(DecisionKind::Promoted, "ada"),
         by(DecisionKind::Held, "slipway"),
         by(DecisionKind::Approved, "bo"),
         by(DecisionKind::Approved, "cy"),
@@ -79,7 +80,11 @@ async fn a_release_that_is_rejected_is_not_rolled_out(database: TestDatabase) {
     assert_eq!(reject(&pipeline, 1, "bo").await.unwrap().id, rejected.id);
     assert!(reject(&pipeline, 1, "cy").await.is_err() && approve(&pipeline, 1, "cy").await.is_err());
     let kinds: Vec<_> = decided(&pipeline, 1).await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, [DecisionKind::Held, DecisionKind::Approved, DecisionKind::Rejected], "both are kept");
+    assert_eq!(
+        kinds,
+        [DecisionKind::Promoted, DecisionKind::Held, DecisionKind::Approved, DecisionKind::Rejected],
+        "both are kept"
+    );
 
     let second = pipeline.promote("production").await.unwrap();
     assert_eq!((second.number, second.state), (2, ReleaseState::Held), "what was said of the first is not said of it");

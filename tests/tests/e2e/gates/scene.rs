@@ -7,7 +7,7 @@ use slipway_pipelines::{
 use slipway_runner::coordinator::{Condition, Coordinator as _, EnvironmentReport, Heartbeat, ReplicaReport};
 use slipway_server::{
     environments::{self, Protection, ProtectionError},
-    releases::{self, DecisionKind, ReleaseError, keep_gates},
+    releases::{self, By, DecisionKind, ReleaseError, keep_gates},
     store::{decisions, environments as stored, releases::Release},
 };
 use slipway_tests::pipeline::{Pipeline, built, digest, usual_plan};
@@ -77,7 +77,9 @@ pub(crate) async fn later(pipeline: &Pipeline, ms: i64) {
 /// Says yes.
 pub(crate) async fn approve(pipeline: &Pipeline, number: i64, who: &str) -> Result<Release, ReleaseError> {
     let mut tx = pipeline.store.write().await.unwrap();
-    let release = releases::approve(&mut tx, &pipeline.repository, "production", number, who, Some("fine")).await?;
+    let release =
+        releases::approve(&mut tx, &pipeline.repository, "production", number, By { actor: who, reason: Some("fine") })
+            .await?;
     tx.commit().await.unwrap();
     Ok(release)
 }
@@ -85,7 +87,14 @@ pub(crate) async fn approve(pipeline: &Pipeline, number: i64, who: &str) -> Resu
 /// Says no.
 pub(crate) async fn reject(pipeline: &Pipeline, number: i64, who: &str) -> Result<Release, ReleaseError> {
     let mut tx = pipeline.store.write().await.unwrap();
-    let release = releases::reject(&mut tx, &pipeline.repository, "production", number, who, Some("not now")).await?;
+    let release = releases::reject(
+        &mut tx,
+        &pipeline.repository,
+        "production",
+        number,
+        By { actor: who, reason: Some("not now") },
+    )
+    .await?;
     tx.commit().await.unwrap();
     Ok(release)
 }
@@ -95,7 +104,7 @@ pub(crate) async fn protect(pipeline: &Pipeline, protection: &Protection) -> Res
     let id = pipeline.environment("production").await.id;
     let mut tx = pipeline.store.write().await.unwrap();
     let environment = stored::lock(&mut tx, &id).await.unwrap();
-    environments::protect(&mut tx, &environment, protection, "root").await?;
+    environments::protect(&mut tx, &environment, protection, "root", Some("as agreed")).await?;
     tx.commit().await.unwrap();
     Ok(())
 }

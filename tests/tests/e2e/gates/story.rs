@@ -64,7 +64,7 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     let live = house.live("production", 1).await;
     let kinds: Vec<&str> =
         live["decisions"].as_array().unwrap().iter().filter_map(|decision| decision["kind"].as_str()).collect();
-    assert_eq!(kinds, ["held", "approved", "admitted"]);
+    assert_eq!(kinds, ["promoted", "held", "approved", "admitted"]);
     assert!(house.visit("shop.localhost").await.contains("one"));
 
     // The next one, looked at before it is asked for; and a freeze, which a rollback passes.
@@ -89,7 +89,7 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     let refused = house.slipway.api().with("accept", "text/html").submit(&form, &never).await.expect(422).body;
     assert!(refused.contains("3 approvals can never be given by the 1 people who may"), "{refused}");
 
-    command(&house, &["freeze", &repository, "production", "--reason", "sale", "--json"]).await;
+    command(&house, &["freeze", &repository, "production", "--reason", "sale", "--wait", "--json"]).await;
     command(&house, &["promote", &repository, "production", "--json"]).await;
     let shown = command(&house, &["environments", &repository, "--json"]).await;
     let production = shown["items"].as_array().unwrap().iter().find(|one| one["name"] == "production").unwrap().clone();
@@ -99,8 +99,11 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     command(&house, &["unfreeze", &repository, "production", "--json"]).await;
     house.live("production", 2).await;
     command(&house, &["freeze", &repository, "production", "--reason", "sale", "--json"]).await;
-    let back = command(&house, &["rollback", &repository, "production", "--wait", "--json"]).await;
-    assert_eq!((&back["state"], &back["decisions"][0]["kind"]), (&json!("live"), &json!("admitted")));
+    let asked = ["rollback", &repository, "production", "--reason", "two lost carts", "--wait", "--json"];
+    let back = command(&house, &asked).await;
+    let first = &back["decisions"][0];
+    assert_eq!((&back["state"], &first["kind"]), (&json!("live"), &json!("rolled_back")), "{back:#}");
+    assert_eq!((&first["actor"], &first["reason"]), (&json!("administrator"), &json!("two lost carts")));
     assert!(house.visit("shop.localhost").await.contains("one"));
     house.is_tidy(3).await;
 }

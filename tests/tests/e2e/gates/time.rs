@@ -60,7 +60,9 @@ async fn a_freeze_keeps_everything_out_but_a_rollback(database: TestDatabase) {
 
     let back = pipeline.roll_back("production", None).await.unwrap();
     assert_eq!((back.kind, back.state), (ReleaseKind::Rollback, ReleaseState::Queued));
-    assert_eq!(decided(&pipeline, back.number).await, [(DecisionKind::Admitted, "ada".to_owned())]);
+    let by_ada = |kind| (kind, "ada".to_owned());
+    let expected = [by_ada(DecisionKind::RolledBack), by_ada(DecisionKind::Admitted)];
+    assert_eq!(decided(&pipeline, back.number).await, expected);
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:a");
     assert_eq!(
         pipeline.release("production", 3).await.state,

@@ -1,7 +1,8 @@
 //! Trouble of runners, and of the machines that they are on.
 
-use slipway_runner::coordinator::{Coordinator as _, HostMeasurement, Measurements};
+use slipway_runner::coordinator::{Condition, Coordinator as _, HostMeasurement, Measurements};
 use slipway_server::{
+    environments::told,
     notifications::{Rule, acknowledge},
     runners::{notice_silence, revoke},
 };
@@ -13,6 +14,7 @@ on_both_databases!(
     a_silent_runner_is_trouble_until_it_is_heard_of_again,
     a_runner_that_is_dismissed_is_no_trouble,
     a_nearly_full_disk_is_trouble_until_there_is_room_again,
+    nothing_is_said_to_be_well_by_a_runner_that_is_silent,
 );
 
 /// Whoever asked for one repository alone hears nothing of runners.
@@ -95,4 +97,19 @@ async fn a_nearly_full_disk_is_trouble_until_there_is_room_again(database: TestD
     assert_eq!(measured(84, 100).await[1..], [pair("ops", "runner one has room on its disk again")]);
     assert_eq!(scene.open().await, []);
     assert_eq!(measured(89, 100).await.len(), 2, "there is room yet");
+}
+
+async fn nothing_is_said_to_be_well_by_a_runner_that_is_silent(database: TestDatabase) {
+    let scene = scene(database).await;
+    scene.pipeline.live_in_dev("a").await;
+    scene.stands(&[Condition::Healthy]).await;
+    let environment = scene.pipeline.live("dev").await.unwrap().environment_id;
+    let condition = async || {
+        let now = scene.pipeline.store.clock().now();
+        let told = told(&mut scene.pipeline.store.read().await.unwrap().conn(), &environment, now).await.unwrap();
+        told.replicas.first().map(|replica| told.condition(replica))
+    };
+    assert_eq!(condition().await, Some("healthy"));
+    scene.pipeline.clock.advance(MINUTE + 1);
+    assert_eq!(condition().await, Some("unknown"));
 }

@@ -1,8 +1,14 @@
 //! The ways in which an app can be asked whether it is ready, besides HTTP and a command; and one that has too little memory.
 
+use std::time::Duration;
+
 use slipway_pipelines::release::Probe;
 use slipway_runner::coordinator::ReleasedApp;
-use slipway_tests::images::web_app;
+use slipway_tests::{
+    engine::{Sweep, docker},
+    images::web_app,
+    wait::until,
+};
 
 use super::{
     reason,
@@ -39,6 +45,24 @@ async fn the_images_own_healthcheck_says_whether_it_is_ready() {
     let reason = reason(result);
     assert!(reason.starts_with("web: replica 1 did not become healthy"), "{reason}");
     stage.assert_settled("after the return").await;
+}
+
+/// The engine answers a stop when the container has ended, and nobody holds the line for longer than two minutes.
+#[tokio::test]
+async fn a_container_that_may_take_hours_to_end_is_asked_by_its_own_signal() {
+    let stage = Stage::open().await;
+    let name = stage.names().container("worker", 1, 1);
+    let _sweep = Sweep { runner: name.clone(), repository: name.clone() };
+    let work = "trap 'exit 7' USR1; echo ready; while :; do sleep 0.1; done";
+    let label = format!("slipway.runner={name}");
+    let run = ["run", "-d", "--name", &name, "--label", &label, "--restart", "unless-stopped", "--stop-signal", "USR1"];
+    docker(&[&run[..], &["busybox:latest", "sh", "-c", work]].concat());
+    let is_ready = async || (docker(&["logs", &name]) == ["ready"]).then_some(());
+    until("the trap to be set", Duration::from_secs(60), is_ready).await;
+    stage.target().stop(&name, Duration::from_secs(3 * 3_600)).await.unwrap();
+    let state = docker(&["inspect", "-f", "{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}", &name]);
+    assert_eq!(state, ["exited 7 0"], "it ended by itself, and stays so");
+    stage.target().stop(&name, Duration::from_secs(3 * 3_600)).await.unwrap();
 }
 
 #[tokio::test]

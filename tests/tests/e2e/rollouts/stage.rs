@@ -191,12 +191,16 @@ impl Stage {
     }
 
     pub(crate) async fn instances(&self) -> Vec<Instance> {
+        self.target().instances().await.unwrap()
+    }
+
+    pub(crate) fn target(&self) -> DockerTarget {
         let placement = Placement {
             runner: "runner-of-tests".to_owned(),
             environment: self.guard.id().to_owned(),
             names: self.names(),
         };
-        DockerTarget::new(self.engine.clone(), placement, vec![], vec![]).instances().await.unwrap()
+        DockerTarget::new(self.engine.clone(), placement, vec![], vec![])
     }
 
     pub(crate) fn names(&self) -> EnvironmentNames {

@@ -9,7 +9,7 @@ use slipway_runner::{
 };
 use slipway_server::{
     queue::Overtime,
-    releases::{self, DecisionKind, ReleaseError, ReleaseState},
+    releases::{self, By, DecisionKind, ReleaseError, ReleaseState},
 };
 use slipway_tests::{
     databases::TestDatabase,
@@ -24,27 +24,43 @@ on_both_databases!(
     what_was_said_holds_in_the_next_life_of_a_runner,
     a_newer_release_ends_the_paused_one,
     a_rollout_that_is_ended_says_by_whom,
+    a_rollout_that_waits_for_a_runner_is_taken_back,
+    a_rollout_whose_runner_is_away_for_good_is_ended,
     the_environment_of_an_ended_rollout_whose_runner_is_lost_is_set_right,
     a_rollout_that_its_runner_does_not_end_is_ended,
 );
 
 async fn pause(pipeline: &Pipeline, number: i64, who: &str) -> Result<(), ReleaseError> {
     let mut tx = pipeline.store.write().await.unwrap();
-    releases::pause_rollout(&mut tx, &pipeline.repository, "production", number, who, Some("looking")).await?;
+    releases::pause_rollout(
+        &mut tx,
+        &pipeline.repository,
+        "production",
+        number,
+        By { actor: who, reason: Some("looking") },
+    )
+    .await?;
     tx.commit().await.unwrap();
     Ok(())
 }
 
 async fn resume(pipeline: &Pipeline, number: i64, now: bool) -> Result<(), ReleaseError> {
     let mut tx = pipeline.store.write().await.unwrap();
-    releases::resume_rollout(&mut tx, &pipeline.repository, "production", number, "bo", (None, now)).await?;
+    releases::resume_rollout(&mut tx, &pipeline.repository, "production", number, By::name("bo"), now).await?;
     tx.commit().await.unwrap();
     Ok(())
 }
 
 async fn cancel(pipeline: &Pipeline, number: i64) -> Result<(), ReleaseError> {
     let mut tx = pipeline.store.write().await.unwrap();
-    releases::cancel_rollout(&mut tx, &pipeline.repository, "production", number, "bo", Some("no good")).await?;
+    releases::cancel_rollout(
+        &mut tx,
+        &pipeline.repository,
+        "production",
+        number,
+        By { actor: "bo", reason: Some("no good") },
+    )
+    .await?;
     tx.commit().await.unwrap();
     Ok(())
 }
@@ -94,7 +110,10 @@ async fn a_rollout_is_paused_and_goes_on_by_somebodys_word(database: TestDatabas
     resume(&pipeline, 1, true).await.unwrap();
     assert_eq!(steering(&pipeline, &lease, Some(paused())).await, Steering { paused: None, passed: Some(1) });
     let by = |kind, who: &str| (kind, who.to_owned());
-    assert_eq!(decided(&pipeline, 1).await, [by(DecisionKind::Paused, "ada"), by(DecisionKind::Resumed, "bo")]);
+    assert_eq!(
+        decided(&pipeline, 1).await,
+        [by(DecisionKind::Promoted, "ada"), by(DecisionKind::Paused, "ada"), by(DecisionKind::Resumed, "bo")]
+    );
     assert_eq!(pipeline.event_kinds("release.paused").await.len(), 1);
 
     let nobodys = LeaseKey { epoch: lease.epoch + 1, ..lease };
@@ -150,7 +169,7 @@ async fn a_rollout_that_is_ended_says_by_whom(database: TestDatabase) {
     let release = pipeline.release("production", 1).await;
     assert_eq!(release.reason.as_deref(), Some("cancelled by bo: no good"));
     let kinds: Vec<_> = decided(&pipeline, 1).await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, [DecisionKind::Paused, DecisionKind::Cancelled]);
+    assert_eq!(kinds, [DecisionKind::Promoted, DecisionKind::Paused, DecisionKind::Cancelled]);
 }
 
 async fn the_environment_of_an_ended_rollout_whose_runner_is_lost_is_set_right(database: TestDatabase) {
@@ -169,6 +188,40 @@ async fn the_environment_of_an_ended_rollout_whose_runner_is_lost_is_set_right(d
     let request = ClaimRequest { incarnation: "second life".to_owned(), ..pipeline.request(0) };
     let ClaimReply::Work { lease } = pipeline.coordinator.claim(request).await.unwrap() else { panic!("no return") };
     assert!(matches!(lease.work, slipway_runner::coordinator::Work::Rollout(work) if work.release.number == 3));
+}
+
+async fn a_rollout_that_waits_for_a_runner_is_taken_back(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.live_in_dev("a").await;
+    pipeline.promote("production").await.unwrap();
+    cancel(&pipeline, 1).await.unwrap();
+    let release = pipeline.release("production", 1).await;
+    assert_eq!(release.state, ReleaseState::Rejected);
+    assert_eq!(release.reason.as_deref(), Some("cancelled by bo: no good"));
+    let late = cancel(&pipeline, 1).await.unwrap_err().to_string();
+    assert_eq!(late, "release 1 of production is not being rolled out (rejected)");
+    assert!(pipeline.try_claim().await.is_none(), "nobody rolls it out");
+    assert_eq!(pipeline.promote("production").await.unwrap().number, 2, "it can be asked for again");
+    pipeline.roll_out().await;
+    assert_eq!(pipeline.live("production").await.unwrap().number, 2);
+}
+
+async fn a_rollout_whose_runner_is_away_for_good_is_ended(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    let lease = begun(&pipeline).await;
+    pipeline.coordinator.finish_job(&lease, JobResult::Live).await.unwrap();
+    pipeline.live_in_dev("b").await;
+    pipeline.promote("production").await.unwrap();
+    let (lease, _) = pipeline.claim_rollout().await;
+    // It ends in order, and the release waits for another.
+    pipeline.coordinator.finish_job(&lease, JobResult::Cancelled).await.unwrap();
+    assert_eq!(pipeline.release("production", 2).await.state, ReleaseState::Queued);
+    cancel(&pipeline, 2).await.unwrap();
+    let ended = pipeline.release("production", 2).await;
+    assert_eq!(ended.state, ReleaseState::Failed, "it has begun");
+    let reason = ended.reason.unwrap_or_default();
+    assert!(reason.starts_with("cancelled by bo: no good; ") && reason.contains("returns to release 1"), "{reason}");
+    assert_eq!(pipeline.claim_rollout().await.1.release.number, 3);
 }
 
 /// Longer than any rollout of one small app may take.

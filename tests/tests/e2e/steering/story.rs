@@ -59,8 +59,14 @@ async fn a_paused_canary_outlives_the_server_and_goes_on_by_a_persons_word_alone
     assert!(page.contains("<b>Paused</b> by administrator") && page.contains("rollout/resume"), "{page}");
 
     canary_runs(&house, 2).await;
+    // Whoever waits for its end waits over an end of the server as well.
+    let waiting = house.slipway.begin(&["releases", &repository, "dev", "2", "--wait"]);
+    waiting.says("paused by administrator").await;
+    house.slipway.kill().await;
+    house.slipway.restart().await;
     let live = command(&house, &["resume", &repository, "dev", "--now", "--wait"]).await;
     assert!(live.ends_with("is live.\n"), "{live}");
+    waiting.ends().await;
     assert!(house.visit("dev.localhost").await.contains("two"));
 
     // And one that nobody wants any more.
@@ -85,5 +91,10 @@ async fn a_paused_canary_outlives_the_server_and_goes_on_by_a_persons_word_alone
     assert_eq!((&anew["number"], &anew["kind"]), (&json!(4), &json!("restore")), "{anew:#}");
     let newest = command(&house, &["releases", &repository, "dev", "--wait"]).await;
     assert!(newest.starts_with("Release 4 of dev") && newest.ends_with("is live.\n"), "{newest}");
+    let rest = command(&house, &["environments", &repository, "--wait", "--json"]).await;
+    let rest: Value = serde_json::from_str(&rest).unwrap();
+    assert_eq!(rest["items"][0]["replicas"][0]["condition"], "healthy", "{rest:#}");
+    let services = command(&house, &["services", "--wait"]).await;
+    assert!(services.contains("  healthy  "), "{services}");
     house.is_tidy(1).await;
 }
