@@ -154,13 +154,6 @@ pub enum Latency {
 }
 
 impl Limits {
-    /// The keys of captain.yml that limit what containers use.
-    #[must_use]
-    pub fn usage_keys(&self) -> Vec<&'static str> {
-        let set = [("max_cpu", self.max_cpu), ("max_memory", self.max_memory)];
-        set.into_iter().filter(|(_, limit)| limit.is_some()).map(|(key, _)| key).collect()
-    }
-
     /// Both at once, for what has no other version beside it: of each the lower limit, and of times those that are told in
     /// milliseconds.
     #[must_use]

@@ -37,7 +37,6 @@ fn all(node: &Node, apps: &[App], names: &[&str], report: &mut Report<'_>) -> Ve
         }
     }
     check_sources(&environments, &places, entries, report);
-    target::check_bakes(&environments, &places, report);
     environments
 }
 

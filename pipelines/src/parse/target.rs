@@ -6,7 +6,7 @@ use super::{
     quantities,
 };
 use crate::{
-    config::{App, Environment, Source, TargetKind},
+    config::{App, Environment, TargetKind},
     diagnostics::{Place, Problem, Report},
     document::Node,
     reference,
@@ -18,8 +18,6 @@ const MAX_RULES: usize = 20;
 /// The longest of them, in bytes.
 const MAX_RULE: usize = 255;
 const MAX_CPUS: f64 = 1_024.0;
-/// Why what is used is not judged on a Swarm.
-const UNTOLD: &str = "a Swarm does not tell what other nodes' containers use";
 /// The attributes of nodes that a constraint may name; one that ends with a dot is followed by a label's name
 /// (<https://docs.docker.com/reference/cli/docker/service/create/#constraint>).
 const ATTRIBUTES: [&str; 8] = [
@@ -120,30 +118,6 @@ pub(super) fn check(environment: &Environment, apps: &[App], place: Place, repor
         let over = environment.apps.iter().find(|(over, _)| *over == app.name).map(|(_, over)| over);
         for problem in unkept(environment, app, over) {
             report.add(place, problem);
-        }
-    }
-    for key in
-        environment.strategy.limits().usage_keys().into_iter().filter(|_| environment.target == TargetKind::Swarm)
-    {
-        let what = format!("\"{key}\" of the strategy in \"{}\": {UNTOLD}", environment.name);
-        let remedy = format!("a canary without \"{key}\" here; its restarts, health, errors and times are judged");
-        report.add(place, Problem::new(what).expected(remedy));
-    }
-}
-
-/// Reports limits of a bake in an environment whose kind of engine does not tell what is used.
-pub(super) fn check_bakes(environments: &[Environment], places: &[Place], report: &mut Report<'_>) {
-    for (environment, place) in environments.iter().zip(places) {
-        let Source::Environment { environment: source } = &environment.from else { continue };
-        let on_swarm = |it: &&Environment| it.name == *source && it.target == TargetKind::Swarm;
-        let Some(source) = environments.iter().find(on_swarm) else { continue };
-        for key in environment.bake_limits.usage_keys() {
-            let what = format!(
-                "\"{key}\" of \"bake\" in \"{}\", which is judged in \"{}\": {UNTOLD}",
-                environment.name, source.name
-            );
-            let remedy = format!("\"bake\" without \"{key}\"; restarts and health are judged");
-            report.add(*place, Problem::new(what).expected(remedy));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is different where the environment is on a Swarm: what it cannot do, and who chooses which old tasks end.
 
-use super::{Rollout, Setback, of_app, turnover::Turnover};
+use slipway_pipelines::config::Limits;
+
+use super::{Rollout, Setback, of_app, turnover::Turnover, watch::Watched};
 use crate::{
     coordinator::ReleasedApp,
     reporter::StepLog,
@@ -29,11 +31,6 @@ impl Rollout<'_> {
             let reason = "volumes are not kept on a Swarm, where each node has one of its own; see `target` in docs/captain-yml.md";
             return Err(Setback::of(&app.app, reason.to_owned()));
         }
-        if let Some(key) = self.work.strategy.limits().usage_keys().first() {
-            let reason =
-                format!("a Swarm does not tell what other nodes' containers use: take `{key}` out of the strategy");
-            return Err(Setback::Failed(reason));
-        }
         Ok(swarm.check_manager().await?)
     }
 
@@ -43,6 +40,29 @@ impl Rollout<'_> {
             Some(swarm) => Ok(swarm.has_other_nodes().await?),
             None => Ok(false),
         }
+    }
+
+    /// Says which of the new containers run where nobody measures what they use, if that is to be judged.
+    pub(super) async fn tell_unmeasured(
+        &self,
+        watched: &[Watched<'_>],
+        limits: &Limits,
+        log: &StepLog,
+    ) -> Result<(), Setback> {
+        let is_judged = limits.max_cpu.is_some() || limits.max_memory.is_some();
+        let Some(swarm) = self.target.as_swarm().filter(|_| is_judged) else { return Ok(()) };
+        for Watched { app, instances } in watched {
+            for instance in instances {
+                if let Some(node) = swarm.unmeasured(&instance.name).await? {
+                    let (app, which) = (&app.app, instance.replica);
+                    let said = format!(
+                        "{app}: replica {which} runs on {node}, which nobody measures: its CPU and memory are not judged"
+                    );
+                    log.say(said).await;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Lets Swarm end as many of the old tasks as would leave, takes those that it chose out of the route, and waits

@@ -61,6 +61,7 @@ impl Rollout<'_> {
         let bake = Duration::from_millis(bake_ms);
         let mut left = Bake::new(bake, log);
         let before = self.counted(watched).await?;
+        Box::pin(self.tell_unmeasured(watched, limits, log)).await?;
         let mut news = self.helm.news();
         let mut upkeep = Upkeep::default();
         loop {

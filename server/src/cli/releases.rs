@@ -212,9 +212,6 @@ impl Environments {
                     say(format_args!("{:width$}  {app} {number} is {condition}: {found}; {done} ({times}x)", ""))?;
                 }
             }
-            if let Some(refusal) = item["refuses"].as_str() {
-                say(format_args!("{:width$}  {refusal}", ""))?;
-            }
         }
         Ok(())
     }

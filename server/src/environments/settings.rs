@@ -1,4 +1,4 @@
-//! How an environment wants its releases, and what of that this version can keep.
+//! How an environment wants its releases.
 
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::config::{self, Approvals, Limits, Strategy, TargetKind, Window};
@@ -37,48 +37,14 @@ impl From<&config::Environment> for Settings {
     }
 }
 
-impl Settings {
-    /// Why no release may enter the environment: what it asks for cannot be kept by this version of Slipway, and to
-    /// release past it would be worse than not to release. None where everything can be kept.
-    #[must_use]
-    pub fn refusal(&self, environment: &str) -> Option<String> {
-        let unkept = self.unkept();
-        let settings = unkept.join(" and ");
-        (!unkept.is_empty()).then(|| {
-            format!(
-                "{environment} takes no releases: it asks for {settings}, which this version of Slipway cannot keep yet; \
-                 take that out of captain.yml of the default branch to release there"
-            )
-        })
-    }
-
-    /// The settings that cannot be kept, as captain.yml has them.
-    fn unkept(&self) -> Vec<String> {
-        // A Swarm does not tell what the containers of other nodes use. The reader of captain.yml refuses it; the settings
-        // may be of a runner with another one.
-        let is_blind = self.target == TargetKind::Swarm;
-        let named = self.strategy.limits().usage_keys().into_iter().filter(|_| is_blind);
-        named.map(|key| format!("`{key}` with `target: swarm`")).collect()
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_can_be_kept_is_not_refused() {
-        let window = Window { days: [true; 7], from_minute: 0, to_minute: 60, timezone: "UTC".to_owned() };
-        let approvals = Approvals { count: 2, author: false };
-        let window = Some(window);
-        let settings = Settings { auto: true, bake_ms: 300_000, approvals, window, ..Settings::default() };
-        assert_eq!(settings.refusal("staging"), None);
-        assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default(), "as older rows have it");
-    }
-
-    #[test]
-    fn every_setting_that_cannot_be_kept_is_named() {
+    fn settings_are_read_as_they_were_stored_and_as_older_rows_have_them() {
+        assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default());
         let settings = Settings {
             strategy: Strategy::Canary {
                 steps: vec![10],
@@ -88,11 +54,6 @@ mod tests {
             target: TargetKind::Swarm,
             ..Settings::default()
         };
-        assert_eq!(
-            settings.refusal("production").unwrap(),
-            "production takes no releases: it asks for `max_cpu` with `target: swarm` and `max_memory` with `target: swarm`, which this version of Slipway cannot keep yet; take \
-             that out of captain.yml of the default branch to release there"
-        );
         let stored = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&stored).unwrap(), settings);
     }

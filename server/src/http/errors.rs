@@ -243,7 +243,6 @@ impl From<ReleaseError> for Problem {
                 Problem::not_found(sentence(&error))
             }
             ReleaseError::Removed { .. }
-            | ReleaseError::Unkept(_)
             | ReleaseError::FedByBranch { .. }
             | ReleaseError::NothingLive { .. }
             | ReleaseError::AlreadyLive { .. }

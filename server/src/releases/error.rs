@@ -23,9 +23,6 @@ pub enum ReleaseError {
         /// The environment's name.
         environment: String,
     },
-    /// The environment asks for what cannot be kept.
-    #[error("{0}")]
-    Unkept(String),
     /// The environment is fed by a branch.
     #[error("{environment} takes the builds of branch {branch}, not promotions: push to {branch} to release there")]
     FedByBranch {

@@ -51,11 +51,7 @@ pub(crate) async fn follow_build(
         if is_overtaken(tx, build).await? {
             return Ok(());
         }
-        let content = match environment.settings.refusal(&environment.name) {
-            Some(refusal) => Content::Withheld(refusal),
-            None => content::of_build(tx, &environment, build, artifacts, plan).await?,
-        };
-        let apps = match content {
+        let apps = match content::of_build(tx, &environment, build, artifacts, plan).await? {
             Content::Apps(apps) => apps,
             Content::Nothing => continue,
             Content::Withheld(reason) => {

@@ -28,19 +28,18 @@ pub(super) fn rules(environment: &Environment) -> Rules<'_> {
     }
 }
 
-/// What the environment's gate says of a release at `now`. A rollback is the way out: it waits for nothing, and is only
-/// kept from what this version cannot do. So is a restore, which brings nothing new.
+/// What the environment's gate says of a release at `now`. A rollback is the way out: it waits for nothing. So is a restore,
+/// which brings nothing new.
 pub(super) async fn judge(
     conn: &mut Conn<'_>,
     environment: &Environment,
     release: &Release,
     now: i64,
 ) -> Result<Verdict, StoreError> {
-    if !release.kind.is_way_out() {
-        return without_exception(conn, environment, release, now).await;
+    if release.kind.is_way_out() {
+        return Ok(Verdict::Admit);
     }
-    let refusal = environment.settings.refusal(&environment.name);
-    Ok(refusal.map_or(Verdict::Admit, |why| Verdict::Refuse { why }))
+    without_exception(conn, environment, release, now).await
 }
 
 /// What the gate would say if the release were no way out.

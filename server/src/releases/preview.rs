@@ -8,7 +8,7 @@ use super::{
     create::{NewRelease, draft},
     gate::Verdict,
     judge::judge,
-    promote::{check_settings, promoted_apps, source_of},
+    promote::{promoted_apps, source_of},
     settings::{SettingChange, changes, strategy_change},
 };
 use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release, repositories::Repository};
@@ -59,7 +59,6 @@ pub async fn preview(
     target: &Environment,
     now: i64,
 ) -> Result<Preview, ReleaseError> {
-    check_settings(target)?;
     let (source, promoted) = source_of(conn, repository, target).await?;
     let live = store::releases::live(conn, &target.id).await?;
     let build = store::builds::find(conn, &promoted.build_id).await?;

@@ -28,7 +28,6 @@ pub async fn promote(
     by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let target = locked(tx, repository, environment).await?;
-    check_settings(&target)?;
     let (_, promoted) = source_of(&mut tx.conn(), repository, &target).await?;
     if let Some(same) = under_way(tx, &target, ReleaseKind::Promotion, &promoted).await? {
         return Ok(same);
@@ -102,11 +101,6 @@ async fn plan_of(conn: &mut Conn<'_>, repository: &Repository, number: i64) -> R
     let build = build.ok_or_else(|| StoreError::missing("build", number))?;
     let plan = store::builds::release_plan(conn, &build.id).await?;
     plan.ok_or_else(|| StoreError::missing("release plan of build", number))
-}
-
-/// What an environment asks for must be kept, or nothing enters it.
-pub(super) fn check_settings(environment: &Environment) -> Result<(), ReleaseError> {
-    environment.settings.refusal(&environment.name).map_or(Ok(()), |refusal| Err(ReleaseError::Unkept(refusal)))
 }
 
 /// The environment of this name, wherever it stands.

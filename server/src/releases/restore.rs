@@ -4,7 +4,7 @@ use super::{
     By, ReleaseError, ReleaseKind,
     create::{NewRelease, create},
     life::first,
-    promote::{check_settings, locked, under_way},
+    promote::{locked, under_way},
 };
 use crate::store::{self, StoreError, Tx, releases::Release, repositories::Repository};
 
@@ -22,7 +22,6 @@ pub async fn restore(
     by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let environment = locked(tx, repository, environment).await?;
-    check_settings(&environment)?;
     let Some(live) = store::releases::live(&mut tx.conn(), &environment.id).await? else {
         return Err(ReleaseError::NothingToRestore { environment: environment.name });
     };

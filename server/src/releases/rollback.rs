@@ -5,7 +5,7 @@ use super::{
     content::is_same,
     create::{NewRelease, create},
     history::way_back,
-    promote::{check_settings, named, under_way},
+    promote::{named, under_way},
 };
 use crate::store::{
     self, Conn, StoreError, Tx, environments::Environment, releases::Release, repositories::Repository,
@@ -26,7 +26,6 @@ pub async fn rollback(
 ) -> Result<Release, ReleaseError> {
     let environment = named(&mut tx.conn(), repository, environment).await?;
     let environment = store::environments::lock(tx, &environment.id).await?;
-    check_settings(&environment)?;
     let live = store::releases::live(&mut tx.conn(), &environment.id).await?;
     let wanted = match to {
         Some(number) => chosen(tx, &environment, number).await?,

@@ -1,17 +1,13 @@
-//! What of a successful build is released, on both databases: apps that it left out stay as they are, apps that it did
-//! not push are not released, and what an environment asks for is kept or nothing enters it.
+//! What of a successful build is released, on both databases: apps that it left out stay as they are, and apps that it did
+//! not push are not released.
 
-use slipway_pipelines::{
-    config::{Environment, Limits, Source, Strategy, TargetKind},
-    plan::ReleasePlan,
-    release::ReleaseSettings,
-};
+use slipway_pipelines::{config::Source, plan::ReleasePlan, release::ReleaseSettings};
 use slipway_runner::coordinator::{Coordinator, JobResult, ReleasedApp, StepResult};
 use slipway_server::{builds::NewBuild, releases::ReleaseState};
 use slipway_tests::{
     databases::TestDatabase,
     on_both_databases,
-    pipeline::{Pipeline, artifact, built, usual_plan},
+    pipeline::{Pipeline, artifact, usual_plan},
 };
 
 on_both_databases!(
@@ -24,8 +20,6 @@ on_both_databases!(
     a_build_that_left_out_every_app_releases_what_did_not_get_there,
     a_build_that_left_out_every_app_releases_nothing_and_says_why,
     an_app_without_an_image_keeps_the_build_from_being_released,
-    what_an_environment_asks_for_is_kept_or_nothing_enters_it,
-    a_release_that_waited_does_not_enter_an_environment_that_asks_for_more_by_now,
 );
 
 /// Three apps, of which the build left out some.
@@ -209,70 +203,4 @@ async fn an_app_without_an_image_keeps_the_build_from_being_released(database: T
         Some("nothing is released to dev: this build pushed no image of api, see `push` and `tags` in captain.yml")
     );
     assert_eq!(pipeline.environment("dev").await.name, "dev", "the environments are defined all the same");
-}
-
-/// A strategy that a Swarm cannot keep.
-fn blind_canary() -> Strategy {
-    Strategy::Canary { steps: vec![10], bake_ms: 0, limits: Limits { max_cpu: Some(90.0), ..Limits::default() } }
-}
-
-async fn what_an_environment_asks_for_is_kept_or_nothing_enters_it(database: TestDatabase) {
-    let pipeline = Pipeline::new(database).await;
-    pipeline.live_in_dev("a").await;
-    pipeline.promote("production").await.unwrap();
-    pipeline.roll_out().await;
-    let production = Environment {
-        target: TargetKind::Swarm,
-        strategy: blind_canary(),
-        ..Environment::new("production", Source::Environment { environment: "dev".to_owned() })
-    };
-    let mut plan = usual_plan();
-    plan.environments[1] = production;
-    pipeline.built("b", built("sha256:b", plan.clone())).await;
-    pipeline.roll_out().await;
-    let refusal = |environment: &str, settings: &str| {
-        format!(
-            "{environment} takes no releases: it asks for {settings}, which this version of Slipway cannot keep yet; \
-             take that out of captain.yml of the default branch to release there"
-        )
-    };
-    let expected = refusal("production", "`max_cpu` with `target: swarm`");
-    assert_eq!(pipeline.promote("production").await.unwrap_err().to_string(), expected);
-    assert_eq!(pipeline.roll_back("production", Some(1)).await.unwrap_err().to_string(), expected);
-    assert_eq!(pipeline.environment("production").await.settings.refusal("production"), Some(expected));
-
-    // An environment that a branch feeds refuses by itself, and the build says so.
-    let (target, strategy) = (TargetKind::Swarm, blind_canary());
-    plan.environments[0] =
-        Environment { target, strategy, ..Environment::new("dev", Source::Branch { branch: "main".to_owned() }) };
-    let build = pipeline.built("d", built("sha256:d", plan.clone())).await;
-    assert_eq!(
-        build.reason,
-        Some(format!("nothing is released to dev: {}", refusal("dev", "`max_cpu` with `target: swarm`")))
-    );
-    assert!(pipeline.try_claim().await.is_none());
-    pipeline.built("e", built("sha256:e", usual_plan())).await;
-    assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:e", "once it is taken out, releases go on");
-    pipeline.promote("production").await.unwrap();
-}
-
-async fn a_release_that_waited_does_not_enter_an_environment_that_asks_for_more_by_now(database: TestDatabase) {
-    let pipeline = Pipeline::new(database).await;
-    pipeline.queue(&pipeline.push("main", "a")).await;
-    let first = pipeline.claim().await;
-    pipeline.run_step(&first.key, 0, StepResult::succeeded()).await;
-    pipeline.queue(&NewBuild { supersede: false, ..pipeline.push("main", "b") }).await;
-    let second = pipeline.claim().await;
-    pipeline.run_step(&second.key, 0, StepResult::succeeded()).await;
-
-    pipeline.coordinator.finish_job(&first.key, of("a", &[])).await.unwrap();
-    let JobResult::Built { artifacts, mut release_plan } = of("b", &[]) else { panic!() };
-    release_plan.environments[0].target = TargetKind::Swarm;
-    release_plan.environments[0].strategy = blind_canary();
-    pipeline.coordinator.finish_job(&second.key, JobResult::Built { artifacts, release_plan }).await.unwrap();
-
-    assert!(pipeline.try_claim().await.is_none(), "the waiting release is not handed out");
-    let refused = pipeline.release("dev", 1).await;
-    assert_eq!(refused.state, ReleaseState::Rejected);
-    assert!(refused.reason.unwrap().contains("dev takes no releases: it asks for `max_cpu` with `target: swarm`"));
 }

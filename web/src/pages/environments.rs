@@ -122,8 +122,6 @@ pub struct EnvironmentCard {
     pub apps: Vec<AppRow>,
     /// The newest release, where it is not the live one: on its way, or failed.
     pub newest: Option<ReleaseRow>,
-    /// Why no release may enter it, where that is so.
-    pub refuses: Option<String>,
     /// What could be promoted into it now.
     pub promotion: Option<Promotion>,
     /// Whether the viewer may release.

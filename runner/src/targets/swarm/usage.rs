@@ -30,6 +30,17 @@ impl SwarmTarget {
         }))
     }
 
+    /// The address of the node that the replica runs on, where that is not this one, whose engine alone is asked what its
+    /// containers use.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    pub(crate) async fn unmeasured(&self, name: &str) -> Result<Option<String>, TargetError> {
+        let own = self.own_node().await?;
+        let is_here = self.seen().await?.slot(name).is_none_or(|slot| slot.container_on(own).is_some());
+        Ok(if is_here { None } else { self.find(name).await?.and_then(|instance| instance.address) })
+    }
+
     /// The Swarm's id of this manager's own node.
     async fn own_node(&self) -> Result<&str, TargetError> {
         let asked = self.own_node.get_or_try_init(|| async {

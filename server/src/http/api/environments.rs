@@ -54,8 +54,6 @@ struct EnvironmentView {
     live: Option<ReleaseView>,
     /// How it wants its releases, as captain.yml of the default branch has it.
     settings: Settings,
-    /// Why no release may enter it, where that is so.
-    refuses: Option<String>,
     /// What an administrator asks for beyond that.
     protection: Protection,
     /// That nothing is released to it, while that is so.
@@ -136,7 +134,6 @@ async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result
         rolling: rolling.map(ReleaseView::from),
         paused: PauseView::of(&decided),
         live: releases::live(conn, &environment.id).await?.map(ReleaseView::from),
-        refuses: environment.settings.refusal(&environment.name),
         settings: environment.settings.0,
         protection: environment.protection.0,
         freeze: FreezeView::of(environment.frozen.as_deref(), now),

@@ -28,7 +28,7 @@ use crate::{
     app::AppState,
     http::{
         api::lookup,
-        errors::{Problem, sentence},
+        errors::Problem,
         extract::{Asked, Named},
     },
     measurements::Window,
@@ -162,7 +162,6 @@ async fn card(conn: &mut Conn<'_>, scene: &Scene<'_>, environment: &Environment)
         asks: asks(environment),
         freeze: freeze_of(environment, now),
         promotion: promotion(conn, scene, environment).await?,
-        refuses: environment.settings.refusal(&environment.name).map(|refusal| sentence(&refusal)),
         newest: match newest {
             Some(release) => Some(release_row(conn, repository, environment, &release, viewer, now).await?),
             None => None,

@@ -80,18 +80,14 @@ struct Wait {
 
 /// Judges a release at `now` (unix milliseconds).
 ///
-/// 1. What this version cannot keep, a source, a branch or a strategy that is not let in, what was found wanting in the source, and a time there that
+/// 1. A source, a branch or a strategy that is not let in, what was found wanting in the source, and a time there that
 ///    can no longer be reached refuse it.
 /// 2. It waits for its time in the source and for word that it is well there, for people, for the end of a freeze and for the window: all at once, as none
 ///    of them depends on another.
 pub(super) fn gate(rules: Rules<'_>, facts: &Facts, now: i64) -> Verdict {
-    let refusal = rules.settings.refusal(rules.environment);
     let unfit = || found_wanting(rules, facts).or_else(|| never_baked(rules, facts, now));
-    let foreign = || {
-        let source = foreign_source(rules, facts).or_else(|| foreign_branch(rules, facts));
-        source.or_else(|| other_strategy(rules, facts))
-    };
-    if let Some(why) = refusal.or_else(foreign).or_else(unfit) {
+    let foreign = foreign_source(rules, facts).or_else(|| foreign_branch(rules, facts));
+    if let Some(why) = foreign.or_else(|| other_strategy(rules, facts)).or_else(unfit) {
         return Verdict::Refuse { why };
     }
     let waits = [

@@ -1,5 +1,5 @@
 use chrono::DateTime;
-use slipway_pipelines::config::{Approvals, Limits, Source, Span, Strategy, TargetKind, Window};
+use slipway_pipelines::config::{Approvals, Limits, Source, Span, Strategy, Window};
 
 use super::*;
 use crate::environments::Written;
@@ -227,15 +227,6 @@ fn all_that_is_waited_for_is_told_and_the_next_moment_wakes() {
     let why = "staging #4 must have been live there for 1 h, until 21 Sep 15:13:20 UTC; waiting for 1 more approval; \
                its window opens today 20:00 UTC";
     assert_eq!(verdict, Verdict::Wait { why: why.to_owned(), until: Some(NOW + 3_600_000) });
-}
-
-#[test]
-fn what_this_version_cannot_keep_lets_nothing_in() {
-    let limits = Limits { max_cpu: Some(90.0), ..Limits::default() };
-    let strategy = Strategy::Canary { steps: vec![10], bake_ms: 0, limits };
-    let settings = Settings { target: TargetKind::Swarm, strategy, ..Settings::default() };
-    let verdict = gate(rules(&settings, &Protection::default(), None), &Facts::default(), NOW);
-    assert!(matches!(verdict, Verdict::Refuse { why } if why.contains("target: swarm")));
 }
 
 #[test]

@@ -153,6 +153,7 @@ async fn an_environment_on_a_swarm() {
     place.goes_on_after_kills().await;
     place.returns_after_a_kill().await;
     place.runs_commands_and_is_described_by_a_stack_file().await;
+    place.is_caught_by_what_it_uses().await;
     place.moves_with_the_newest_login().await;
     place.returns_without_the_registry().await;
 }

@@ -15,10 +15,10 @@ impl Place {
         let mut files = web_app("six", true);
         files.push(("stack.yml", stack));
         self.push(files, ", compose: stack.yml").await;
-        self.house.live("dev", 13).await;
+        self.house.live("dev", 14).await;
         self.is_available("manager", "drain");
         self.push(web_app("seven", true), "").await;
-        self.house.live("dev", 14).await;
+        self.house.live("dev", 15).await;
         assert_eq!(self.settled().await, vec![self.swarm.of_worker(); REPLICAS]);
 
         self.forget_images();
@@ -46,7 +46,7 @@ impl Place {
         let returned = self.house.slipway.command(&["rollback", &repository, "dev", "--wait"], "").await;
         assert!(returned.status.success(), "{returned:?}");
         assert!(self.house.visit(DOMAIN).await.contains("six"));
-        let said = self.house.log("environments/dev/releases/15", 1, 0).await.join("\n");
+        let said = self.house.log("environments/dev/releases/16", 1, 0).await.join("\n");
         assert!(said.contains("going on, because other nodes of the Swarm may hold the image"), "{said}");
         self.house.registry.start().await;
     }
