@@ -32,7 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordinator::{Coordinator, HostedEnvironment, Hosting, HostingQuestion},
+    coordinator::{Bake, Coordinator, HostedEnvironment, Hosting, HostingQuestion},
     proxy::Proxy,
     targets::docker::EnvironmentNames,
 };
@@ -40,6 +40,8 @@ use keeper::Keeper;
 
 /// How often the server is asked although nothing happened that this runner knows of.
 const ASK_EVERY: Duration = Duration::from_secs(15);
+/// By how much two answers about the same bake may differ in its end.
+const BAKE_ROUNDING: Duration = Duration::from_secs(60);
 /// How long one answer of the server's may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -90,6 +92,7 @@ impl Lease {
 /// An environment that is being looked after.
 struct Keeping {
     wanted: HostedEnvironment,
+    begun: Instant,
     stop: CancellationToken,
     heard: mpsc::UnboundedSender<Heard>,
     task: JoinHandle<()>,
@@ -100,7 +103,18 @@ impl Keeping {
         self.wanted.release == wanted.release
             && self.wanted.secrets == wanted.secrets
             && self.wanted.registries == wanted.registries
+            && self.bakes_as(wanted)
             && !self.task.is_finished()
+    }
+
+    /// Whether it judges what bakes as is wanted. People may ask for a bake, or for more of it, of what is live already.
+    fn bakes_as(&self, wanted: &HostedEnvironment) -> bool {
+        let Some(bake) = &wanted.bake else { return true };
+        let left = |known: &Bake| Duration::from_millis(known.left_ms).saturating_sub(self.begun.elapsed());
+        self.wanted.bake.as_ref().is_some_and(|known| {
+            (known.limits, &known.strategy) == (bake.limits, &bake.strategy)
+                && Duration::from_millis(bake.left_ms) < left(known) + BAKE_ROUNDING
+        })
     }
 }
 
@@ -246,7 +260,7 @@ impl Reconciler {
                 keeper.run(hears).await;
             }
         });
-        Keeping { wanted, stop, heard, task }
+        Keeping { wanted, begun: Instant::now(), stop, heard, task }
     }
 
     /// Tells the keeper of an environment what the engine told.
@@ -289,6 +303,8 @@ impl Means {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
+    use slipway_pipelines::config::{Limits, Strategy};
+
     use super::*;
     use crate::{
         coordinator::ReleaseContent,
@@ -320,6 +336,28 @@ mod tests {
             bake: None,
         };
         Hosting { lease_ms: 60_000, environments: vec![environment] }
+    }
+
+    fn baking(left_ms: u64) -> Hosting {
+        let mut hosting = hosting("one");
+        hosting.environments[0].bake = Some(Bake { left_ms, limits: Limits::default(), strategy: Strategy::default() });
+        hosting
+    }
+
+    #[tokio::test]
+    async fn a_bake_that_is_asked_for_of_what_is_live_is_kept_too() {
+        let reconciler = reconciler();
+        let keeps = |hosting: Hosting| {
+            let turn = reconciler.state().turn;
+            assert!(reconciler.go_by(turn, Instant::now(), hosting));
+            let state = reconciler.state();
+            state.keepers["ENV"].wanted.bake.as_ref().map(|bake| bake.left_ms)
+        };
+        assert_eq!(keeps(hosting("one")), None);
+        assert_eq!(keeps(baking(600_000)), Some(600_000), "it is asked for only now");
+        assert_eq!(keeps(baking(590_000)), Some(600_000), "the same, a while later");
+        assert_eq!(keeps(baking(3_600_000)), Some(3_600_000), "more of it");
+        assert_eq!(keeps(hosting("one")), Some(3_600_000), "what is over needs no other keeper");
     }
 
     fn kept(reconciler: &Reconciler) -> Vec<String> {

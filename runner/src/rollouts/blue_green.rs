@@ -43,7 +43,7 @@ impl Rollout<'_> {
 
     /// Takes the previews away: those that look follow everybody else now.
     pub(super) async fn close_previews(&self) -> Result<(), Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        let Some(proxy) = &self.proxy else { return Ok(()) };
         for claim in proxy.claims().await? {
             let names = self.target.names();
             if names.owns_route(&claim.id) && claim.id.ends_with(".preview") {

@@ -14,6 +14,7 @@ mod domains;
 pub(crate) mod health;
 mod helm;
 pub(crate) mod judge;
+mod patience;
 mod preflight;
 mod readings;
 mod recreate;
@@ -28,8 +29,11 @@ mod turnover;
 mod upkeep;
 mod watch;
 
+use std::sync::Arc;
+
 use health::Prober;
 use helm::Helm;
+use patience::Patient;
 use routes::Routes;
 use setback::Setback;
 use steps::Stage;
@@ -39,6 +43,7 @@ use crate::{
     coordinator::{JobResult, ReleaseContent, ReleasedApp, RolloutWork, StepOutcome, StepResult},
     engine::Engine,
     job::JobContext,
+    proxy::Proxy,
     registry::Registry,
     reporter::StepLog,
     targets::{
@@ -96,6 +101,8 @@ struct Rollout<'a> {
     prober: Prober,
     helm: Helm,
     routes: Routes,
+    /// The proxy, waited for where it is away for a moment.
+    proxy: Option<Arc<dyn Proxy>>,
     /// Whether it stops where it is when the engine goes away.
     waits: bool,
 }
@@ -111,7 +118,8 @@ impl<'a> Rollout<'a> {
         let target = Target::new(kind, ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
         let (registry, helm, routes) = (Registry::new(&ctx.registries), Helm::new(), Routes::default());
-        Ok(Rollout { work, ctx, target, registry, prober, helm, routes, waits })
+        let proxy = ctx.proxy.clone().map(|proxy| Patient::new(proxy, ctx.reporter.lease().clone()));
+        Ok(Rollout { work, ctx, target, registry, prober, helm, routes, proxy, waits })
     }
 
     async fn run(&self) -> Result<(), Setback> {

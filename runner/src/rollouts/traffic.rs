@@ -16,7 +16,7 @@ const COUNT_EVERY: Duration = Duration::from_millis(50);
 impl Rollout<'_> {
     /// The app's route as it stands, or will again when a proxy that lost it has been given it back.
     pub(super) async fn route_of(&self, app: &str) -> Result<Option<Route>, Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(None) };
+        let Some(proxy) = &self.proxy else { return Ok(None) };
         let id = self.target.names().route(app);
         match proxy.route(&id).await? {
             Some(standing) => Ok(Some(standing)),
@@ -32,7 +32,7 @@ impl Rollout<'_> {
 
     /// The same for a route of this name, which is the app's, too.
     pub(super) async fn put_route(&self, id: &str, app: &str, wanted: &Route, log: &StepLog) -> Result<(), Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        let Some(proxy) = &self.proxy else { return Ok(()) };
         let wanted = Route { owner: self.owner(app), ..wanted.clone() };
         let standing = proxy.route(id).await?;
         if standing.is_none() {
@@ -56,19 +56,19 @@ impl Rollout<'_> {
 
     /// Takes away what a canary of the app needed at the proxy, once none is on the way there.
     pub(super) async fn close_lanes(&self, app: &str) -> Result<(), Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        let Some(proxy) = &self.proxy else { return Ok(()) };
         Ok(proxy.close_lanes(&self.target.names().route(app)).await?)
     }
 
     /// Takes the app's route away.
     pub(super) async fn unroute(&self, app: &str) -> Result<(), Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(()) };
+        let Some(proxy) = &self.proxy else { return Ok(()) };
         Ok(self.routes.remove(proxy.as_ref(), &self.target.names().route(app)).await?)
     }
 
     /// Waits until none of the upstreams has an open request, or the time is over.
     pub(super) async fn drain(&self, upstreams: &[String], limit: Duration, log: &StepLog) -> Result<(), Setback> {
-        let Some(proxy) = self.ctx.proxy.as_ref().filter(|_| !upstreams.is_empty()) else { return Ok(()) };
+        let Some(proxy) = self.proxy.as_ref().filter(|_| !upstreams.is_empty()) else { return Ok(()) };
         let deadline = Instant::now() + limit;
         tokio::time::sleep(SETTLE.min(limit)).await;
         loop {

@@ -141,7 +141,7 @@ impl Rollout<'_> {
     }
 
     async fn traffic_of(&self, app: &str) -> Result<Traffic, Setback> {
-        let Some(proxy) = &self.ctx.proxy else { return Ok(Traffic::default()) };
+        let Some(proxy) = &self.proxy else { return Ok(Traffic::default()) };
         Ok(proxy.traffic(&self.target.names().route(app)).await?)
     }
 }

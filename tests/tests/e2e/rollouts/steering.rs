@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use slipway_pipelines::config::{Latency, Limits, Strategy};
 use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, Steering},
+    lease::HeldLease,
     rollouts,
 };
 use slipway_tests::{load::Load, recorder::Recorder, wait::until};
@@ -30,6 +31,7 @@ pub(super) fn paused() -> Steering {
 pub(super) struct Rollout {
     running: JoinHandle<JobResult>,
     pub(super) recorder: Arc<Recorder>,
+    pub(super) lease: HeldLease,
 }
 
 impl Rollout {
@@ -38,7 +40,8 @@ impl Rollout {
         let means = stage.means();
         means.recorder.steer(steering);
         let (context, recorder) = (stage.context(&means), means.recorder.clone());
-        Rollout { running: tokio::spawn(async move { rollouts::execute(&work, &context).await }), recorder }
+        let lease = context.reporter.lease().clone();
+        Rollout { running: tokio::spawn(async move { rollouts::execute(&work, &context).await }), recorder, lease }
     }
 
     /// Waits until the step whose name contains `step` has said `text`.
