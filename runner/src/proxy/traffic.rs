@@ -64,6 +64,14 @@ fn whole(count: f64) -> u64 {
     count as u64
 }
 
+impl Traffic {
+    /// Whether the proxy has begun to count anew since it had counted `earlier`.
+    #[must_use]
+    pub fn is_anew_since(&self, earlier: &Traffic) -> bool {
+        self.stable.requests < earlier.stable.requests || self.canary.requests < earlier.canary.requests
+    }
+}
+
 impl Lane {
     fn add(&mut self, buckets: impl Iterator<Item = (f64, u64)>, is_error: bool) {
         let mut all = 0;

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, time::Duration};
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use super::keeper::Keeper;
+use super::{
+    ailment::Ailment,
+    keeper::{Case, Keeper, Which},
+};
 use crate::{
     proxy::{Lane, Proxy, ProxyError},
     rollouts::answers::judge_alone,
@@ -36,17 +39,24 @@ impl Answers {
 struct Counted {
     earlier: Lane,
     later: Lane,
+    /// What was counted at the last look.
+    last: Lane,
     /// When the later one was.
     at: Instant,
 }
 
 impl Counted {
     fn begin(lane: Lane, now: Instant) -> Self {
-        Counted { earlier: lane.clone(), later: lane, at: now }
+        Counted { earlier: lane.clone(), later: lane.clone(), last: lane, at: now }
     }
 
     /// What was counted since the earlier moment.
     fn recent(&mut self, lane: Lane, now: Instant) -> Lane {
+        if lane.requests < self.last.requests {
+            // The proxy counts from the beginning again: marks of before mean nothing.
+            (self.earlier, self.later, self.at) = (Lane::default(), Lane::default(), now);
+        }
+        self.last = lane.clone();
         let recent = lane.since(&self.earlier);
         if now - self.at >= WINDOW {
             self.earlier = std::mem::replace(&mut self.later, lane);
@@ -64,7 +74,7 @@ impl Keeper {
     }
 
     /// What is wrong with the answers of one of the apps.
-    pub(super) async fn judge_answers(&mut self, limits: &Limits) -> Option<String> {
+    pub(super) async fn judge_answers(&mut self, limits: &Limits, cases: &BTreeMap<Which, Case>) -> Option<String> {
         let proxy = self.means.proxy.clone()?;
         let now = Instant::now();
         if now < self.answers.ask_after {
@@ -73,6 +83,14 @@ impl Keeper {
         self.answers.ask_after = now + ASK_EVERY;
         let wanted = self.wanted.clone();
         for app in wanted.release.apps.iter().filter(|app| app.run.domain.is_some()) {
+            // What other hands do to its containers is no fault of the release's.
+            let is_disturbed = |(which, (ailment, _)): (&Which, &Case)| {
+                which.0 == app.app && !matches!(ailment, Ailment::Unhealthy(_))
+            };
+            if cases.iter().any(is_disturbed) {
+                self.answers.by_app.remove(&app.app);
+                continue;
+            }
             let lane = match counted(proxy.as_ref(), &self.target.names().route(&app.app)).await {
                 Ok(Some(lane)) => lane,
                 Ok(None) => continue,

@@ -38,6 +38,8 @@ const SLOW: Duration = Duration::from_secs(10);
 const NAMES_EVERY: Duration = Duration::from_secs(60);
 /// How many replicas are probed, or put right, at once.
 pub(super) const AT_ONCE: usize = 16;
+/// The longest that one that hangs may take to end, however long its app may.
+const SICK_GRACE: Duration = Duration::from_secs(100);
 /// How soon a report that was not taken is sent again.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// How long the server may take to hear a report.
@@ -321,7 +323,7 @@ impl Keeper {
             None => {
                 let own: Vec<Instance> = instances.iter().filter(|it| self.is_in_place(it)).cloned().collect();
                 match baking.judge(&self.target, &own).await {
-                    Ok(None) => Ok(self.judge_answers(baking.limits()).await),
+                    Ok(None) => Ok(self.judge_answers(baking.limits(), cases).await),
                     judged => judged,
                 }
             }
@@ -414,7 +416,9 @@ impl Keeper {
                 docker.ensure_running(replica).await?;
             }
             (Remedy::Relieve, _) => {
-                let grace = Duration::from_millis(replica.app.run.drain_ms);
+                let drain = Duration::from_millis(replica.app.run.drain_ms);
+                // Nobody is looked after meanwhile, and one that hangs has nothing to finish.
+                let grace = if matches!(ailment, Ailment::Unhealthy(_)) { drain.min(SICK_GRACE) } else { drain };
                 // Only waits may be cut off: one that was told to end does so.
                 match self.stop.run_until_cancelled(docker.stop(&name, grace)).await {
                     Some(stopped) => stopped?,

@@ -112,8 +112,10 @@ impl Keeping {
         let Some(bake) = &wanted.bake else { return true };
         let left = |known: &Bake| Duration::from_millis(known.left_ms).saturating_sub(self.begun.elapsed());
         self.wanted.bake.as_ref().is_some_and(|known| {
+            let left = left(known);
             (known.limits, &known.strategy) == (bake.limits, &bake.strategy)
-                && Duration::from_millis(bake.left_ms) < left(known) + BAKE_ROUNDING
+                && !left.is_zero()
+                && Duration::from_millis(bake.left_ms) < left + BAKE_ROUNDING
         })
     }
 }

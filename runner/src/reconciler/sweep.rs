@@ -90,6 +90,10 @@ impl Keeper {
             } else {
                 let found = instances.iter().find(|instance| instance.name == name).cloned();
                 self.sweep.suspects.insert(name);
+                if self.wanted.alone {
+                    // It ends before another takes its place: nobody is to be led there meanwhile.
+                    self.care(&which(replica)).falls_ill(Instant::now());
+                }
                 cases.insert(which(replica), (ailment, found));
             }
         }

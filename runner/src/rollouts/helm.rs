@@ -83,11 +83,11 @@ impl Helm {
 
 impl Rollout<'_> {
     /// Stays where the rollout is while it is paused. What has come until then is judged as in a bake; it is a failure
-    /// when that does not do well.
-    pub(super) async fn stand_still(&self, log: &StepLog) -> Result<(), Setback> {
+    /// when that does not do well. Answers whether it was paused.
+    pub(super) async fn stand_still(&self, log: &StepLog) -> Result<bool, Setback> {
         self.unless_stopped(self.helm.known()).await?;
         if self.helm.paused().is_none() {
-            return Ok(());
+            return Ok(false);
         }
         let mut watched = Vec::new();
         for app in &self.work.release.apps {
@@ -99,7 +99,8 @@ impl Rollout<'_> {
             }
             watched.push(Watched { app, instances });
         }
-        self.bake(&watched, &self.work.strategy.limits(), 0, log).await
+        self.bake(&watched, &self.work.strategy.limits(), 0, log).await?;
+        Ok(true)
     }
 
     /// Whether the container is one of the app's new ones and well: one that is not ready yet is judged by the step that

@@ -32,7 +32,9 @@ pub(super) struct Seen {
 impl Seen {
     /// Whether it is time to tell what was seen.
     pub(super) fn is_due(&self, bake: Duration) -> bool {
-        self.told.is_none_or(|told| told.elapsed() >= (bake / TIMES).clamp(PAUSES.0, PAUSES.1))
+        // What has no end of its own, such as a pause, may last for days.
+        let pause = if bake.is_zero() { PAUSES.1 } else { (bake / TIMES).clamp(PAUSES.0, PAUSES.1) };
+        self.told.is_none_or(|told| told.elapsed() >= pause)
     }
 }
 

@@ -24,7 +24,10 @@ impl Rollout<'_> {
         let (surge, unavailable) = self.pace().of(app.run.replicas);
         let mut ready = 0;
         while ready < app.run.replicas {
-            self.stand_still(log).await?;
+            if self.stand_still(log).await? {
+                let instances = of_app(self.target.instances().await?, &app.app);
+                turnover.renew(&instances, self.route_of(&app.app).await?.as_ref());
+            }
             if unavailable > 0 {
                 self.turn(app, &mut turnover, (ready, unavailable), log).await?;
             }

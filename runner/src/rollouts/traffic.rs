@@ -90,7 +90,7 @@ impl Rollout<'_> {
 
     /// Stops containers side by side; each may end in its own time within the grace.
     pub(super) async fn stop_all(&self, leaving: &[Instance], grace: Duration) -> Result<(), Setback> {
-        Ok(self.target.stop_all(leaving, grace).await?)
+        Ok(self.while_owner(self.target.stop_all(leaving, grace)).await??)
     }
 
     /// Removes containers side by side.

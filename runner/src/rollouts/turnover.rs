@@ -47,6 +47,16 @@ impl Turnover {
         }
     }
 
+    /// The old containers and their route as they stand by now: what ended meanwhile may have been started again elsewhere.
+    pub(super) fn renew(&mut self, instances: &[Instance], route: Option<&Route>) {
+        for old in &mut self.staying {
+            if let Some(now) = instances.iter().find(|it| it.name == old.name) {
+                *old = now.clone();
+            }
+        }
+        self.before = route.into_iter().flat_map(|route| route.all_upstreams().cloned()).collect();
+    }
+
     /// A new container is ready: it takes traffic from now on.
     pub(super) fn gain(&mut self, ready: &Instance) {
         if let Some(upstream) = ready.upstream.clone().filter(|_| self.routed) {

@@ -60,7 +60,8 @@ impl Rollout<'_> {
     ) -> Result<(), Setback> {
         let bake = Duration::from_millis(bake_ms);
         let mut left = Bake::new(bake, log);
-        let before = self.counted(watched).await?;
+        let mut before = self.counted(watched).await?;
+        let mut last = before.clone();
         Box::pin(self.tell_unmeasured(watched, limits, log)).await?;
         let mut news = self.helm.news();
         let mut upkeep = Upkeep::default();
@@ -79,8 +80,15 @@ impl Rollout<'_> {
             let is_over = is_enough && self.helm.paused().is_none();
             for app in watched {
                 self.look_at(app, seen, limits, bake).await?;
-                let Some(before) = before.get(&app.app.app) else { continue };
-                let traffic = self.traffic_of(&app.app.app).await?.since(before);
+                let (Some(before), Some(last)) = (before.get_mut(&app.app.app), last.get_mut(&app.app.app)) else {
+                    continue;
+                };
+                let counted = self.traffic_of(&app.app.app).await?;
+                if counted.is_anew_since(last) {
+                    *before = Traffic::default();
+                }
+                let traffic = counted.since(before);
+                *last = counted;
                 let breach = answers::judge(limits, &traffic, is_over);
                 if is_over && breach.is_none() {
                     log.say(format!("{}: {}", app.app.app, answers::summary(&traffic))).await;
@@ -114,7 +122,13 @@ impl Rollout<'_> {
         let check = &watched.app.run.health;
         for instance in &watched.instances {
             let patient = seen.patients.entry(instance.name.clone()).or_default();
-            let vitals = self.target.vitals(&instance.name).await?;
+            let vitals = match self.target.vitals(&instance.name).await {
+                Ok(vitals) => vitals,
+                Err(error) => {
+                    tracing::debug!(%error, "a new container cannot be measured; trying again");
+                    continue;
+                }
+            };
             let mut breach = patient.examine(vitals.as_ref(), limits, bake);
             if breach.is_none() {
                 let healthy = self.prober.check(&self.target, &instance.name, check).await?;

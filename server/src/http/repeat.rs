@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{errors::Problem, extract::MAX_BODY_BYTES};
+use super::{api::LARGEST_BODY, errors::Problem};
 use crate::access::{Permission, Permissions};
 
 /// How often a request is carried out again.
@@ -17,15 +17,19 @@ const AGAIN: u32 = 3;
 /// How much longer each pause is than the one before.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Carries out the changes that people ask for; all that one of them does to the database is one transaction. Deliveries and
-/// runners' reports are not among them: the intake and the runners repeat those themselves.
+/// What is not one transaction: what of it was done stays done.
+const NOT_ONE: &str = "/api/v1/gc";
+
+/// Carries out the changes that people ask for; all that one of them does to the database is one transaction, but for
+/// [`NOT_ONE`]. Deliveries and runners' reports are not among them: the intake and the runners repeat those themselves.
 pub(super) async fn repeat(State(permissions): State<Arc<Permissions>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if request.method().is_safe() || permissions.needed(path, request.method()) != Permission::Change {
+    if path == NOT_ONE || request.method().is_safe() || permissions.needed(path, request.method()) != Permission::Change
+    {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return Problem::body_too_large().into_response();
     };
     let whole = || Request::from_parts(parts.clone(), Body::from(body.clone()));

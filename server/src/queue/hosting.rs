@@ -107,7 +107,12 @@ pub(super) async fn report(server: &ServerCoordinator, report: EnvironmentReport
     }
     let before = store::standing::find(&mut tx.conn(), &id).await?.map(|standing| standing.replicas.0);
     let before = before.unwrap_or_default();
-    let replicas: Vec<ReplicaReport> = report.replicas.into_iter().map(bounded).collect();
+    let mut replicas: Vec<ReplicaReport> = report.replicas.into_iter().map(bounded).collect();
+    for replica in replicas.iter_mut().filter(|replica| replica.condition != Condition::Healthy) {
+        // A keeper that begins anew does not know how long it has been so.
+        let known = before.iter().find(|it| (&it.app, it.replica) == (&replica.app, replica.replica));
+        replica.lasts |= known.is_some_and(|known| known.lasts);
+    }
     for replica in &replicas {
         let known = before.iter().find(|it| (&it.app, it.replica) == (&replica.app, replica.replica));
         for kind in news(known, replica) {

@@ -106,7 +106,8 @@ fn expect_held(environment: &Environment, release: &Release) -> Result<(), Relea
     Err(ReleaseError::NotHeld { environment, number: release.number, state: release.state.as_str() })
 }
 
-async fn again(tx: &mut Tx, release: &Release) -> Result<Release, ReleaseError> {
+/// The release as it stands by now.
+pub(super) async fn again(tx: &mut Tx, release: &Release) -> Result<Release, ReleaseError> {
     let found = store::releases::find(&mut tx.conn(), &release.id).await?;
     Ok(found.ok_or_else(|| StoreError::missing("release", &release.id))?)
 }

@@ -6,7 +6,7 @@ use slipway_runner::coordinator::{Steering, StepKind};
 use super::{
     By, DecisionKind, ReleaseError, ReleaseEvent, ReleaseKind, ReleaseState,
     bake::return_from_breached,
-    decide::{found, shortened},
+    decide::{again, found, shortened},
     given_up::{after_giving_up, return_to},
     lifecycle,
 };
@@ -103,11 +103,8 @@ pub async fn cancel_rollout(
     by: By<'_>,
 ) -> Result<Release, ReleaseError> {
     let release = under_way(tx, repository, environment, number).await?;
-    match release.state {
-        ReleaseState::Queued => take_back(tx, &release, by).await?,
-        _ => cancel(tx, &release, by).await?,
-    }
-    Ok(release)
+    take_back(tx, &release, by).await?;
+    Ok(again(tx, &release).await?)
 }
 
 /// Ends a rollout that what is newer does not wait for: one that people have paused, and whatever stands in the way of a way
@@ -151,13 +148,13 @@ async fn cancel(tx: &mut Tx, release: &Release, by: By<'_>) -> Result<(), StoreE
     lifecycle::note(tx, release, "release.cancelling").await
 }
 
-/// Ends a rollout that no runner holds. One that had begun has left the environment between two releases: what sets that right
+/// Ends a rollout, whoever holds it. One that no runner does, and that had begun, has left the environment between two releases: what sets that right
 /// is queued.
 async fn take_back(tx: &mut Tx, release: &Release, by: By<'_>) -> Result<(), StoreError> {
     let Some(job) = store::jobs::of_release(&mut tx.conn(), &release.id).await? else { return Ok(()) };
     let Some(mut job) = store::jobs::lock(tx, &job.id).await? else { return Ok(()) };
     if job.state != JobState::Queued {
-        // A runner took it meanwhile.
+        // Its runner ends it.
         return cancel(tx, release, by).await;
     }
     let Some(mut release) = store::releases::find(&mut tx.conn(), &release.id).await? else { return Ok(()) };

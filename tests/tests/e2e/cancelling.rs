@@ -50,6 +50,9 @@ fn captain(house: &House, client: &str) -> String {
 /// socket, and what it started there.
 const CONTAINERS: usize = 5;
 
+/// What an engine gives a container that it stops.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
 #[expect(clippy::disallowed_methods, reason = "a test's own setting")]
 async fn cancels(house: House, who: &str) {
     let client = DockerCli::build();
@@ -92,6 +95,7 @@ async fn cancel_once(house: &House, client: &DockerCli, round: usize) -> Duratio
     until_none("the Dockerfile's command to end", LONG, async || dockerfile_commands(&mark)).await;
     let took = last.duration_since(asked).unwrap_or_default();
     tell(&format!("build {number}: its containers ended within {} ms", took.as_millis()));
+    assert!(took < STOP_GRACE, "somebody was given time to end");
 
     let build = house.build_in(number, "cancelled").await;
     let steps = build["attempts"][0]["steps"].as_array().unwrap();

@@ -54,14 +54,17 @@ fn compare(found: &ContainerInspectResponse, wanted: &ContainerCreateBody) -> Op
     let should = wanted.host_config.as_ref().unwrap_or(&none);
     // The engine writes nothing as 0.
     let number = |value: Option<i64>| value.unwrap_or(0);
+    // An engine that cannot limit something, such as one without the memory cgroup, makes the container without the limit; nobody
+    // takes one away by an update, to which 0 is no change.
+    let other = |has: Option<i64>, should: Option<i64>| number(has) != 0 && number(has) != number(should);
     let policy = has.restart_policy.as_ref().and_then(|policy| policy.name);
     let variables = found.config.as_ref().and_then(|config| config.env.as_deref()).unwrap_or_default();
     let has_cpus = number(has.cpu_quota) > 0 || number(has.cpu_shares) > 0;
     let is_pinned = has.cpuset_cpus.as_ref().is_some_and(|cpus| !cpus.is_empty());
     let differs = [
-        (number(has.memory) != number(should.memory), "its memory limit"),
+        (other(has.memory, should.memory), "its memory limit"),
         (number(has.nano_cpus) != number(should.nano_cpus) || has_cpus || is_pinned, "its CPU limit"),
-        (number(has.pids_limit) != number(should.pids_limit), "its limit of processes"),
+        (other(has.pids_limit, should.pids_limit), "its limit of processes"),
         (policy != Some(RestartPolicyNameEnum::UNLESS_STOPPED), "its restart policy"),
         // An image may bring more.
         (wanted.env.iter().flatten().any(|variable| !variables.contains(variable)), "its variables"),
@@ -100,11 +103,13 @@ mod tests {
     fn what_other_hands_changed_is_named() {
         assert_eq!(altered(|_, _| {}), None, "the image's own variables are no change");
         assert_eq!(altered(|host, _| host.memory = Some(32)).as_deref(), Some("its memory limit"));
+        let unable = altered(|host, _| (host.memory, host.pids_limit) = (Some(0), None));
+        assert_eq!(unable, None, "the engine has no such limits");
         assert_eq!(altered(|host, _| host.nano_cpus = Some(1)).as_deref(), Some("its CPU limit"));
         assert_eq!(altered(|host, _| host.cpu_shares = Some(2)).as_deref(), Some("its CPU limit"));
         let both = altered(|host, _| {
             host.restart_policy = None;
-            host.pids_limit = None;
+            host.pids_limit = Some(-1);
         });
         assert_eq!(both.as_deref(), Some("its limit of processes and its restart policy"));
         assert_eq!(altered(|_, config| config.env = None).as_deref(), Some("its variables"));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::{
-    models::{ContainerMemoryStats, ContainerState, ContainerSummary},
+    models::{ContainerMemoryStats, ContainerState, ContainerStatsResponse, ContainerSummary},
     query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder},
 };
 use futures_util::StreamExt;
@@ -94,8 +94,19 @@ pub async fn vitals(engine: &Engine, name: &str) -> Result<Option<Vitals>, Engin
     let state: ContainerState = found.state.unwrap_or_default();
     let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
     let stats = engine.stats(name, Some(options)).next().await;
-    // One that does not run, or was just removed, uses nothing.
-    let stats = stats.and_then(Result::ok).unwrap_or_default();
+    let stats = match stats {
+        Some(Ok(stats)) => stats,
+        // What is not known must not be taken for nothing: all that it ever used would seem to be used at once.
+        Some(Err(failure)) if runs(&state) => {
+            let error = engine.error(format!("measure the container {name}"), &failure);
+            if !error.is_not_found() {
+                return Err(error);
+            }
+            ContainerStatsResponse::default()
+        }
+        // One that does not run, or was just removed, uses nothing.
+        _ => ContainerStatsResponse::default(),
+    };
     let (cpu, memory) = (stats.cpu_stats.unwrap_or_default(), stats.memory_stats.unwrap_or_default());
     let limit = found.host_config.and_then(|host| host.nano_cpus).filter(|nano| *nano > 0);
     Ok(Some(Vitals {

@@ -121,13 +121,19 @@ struct Drifts {
     items: Vec<DriftView>,
 }
 
-async fn view(conn: &mut Conn<'_>, environment: Environment, now: i64) -> Result<EnvironmentView, StoreError> {
+/// `now` is the server's, and `told_at` the database's, by which runners are heard of.
+async fn view(
+    conn: &mut Conn<'_>,
+    environment: Environment,
+    now: i64,
+    told_at: i64,
+) -> Result<EnvironmentView, StoreError> {
     let rolling = releases::rolling_in(conn, &environment.id).await?;
     let decided = match &rolling {
         Some(release) => decisions::of_release(conn, &release.id).await?,
         None => Vec::new(),
     };
-    let told = told(conn, &environment.id, now).await?;
+    let told = told(conn, &environment.id, told_at).await?;
     let replicas = told.replicas.iter().map(|replica| ReplicaView::of(replica.clone(), told.condition(replica)));
     let replicas = replicas.collect();
     Ok(EnvironmentView {
@@ -150,11 +156,12 @@ async fn list(
     State(state): State<AppState>,
     Named((owner, name)): Named<(String, String)>,
 ) -> Result<Json<Environments>, Problem> {
+    let told_at = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let mut items = Vec::new();
     for environment in environments::of_repository(&mut reader.conn(), &repository.id).await? {
-        items.push(view(&mut reader.conn(), environment, state.store.clock().now()).await?);
+        items.push(view(&mut reader.conn(), environment, state.store.clock().now(), told_at).await?);
     }
     Ok(Json(Environments { items }))
 }
@@ -163,10 +170,11 @@ async fn show(
     State(state): State<AppState>,
     Named((owner, name, environment)): Named<(String, String, String)>,
 ) -> Result<Json<EnvironmentView>, Problem> {
+    let told_at = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
-    Ok(Json(view(&mut reader.conn(), environment, state.store.clock().now()).await?))
+    Ok(Json(view(&mut reader.conn(), environment, state.store.clock().now(), told_at).await?))
 }
 
 async fn list_drifts(

@@ -35,6 +35,7 @@ pub use logs::NEXT_LINE;
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};
 pub(in crate::http) use schedules::{run_schedule, set_paused};
+pub(in crate::http) use secrets::BODY_LIMIT as LARGEST_BODY;
 
 /// Every route of the API.
 #[must_use]

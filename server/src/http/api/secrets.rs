@@ -20,8 +20,8 @@ use crate::{
     store::{self, Conn, StoreError, audit, environments, repositories::Repository, secrets::SecretName},
 };
 
-/// The largest body: the longest value, each of its characters escaped as JSON may have it.
-const BODY_LIMIT: usize = 6 * secrets::VALUE_LIMIT + 1024;
+/// The largest body, which no other route's exceeds: the longest value, each of its characters escaped as JSON may have it.
+pub(in crate::http) const BODY_LIMIT: usize = 6 * secrets::VALUE_LIMIT + 1024;
 
 pub(super) fn routes() -> Routes {
     let large = || DefaultBodyLimit::max(BODY_LIMIT);

@@ -94,6 +94,7 @@ async fn show(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Html<EnvironmentPage>, Problem> {
     let now = state.store.clock().now();
+    let told_at = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
@@ -124,7 +125,7 @@ async fn show(
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
         decisions: decision_rows(&repository, &environment, decided, now),
-        replicas: replicas::rows(conn, &environment, now).await?,
+        replicas: replicas::rows(conn, &environment, told_at).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
         protection: card.may_change.then(|| protection::form(&environment.protection.0)),
         measurements,
