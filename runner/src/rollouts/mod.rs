@@ -118,7 +118,7 @@ impl<'a> Rollout<'a> {
         let target = Target::new(kind, ctx.engine.clone(), placement, ctx.registries.clone(), ctx.secrets.clone());
         let prober = Prober::new().map_err(Setback::Failed)?;
         let (registry, helm, routes) = (Registry::new(&ctx.registries), Helm::new(), Routes::default());
-        let proxy = ctx.proxy.clone().map(|proxy| Patient::new(proxy, ctx.reporter.lease().clone()));
+        let proxy = ctx.proxy.clone().map(|proxy| Patient::of(proxy, ctx.reporter.lease().clone()));
         Ok(Rollout { work, ctx, target, registry, prober, helm, routes, proxy, waits })
     }
 

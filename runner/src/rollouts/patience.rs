@@ -43,7 +43,7 @@ macro_rules! patiently {
 }
 
 impl Patient {
-    pub(super) fn new(proxy: Arc<dyn Proxy>, lease: HeldLease) -> Arc<dyn Proxy> {
+    pub(super) fn of(proxy: Arc<dyn Proxy>, lease: HeldLease) -> Arc<dyn Proxy> {
         Arc::new(Patient { proxy, lease, away: Mutex::default() })
     }
 

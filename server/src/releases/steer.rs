@@ -104,7 +104,7 @@ pub async fn cancel_rollout(
 ) -> Result<Release, ReleaseError> {
     let release = under_way(tx, repository, environment, number).await?;
     take_back(tx, &release, by).await?;
-    Ok(again(tx, &release).await?)
+    again(tx, &release).await
 }
 
 /// Ends a rollout that what is newer does not wait for: one that people have paused, and whatever stands in the way of a way
