@@ -68,6 +68,18 @@ pub(super) async fn with_v1_live(strategy: Strategy) -> Stage {
     stage
 }
 
+/// A canary that has its 20 % and is paused there.
+async fn with_v2_paused_at_its_share() -> (Stage, Rollout) {
+    let mut stage = with_v1_live(canary(600_000)).await;
+    stage.publish("v2", true).await;
+    let v2 = stage.web("v2");
+    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
+    rollout.says("with 20 %", "watching for").await;
+    rollout.recorder.steer(paused());
+    rollout.says("with 20 %", "paused by ada").await;
+    (stage, rollout)
+}
+
 #[tokio::test]
 async fn the_bake_of_a_paused_canary_stands_still_and_can_be_passed_over() {
     let bake = Duration::from_secs(8);
@@ -100,13 +112,7 @@ async fn the_bake_of_a_paused_canary_stands_still_and_can_be_passed_over() {
 
 #[tokio::test]
 async fn a_paused_canary_that_breaks_returns_all_the_same() {
-    let mut stage = with_v1_live(canary(600_000)).await;
-    stage.publish("v2", true).await;
-    let v2 = stage.web("v2");
-    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
-    rollout.says("with 20 %", "watching for").await;
-    rollout.recorder.steer(paused());
-    rollout.says("with 20 %", "paused by ada").await;
+    let (stage, rollout) = with_v2_paused_at_its_share().await;
     let instances = stage.instances().await;
     let new = instances.iter().find(|it| Some(&it.release) != stage.live.as_ref().map(|live| &live.release)).unwrap();
     stage.engine.kill_container(&new.name, None).await.unwrap();
@@ -118,13 +124,7 @@ async fn a_paused_canary_that_breaks_returns_all_the_same() {
 
 #[tokio::test]
 async fn what_is_live_is_kept_well_while_a_rollout_is_paused() {
-    let mut stage = with_v1_live(canary(600_000)).await;
-    stage.publish("v2", true).await;
-    let v2 = stage.web("v2");
-    let rollout = Rollout::begin(&mut stage, vec![v2], Steering::default()).await;
-    rollout.says("with 20 %", "watching for").await;
-    rollout.recorder.steer(paused());
-    rollout.says("with 20 %", "paused by ada").await;
+    let (stage, rollout) = with_v2_paused_at_its_share().await;
     let live = stage.live.as_ref().unwrap().release.clone();
     let old: Vec<_> = stage.instances().await.into_iter().filter(|it| it.release == live).collect();
     stage.engine.kill_container(&old[0].name, None).await.unwrap();
