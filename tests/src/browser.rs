@@ -8,7 +8,7 @@ use std::{
 };
 
 use base64::Engine as _;
-use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
+use fantoccini::{Client, ClientBuilder, Locator, wd::WebDriverCompatibleCommand};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -103,17 +103,40 @@ impl Browser {
     /// # Panics
     /// When that does not come to be.
     pub async fn click(&self, selector: &str) {
+        self.click_on(Locator::Css(selector)).await;
+    }
+
+    /// Does what somebody does who reads the page: clicks on the first link, button or fold with these words, once it is
+    /// there and can be clicked.
+    ///
+    /// # Panics
+    /// When that does not come to be.
+    pub async fn press(&self, words: &str) {
+        let path = format!("//*[self::a or self::button or self::summary][contains(normalize-space(.), \"{words}\")]");
+        self.click_on(Locator::XPath(&path)).await;
+    }
+
+    async fn click_on(&self, locator: Locator<'_>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // A page that is being replaced has no element yet, or one that is gone when the click arrives.
-            let clicked = match self.client.find(fantoccini::Locator::Css(selector)).await {
+            let clicked = match self.client.find(locator).await {
                 Ok(element) => element.click().await,
                 Err(error) => Err(error),
             };
             let Err(error) = clicked else { return };
-            assert!(Instant::now() < deadline, "{selector} cannot be clicked: {error}");
+            assert!(Instant::now() < deadline, "{locator:?} cannot be clicked: {error}");
             sleep(EVERY).await;
         }
+    }
+
+    /// Types into the first element of a selector.
+    ///
+    /// # Panics
+    /// When there is none that takes it.
+    pub async fn type_into(&self, selector: &str, text: &str) {
+        let element = self.client.find(Locator::Css(selector)).await.expect("a field to type into");
+        element.send_keys(text).await.expect("the field takes what is typed");
     }
 
     /// Waits until the first element of a selector shows a text.

@@ -25,7 +25,7 @@ pub(super) struct Services {
 impl Services {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let answer = if self.wait {
-            self.client.until(&["services"], |answer| all(&answer["items"], is_healthy)).await?
+            self.client.until(&["services"], |answer| all(&answer["items"], is_as_wanted)).await?
         } else {
             self.client.call(Method::GET, &["services"], None::<&Value>).await?
         };
@@ -43,6 +43,11 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// Whether a container is healthy, or nobody is to see to it that it is.
+fn is_as_wanted(replica: &Value) -> Result<bool, Failure> {
+    if replica["condition"] == "unattended" { Ok(true) } else { is_healthy(replica) }
 }
 
 fn row(item: &Value) -> [String; 5] {

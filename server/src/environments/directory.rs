@@ -3,9 +3,8 @@
 use slipway_runner::coordinator::{ReleasedApp, ReplicaReport};
 
 use crate::{
-    ids::EnvironmentId,
     runners::Presence,
-    store::{self, Conn, StoreError, runners::Runner, standing::Place},
+    store::{self, Conn, StoreError, environments::Environment, runners::Runner, standing::Place},
 };
 
 /// One replica of an app that is live.
@@ -21,7 +20,7 @@ pub struct Service {
     pub replica: u32,
     /// Where it takes connections, `address:port`; none of what takes none, or is not known to run.
     pub address: Option<String>,
-    /// How it is: as its runner told it, or `unknown` while nobody tells.
+    /// How it is: as its runner told it, `unknown` while nobody tells, or `unattended` where nobody looks after it any more.
     pub condition: &'static str,
     /// The number of the live release.
     pub release: i64,
@@ -33,8 +32,38 @@ pub struct Service {
     pub container: Option<String>,
 }
 
-/// What is said of a replica that nobody tells of.
-const UNKNOWN: &str = "unknown";
+/// Who knows how an environment's containers are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Attention {
+    /// Its runner, which is heard of.
+    Heard,
+    /// Nobody at present: what a silent runner told is of the past.
+    #[default]
+    Silent,
+    /// Nobody any more, as captain.yml no longer names the environment: what runs there is left alone.
+    Unattended,
+}
+
+impl Attention {
+    /// Who knows it at `now` of an environment that was taken out of captain.yml at `removed_at`.
+    fn of(host: Option<&Runner>, removed_at: Option<i64>, now: i64) -> Self {
+        let is_heard = |host| matches!(Presence::of(host, now), Presence::Present | Presence::Draining);
+        match host {
+            _ if removed_at.is_some() => Attention::Unattended,
+            Some(host) if is_heard(host) => Attention::Heard,
+            _ => Attention::Silent,
+        }
+    }
+
+    /// What is said of a container that was last told to be in this condition.
+    fn word(self, told: Option<&ReplicaReport>) -> &'static str {
+        match (self, told) {
+            (Attention::Heard, Some(told)) => told.condition.word(),
+            (Attention::Heard | Attention::Silent, _) => "unknown",
+            (Attention::Unattended, _) => "unattended",
+        }
+    }
+}
 
 /// Every replica of everything that is live, by repository, environment, app and number. `now` is the database's, in unix
 /// milliseconds.
@@ -46,14 +75,15 @@ pub async fn directory(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Service>, St
     let mut services = Vec::new();
     for place in store::standing::places(conn).await? {
         let host = runners.iter().find(|runner| Some(&runner.id) == place.runner_id.as_ref());
-        let is_told = host.is_some_and(|host| is_heard_of(host, now));
+        let attention = Attention::of(host, place.removed_at, now);
         let runner = host.map(|host| host.name.clone());
         for app in place.content.iter() {
             for replica in 1..=app.run.replicas {
-                let told = place.replicas.iter().flat_map(|told| told.iter()).filter(|_| is_told);
-                let mut told = told;
+                let mut told = place.replicas.iter().flat_map(|told| told.iter());
                 let told = told.find(|told| (&told.app, told.replica) == (&app.app, replica));
-                services.push(service(&place, app, replica, told, runner.clone()));
+                let condition = attention.word(told);
+                let told = told.filter(|_| attention == Attention::Heard);
+                services.push(service((&place, app, replica), told, condition, runner.clone()));
             }
         }
     }
@@ -65,15 +95,20 @@ pub async fn directory(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Service>, St
 pub struct Told {
     /// The replicas.
     pub replicas: Vec<ReplicaReport>,
-    /// Whether that runner is still heard of.
-    pub is_heard_of: bool,
+    attention: Attention,
 }
 
 impl Told {
     /// How one of them is, in a word.
     #[must_use]
     pub fn condition(&self, replica: &ReplicaReport) -> &'static str {
-        if self.is_heard_of { replica.condition.word() } else { UNKNOWN }
+        self.attention.word(Some(replica))
+    }
+
+    /// Whether what was told of them is of now.
+    #[must_use]
+    pub fn is_of_now(&self) -> bool {
+        self.attention == Attention::Heard
     }
 }
 
@@ -82,22 +117,17 @@ impl Told {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn told(conn: &mut Conn<'_>, environment: &EnvironmentId, now: i64) -> Result<Told, StoreError> {
-    let Some(standing) = store::standing::find(conn, environment).await? else { return Ok(Told::default()) };
+pub async fn told(conn: &mut Conn<'_>, environment: &Environment, now: i64) -> Result<Told, StoreError> {
+    let Some(standing) = store::standing::find(conn, &environment.id).await? else { return Ok(Told::default()) };
     let host = store::runners::find(conn, &standing.runner_id).await?;
-    Ok(Told { replicas: standing.replicas.0, is_heard_of: host.is_some_and(|host| is_heard_of(&host, now)) })
-}
-
-/// What a runner told that is not heard of any more is of the past.
-fn is_heard_of(runner: &Runner, now: i64) -> bool {
-    matches!(Presence::of(runner, now), Presence::Present | Presence::Draining)
+    let attention = Attention::of(host.as_ref(), environment.removed_at, now);
+    Ok(Told { replicas: standing.replicas.0, attention })
 }
 
 fn service(
-    place: &Place,
-    app: &ReleasedApp,
-    replica: u32,
+    (place, app, replica): (&Place, &ReleasedApp, u32),
     told: Option<&ReplicaReport>,
+    condition: &'static str,
     runner: Option<String>,
 ) -> Service {
     Service {
@@ -106,7 +136,7 @@ fn service(
         app: app.app.clone(),
         replica,
         address: told.and_then(|told| told.address.clone()),
-        condition: told.map_or(UNKNOWN, |told| told.condition.word()),
+        condition,
         release: place.number,
         domain: app.run.domain.clone(),
         runner,

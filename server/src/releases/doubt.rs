@@ -18,6 +18,9 @@ pub(super) async fn doubt(
     if wanted().next().is_none() {
         return Ok(None);
     }
+    if environment.removed_at.is_some() {
+        return Ok(Some("captain.yml no longer names it, and nobody looks after it".to_owned()));
+    }
     let host = match store::placement::host(conn, &environment.id).await? {
         Some(host) => store::runners::find(conn, &host).await?,
         None => None,

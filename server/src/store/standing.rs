@@ -45,6 +45,8 @@ pub struct Place {
     pub environment: String,
     /// The runner that hosts it.
     pub runner_id: Option<String>,
+    /// Since when captain.yml no longer names it, in unix milliseconds.
+    pub removed_at: Option<i64>,
     /// The number of the live release.
     pub number: i64,
     /// Its apps.
@@ -60,7 +62,7 @@ pub struct Place {
 pub async fn places(conn: &mut Conn<'_>) -> Result<Vec<Place>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT e.id, p.name AS repository, e.name AS environment, e.runner_id, r.number, r.content, s.replicas
+        "SELECT e.id, p.name AS repository, e.name AS environment, e.runner_id, e.removed_at, r.number, r.content, s.replicas
          FROM release r
          JOIN environment e ON e.id = r.environment_id
          JOIN repository p ON p.id = e.repository_id

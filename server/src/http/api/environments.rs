@@ -79,7 +79,8 @@ struct ReplicaView {
     container: String,
     /// Where it takes connections inside the environment's network.
     address: Option<String>,
-    /// `healthy`, `starting`, `sick` or `crash_loop`; `unknown` while its runner is not heard of.
+    /// `healthy`, `starting`, `sick` or `crash_loop`; `unknown` while its runner is not heard of, and `unattended`
+    /// where captain.yml no longer names the environment.
     condition: &'static str,
     /// What was found amiss, and what was done about it, while that is not over.
     trouble: Option<TroubleView>,
@@ -133,7 +134,7 @@ async fn view(
         Some(release) => decisions::of_release(conn, &release.id).await?,
         None => Vec::new(),
     };
-    let told = told(conn, &environment.id, told_at).await?;
+    let told = told(conn, &environment, told_at).await?;
     let replicas = told.replicas.iter().map(|replica| ReplicaView::of(replica.clone(), told.condition(replica)));
     let replicas = replicas.collect();
     Ok(EnvironmentView {

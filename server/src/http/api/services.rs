@@ -34,7 +34,8 @@ struct ServiceView {
     replica: u32,
     /// Where it takes connections inside the environment's network.
     address: Option<String>,
-    /// `healthy`, `starting`, `sick`, `crash_loop`, or `unknown` while its runner does not tell.
+    /// `healthy`, `starting`, `sick`, `crash_loop`, `unknown` while its runner does not tell, or `unattended`
+    /// where captain.yml no longer names the environment and nobody looks after it.
     condition: &'static str,
     release: i64,
     domain: Option<String>,

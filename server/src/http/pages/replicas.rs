@@ -21,9 +21,9 @@ pub(super) async fn rows(
     environment: &Environment,
     now: i64,
 ) -> Result<Vec<ReplicaRow>, StoreError> {
-    let told = told(conn, &environment.id, now).await?;
+    let told = told(conn, environment, now).await?;
     let rows = told.replicas.iter().map(|replica| {
-        let good = is_good(replica.condition).filter(|_| told.is_heard_of);
+        let good = is_good(replica.condition).filter(|_| told.is_of_now());
         row(replica.clone(), told.condition(replica), good)
     });
     Ok(rows.collect())

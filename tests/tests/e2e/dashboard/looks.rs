@@ -70,8 +70,7 @@ async fn hands_promote_and_roll_back() {
     let scene = shop().await;
     let browser = Browser::open().await;
     browser.goto(&scene.url("/login?next=/repositories/acme/shop/environments")).await;
-    let token = browser.client().find(fantoccini::Locator::Css("#token")).await.unwrap();
-    token.send_keys(&format!("{}\u{e007}", scene.token())).await.unwrap();
+    browser.type_into("#token", &format!("{}\u{e007}", scene.token())).await;
     browser.until("location.pathname.endsWith('/environments')").await;
 
     browser.click("#promote-production summary").await;
@@ -98,19 +97,15 @@ async fn hands_promote_and_roll_back() {
 async fn hands_say_who_is_told_of_what() {
     let (scene, inbox) = (Scene::new().await, Inbox::open().await);
     let browser = Browser::open().await;
-    let fill = async |field: &str, text: &str| {
-        let found = browser.client().find(fantoccini::Locator::Css(field)).await.unwrap();
-        found.send_keys(text).await.unwrap();
-    };
     browser.goto(&scene.url("/login?next=/alerts")).await;
-    fill("#token", &format!("{}\u{e007}", scene.token())).await;
+    browser.type_into("#token", &format!("{}\u{e007}", scene.token())).await;
     browser.until("location.pathname === '/alerts'").await;
 
     browser.click("#new-channel summary").await;
-    fill("#new-channel [name=name]", "ops").await;
-    fill("#new-channel [name=address]", &inbox.url("/geheim")).await;
+    browser.type_into("#new-channel [name=name]", "ops").await;
+    browser.type_into("#new-channel [name=address]", &inbox.url("/geheim")).await;
     browser.click("#new-channel [value=release-live]").await;
-    fill("#new-channel [name=environments]", "production*, staging").await;
+    browser.type_into("#new-channel [name=environments]", "production*, staging").await;
     browser.click("#new-channel button").await;
     browser.shows("#channels table", "127.0.0.1").await;
     let told = browser.text("#channels table").await;

@@ -1,12 +1,17 @@
 //! Trouble of runners, and of the machines that they are on.
 
+use slipway_pipelines::plan::ReleasePlan;
 use slipway_runner::coordinator::{Condition, Coordinator as _, HostMeasurement, Measurements};
 use slipway_server::{
-    environments::told,
+    environments::{directory, told},
     notifications::{Rule, acknowledge},
     runners::{notice_silence, revoke},
 };
-use slipway_tests::{databases::TestDatabase, on_both_databases};
+use slipway_tests::{
+    databases::TestDatabase,
+    on_both_databases,
+    pipeline::{built, usual_plan},
+};
 
 use super::scene::{MINUTE, Scene, pair};
 
@@ -103,13 +108,21 @@ async fn nothing_is_said_to_be_well_by_a_runner_that_is_silent(database: TestDat
     let scene = scene(database).await;
     scene.pipeline.live_in_dev("a").await;
     scene.stands(&[Condition::Healthy]).await;
-    let environment = scene.pipeline.live("dev").await.unwrap().environment_id;
     let condition = async || {
+        let environment = scene.pipeline.environment("dev").await;
         let now = scene.pipeline.store.clock().now();
-        let told = told(&mut scene.pipeline.store.read().await.unwrap().conn(), &environment, now).await.unwrap();
-        told.replicas.first().map(|replica| told.condition(replica))
+        let mut reader = scene.pipeline.store.read().await.unwrap();
+        let told = told(&mut reader.conn(), &environment, now).await.unwrap();
+        let listed = directory(&mut reader.conn(), now).await.unwrap().remove(0).condition;
+        assert_eq!(told.replicas.first().map(|replica| told.condition(replica)), Some(listed));
+        listed
     };
-    assert_eq!(condition().await, Some("healthy"));
+    assert_eq!(condition().await, "healthy");
     scene.pipeline.clock.advance(MINUTE + 1);
-    assert_eq!(condition().await, Some("unknown"));
+    assert_eq!(condition().await, "unknown");
+
+    // What captain.yml no longer names is left alone, and nobody knows how it is.
+    let without = ReleasePlan { environments: usual_plan().environments.split_off(1), ..usual_plan() };
+    scene.pipeline.built("b", built("sha256:b", without)).await;
+    assert_eq!(condition().await, "unattended");
 }
