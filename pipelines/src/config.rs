@@ -5,7 +5,7 @@ mod step;
 mod when;
 
 pub use environment::{
-    Approvals, Environment, Latency, Limits, Pace, Quota, Share, Source, Span, Strategy, TargetKind, Window,
+    Approvals, Environment, Latency, Limits, Pace, Quota, Share, Source, Span, Strategy, TargetKind, Usage, Window,
 };
 pub use step::{Command, ContainerRun, Mount, MountSource, Step, Tmpfs};
 pub use when::{Event, When};

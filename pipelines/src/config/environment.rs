@@ -131,14 +131,41 @@ impl Strategy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
-    /// The CPU that a container uses on average over a while, in percent of its limit, or of its machine.
-    pub max_cpu: Option<f64>,
+    /// The CPU that a container uses on average over a while.
+    pub max_cpu: Option<Usage>,
     /// The memory, the same way.
-    pub max_memory: Option<f64>,
+    pub max_memory: Option<Usage>,
     /// The share of answers 5xx, in percent.
     pub max_errors: Option<f64>,
     /// How long the slowest twentieth of the answers takes.
     pub max_latency: Option<Latency>,
+}
+
+/// How much of its CPU or of its memory a container may use.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Usage {
+    /// So many times as much as the stable version beside it uses.
+    Times(f64),
+    /// All of it.
+    Any,
+    /// So many percent of its limit, or of its machine.
+    #[serde(untagged)]
+    Percent(f64),
+}
+
+impl Usage {
+    /// Of two limits the lower one. A share goes before what is told by another version's, and that before none.
+    fn lower(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
+        let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
+        Some(match (one, other) {
+            (Usage::Percent(one), Usage::Percent(other)) => Usage::Percent(one.min(other)),
+            (Usage::Times(one), Usage::Times(other)) => Usage::Times(one.min(other)),
+            (share @ Usage::Percent(_), _) | (_, share @ Usage::Percent(_)) => share,
+            (times @ Usage::Times(_), Usage::Any) | (Usage::Any, times @ Usage::Times(_)) => times,
+            (Usage::Any, Usage::Any) => Usage::Any,
+        })
+    }
 }
 
 /// How slow answers may be.
@@ -167,8 +194,8 @@ impl Limits {
             Some(Latency::Times(_) | Latency::Any) | None => None,
         };
         Limits {
-            max_cpu: lower(self.max_cpu, other.max_cpu),
-            max_memory: lower(self.max_memory, other.max_memory),
+            max_cpu: Usage::lower(self.max_cpu, other.max_cpu),
+            max_memory: Usage::lower(self.max_memory, other.max_memory),
             max_errors: lower(self.max_errors, other.max_errors),
             max_latency: [ms(self.max_latency), ms(other.max_latency)].into_iter().flatten().min().map(Latency::Ms),
         }
@@ -268,16 +295,42 @@ impl TargetKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{Latency, Limits, Pace, Quota, Strategy};
+    use super::{Latency, Limits, Pace, Quota, Strategy, Usage};
 
     #[test]
     fn of_several_limits_the_lowest_holds_and_alone_nothing_is_compared() {
-        let one = Limits { max_cpu: Some(90.0), max_latency: Some(Latency::Times(2.0)), ..Limits::default() };
+        let cpu = |percent: f64| Some(Usage::Percent(percent));
+        let one = Limits { max_cpu: cpu(90.0), max_latency: Some(Latency::Times(2.0)), ..Limits::default() };
         let errors = Limits { max_errors: Some(1.0), max_latency: Some(Latency::Ms(800)), ..Limits::default() };
-        let both = Limits { max_cpu: Some(70.0), max_latency: Some(Latency::Ms(500)), ..errors };
-        let expected = Limits { max_cpu: Some(70.0), ..both };
+        let both = Limits { max_cpu: cpu(70.0), max_latency: Some(Latency::Ms(500)), ..errors };
+        let expected = Limits { max_cpu: cpu(70.0), ..both };
         assert_eq!(one.and(errors).and(both), expected);
         assert_eq!(one.and(Limits::default()).max_latency, None, "there is no other version beside it");
+    }
+
+    #[test]
+    fn a_share_goes_before_a_factor_and_a_factor_before_none() {
+        let (share, twice, off) = (Some(Usage::Percent(90.0)), Some(Usage::Times(2.0)), Some(Usage::Any));
+        for (one, other, lower) in [(share, twice, share), (off, share, share), (twice, off, twice), (None, off, off)] {
+            assert_eq!((Usage::lower(one, other), Usage::lower(other, one)), (lower, lower));
+        }
+        assert_eq!(Usage::lower(twice, Some(Usage::Times(1.5))), Some(Usage::Times(1.5)));
+    }
+
+    #[test]
+    fn what_a_container_may_use_is_a_number_where_it_is_a_share() {
+        for (usage, text) in
+            [(Usage::Percent(90.0), "90.0"), (Usage::Times(2.0), r#"{"times":2.0}"#), (Usage::Any, r#""any""#)]
+        {
+            assert!(serde_json::to_string(&usage).is_ok_and(|written| written == text));
+            assert!(serde_json::from_str::<Usage>(text).is_ok_and(|read| read == usage));
+        }
+        let kept = r#"{"strategy":"canary","steps":[10],"bake_ms":1,"max_cpu":90,"max_memory":{"times":3}}"#;
+        let read: Result<Strategy, _> = serde_json::from_str(kept);
+        let limits = read.map(|strategy| strategy.limits());
+        assert!(
+            limits.is_ok_and(|it| (it.max_cpu, it.max_memory) == (Some(Usage::Percent(90.0)), Some(Usage::Times(3.0))))
+        );
     }
 
     #[test]

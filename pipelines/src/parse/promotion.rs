@@ -7,7 +7,7 @@ use super::{
     quantities, timezones,
 };
 use crate::{
-    config::{Approvals, Latency, Limits, Pace, Quota, Share, Strategy, Window},
+    config::{Approvals, Latency, Limits, Pace, Quota, Share, Strategy, Usage, Window},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
     reference,
@@ -19,7 +19,7 @@ const MAX_APPROVALS: u32 = 20;
 const DEFAULT_BAKE_MS: u64 = 5 * 60_000;
 /// The shares of a canary that does not name them.
 const DEFAULT_SHARES: [Share; 2] = [10, 50];
-/// How many times as slow as the stable version a canary may be allowed to be.
+/// How many times what the stable version takes or uses may be allowed.
 const TIMES: RangeInclusive<f64> = 1.0..=100.0;
 /// The most steps of a canary.
 const MAX_SHARES: usize = 20;
@@ -58,6 +58,8 @@ pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, Limits)
                 "time" => time = Some(&field.value),
                 // Nothing stands beside it that its times could be compared with.
                 "max_latency" => limits.max_latency = positive_duration(&field.value, report).map(Latency::Ms),
+                "max_cpu" => limits.max_cpu = percent(&field.value, report).map(Usage::Percent),
+                "max_memory" => limits.max_memory = percent(&field.value, report).map(Usage::Percent),
                 _ => limit(field, &mut limits, report),
             }
         }
@@ -169,14 +171,23 @@ fn read_canary(node: &Node, fields: &[&Entry], report: &mut Report<'_>) -> Optio
     Some(strategy)
 }
 
-/// Reads a limit that is a share.
+/// Reads a limit that may be a share.
 fn limit(field: &Entry, limits: &mut Limits, report: &mut Report<'_>) {
-    let limit = match field.key.as_str() {
-        "max_cpu" => &mut limits.max_cpu,
-        "max_memory" => &mut limits.max_memory,
-        _ => &mut limits.max_errors,
-    };
-    *limit = percent(&field.value, report);
+    match field.key.as_str() {
+        "max_cpu" => limits.max_cpu = usage(&field.value, report),
+        "max_memory" => limits.max_memory = usage(&field.value, report),
+        _ => limits.max_errors = percent(&field.value, report),
+    }
+}
+
+/// A share, so many times the stable version's, or none.
+fn usage(node: &Node, report: &mut Report<'_>) -> Option<Usage> {
+    let written = text(node, "a share such as 90%, or 2x of the stable version's", report)?;
+    match written.strip_suffix('x') {
+        _ if written == "off" => Some(Usage::Any),
+        Some(times) => or_report(self::times(times.trim_end()), node.place, report).map(Usage::Times),
+        None => percent(node, report).map(Usage::Percent),
+    }
 }
 
 /// A time, so many times the stable version's, or none.
@@ -184,13 +195,13 @@ fn latency(node: &Node, report: &mut Report<'_>) -> Option<Latency> {
     let written = text(node, "a duration such as 800ms, or 2x of the stable version's", report)?;
     match written.strip_suffix('x') {
         _ if written == "off" => Some(Latency::Any),
-        Some(times) => or_report(self::times(times.trim_end()), node.place, report),
+        Some(times) => or_report(self::times(times.trim_end()), node.place, report).map(Latency::Times),
         None => positive_duration(node, report).map(Latency::Ms),
     }
 }
 
-fn times(written: &str) -> Result<Latency, Problem> {
-    let times = written.parse().ok().filter(|times| TIMES.contains(times)).map(Latency::Times);
+fn times(written: &str) -> Result<f64, Problem> {
+    let times = written.parse().ok().filter(|times| TIMES.contains(times));
     times.ok_or_else(|| {
         Problem::new(format!("\"{}x\" does not say how many times", shown(written)))
             .expected("a number from 1 to 100 before the \"x\", such as 2x or 1.5x")

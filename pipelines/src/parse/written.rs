@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use super::{fields::shown, promotion, quantities};
 use crate::{
-    config::{Latency, Pace, Quota, Source, Span, Strategy, Window},
+    config::{Latency, Pace, Quota, Source, Span, Strategy, Usage, Window},
     diagnostics::{Problem, Report},
     document,
 };
@@ -117,6 +117,16 @@ impl fmt::Display for Source {
     }
 }
 
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Usage::Percent(share) => write!(f, "{share}%"),
+            Usage::Times(times) => write!(f, "{times}x"),
+            Usage::Any => f.write_str("off"),
+        }
+    }
+}
+
 /// As captain.yml has it: a name, or settings, of which the braces may be left out.
 impl FromStr for Strategy {
     type Err = Unreadable;
@@ -160,12 +170,13 @@ impl fmt::Display for Strategy {
             Strategy::Canary { steps, bake_ms, limits } => {
                 let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
                 write!(f, "{{canary: [{}], bake: {}", shares.join(", "), span(*bake_ms))?;
-                for (key, limit) in
-                    [("max_cpu", limits.max_cpu), ("max_memory", limits.max_memory), ("max_errors", limits.max_errors)]
-                {
+                for (key, limit) in [("max_cpu", limits.max_cpu), ("max_memory", limits.max_memory)] {
                     if let Some(limit) = limit {
-                        write!(f, ", {key}: {limit}%")?;
+                        write!(f, ", {key}: {limit}")?;
                     }
+                }
+                if let Some(limit) = limits.max_errors {
+                    write!(f, ", max_errors: {limit}%")?;
                 }
                 match limits.max_latency {
                     Some(Latency::Ms(ms)) => write!(f, ", max_latency: {}", span(ms))?,
@@ -203,6 +214,7 @@ mod tests {
             "{rolling: {surge: 25%, unavailable: 1}}",
             "{canary: [10%, 50%], bake: 5m, max_cpu: 90%, max_errors: 0.5%, max_latency: 1.5x}",
             "{canary: [1%], bake: 90s, max_latency: 800ms}",
+            "{canary: [1%], bake: 90s, max_cpu: 3x, max_memory: off}",
         ] {
             assert_eq!(again::<Strategy>(text), text);
         }

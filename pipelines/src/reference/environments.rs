@@ -2,6 +2,9 @@
 
 use super::{Key, Map, RELEASE, Shape, Source};
 
+/// How much of something a container may use.
+const USAGE: Shape = Shape::Either(&[Shape::Percent, Shape::Times, Shape::OneOf(&["off"])]);
+
 /// One of the `environments`.
 pub(crate) static ENVIRONMENT: Map = Map {
     of: "an environment",
@@ -189,16 +192,16 @@ pub(crate) static STRATEGY: Map = Map {
         },
         Key {
             name: "max_cpu",
-            shape: Shape::Percent,
-            default: "not judged",
-            what: "The most CPU that a container may use, of its limit.",
+            shape: USAGE,
+            default: "`2x`",
+            what: "The most CPU that a container may use: a share of its limit, or so many times what the stable version uses.",
             source: Source::Slipway,
         },
         Key {
             name: "max_memory",
-            shape: Shape::Percent,
-            default: "not judged",
-            what: "The most memory that a container may use, of its limit.",
+            shape: USAGE,
+            default: "`2x`",
+            what: "The most memory that a container may use: a share of its limit, or so many times what the stable version uses.",
             source: Source::Slipway,
         },
         Key {

@@ -94,6 +94,7 @@ mod tests {
             exit_code: 0,
             out_of_memory: false,
             cpu_ns,
+            has_cpu_limit: true,
             cpus: 0.5,
             memory: 10,
             memory_limit: 20,

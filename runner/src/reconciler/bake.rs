@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{ailment::Ailment, keeper::Which};
 use crate::{
     coordinator::Bake,
-    rollouts::judge::Patient,
+    rollouts::judge::{Patient, Stable},
     targets::{
         Target,
         docker::{Instance, TargetError, Vitals},
@@ -64,7 +64,7 @@ impl Baking {
             // What other people stop or remove is no fault of the release.
             let Some(vitals) = vitals.filter(|vitals| vitals.runs || has_ended_by_itself(vitals)) else { continue };
             let patient = self.patients.entry((instance.app.clone(), instance.replica)).or_default();
-            if let Some(found) = patient.examine(Some(&vitals), &self.limits, self.time) {
+            if let Some(found) = patient.examine(Some(&vitals), &self.limits, &Stable::default(), self.time) {
                 return Ok(Some(breach(&instance.app, instance.replica, &found)));
             }
         }

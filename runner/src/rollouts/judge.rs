@@ -1,47 +1,63 @@
 //! What is measured of containers that are judged, and when it is too much.
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
-use slipway_pipelines::config::Limits;
+use slipway_pipelines::config::{Limits, Usage};
 use tokio::time::Instant;
 
+use super::gauge::{Gauge, Used, part};
 use crate::targets::docker::Vitals;
 
-/// Over how long the use of CPU and memory is averaged: starting up is not what a container does all day.
-const WINDOW: Duration = Duration::from_secs(10);
+/// Without a limit of its own, how many times what the stable version uses is too much.
+const TIMES_AS_MUCH: f64 = 2.0;
+/// For how long it has to use more than is allowed beside the stable version: at its beginning, an app does once what the
+/// stable one did long ago.
+const LASTS: Duration = Duration::from_secs(20);
 
-/// What a container had used at one moment.
-#[derive(Debug, Clone, Copy)]
-struct Sample {
-    at: Instant,
-    cpu_ns: u64,
-    memory: u64,
+/// What one container of the stable version uses on average, as far as there is one to compare with: CPUs, and bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Stable {
+    pub(crate) cpu: Option<f64>,
+    pub(crate) memory: Option<f64>,
 }
 
-/// What a container used on average, in percent of what it may.
+/// How much of something a container used, beside the stable version, and the most that it may: in percent of what it has.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Usage {
-    pub(super) cpu: f64,
-    /// None where the engine names no limit.
-    pub(super) memory: Option<f64>,
+pub(super) struct Judged {
+    pub(super) value: f64,
+    pub(super) stable: Option<f64>,
+    pub(super) limit: Option<f64>,
+}
+
+/// What is known of a container's use of one thing.
+#[derive(Debug, Default)]
+struct Need {
+    judged: Option<Judged>,
+    /// Since when it uses more than is allowed beside the stable version.
+    excess: Option<Instant>,
 }
 
 /// What was seen of one container, and what that makes of it.
 #[derive(Debug, Default)]
 pub(crate) struct Patient {
-    /// What it had used at some moments, the oldest first.
-    samples: VecDeque<Sample>,
+    gauge: Gauge,
+    cpu: Need,
+    memory: Need,
     /// How many health checks in a row it failed.
     sick: u32,
     /// How often it ended, as far as was seen.
     ends: u32,
-    /// What it used when that was last known.
-    used: Option<Usage>,
 }
 
 impl Patient {
-    /// What is wrong with how the container runs.
-    pub(crate) fn examine(&mut self, vitals: Option<&Vitals>, limits: &Limits, bake: Duration) -> Option<String> {
+    /// What is wrong with how the container runs, beside the stable version.
+    pub(crate) fn examine(
+        &mut self,
+        vitals: Option<&Vitals>,
+        limits: &Limits,
+        stable: &Stable,
+        bake: Duration,
+    ) -> Option<String> {
         let Some(vitals) = vitals else {
             self.ends = self.ends.max(1);
             return Some("was removed".to_owned());
@@ -56,21 +72,23 @@ impl Patient {
         if !vitals.runs {
             return Some(format!("ended with exit code {}", vitals.exit_code));
         }
-        self.used = self.usage(vitals, Instant::now(), WINDOW.min(bake / 2)).or(self.used);
-        let used = self.used?;
-        let judged = [("CPU", Some(used.cpu), limits.max_cpu), ("memory", used.memory, limits.max_memory)];
-        judged.into_iter().find_map(|(what, used, limit)| {
-            let (used, limit) = (used?, limit?);
-            if used <= limit {
-                return None;
-            }
-            Some(format!("used {used:.0} % of its {what} (allowed {limit} %)"))
-        })
+        let (now, lasts) = (Instant::now(), part(bake, 4, LASTS));
+        let used = self.gauge.read(vitals, now, bake)?;
+        let of_cpu = self.cpu.judge(&used.cpu, limits.max_cpu, stable.cpu, (now, lasts));
+        let of_memory =
+            used.memory.and_then(|used| self.memory.judge(&used, limits.max_memory, stable.memory, (now, lasts)));
+        let named = |what: &str, (used, allowed): (String, String)| format!("used {used} of its {what} ({allowed})");
+        of_cpu.map(|said| named("CPU", said)).or_else(|| of_memory.map(|said| named("memory", said)))
     }
 
-    /// What it used when that was last known.
-    pub(super) fn used(&self) -> Option<Usage> {
-        self.used
+    /// What it used of its CPU when that was last known.
+    pub(super) fn cpu(&self) -> Option<Judged> {
+        self.cpu.judged
+    }
+
+    /// What it used of its memory when that was last known.
+    pub(super) fn memory(&self) -> Option<Judged> {
+        self.memory.judged
     }
 
     /// How often it ended, as far as was seen.
@@ -91,32 +109,51 @@ impl Patient {
         }
         healthy.err().filter(|_| self.sick >= retries.max(1)).map(|met| format!("is sick: {met}"))
     }
+}
 
-    /// The averages over the window; none until that time has passed.
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-    fn usage(&mut self, vitals: &Vitals, now: Instant, window: Duration) -> Option<Usage> {
-        self.samples.push_back(Sample { at: now, cpu_ns: vitals.cpu_ns, memory: vitals.memory });
-        while self.samples.get(1).is_some_and(|sample| now - sample.at >= window) {
-            self.samples.pop_front();
-        }
-        let since = self.samples.front()?;
-        let passed = now - since.at;
-        if passed.is_zero() || passed < window {
+impl Need {
+    /// How much was used and what is allowed, in words, where it is too much: at once where the limit is the container's own,
+    /// once it lasts where the stable version is the measure.
+    fn judge(
+        &mut self,
+        used: &Used,
+        limit: Option<Usage>,
+        stable: Option<f64>,
+        (now, lasts): (Instant, Duration),
+    ) -> Option<(String, String)> {
+        let (value, beside) = (used.percent(used.amount), stable.map(|amount| used.percent(amount)));
+        let allowed = most(used, limit, stable);
+        self.judged = Some(Judged { value, stable: beside, limit: allowed });
+        let Some(allowed) = allowed.filter(|allowed| value > *allowed) else {
+            self.excess = None;
             return None;
+        };
+        let value = format!("{value:.0} %");
+        if let Some(Usage::Percent(own)) = limit {
+            return Some((value, format!("allowed {own} %")));
         }
-        let cpu = vitals.cpu_ns.saturating_sub(since.cpu_ns) as f64 / 1e9;
-        let memory = self.samples.iter().map(|sample| sample.memory as f64).sum::<f64>() / self.samples.len() as f64;
-        Some(Usage {
-            cpu: cpu * 100.0 / (passed.as_secs_f64() * vitals.cpus),
-            memory: (vitals.memory_limit > 0).then(|| memory * 100.0 / vitals.memory_limit as f64),
-        })
+        let since = *self.excess.get_or_insert(now);
+        let beside = beside.unwrap_or_default();
+        let allowed = format!("allowed {allowed:.0} %, the stable version used {beside:.0} %");
+        (now - since >= lasts).then_some((value, allowed))
     }
+}
+
+/// The most that a container may use, in percent; none where that is not judged, or cannot be told.
+fn most(used: &Used, limit: Option<Usage>, stable: Option<f64>) -> Option<f64> {
+    let times = match limit {
+        Some(Usage::Percent(percent)) => return Some(percent),
+        Some(Usage::Any) => return None,
+        Some(Usage::Times(times)) => times,
+        None => TIMES_AS_MUCH,
+    };
+    Some(used.percent((stable? * times).max(used.minded_from)))
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Duration, Instant, Limits, Patient, Usage, Vitals};
+    use super::{Duration, Instant, Limits, Need, Patient, Stable, Usage, Used, Vitals, most};
 
     fn vitals(cpu_ns: u64) -> Vitals {
         Vitals {
@@ -126,6 +163,7 @@ mod tests {
             out_of_memory: false,
             cpu_ns,
             cpus: 0.5,
+            has_cpu_limit: true,
             memory: 0,
             memory_limit: 0,
         }
@@ -133,8 +171,9 @@ mod tests {
 
     #[test]
     fn a_container_that_ended_is_named_with_its_code() {
-        let examine =
-            |vitals: Option<&Vitals>| Patient::default().examine(vitals, &Limits::default(), Duration::from_secs(1));
+        let examine = |vitals: Option<&Vitals>| {
+            Patient::default().examine(vitals, &Limits::default(), &Stable::default(), Duration::from_secs(1))
+        };
         assert_eq!(examine(None).unwrap(), "was removed");
         let restarted = Vitals { restarts: 1, exit_code: 3, ..vitals(0) };
         assert_eq!(examine(Some(&restarted)).unwrap(), "ended with exit code 3 and was restarted");
@@ -146,24 +185,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_is_averaged_over_a_window() {
-        let (mut patient, start, second) = (Patient::default(), Instant::now(), Duration::from_secs(1));
-        let mut at = |seconds: u32, used_ms: u64, memory: u64| {
-            let vitals = Vitals { memory, memory_limit: 200, ..vitals(used_ms * 1_000_000) };
-            patient.usage(&vitals, start + second * seconds, second * 2)
-        };
-        assert_eq!(at(0, 0, 0), None);
-        assert_eq!(at(1, 500, 0), None, "the window is not full");
-        assert_eq!(
-            at(2, 500, 60),
-            Some(Usage { cpu: 50.0, memory: Some(10.0) }),
-            "half of a second in two, of half a CPU"
-        );
-        assert_eq!(at(3, 1_000, 60), Some(Usage { cpu: 50.0, memory: Some(20.0) }));
-        assert_eq!(at(4, 1_500, 180), Some(Usage { cpu: 100.0, memory: Some(50.0) }));
-    }
-
-    #[test]
     fn one_failed_check_is_no_sickness() {
         let mut patient = Patient::default();
         let sick = || Err("GET /health answered 500".to_owned());
@@ -171,5 +192,36 @@ mod tests {
         assert_eq!(patient.check(Ok(()), 2), None);
         assert_eq!(patient.check(sick(), 2), None);
         assert_eq!(patient.check(sick(), 2).unwrap(), "is sick: GET /health answered 500");
+    }
+
+    /// So many of two CPUs.
+    fn cpus(amount: f64) -> Used {
+        Used { amount, most: 2.0, minded_from: 1.0 }
+    }
+
+    #[test]
+    fn without_a_limit_the_stable_version_is_the_measure() {
+        let allowed = |limit, stable| most(&cpus(0.0), limit, stable);
+        assert_eq!(allowed(None, Some(0.1)), Some(50.0), "nobody minds half of it");
+        assert_eq!(allowed(None, Some(0.75)), Some(75.0));
+        assert_eq!(allowed(Some(Usage::Times(3.0)), Some(0.5)), Some(75.0));
+        assert_eq!(allowed(None, None), None, "there is nothing to compare with");
+        assert_eq!(allowed(Some(Usage::Any), Some(0.1)), None);
+        assert_eq!(allowed(Some(Usage::Percent(20.0)), None), Some(20.0));
+    }
+
+    #[test]
+    fn beside_the_stable_version_too_much_has_to_last() {
+        let (mut need, start, lasts) = (Need::default(), Instant::now(), Duration::from_secs(20));
+        let mut at = |seconds: u64, amount: f64| {
+            need.judge(&cpus(amount), None, Some(0.2), (start + Duration::from_secs(seconds), lasts))
+        };
+        assert_eq!(at(0, 1.9), None);
+        assert_eq!(at(15, 0.9), None);
+        assert_eq!(at(16, 1.9), None, "it begins again");
+        let (used, allowed) = at(36, 1.9).unwrap();
+        assert_eq!((&*used, &*allowed), ("95 %", "allowed 50 %, the stable version used 10 %"));
+        let own = Need::default().judge(&cpus(1.9), Some(Usage::Percent(90.5)), Some(0.2), (start, lasts));
+        assert_eq!(own.unwrap().1, "allowed 90.5 %", "a limit of its own is broken at once");
     }
 }

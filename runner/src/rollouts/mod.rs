@@ -6,11 +6,13 @@
 
 mod anew;
 pub(crate) mod answers;
+mod beside;
 mod blue_green;
 mod canary;
 mod cleanup;
 mod commands;
 mod domains;
+mod gauge;
 pub(crate) mod health;
 mod helm;
 pub(crate) mod judge;

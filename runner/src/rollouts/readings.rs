@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use super::{Rollout, answers, judge::Patient, watch::Watched};
+use super::{
+    Rollout, answers,
+    beside::Beside,
+    judge::{Judged, Patient},
+    watch::Watched,
+};
 use crate::{
     coordinator::{Measure, Reading, Readings},
     proxy::Traffic,
@@ -26,6 +31,8 @@ pub(super) struct Seen {
     pub(super) patients: BTreeMap<String, Patient>,
     /// By app, since the watching began.
     pub(super) traffic: BTreeMap<String, Traffic>,
+    /// The stable version beside them.
+    pub(super) beside: Beside,
     told: Option<Instant>,
 }
 
@@ -74,20 +81,23 @@ fn readings(seen: &Seen, watched: &[Watched<'_>], limits: &Limits) -> Vec<Readin
         }
         let patients: Vec<(u32, &Patient)> =
             instances.iter().filter_map(|it| Some((it.replica, seen.patients.get(&it.name)?))).collect();
-        let most = |of: &dyn Fn(&Patient) -> Option<f64>| {
+        let most = |of: &dyn Fn(&Patient) -> Option<Judged>| {
             // Of several that have the most, the first.
             let all = patients.iter().rev().filter_map(|(replica, patient)| Some((*replica, of(patient)?)));
-            all.max_by(|one, other| one.1.total_cmp(&other.1))
+            all.max_by(|one, other| one.1.value.total_cmp(&other.1.value))
         };
-        let failed_checks = f64::from(app.run.health.retries.max(1) - 1);
-        for (measure, most, limit) in [
-            (Measure::Cpu, most(&|it| Some(it.used()?.cpu)), limits.max_cpu),
-            (Measure::Memory, most(&|it| it.used()?.memory), limits.max_memory),
-            (Measure::Ends, most(&|it| Some(f64::from(it.ends()))), Some(0.0)),
-            (Measure::FailedChecks, most(&|it| Some(f64::from(it.failed_checks()))), Some(failed_checks)),
+        let counted = |count: u32, most: u32| {
+            Some(Judged { value: f64::from(count), stable: None, limit: Some(f64::from(most)) })
+        };
+        let failed_checks = app.run.health.retries.max(1) - 1;
+        for (measure, most) in [
+            (Measure::Cpu, most(&Patient::cpu)),
+            (Measure::Memory, most(&Patient::memory)),
+            (Measure::Ends, most(&|it| counted(it.ends(), 0))),
+            (Measure::FailedChecks, most(&|it| counted(it.failed_checks(), failed_checks))),
         ] {
-            if let Some((replica, value)) = most {
-                add(measure, Some(replica), value, None, limit);
+            if let Some((replica, Judged { value, stable, limit })) = most {
+                add(measure, Some(replica), value, stable, limit);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is different where the environment is on a Swarm: what it cannot do, and who chooses which old tasks end.
 
-use slipway_pipelines::config::Limits;
+use slipway_pipelines::config::{Limits, Usage};
 
 use super::{Rollout, Setback, of_app, turnover::Turnover, watch::Watched};
 use crate::{
@@ -49,7 +49,7 @@ impl Rollout<'_> {
         limits: &Limits,
         log: &StepLog,
     ) -> Result<(), Setback> {
-        let is_judged = limits.max_cpu.is_some() || limits.max_memory.is_some();
+        let is_judged = [limits.max_cpu, limits.max_memory].iter().any(|limit| *limit != Some(Usage::Any));
         let Some(swarm) = self.target.as_swarm().filter(|_| is_judged) else { return Ok(()) };
         for Watched { app, instances } in watched {
             for instance in instances {

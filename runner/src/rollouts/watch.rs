@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
-use super::{Rollout, Setback, answers, health::seconds, readings::Seen, upkeep::Upkeep};
+use super::{Rollout, Setback, answers, beside, health::seconds, readings::Seen, upkeep::Upkeep};
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
 /// The shortest and the longest pause between two looks.
@@ -41,6 +41,28 @@ impl<'l> Bake<'l> {
     }
 }
 
+/// What was counted of the requests of an app whose traffic is divided.
+struct Divided {
+    /// When the watching began.
+    before: Traffic,
+    /// At the last look.
+    last: Traffic,
+    /// How many times as many requests a new container gets as an old one.
+    load: Option<f64>,
+}
+
+impl Divided {
+    /// What was counted since the watching began.
+    fn since_then(&mut self, counted: Traffic) -> Traffic {
+        if counted.is_anew_since(&self.last) {
+            self.before = Traffic::default();
+        }
+        let traffic = counted.since(&self.before);
+        self.last = counted;
+        traffic
+    }
+}
+
 /// An app's new containers that are tried.
 pub(super) struct Watched<'w> {
     pub(super) app: &'w ReleasedApp,
@@ -60,8 +82,7 @@ impl Rollout<'_> {
     ) -> Result<(), Setback> {
         let bake = Duration::from_millis(bake_ms);
         let mut left = Bake::new(bake, log);
-        let mut before = self.counted(watched).await?;
-        let mut last = before.clone();
+        let mut divided = self.divided(watched).await?;
         Box::pin(self.tell_unmeasured(watched, limits, log)).await?;
         let mut news = self.helm.news();
         let mut upkeep = Upkeep::default();
@@ -78,17 +99,13 @@ impl Rollout<'_> {
             self.still_owner()?;
             let is_enough = left.time.is_zero() || self.helm.passes(log.index());
             let is_over = is_enough && self.helm.paused().is_none();
+            Box::pin(self.measure_stable(&mut seen.beside, watched, limits, bake)).await?;
             for app in watched {
-                self.look_at(app, seen, limits, bake).await?;
-                let (Some(before), Some(last)) = (before.get_mut(&app.app.app), last.get_mut(&app.app.app)) else {
-                    continue;
-                };
-                let counted = self.traffic_of(&app.app.app).await?;
-                if counted.is_anew_since(last) {
-                    *before = Traffic::default();
-                }
-                let traffic = counted.since(before);
-                *last = counted;
+                let divided = divided.get_mut(&app.app.app);
+                let load = divided.as_ref().map_or(Some(1.0), |divided| divided.load);
+                self.look_at(app, seen, (limits, load), bake).await?;
+                let Some(divided) = divided else { continue };
+                let traffic = divided.since_then(self.traffic_of(&app.app.app).await?);
                 let breach = answers::judge(limits, &traffic, is_over);
                 if is_over && breach.is_none() {
                     log.say(format!("{}: {}", app.app.app, answers::summary(&traffic))).await;
@@ -116,10 +133,11 @@ impl Rollout<'_> {
         &self,
         watched: &Watched<'_>,
         seen: &mut Seen,
-        limits: &Limits,
+        (limits, load): (&Limits, Option<f64>),
         bake: Duration,
     ) -> Result<(), Setback> {
         let check = &watched.app.run.health;
+        let stable = seen.beside.of(&watched.app.app, load);
         for instance in &watched.instances {
             let patient = seen.patients.entry(instance.name.clone()).or_default();
             let vitals = match self.target.vitals(&instance.name).await {
@@ -129,7 +147,7 @@ impl Rollout<'_> {
                     continue;
                 }
             };
-            let mut breach = patient.examine(vitals.as_ref(), limits, bake);
+            let mut breach = patient.examine(vitals.as_ref(), limits, &stable, bake);
             if breach.is_none() {
                 let healthy = self.prober.check(&self.target, &instance.name, check).await?;
                 breach = patient.check(healthy, check.retries);
@@ -142,16 +160,17 @@ impl Rollout<'_> {
         Ok(())
     }
 
-    /// What was counted until now, by app, of those whose traffic is divided.
-    async fn counted(&self, watched: &[Watched<'_>]) -> Result<BTreeMap<String, Traffic>, Setback> {
-        let mut counted = BTreeMap::new();
+    /// The apps whose traffic is divided, with what was counted until now.
+    async fn divided(&self, watched: &[Watched<'_>]) -> Result<BTreeMap<String, Divided>, Setback> {
+        let mut divided = BTreeMap::new();
         for watched in watched {
             let app = &watched.app.app;
-            if self.route_of(app).await?.is_some_and(|route| route.canary.is_some()) {
-                counted.insert(app.clone(), self.traffic_of(app).await?);
+            if let Some(route) = self.route_of(app).await?.filter(|route| route.canary.is_some()) {
+                let before = self.traffic_of(app).await?;
+                divided.insert(app.clone(), Divided { last: before.clone(), before, load: beside::load(&route) });
             }
         }
-        Ok(counted)
+        Ok(divided)
     }
 
     async fn traffic_of(&self, app: &str) -> Result<Traffic, Setback> {

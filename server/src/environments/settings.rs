@@ -40,6 +40,8 @@ impl From<&config::Environment> for Settings {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
+    use slipway_pipelines::config::Usage;
+
     use super::*;
 
     #[test]
@@ -49,7 +51,11 @@ mod tests {
             strategy: Strategy::Canary {
                 steps: vec![10],
                 bake_ms: 0,
-                limits: Limits { max_cpu: Some(90.1), max_memory: Some(80.0), ..Limits::default() },
+                limits: Limits {
+                    max_cpu: Some(Usage::Percent(90.1)),
+                    max_memory: Some(Usage::Times(3.0)),
+                    ..Limits::default()
+                },
             },
             target: TargetKind::Swarm,
             ..Settings::default()

@@ -69,8 +69,8 @@ fn strategy(strategy: &Strategy) -> String {
         Strategy::Canary { steps, bake_ms, limits } => {
             let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
             let limits = [
-                limits.max_cpu.map(|share| format!("max_cpu {share}%")),
-                limits.max_memory.map(|share| format!("max_memory {share}%")),
+                limits.max_cpu.map(|usage| format!("max_cpu {usage}")),
+                limits.max_memory.map(|usage| format!("max_memory {usage}")),
                 limits.max_errors.map(|share| format!("max_errors {share}%")),
                 limits.max_latency.map(|latency| format!("max_latency {}", self::latency(latency))),
             ];
@@ -168,7 +168,7 @@ fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use slipway_pipelines::{
-        config::Limits,
+        config::{Limits, Usage},
         release::{ReleaseSettings, Reservation, Resources, RunSpec},
     };
 
@@ -230,7 +230,11 @@ mod tests {
         let canary = Strategy::Canary {
             steps: vec![10, 50],
             bake_ms: 300_000,
-            limits: Limits { max_cpu: Some(90.0), max_latency: Some(Latency::Times(1.5)), ..Limits::default() },
+            limits: Limits {
+                max_cpu: Some(Usage::Percent(90.0)),
+                max_latency: Some(Latency::Times(1.5)),
+                ..Limits::default()
+            },
         };
         let slow = Strategy::Rolling(Pace { surge: Quota::Percent(25), unavailable: Quota::Count(1) });
         assert_eq!(strategy(&canary), "canary 10% 50%, bake 5m, max_cpu 90%, max_latency 1.5x");

@@ -26,6 +26,8 @@ pub struct Vitals {
     pub cpu_ns: u64,
     /// How many CPUs it may use.
     pub cpus: f64,
+    /// Whether those are its own limit, and not all that its machine has.
+    pub has_cpu_limit: bool,
     /// The memory that it uses, in bytes, without what the system may take back at any time.
     pub memory: u64,
     /// The memory that it may use, in bytes.
@@ -114,6 +116,7 @@ pub async fn vitals(engine: &Engine, name: &str) -> Result<Option<Vitals>, Engin
         restarts: found.restart_count.unwrap_or(0),
         exit_code: state.exit_code.unwrap_or(0),
         out_of_memory: state.oom_killed.unwrap_or(false),
+        has_cpu_limit: limit.is_some(),
         cpus: limit.map_or(f64::from(cpu.online_cpus.unwrap_or(1).max(1)), cpus),
         cpu_ns: cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0),
         memory: in_use(&memory),

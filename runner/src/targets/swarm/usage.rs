@@ -25,6 +25,7 @@ impl SwarmTarget {
             out_of_memory: used.as_ref().is_some_and(|used| used.out_of_memory),
             cpu_ns: used.as_ref().map_or(0, |used| used.cpu_ns),
             cpus: used.as_ref().map_or(1.0, |used| used.cpus),
+            has_cpu_limit: used.as_ref().is_some_and(|used| used.has_cpu_limit),
             memory: used.as_ref().map_or(0, |used| used.memory),
             memory_limit: used.as_ref().map_or(0, |used| used.memory_limit),
         }))

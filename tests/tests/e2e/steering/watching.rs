@@ -51,6 +51,8 @@ async fn a_canary_fails_before_the_eyes_of_whoever_looks_at_its_page() {
     // Nobody has come yet, and that is what is seen.
     browser.until(&format!("{ROWS}.includes('Requests 0 0 –')")).await;
     browser.until(&format!("{ROWS}.some(row => row.startsWith('Ends 0 – 0'))")).await;
+    // What it uses stands beside what the stable version does, and what is allowed.
+    browser.until(&format!("{ROWS}.some(row => /^CPU \\d+ % \\d+ % \\d+ %$/.test(row))")).await;
 
     let load = Load::gentle(&house.caddy.url(), DOMAIN);
     browser.shows("#reason", "answers were 5xx").await;
