@@ -113,6 +113,7 @@ async fn by_slipway(
         strategy: Strategy::default(),
         runs_commands: false,
         restore: true,
+        failed: None,
     };
     let recorder = Recorder::new();
     let context = JobContext {

@@ -135,6 +135,9 @@ pub struct RolloutWork {
     /// Whether the commands of the release are run; on the way back they are not.
     #[serde(default)]
     pub runs_commands: bool,
+    /// Why an earlier attempt was to return, which did not end: this one returns, and tries nothing again.
+    #[serde(default)]
+    pub failed: Option<String>,
 }
 
 /// What a release holds, and all that is needed to run it.

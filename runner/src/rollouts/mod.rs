@@ -128,7 +128,7 @@ impl<'a> Rollout<'a> {
         self.ctx.reporter.declare(steps::declare(self.work)).await?;
         // A proxy that is away has its say in the steps that need it.
         let _ = self.learn_routes().await;
-        let Err((setback, reached)) = self.forward().await else {
+        let Err((setback, rest)) = self.forward().await else {
             // The release serves: what is left over now is no reason to say that it does not.
             return match self.cleanup_step().await {
                 Err(setback @ (Setback::Abandoned | Setback::EngineAway)) => Err(setback),
@@ -138,14 +138,18 @@ impl<'a> Rollout<'a> {
         if matches!(setback, Setback::Abandoned | Setback::EngineAway) {
             return Err(setback);
         }
-        for index in reached + 1..steps::returning(self.work) {
+        for index in rest..steps::returning(self.work) {
             self.ctx.reporter.skip(index, StepOutcome::Skipped, "the rollout stopped before it").await?;
         }
         self.return_step(setback).await
     }
 
-    /// Everything up to the point where the release serves alone. A setback comes with the step it happened in.
+    /// Everything up to the point where the release serves alone. A setback comes with the first step that is left out.
     async fn forward(&self) -> Result<(), (Setback, u32)> {
+        if let Some(reason) = &self.work.failed {
+            // What was found wanting once is not tried on people again.
+            return Err((Setback::Failed(reason.clone()), 0));
+        }
         for (place, stage) in steps::stages(self.work).into_iter().enumerate() {
             let index = steps::index(place);
             if stage != Stage::Cleanup {
@@ -157,7 +161,7 @@ impl<'a> Rollout<'a> {
                     self.stand_still(log).await?;
                     self.enact(stage, log).await
                 };
-                self.step(index, enact).await.map_err(|setback| (setback, index))?;
+                self.step(index, enact).await.map_err(|setback| (setback, index + 1))?;
             }
         }
         Ok(())

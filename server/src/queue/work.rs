@@ -38,7 +38,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
             (Work::Build(build_work(tx, build, job).await?), secrets)
         }
         Subject::Release(release) => {
-            let work = rollout_work(tx, &release).await?;
+            let work = rollout_work(tx, &release, job).await?;
             let secrets = secrets_of_rollout(tx, server, &release, &work).await?;
             (Work::Rollout(work), secrets)
         }
@@ -134,7 +134,7 @@ async fn time_limit(tx: &mut Tx, job: &Job) -> Result<Option<TimeLimit>, StoreEr
     Ok(Some(TimeLimit { minutes, left_ms: whole_ms - used_ms }))
 }
 
-async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, StoreError> {
+async fn rollout_work(tx: &mut Tx, release: &Release, job: &Job) -> Result<RolloutWork, StoreError> {
     let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
@@ -150,6 +150,7 @@ async fn rollout_work(tx: &mut Tx, release: &Release) -> Result<RolloutWork, Sto
         restore: release.kind == ReleaseKind::Restore,
         // What was migrated stays so on the way back: the release before ran with it until now.
         runs_commands: !matches!(release.kind, ReleaseKind::Rollback | ReleaseKind::Restore),
+        failed: store::steps::why_earlier_returned(&mut tx.conn(), job).await?,
     })
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, str::FromStr};
 use slipway_runner::coordinator::StepKind;
 use sqlx::FromRow;
 
-use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
+use super::{Conn, JsonText, StoreError, Tx, execute, jobs::Job, row, rows};
 use crate::{
     ids::{JobId, StepId},
     queue::StepState,
@@ -144,6 +144,19 @@ pub(crate) async fn of_attempt(conn: &mut Conn<'_>, job: &JobId, attempt: i64) -
         job,
         attempt
     )?)
+}
+
+/// Why a rollout was to return in an attempt before this one, if it was: the reason of the step forward that failed last.
+pub(crate) async fn why_earlier_returned(conn: &mut Conn<'_>, job: &Job) -> Result<Option<String>, StoreError> {
+    let found: Option<(Option<String>,)> = row!(
+        conn,
+        "SELECT reason FROM step
+         WHERE job_id = $1 AND attempt < $2 AND state = 'failed' AND kind NOT IN ('return', 'cleanup')
+         ORDER BY attempt DESC, position DESC LIMIT 1",
+        &job.id,
+        job.attempt
+    )?;
+    Ok(found.map(|(reason,)| reason.unwrap_or_default()))
 }
 
 /// When the first step of an attempt began.

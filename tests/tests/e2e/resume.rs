@@ -1,8 +1,8 @@
-//! What a runner's new life is told of the jobs that it goes on with, on both databases.
+//! What a runner's new life is told of the jobs that it goes on with, and another attempt of those before it, on both databases.
 
 use slipway_runner::coordinator::{
     Coordinator, CoordinatorError, JobResult, KnownStep, LeaseKey, LogChunk, LogLine, LogPosition, LogStream,
-    StepDeclaration, StepOutcome, StepResult,
+    StepDeclaration, StepKind, StepOutcome, StepResult,
 };
 use slipway_server::{
     builds::{self, BuildState},
@@ -12,7 +12,7 @@ use slipway_server::{
 use slipway_tests::{
     databases::TestDatabase,
     on_both_databases,
-    pipeline::{Pipeline, step},
+    pipeline::{Pipeline, digest, step},
 };
 
 on_both_databases!(
@@ -21,7 +21,10 @@ on_both_databases!(
     a_lease_that_was_lost_is_not_resumed,
     a_job_that_was_cancelled_meanwhile_says_so,
     a_rollout_is_resumed_with_what_is_live,
+    another_attempt_is_told_why_the_one_before_was_to_return,
 );
+
+const LEASE_MS: i64 = 60_000;
 
 fn line(stream: LogStream, text: &str) -> LogLine {
     LogLine { at: 7, stream, text: text.to_owned() }
@@ -158,4 +161,32 @@ async fn a_rollout_is_resumed_with_what_is_live(database: TestDatabase) {
     assert_eq!(pipeline.live("dev").await.unwrap().number, 2);
     let mut reader = pipeline.store.read().await.unwrap();
     assert_eq!(jobs::leased(&mut reader.conn()).await.unwrap(), []);
+}
+
+async fn another_attempt_is_told_why_the_one_before_was_to_return(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.live_in_dev("a").await;
+    pipeline.queue(&pipeline.push("main", "b")).await;
+    let build = pipeline.claim().await;
+    pipeline.succeed(&build.key, &digest("b")).await;
+    let lose = async || {
+        pipeline.clock.advance(LEASE_MS + 1);
+        assert_eq!(rescue(&pipeline.store).await.unwrap(), 1);
+        pipeline.claim_rollout().await
+    };
+    let (first, work) = pipeline.claim_rollout().await;
+    assert_eq!(work.failed, None);
+    pipeline.run_step(&first, 0, StepResult::succeeded()).await;
+    let (second, work) = lose().await;
+    assert_eq!(work.failed, None, "nothing spoke against it");
+    pipeline.run_step(&second, 0, StepResult::succeeded()).await;
+    pipeline.run_step(&second, 1, StepResult::failed("replica 1 is sick")).await;
+    let back = StepDeclaration { kind: StepKind::Return, ..step(2) };
+    pipeline.coordinator.declare_steps(&second, vec![back]).await.unwrap();
+    pipeline.coordinator.start_step(&second, 2).await.unwrap();
+    pipeline.coordinator.finish_step(&second, 2, StepResult::failed("the engine is away")).await.unwrap();
+    for _ in 0..2 {
+        let (_, work) = lose().await;
+        assert_eq!(work.failed.as_deref(), Some("replica 1 is sick"));
+    }
 }

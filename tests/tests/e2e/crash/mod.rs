@@ -4,6 +4,7 @@
 
 mod at_random;
 mod campaign;
+mod found_wanting;
 pub(crate) mod gates;
 mod in_each_phase;
 mod late;

@@ -140,6 +140,7 @@ impl Stage {
             strategy: self.strategy.clone(),
             restore: false,
             runs_commands: true,
+            failed: None,
         }
     }
 
