@@ -84,6 +84,11 @@
 
   async function fetchPage(address) {
     const answer = await fetch(address, { credentials: "same-origin" });
+    // The session is over: nothing here can be true any more.
+    if (answer.redirected && new URL(answer.url).pathname === "/login") {
+      location.assign(answer.url);
+      throw new Error("logged out");
+    }
     if (!answer.ok) throw new Error(String(answer.status));
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
@@ -105,7 +110,14 @@
       waited.forEach(addLines);
     } catch { /* the stream tells again when the server is back */ }
     fetching = false;
-    if (again) { again = false; refresh(); }
+    // A page that takes long to make is not asked for all the time.
+    rested = Date.now() + Math.max(500, 10 * (Date.now() - drawn));
+    if (again) { again = false; soon(); }
+  }
+  let waiting = 0, rested = 0;
+  function soon() {
+    if (waiting) return;
+    waiting = setTimeout(() => { waiting = 0; refresh(); }, Math.max(60, rested - Date.now()));
   }
 
   // Logs.
@@ -190,15 +202,14 @@
   function listen() {
     const address = document.body.dataset.stream;
     if (!address || !window.EventSource) return;
-    let source = null, waiting = 0, cursor = null;
+    let source = null, cursor = null;
     const close = () => { if (source) source.close(); source = null; };
     const open = () => {
       if (source) return;
       source = new EventSource(cursor ? address.replace(/from=[^&]*/, `from=${encodeURIComponent(cursor)}`) : address);
       source.addEventListener("changed", (e) => {
         cursor = e.lastEventId || cursor;
-        clearTimeout(waiting);
-        waiting = setTimeout(refresh, 60);
+        soon();
       });
       source.addEventListener("lines", (e) => {
         cursor = e.lastEventId || cursor;

@@ -9,6 +9,7 @@ pub mod chart;
 pub mod frame;
 pub mod links;
 pub mod logs;
+pub mod matrix;
 pub mod measurements;
 pub mod pages;
 pub mod parts;

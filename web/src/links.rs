@@ -23,6 +23,12 @@ pub fn repository(name: &str) -> String {
     format!("/repositories/{}", segments.join("/"))
 }
 
+/// The home page with the repositories behind this one.
+#[must_use]
+pub fn repositories_after(name: &str) -> String {
+    format!("/?after={}", encode(name))
+}
+
 /// A repository's builds of one branch.
 #[must_use]
 pub fn branch(repository_name: &str, branch: &str) -> String {

@@ -68,6 +68,12 @@ pub fn reference(git_ref: &str) -> &str {
     name.or_else(of_pull).unwrap_or(git_ref)
 }
 
+/// The owner and the short name of a repository such as `acme/shop`; no owner where the name does not say one.
+#[must_use]
+pub fn owner_and_name(repository: &str) -> (&str, &str) {
+    repository.split_once('/').unwrap_or(("", repository))
+}
+
 /// A size in bytes as `12.3 MB` (powers of ten, as registries count).
 #[must_use]
 pub fn size(bytes: i64) -> String {

@@ -2,10 +2,8 @@
 
 use slipway_runner::coordinator::{ReleasedApp, ReplicaReport};
 
-use crate::{
-    runners::Presence,
-    store::{self, Conn, StoreError, environments::Environment, runners::Runner, standing::Place},
-};
+use super::attention::Attention;
+use crate::store::{self, Conn, StoreError, environments::Environment, standing::Place};
 
 /// One replica of an app that is live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,39 +28,6 @@ pub struct Service {
     pub runner: Option<String>,
     /// The name of its container, where it is known.
     pub container: Option<String>,
-}
-
-/// Who knows how an environment's containers are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Attention {
-    /// Its runner, which is heard of.
-    Heard,
-    /// Nobody at present: what a silent runner told is of the past.
-    #[default]
-    Silent,
-    /// Nobody any more, as captain.yml no longer names the environment: what runs there is left alone.
-    Unattended,
-}
-
-impl Attention {
-    /// Who knows it at `now` of an environment that was taken out of captain.yml at `removed_at`.
-    fn of(host: Option<&Runner>, removed_at: Option<i64>, now: i64) -> Self {
-        let is_heard = |host| matches!(Presence::of(host, now), Presence::Present | Presence::Draining);
-        match host {
-            _ if removed_at.is_some() => Attention::Unattended,
-            Some(host) if is_heard(host) => Attention::Heard,
-            _ => Attention::Silent,
-        }
-    }
-
-    /// What is said of a container that was last told to be in this condition.
-    fn word(self, told: Option<&ReplicaReport>) -> &'static str {
-        match (self, told) {
-            (Attention::Heard, Some(told)) => told.condition.word(),
-            (Attention::Heard | Attention::Silent, _) => "unknown",
-            (Attention::Unattended, _) => "unattended",
-        }
-    }
 }
 
 /// Every replica of everything that is live, by repository, environment, app and number. `now` is the database's, in unix

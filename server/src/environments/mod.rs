@@ -1,7 +1,9 @@
 //! Environments: as captain.yml of the default branch defines them, and as the server protects them.
 
+mod attention;
 mod define;
 mod directory;
+mod health;
 mod overview;
 mod protection;
 mod settings;
@@ -9,6 +11,7 @@ mod written;
 
 pub(crate) use define::define;
 pub use directory::{Service, Told, directory, told};
+pub use health::Health;
 pub use overview::{EnvironmentOverview, of_repository};
 pub(crate) use protection::same_person;
 pub use protection::{Freeze, Protection, ProtectionError, freeze, protect, unfreeze};

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Form,
     extract::{ConnectInfo, State},
     http::{HeaderMap, Method, header},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
@@ -11,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 use serde_json::json;
 
-use super::errors::Problem;
+use super::{errors::Problem, extract::Filled};
 use crate::{
     access::{Permission, Role, Routes, session, token},
     app::AppState,
@@ -35,7 +34,7 @@ async fn log_in(
     State(state): State<AppState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    Form(form): Form<LoginForm>,
+    Filled(form): Filled<LoginForm>,
 ) -> Result<Response, Problem> {
     if !session::is_same_site(&Method::POST, &headers) {
         return Err(Problem::forbidden("This login did not come from a page of this server."));

@@ -23,7 +23,7 @@ use axum::{
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 pub use bodies::Bodies;
 
@@ -63,12 +63,15 @@ pub fn service(state: AppState) -> Router {
         .layer(from_fn_with_state(guard, authorise))
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES))
         .layer(from_fn(in_time))
+        .layer(from_fn(extract::plain_address))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(pages::for_people))
         .layer(always("x-content-type-options", "nosniff"))
         .layer(always("referrer-policy", "same-origin"))
         .layer(SetResponseHeaderLayer::if_not_present(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .layer(SetResponseHeaderLayer::if_not_present(header::CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        // What is a stream, a picture or small is left as it is.
+        .layer(CompressionLayer::new())
         .with_state(state)
 }
 

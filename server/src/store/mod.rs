@@ -32,6 +32,7 @@ pub mod jobs;
 pub mod logs;
 pub mod measurements;
 pub mod notifications;
+pub mod overview;
 pub mod placement;
 pub mod pull_requests;
 pub(crate) mod readings;

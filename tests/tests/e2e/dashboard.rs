@@ -3,7 +3,9 @@
 
 mod live;
 mod looks;
+mod many;
 mod pictures;
 mod plain;
 mod scene;
 mod search;
+mod wire;

@@ -30,6 +30,7 @@ mod logs;
 mod measurements;
 mod next_life;
 mod notifications;
+mod overview;
 mod prepared;
 mod promotion;
 mod pushes;

@@ -18,7 +18,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
 const SMALL: &[&str] =
     &["registry_credential", "runner", "access_token", "session", "schedule", "environment", "channel", "notified"];
 /// What a statement itself has limited to a few rows, or was given, before it reads all of them.
-const LIMITED: &[&str] = &["counted", "offered", "newest", "json_each"];
+const LIMITED: &[&str] = &["counted", "offered", "newest", "listed", "json_each"];
 /// Indexes of which a statement reads one end alone.
 const ENDS: &[&str] = &["job_turn"];
 /// Indexes over what is live, waits, is under way or is wrong alone.

@@ -2,6 +2,7 @@ use askama::Template;
 
 use crate::{
     frame::Frame,
+    matrix::Matrix,
     parts::{BuildRow, Stage},
     state::State,
     time::Took,
@@ -13,10 +14,29 @@ use crate::{
 pub struct Home {
     /// What surrounds it.
     pub frame: Frame,
+    /// How many alerts are open.
+    pub alerts: usize,
     /// Jobs at work and waiting, oldest first.
     pub active: Vec<Activity>,
+    /// How many more wait.
+    pub more_wait: i64,
     /// The repositories by name.
-    pub repositories: Vec<RepositoryCard>,
+    pub repositories: Repositories,
+    /// The address of the repositories behind these.
+    pub next: Option<String>,
+    /// The address of the first ones, where these are others.
+    pub first: Option<String>,
+}
+
+/// The repositories on the home page: a few with all their branches, many side by side.
+#[derive(Debug)]
+pub enum Repositories {
+    /// None is connected, or none comes behind those that were shown.
+    None,
+    /// Each by itself.
+    Cards(Vec<RepositoryCard>),
+    /// By their environments.
+    Matrix(Matrix),
 }
 
 /// A job at work or waiting.

@@ -21,7 +21,7 @@ pub use environments::{
     AppChange, AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause,
     Promotion, Protection, ReleaseRow, ReplicaRow, SettingRow, Source, Steering,
 };
-pub use home::{Activity, Home, RepositoryCard};
+pub use home::{Activity, Home, Repositories, RepositoryCard};
 pub use log::{LogPage, LogSearch};
 pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;

@@ -3,7 +3,7 @@ use askama::Template;
 use crate::{
     frame::Frame,
     links,
-    parts::{BuildRow, Stage},
+    parts::{BuildRow, Stage, owner_and_name},
     time::When,
 };
 
@@ -30,11 +30,11 @@ pub enum Tab {
 
 impl RepositoryHead {
     fn owner(&self) -> &str {
-        self.name.split_once('/').map_or("", |(owner, _)| owner)
+        owner_and_name(&self.name).0
     }
 
     fn short_name(&self) -> &str {
-        self.name.split_once('/').map_or(self.name.as_str(), |(_, name)| name)
+        owner_and_name(&self.name).1
     }
 
     fn builds(&self) -> String {

@@ -1,6 +1,6 @@
 //! What happened: a page of it, or a stream that goes on.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -13,7 +13,7 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::time::Time;
 use crate::{
@@ -108,8 +108,10 @@ async fn list(
         None => events::last_id(&mut reader.conn()).await?,
     };
     drop(reader);
+    let place = Arc::clone(&state.live_pages).try_acquire_owned();
+    let place = place.map_err(|_| Problem::unavailable("Too many streams are open; read the events page by page."))?;
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
-    let stream = Sse::new(follow(state, after, filter)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
+    let stream = Sse::new(follow(state, place, after, filter)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
     Ok((unbuffered, stream).into_response())
 }
 
@@ -120,6 +122,8 @@ fn accepts_stream(headers: &HeaderMap) -> bool {
 
 /// A follower of the events.
 struct Follower {
+    /// Among the streams that are open at once: whoever only listens leaves room for those who have something to say.
+    _place: OwnedSemaphorePermit,
     state: AppState,
     bell: watch::Receiver<u64>,
     /// The last one sent, or, when there is nothing left to send, the last one seen.
@@ -130,9 +134,14 @@ struct Follower {
 
 /// Every event behind `after`, and those to come, until the server shuts down or the database fails; the reader then
 /// asks again from where it stopped.
-fn follow(state: AppState, after: i64, filter: EventFilter) -> impl Stream<Item = Result<Message, Infallible>> {
+fn follow(
+    state: AppState,
+    place: OwnedSemaphorePermit,
+    after: i64,
+    filter: EventFilter,
+) -> impl Stream<Item = Result<Message, Infallible>> {
     let bell = state.store.bells().events();
-    let follower = Follower { state, bell, after, filter, unsent: Vec::new().into_iter() };
+    let follower = Follower { _place: place, state, bell, after, filter, unsent: Vec::new().into_iter() };
     stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         let message = Message::default().id(event.id.to_string()).event(event.kind.clone());

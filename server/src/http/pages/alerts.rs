@@ -66,7 +66,7 @@ async fn show(
     let tried = asked.tried.filter(is_known);
     let tone = if open.is_empty() { Tone::Quiet } else { Tone::Bad };
     Ok(Html::ok(AlertsPage {
-        frame: Frame::new("Alerts", Section::Alerts, viewer).live(format!("/stream/home?from={since}")).toned(tone),
+        frame: Frame::new("Alerts", Section::Alerts, viewer).live(format!("/stream/alerts?from={since}")).toned(tone),
         open: open.into_iter().map(|alert| row(alert, now)).collect(),
         over: over.into_iter().map(|alert| row(alert, now)).collect(),
         channels,

@@ -1,13 +1,17 @@
 //! The forms by which an administrator says who is told of what.
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use slipway_web::pages::ChannelForm;
 
 use super::protection::parted;
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    http::{api::channels as api, errors::Problem, extract::Named},
+    http::{
+        api::channels as api,
+        errors::Problem,
+        extract::{Filled, Named},
+    },
     notifications::{Address, ChannelKind, NewChannel, Occasion, Rule},
     secrets::Secret,
 };
@@ -24,7 +28,11 @@ pub(super) fn routes() -> Routes {
 /// What a form says, in the order of its fields: a browser repeats a name for every box with a tick.
 type Said = Vec<(String, String)>;
 
-async fn set(State(state): State<AppState>, principal: Principal, Form(said): Form<Said>) -> Result<Redirect, Problem> {
+async fn set(
+    State(state): State<AppState>,
+    principal: Principal,
+    Filled(said): Filled<Said>,
+) -> Result<Redirect, Problem> {
     api::make(&state, &principal, &asked(&said)?).await?;
     Ok(Redirect::to(PAGE))
 }

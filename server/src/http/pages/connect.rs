@@ -1,7 +1,6 @@
 //! `/connect`: connecting a repository, and setting up its webhook.
 
 use axum::{
-    Form,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -17,7 +16,7 @@ use super::{Html, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    http::{api, errors::Problem},
+    http::{api, errors::Problem, extract::Filled},
 };
 
 pub(super) fn routes() -> Routes {
@@ -39,7 +38,7 @@ async fn show(principal: Principal) -> Html<ConnectPage> {
 async fn connect(
     State(state): State<AppState>,
     principal: Principal,
-    Form(asked): Form<Connect>,
+    Filled(asked): Filled<Connect>,
 ) -> Result<Response, Problem> {
     let asked = Connect {
         name: asked.name.trim().to_owned(),

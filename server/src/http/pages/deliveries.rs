@@ -61,7 +61,7 @@ async fn list(
     }
     let mut frame = Frame::new("Deliveries", Section::Deliveries, viewer(&principal));
     if wanted.before.is_none() {
-        frame = frame.live(format!("/stream/home?from={since}"));
+        frame = frame.live(format!("/stream/deliveries?from={since}"));
     }
     let newest = wanted.before.map(|_| "/deliveries".to_owned());
     Ok(Html::ok(DeliveriesPage { frame, deliveries: rows, older, newest }))

@@ -1,6 +1,6 @@
 //! `/repositories/{owner}/{name}/environments`: what is live where, and how it moves on.
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
 use serde_json::json;
 use slipway_pipelines::config::Source as FromWhere;
@@ -29,7 +29,7 @@ use crate::{
     http::{
         api::lookup,
         errors::Problem,
-        extract::{Asked, Named},
+        extract::{Asked, Filled, Named},
     },
     measurements::Window,
     releases::{self as domain, By, ReleaseError},
@@ -263,7 +263,7 @@ async fn promote(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(form): Form<Promote>,
+    Filled(form): Filled<Promote>,
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
@@ -289,7 +289,7 @@ async fn roll_back(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(form): Form<RollBack>,
+    Filled(form): Filled<RollBack>,
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
@@ -306,7 +306,7 @@ async fn restore(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(form): Form<Said>,
+    Filled(form): Filled<Said>,
 ) -> Result<Redirect, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;

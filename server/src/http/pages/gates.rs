@@ -1,6 +1,6 @@
 //! What environments ask for, what was decided of their releases, and the forms by which people decide.
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use chrono::{DateTime, NaiveDateTime};
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::{
             lookup::ReleasePath,
         },
         errors::Problem,
-        extract::Named,
+        extract::{Filled, Named},
     },
     releases::DecisionKind,
     store::{decisions::Decision, environments::Environment, repositories::Repository},
@@ -63,7 +63,7 @@ async fn approve(
     State(state): State<AppState>,
     principal: Principal,
     Named(release): Named<ReleasePath>,
-    Form(said): Form<Said>,
+    Filled(said): Filled<Said>,
 ) -> Result<Redirect, Problem> {
     api::answer(&state, &principal, &release, Answer::Approve, Some(&said.reason)).await?;
     Ok(Redirect::to(&release.page()))
@@ -73,7 +73,7 @@ async fn reject(
     State(state): State<AppState>,
     principal: Principal,
     Named(release): Named<ReleasePath>,
-    Form(said): Form<Said>,
+    Filled(said): Filled<Said>,
 ) -> Result<Redirect, Problem> {
     api::answer(&state, &principal, &release, Answer::Reject, Some(&said.reason)).await?;
     Ok(Redirect::to(&release.page()))
@@ -83,7 +83,7 @@ async fn freeze(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(frozen): Form<Frozen>,
+    Filled(frozen): Filled<Frozen>,
 ) -> Result<Redirect, Problem> {
     let until = end(&frozen.until)?;
     api::freeze(&state, &principal, (&owner, &name, &environment), &frozen.reason, until).await?;
@@ -94,7 +94,7 @@ async fn unfreeze(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(said): Form<Said>,
+    Filled(said): Filled<Said>,
 ) -> Result<Redirect, Problem> {
     api::unfreeze(&state, &principal, (&owner, &name, &environment), Some(&said.reason)).await?;
     Ok(Redirect::to(&links::environment(&format!("{owner}/{name}"), &environment)))

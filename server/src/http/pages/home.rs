@@ -1,109 +1,171 @@
 //! `/`: every repository, what is at work, and what is live where.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
+use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{Activity, Home, RepositoryCard},
+    matrix::{Cell, Line, Live, Matrix, Tip},
+    pages::{Home, Repositories, RepositoryCard},
+    parts::reference,
     state::Tone,
-    time::Took,
+    time::When,
 };
 
-use super::{Html, rows, viewer::viewer};
+use super::{Html, activity::activity, rows, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    http::errors::Problem,
-    ids::{BuildId, ReleaseId},
+    environments::Health,
+    http::{errors::Problem, extract::Asked},
     store::{
-        Conn, builds, environments, events, jobs, releases,
+        Conn, alerts,
+        builds::Build,
+        events,
+        overview::{self, Stage},
         repositories::{self, Repository},
+        runners::{self, Runner},
     },
 };
 
 /// The repositories on the page.
 const REPOSITORIES: i64 = 50;
-/// The branches shown of each.
-const BRANCHES: i64 = 5;
-/// The jobs at work or waiting that are listed.
-const ACTIVE: i64 = 20;
+/// How many are shown each by itself, with what was built last; more stand side by side.
+const FEW: usize = 3;
+/// The branches shown of each repository where there are few, and where there are many.
+const BRANCHES: (i64, i64) = (5, 3);
+/// The most open alerts that are counted.
+const ALERTS: i64 = 100;
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/", Permission::Read, show)
 }
 
-async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<Home>, Problem> {
+/// Where the page begins.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Behind the repository of this name.
+    after: Option<String>,
+}
+
+async fn show(
+    State(state): State<AppState>,
+    Asked(wanted): Asked<Wanted>,
+    principal: Principal,
+) -> Result<Html<Home>, Problem> {
     let now = state.store.clock().now();
+    let told_at = state.store.lease_time().await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
-    let mut cards = Vec::new();
-    for repository in repositories::list(conn, "", REPOSITORIES).await? {
-        cards.push(card(conn, &repository, now).await?);
-    }
-    let active = active(conn, now).await?;
-    let tone = if active.iter().any(|job| job.state.tone() == Tone::Active) { Tone::Active } else { Tone::Quiet };
+    let after = wanted.after.as_deref().unwrap_or_default();
+    let mut listed = repositories::list(conn, after, REPOSITORIES + 1).await?;
+    let has_more = listed.len() > usize::try_from(REPOSITORIES).unwrap_or(usize::MAX);
+    listed.truncate(usize::try_from(REPOSITORIES).unwrap_or(usize::MAX));
+    let next = listed.last().filter(|_| has_more).map(|last| links::repositories_after(&last.name));
+    let repositories = match listed.len() {
+        0 => Repositories::None,
+        1..=FEW if after.is_empty() => Repositories::Cards(cards(conn, &listed, now).await?),
+        _ => Repositories::Matrix(matrix(conn, after, &listed, (now, told_at)).await?),
+    };
+    let alerts = alerts::open(conn, ALERTS).await?.len();
+    let (active, more_wait) = activity(conn, now).await?;
+    let tone = match &repositories {
+        _ if alerts > 0 => Tone::Bad,
+        Repositories::Matrix(matrix) if matrix.wants_somebody() => Tone::Bad,
+        _ if active.iter().any(|job| job.state.tone() == Tone::Active) => Tone::Active,
+        _ => Tone::Quiet,
+    };
     let frame = Frame::new("Repositories", Section::Repositories, viewer(&principal))
         .live(format!("/stream/home?from={since}"))
         .toned(tone);
-    Ok(Html::ok(Home { frame, active, repositories: cards }))
+    let first = (!after.is_empty()).then(|| "/".to_owned());
+    Ok(Html::ok(Home { frame, alerts, active, more_wait, repositories, next, first }))
 }
 
-async fn card(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<RepositoryCard, Problem> {
-    let mut builds = Vec::new();
-    for head in repositories::heads(conn, &repository.id, None, BRANCHES).await? {
-        let waits = rows::why_it_waits(conn, &head.build, now).await?;
-        builds.push(rows::build_row(&repository.name, &head.build, waits, now));
+async fn cards(conn: &mut Conn<'_>, listed: &[Repository], now: i64) -> Result<Vec<RepositoryCard>, Problem> {
+    let mut cards = Vec::new();
+    for repository in listed {
+        let mut builds = Vec::new();
+        for head in repositories::heads(conn, &repository.id, None, BRANCHES.0).await? {
+            let waits = rows::why_it_waits(conn, &head.build, now).await?;
+            builds.push(rows::build_row(&repository.name, &head.build, waits, now));
+        }
+        cards.push(RepositoryCard {
+            name: repository.name.clone(),
+            address: links::repository(&repository.name),
+            environments: links::environments(&repository.name),
+            stages: rows::stages(conn, repository, now).await?,
+            builds,
+        });
     }
-    Ok(RepositoryCard {
-        name: repository.name.clone(),
-        address: links::repository(&repository.name),
-        environments: links::environments(&repository.name),
-        stages: rows::stages(conn, repository, now).await?,
-        builds,
-    })
+    Ok(cards)
 }
 
-async fn active(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Activity>, Problem> {
-    let mut active = Vec::new();
-    let mut open = jobs::leased(conn).await?;
-    open.extend(jobs::queued(conn, ACTIVE).await?);
-    for job in open.into_iter().take(usize::try_from(ACTIVE).unwrap_or(usize::MAX)) {
-        let found = match (&job.build_id, &job.release_id) {
-            (Some(build), _) => build_activity(conn, build, now).await?,
-            (None, Some(release)) => release_activity(conn, release, now).await?,
-            (None, None) => None,
-        };
-        active.extend(found);
+/// `now` is the server's, and `told_at` the database's, by which runners are heard of.
+async fn matrix(
+    conn: &mut Conn<'_>,
+    after: &str,
+    listed: &[Repository],
+    (now, told_at): (i64, i64),
+) -> Result<Matrix, Problem> {
+    let runners = runners::list(conn).await?;
+    let mut tips: HashMap<String, Vec<Tip>> = HashMap::new();
+    for overview::Tip { repository, build } in overview::tips(conn, after, REPOSITORIES, BRANCHES.1).await? {
+        let tip = tip(&repository, &build);
+        tips.entry(repository).or_default().push(tip);
     }
-    Ok(active)
+    let mut stages: HashMap<String, Vec<Stage>> = HashMap::new();
+    for stage in overview::stages(conn, after, REPOSITORIES).await? {
+        stages.entry(stage.repository.clone()).or_default().push(stage);
+    }
+    let line = |repository: &Repository| {
+        let stages = stages.remove(&repository.name).unwrap_or_default();
+        let stages = rows::ordered(stages, |stage| (&stage.environment, &stage.source.0));
+        Line {
+            name: repository.name.clone(),
+            address: links::repository(&repository.name),
+            tips: tips.remove(&repository.name).unwrap_or_default(),
+            cells: stages.iter().map(|stage| cell(stage, &runners, (now, told_at))).collect(),
+        }
+    };
+    Ok(Matrix::of(listed.iter().map(line).collect()))
 }
 
-async fn build_activity(conn: &mut Conn<'_>, id: &BuildId, now: i64) -> Result<Option<Activity>, Problem> {
-    let Some(build) = builds::find(conn, id).await? else { return Ok(None) };
-    let Some(repository) = repositories::find(conn, &build.repository_id).await? else { return Ok(None) };
-    let waits = rows::why_it_waits(conn, &build, now).await?;
-    Ok(Some(Activity {
+fn tip(repository: &str, build: &Build) -> Tip {
+    Tip {
+        number: build.number,
+        address: links::build(repository, build.number),
         state: build.state.into(),
-        what: format!("{} #{}", repository.name, build.number),
-        address: links::build(&repository.name, build.number),
-        detail: rows::commit(&build).subject().to_owned(),
-        took: Took { from: build.started_at.or(Some(build.created_at)), to: build.finished_at, now },
-        reason: waits.or(build.reason),
-    }))
+        reference: reference(&build.git_ref).to_owned(),
+        detail: build.reason.clone().unwrap_or_else(|| rows::commit(build).subject().to_owned()),
+    }
 }
 
-async fn release_activity(conn: &mut Conn<'_>, id: &ReleaseId, now: i64) -> Result<Option<Activity>, Problem> {
-    let Some(release) = releases::find(conn, id).await? else { return Ok(None) };
-    let Some(environment) = environments::find(conn, &release.environment_id).await? else { return Ok(None) };
-    let Some(repository) = repositories::find(conn, &environment.repository_id).await? else { return Ok(None) };
-    let waits = rows::why_release_waits(conn, &release, now).await?;
-    Ok(Some(Activity {
-        state: release.state.into(),
-        what: format!("{} → {} #{}", repository.name, environment.name, release.number),
-        address: links::release(&repository.name, &environment.name, release.number),
-        detail: rows::build_of(conn, &release).await?.subject().to_owned(),
-        took: Took { from: release.started_at.or(Some(release.created_at)), to: release.finished_at, now },
-        reason: waits.or(release.reason),
-    }))
+fn cell(stage: &Stage, runners: &[Runner], (now, told_at): (i64, i64)) -> Cell {
+    let live = stage.live.map(|release| {
+        let (healthy, drifted) = match Health::of(stage, runners, told_at) {
+            Health::Unknown => (None, 0),
+            Health::Told { healthy, wanted, drifted } => (Some((healthy, wanted)), drifted),
+        };
+        let commit = stage.commit_sha.as_deref().unwrap_or_default();
+        Live {
+            release,
+            commit: commit.get(..8).unwrap_or(commit).to_owned(),
+            since: When { at: stage.since.unwrap_or(now), now },
+            healthy,
+            drifted,
+        }
+    });
+    let newest = stage.newest.zip(stage.newest_state).filter(|(number, _)| Some(*number) != stage.live);
+    Cell {
+        name: stage.environment.clone(),
+        address: links::environment(&stage.repository, &stage.environment),
+        live,
+        newest: newest.map(|(number, state)| (state.into(), number)),
+        is_frozen: stage.frozen.as_ref().is_some_and(|freeze| freeze.0.holds(now)),
+    }
 }

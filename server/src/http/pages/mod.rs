@@ -1,5 +1,6 @@
 //! The dashboard's pages: each handler reads rows, makes the view model, and lets `slipway-web` draw it.
 
+mod activity;
 mod alerts;
 mod assets;
 mod builds;

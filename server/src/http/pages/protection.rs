@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr};
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_pipelines::parse::Unreadable;
 use slipway_web::{links, pages};
@@ -14,7 +14,7 @@ use crate::{
     http::{
         api::decisions as api,
         errors::{Problem, sentence},
-        extract::Named,
+        extract::{Filled, Named},
     },
 };
 
@@ -80,7 +80,7 @@ async fn protect(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, environment)): Named<(String, String, String)>,
-    Form(asked): Form<Asked>,
+    Filled(asked): Filled<Asked>,
 ) -> Result<Redirect, Problem> {
     let reason = asked.reason.clone();
     api::protect(&state, &principal, (&owner, &name, &environment), &asked.try_into()?, Some(&reason)).await?;

@@ -1,6 +1,6 @@
 //! `/repositories/{owner}/{name}`: the builds of a repository.
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
@@ -18,7 +18,7 @@ use crate::{
     http::{
         api::{Wish, lookup, request_build, run_schedule, set_paused},
         errors::Problem,
-        extract::{Asked, Named},
+        extract::{Asked, Filled, Named},
     },
     store::{
         Conn, builds, events,
@@ -161,7 +161,7 @@ async fn build(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name)): Named<(String, String)>,
-    Form(asked): Form<BuildForm>,
+    Filled(asked): Filled<BuildForm>,
 ) -> Result<Redirect, Problem> {
     let reference = Some(asked.reference.trim().to_owned());
     let (branch, tag) = match asked.kind {

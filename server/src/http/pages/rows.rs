@@ -1,5 +1,6 @@
 //! From the store's rows to the parts that pages are made of.
 
+use slipway_pipelines::config::Source;
 use slipway_web::{
     links,
     parts::{BuildRow, Commit, Stage, Version},
@@ -176,15 +177,19 @@ pub(super) async fn stages(conn: &mut Conn<'_>, repository: &Repository, now: i6
 /// Environments as releases move through them: each behind the one that it is promoted from. Those that captain.yml no
 /// longer names are left out.
 pub(super) fn in_graph_order(environments: Vec<Environment>) -> Vec<Environment> {
-    use slipway_pipelines::config::Source;
-    let mut rest: Vec<Environment> = environments.into_iter().filter(|one| one.removed_at.is_none()).collect();
-    let mut ordered: Vec<Environment> = Vec::with_capacity(rest.len());
+    let named = environments.into_iter().filter(|one| one.removed_at.is_none()).collect();
+    ordered(named, |one| (&one.name, &one.source.0))
+}
+
+/// As [`in_graph_order`], for whatever has an environment's name and source.
+pub(super) fn ordered<T>(mut rest: Vec<T>, of: impl Fn(&T) -> (&str, &Source)) -> Vec<T> {
+    let mut ordered: Vec<T> = Vec::with_capacity(rest.len());
     while !rest.is_empty() {
-        let is_next = |one: &Environment| match &one.source.0 {
+        let is_next = |one: &T| match of(one).1 {
             Source::Branch { .. } => true,
             Source::Environment { environment } => {
-                ordered.iter().any(|before| before.name == *environment)
-                    || !rest.iter().any(|other| other.name == *environment)
+                let is_it = |other: &T| of(other).0 == environment.as_str();
+                ordered.iter().any(is_it) || !rest.iter().any(is_it)
             }
         };
         // A circle cannot be, as captain.yml's reader refuses it; if the rows had one, file order is as good as any.

@@ -60,7 +60,8 @@ async fn show(
         });
     }
     Ok(Html::ok(RunnersPage {
-        frame: Frame::new("Runners", Section::Runners, viewer(&principal)).live(format!("/stream/home?from={since}")),
+        frame: Frame::new("Runners", Section::Runners, viewer(&principal))
+            .live(format!("/stream/runners?from={since}")),
         runners: rows,
         waiting: jobs::queued_count(conn).await?,
         hosts,

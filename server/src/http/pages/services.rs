@@ -27,7 +27,7 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
     let since = events::last_id(conn).await?;
     let services = directory(conn, now).await?;
     let frame =
-        Frame::new("Services", Section::Services, viewer(&principal)).live(format!("/stream/home?from={since}"));
+        Frame::new("Services", Section::Services, viewer(&principal)).live(format!("/stream/services?from={since}"));
     Ok(Html::ok(ServicesPage { frame, services: services.into_iter().map(row).collect() }))
 }
 

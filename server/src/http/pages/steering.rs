@@ -1,6 +1,6 @@
 //! How a rollout that is under way is steered, and the forms by which people do so.
 
-use axum::{Form, extract::State, response::Redirect};
+use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_web::{
     frame::Viewer,
@@ -18,7 +18,7 @@ use crate::{
             steering::{self as api, Order},
         },
         errors::Problem,
-        extract::Named,
+        extract::{Filled, Named},
     },
     releases::{self, ReleaseState},
     store::{Conn, StoreError, decisions, jobs, releases::Release, steps},
@@ -40,7 +40,7 @@ async fn steer(
     principal: Principal,
     Named(release): Named<ReleasePath>,
     Named(Wanted { order }): Named<Wanted>,
-    Form(said): Form<Said>,
+    Filled(said): Filled<Said>,
 ) -> Result<Redirect, Problem> {
     api::steer(&state, &principal, &release, order, Some(&said.reason)).await?;
     Ok(Redirect::to(&release.page()))

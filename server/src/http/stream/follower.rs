@@ -36,6 +36,9 @@ const EVENTS_AT_ONCE: i64 = 500;
 /// A page is told of changes at most this often; of the first after a longer silence at once.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// A page that is further behind is drawn anew at once: what happened one by one does not matter to it.
+const FAR_BEHIND: i64 = 10_000;
+
 /// The longest between two looks when no bell rings: another server's may have been lost on the way.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -44,6 +47,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 pub(super) struct Subject {
     /// The events that change the page.
     pub(super) filter: EventFilter,
+    /// The words that the kinds of those events begin with; none where every kind matters.
+    pub(super) kinds: &'static [&'static str],
     /// The job whose logs it shows.
     pub(super) job: Option<JobId>,
     /// The logs that it shows.
@@ -137,6 +142,11 @@ impl Follower {
         let mut has_news = false;
         let mut reader = self.store.read().await?;
         let conn = &mut reader.conn();
+        let newest = events::last_id(conn).await?;
+        if newest - self.cursor.event > FAR_BEHIND {
+            self.cursor.event = newest;
+            has_news = true;
+        }
         loop {
             let found = events::portion(conn, self.cursor.event, &self.subject.filter, EVENTS_AT_ONCE).await?;
             self.cursor.event = found.seen;
@@ -159,6 +169,10 @@ impl Follower {
 
     /// Whether an event changes the page: that of one step's log is not changed by other steps.
     fn concerns(&self, event: &Event) -> bool {
+        let kinds = self.subject.kinds;
+        if !kinds.is_empty() && !kinds.iter().any(|kind| event.kind.starts_with(kind)) {
+            return false;
+        }
         match (&self.subject.logs, &event.step_id) {
             (Logs::Only(_), Some(step)) => self.steps.iter().any(|followed| followed.step.id == *step),
             _ => true,

@@ -36,6 +36,10 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(in crate::http) fn routes() -> Routes {
     Routes::new()
         .get("/stream/home", Permission::Read, home)
+        .get("/stream/alerts", Permission::Read, alerts)
+        .get("/stream/deliveries", Permission::Read, deliveries)
+        .get("/stream/runners", Permission::Read, runners)
+        .get("/stream/services", Permission::Read, services)
         .get("/stream/repositories/{owner}/{name}", Permission::Read, repository)
         .get("/stream/repositories/{owner}/{name}/builds/{number}", Permission::Read, build)
         .get("/stream/repositories/{owner}/{name}/builds/{number}/steps/{position}", Permission::Read, build_step)
@@ -70,7 +74,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
 }
 
 async fn home(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
-    follow(&state, cursor, Subject { filter: EventFilter::default(), job: None, logs: Logs::None })
+    of_all(&state, cursor, &["build.", "release.", "environment.", "job.", "repository."])
+}
+
+async fn alerts(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
+    // What happened may have been told to somebody since.
+    of_all(&state, cursor, &["alert.", "build.", "release.", "environment.", "runner."])
+}
+
+async fn deliveries(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
+    of_all(&state, cursor, &["delivery.", "repository."])
+}
+
+async fn runners(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
+    of_all(&state, cursor, &["runner.", "job."])
+}
+
+async fn services(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
+    of_all(&state, cursor, &["environment.", "release.", "runner."])
+}
+
+/// What a page shows that is of no repository.
+fn of_all(state: &AppState, cursor: Cursor, kinds: &'static [&'static str]) -> Result<Response, Problem> {
+    follow(state, cursor, Subject { filter: EventFilter::default(), kinds, job: None, logs: Logs::None })
 }
 
 async fn repository(
@@ -80,7 +106,7 @@ async fn repository(
 ) -> Result<Response, Problem> {
     let found = lookup::repository(&mut state.store.read().await?.conn(), &owner, &name).await?;
     let filter = EventFilter { repository: Some(found.id), ..EventFilter::default() };
-    follow(&state, cursor, Subject { filter, job: None, logs: Logs::None })
+    follow(&state, cursor, Subject { filter, kinds: &[], job: None, logs: Logs::None })
 }
 
 async fn build(
@@ -96,7 +122,7 @@ async fn build(
     let filter = EventFilter { build: Some(build.id), ..EventFilter::default() };
     let logs = Logs::Running(links::build(&repository.name, number));
     drop(reader);
-    follow(&state, cursor, Subject { filter, job, logs })
+    follow(&state, cursor, Subject { filter, kinds: &[], job, logs })
 }
 
 async fn build_step(
@@ -107,7 +133,7 @@ async fn build_step(
     let found = step_of_build(&mut state.store.read().await?.conn(), &names).await?;
     let filter = EventFilter { build: found.job.build_id, ..EventFilter::default() };
     let logs = Logs::Only(found.step.position);
-    follow(&state, cursor, Subject { filter, job: Some(found.job.id), logs })
+    follow(&state, cursor, Subject { filter, kinds: &[], job: Some(found.job.id), logs })
 }
 
 async fn release(
@@ -124,7 +150,7 @@ async fn release(
     let filter = EventFilter { release: Some(release.id), ..EventFilter::default() };
     let logs = Logs::Running(links::release(&repository.name, &environment.name, number));
     drop(reader);
-    follow(&state, cursor, Subject { filter, job, logs })
+    follow(&state, cursor, Subject { filter, kinds: &[], job, logs })
 }
 
 async fn release_step(
@@ -135,7 +161,7 @@ async fn release_step(
     let found = step_of_release(&mut state.store.read().await?.conn(), &names).await?;
     let filter = EventFilter { release: found.job.release_id, ..EventFilter::default() };
     let logs = Logs::Only(found.step.position);
-    follow(&state, cursor, Subject { filter, job: Some(found.job.id), logs })
+    follow(&state, cursor, Subject { filter, kinds: &[], job: Some(found.job.id), logs })
 }
 
 fn follow(state: &AppState, cursor: Cursor, subject: Subject) -> Result<Response, Problem> {

@@ -51,17 +51,7 @@ impl Scene {
         };
         let app = App::start(Config::without_file(overrides).unwrap()).await.unwrap();
         let store = app.state().store.clone();
-        let mut tx = store.write().await.unwrap();
-        let new = NewRepository {
-            id: RepositoryId::new(),
-            name: "acme/shop".to_owned(),
-            clone_url: "https://github.com/acme/shop.git".to_owned(),
-            default_branch: "main".to_owned(),
-            hook_id: "unguessable".to_owned(),
-            hook_secret: vec![1],
-        };
-        let shop = repositories::connect(&mut tx, &new).await.unwrap();
-        tx.commit().await.unwrap();
+        let shop = connect(&store, "acme/shop").await;
         let runner = ServerCoordinator::new(store.clone(), Arc::new(NoCredentials), Timing::default());
         let hello = Hello {
             runner: RUNNER.to_owned(),
@@ -76,6 +66,11 @@ impl Scene {
         };
         runner.register(hello).await.unwrap();
         Scene { app, store, runner, shop, _data: data }
+    }
+
+    /// Connects another repository.
+    pub(super) async fn connect(&self, name: &str) {
+        connect(&self.store, name).await;
     }
 
     /// The address of a path.
@@ -434,4 +429,19 @@ fn shop_plan() -> ReleasePlan {
         ],
         ..ReleasePlan::default()
     }
+}
+
+async fn connect(store: &Store, name: &str) -> Repository {
+    let mut tx = store.write().await.unwrap();
+    let new = NewRepository {
+        id: RepositoryId::new(),
+        name: name.to_owned(),
+        clone_url: format!("https://github.com/{name}.git"),
+        default_branch: "main".to_owned(),
+        hook_id: format!("unguessable {name}"),
+        hook_secret: vec![1],
+    };
+    let connected = repositories::connect(&mut tx, &new).await.unwrap();
+    tx.commit().await.unwrap();
+    connected
 }

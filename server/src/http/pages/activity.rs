@@ -1,0 +1,59 @@
+//! What is at work, and what waits and why.
+
+use slipway_web::{links, pages::Activity, time::Took};
+
+use super::rows;
+use crate::{
+    http::errors::Problem,
+    ids::{BuildId, ReleaseId},
+    store::{Conn, builds, environments, jobs, releases, repositories},
+};
+
+/// The jobs at work or waiting that are listed.
+const ACTIVE: i64 = 20;
+
+/// The jobs at work and the first of those that wait, and how many more wait.
+pub(super) async fn activity(conn: &mut Conn<'_>, now: i64) -> Result<(Vec<Activity>, i64), Problem> {
+    let mut active = Vec::new();
+    let mut open = jobs::leased(conn).await?;
+    let all = i64::try_from(open.len()).unwrap_or(i64::MAX).saturating_add(jobs::queued_count(conn).await?);
+    open.extend(jobs::queued(conn, ACTIVE).await?);
+    for job in open.into_iter().take(usize::try_from(ACTIVE).unwrap_or(usize::MAX)) {
+        let found = match (&job.build_id, &job.release_id) {
+            (Some(build), _) => build_activity(conn, build, now).await?,
+            (None, Some(release)) => release_activity(conn, release, now).await?,
+            (None, None) => None,
+        };
+        active.extend(found);
+    }
+    Ok((active, (all - ACTIVE).max(0)))
+}
+
+async fn build_activity(conn: &mut Conn<'_>, id: &BuildId, now: i64) -> Result<Option<Activity>, Problem> {
+    let Some(build) = builds::find(conn, id).await? else { return Ok(None) };
+    let Some(repository) = repositories::find(conn, &build.repository_id).await? else { return Ok(None) };
+    let waits = rows::why_it_waits(conn, &build, now).await?;
+    Ok(Some(Activity {
+        state: build.state.into(),
+        what: format!("{} #{}", repository.name, build.number),
+        address: links::build(&repository.name, build.number),
+        detail: rows::commit(&build).subject().to_owned(),
+        took: Took { from: build.started_at.or(Some(build.created_at)), to: build.finished_at, now },
+        reason: waits.or(build.reason),
+    }))
+}
+
+async fn release_activity(conn: &mut Conn<'_>, id: &ReleaseId, now: i64) -> Result<Option<Activity>, Problem> {
+    let Some(release) = releases::find(conn, id).await? else { return Ok(None) };
+    let Some(environment) = environments::find(conn, &release.environment_id).await? else { return Ok(None) };
+    let Some(repository) = repositories::find(conn, &environment.repository_id).await? else { return Ok(None) };
+    let waits = rows::why_release_waits(conn, &release, now).await?;
+    Ok(Some(Activity {
+        state: release.state.into(),
+        what: format!("{} → {} #{}", repository.name, environment.name, release.number),
+        address: links::release(&repository.name, &environment.name, release.number),
+        detail: rows::build_of(conn, &release).await?.subject().to_owned(),
+        took: Took { from: release.started_at.or(Some(release.created_at)), to: release.finished_at, now },
+        reason: waits.or(release.reason),
+    }))
+}
