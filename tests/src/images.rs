@@ -92,6 +92,19 @@ pub fn slow_app(version: &str) -> Vec<(&'static str, String)> {
     scripted_app(version, &format!("sleep 0.3\nprintf 'Content-Type: text/plain\\r\\n\\r\\n{version}\\n'"))
 }
 
+/// The failing app, whose health check is answered once and never again: at `/cgi-bin/health`.
+#[must_use]
+pub fn silent_app(version: &str) -> Vec<(&'static str, String)> {
+    let mut files = failing_app(version);
+    let health = "#!/bin/sh\nmkdir /asked || sleep 3600\nprintf 'Content-Type: text/plain\\r\\n\\r\\nok\\n'\n";
+    files.push(("health", health.to_owned()));
+    for (_, dockerfile) in files.iter_mut().filter(|(path, _)| *path == "Dockerfile") {
+        let copied = "COPY health /www/cgi-bin/health\nRUN chmod +x /www/cgi-bin/health\nCMD ";
+        *dockerfile = dockerfile.replace("CMD ", copied);
+    }
+    files
+}
+
 /// The same app, whose visitors are answered by a script.
 fn scripted_app(version: &str, script: &str) -> Vec<(&'static str, String)> {
     let mut files = web_app(version, true);

@@ -43,8 +43,6 @@ pub(crate) struct Patient {
     gauge: Gauge,
     cpu: Need,
     memory: Need,
-    /// How many health checks in a row it failed.
-    sick: u32,
     /// How often it ended, as far as was seen.
     ends: u32,
 }
@@ -94,20 +92,6 @@ impl Patient {
     /// How often it ended, as far as was seen.
     pub(super) fn ends(&self) -> u32 {
         self.ends
-    }
-
-    /// How many health checks in a row it failed.
-    pub(super) fn failed_checks(&self) -> u32 {
-        self.sick
-    }
-
-    /// What is wrong with the container's health, by the outcome of one more check.
-    pub(super) fn check(&mut self, healthy: Result<(), String>, retries: u32) -> Option<String> {
-        match healthy {
-            Ok(()) => self.sick = 0,
-            Err(_) => self.sick += 1,
-        }
-        healthy.err().filter(|_| self.sick >= retries.max(1)).map(|met| format!("is sick: {met}"))
     }
 }
 
@@ -182,16 +166,6 @@ mod tests {
         let killed = Vitals { out_of_memory: true, ..vitals(0) };
         assert_eq!(examine(Some(&killed)).unwrap(), "ran out of memory");
         assert_eq!(examine(Some(&vitals(0))), None);
-    }
-
-    #[test]
-    fn one_failed_check_is_no_sickness() {
-        let mut patient = Patient::default();
-        let sick = || Err("GET /health answered 500".to_owned());
-        assert_eq!(patient.check(sick(), 2), None);
-        assert_eq!(patient.check(Ok(()), 2), None);
-        assert_eq!(patient.check(sick(), 2), None);
-        assert_eq!(patient.check(sick(), 2).unwrap(), "is sick: GET /health answered 500");
     }
 
     /// So many of two CPUs.

@@ -18,6 +18,7 @@ mod helm;
 pub(crate) mod judge;
 mod patience;
 mod preflight;
+mod probes;
 mod readings;
 mod recreate;
 mod restore;

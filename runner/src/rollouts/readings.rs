@@ -1,6 +1,6 @@
 //! Telling people what is seen of new containers while they are watched.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
@@ -9,12 +9,14 @@ use super::{
     Rollout, answers,
     beside::Beside,
     judge::{Judged, Patient},
+    probes::Checks,
     watch::Watched,
 };
 use crate::{
     coordinator::{Measure, Reading, Readings},
     proxy::Traffic,
     reporter::StepLog,
+    targets::docker::Instance,
 };
 
 /// The shortest and the longest between two times that it is told.
@@ -33,6 +35,8 @@ pub(super) struct Seen {
     pub(super) traffic: BTreeMap<String, Traffic>,
     /// The stable version beside them.
     pub(super) beside: Beside,
+    /// How the new ones answered their health checks.
+    pub(super) checks: Arc<Checks>,
     told: Option<Instant>,
 }
 
@@ -79,22 +83,16 @@ fn readings(seen: &Seen, watched: &[Watched<'_>], limits: &Limits) -> Vec<Readin
                 add(Measure::Latency, None, took, stable.slowest_twentieth_ms(), longest);
             }
         }
-        let patients: Vec<(u32, &Patient)> =
-            instances.iter().filter_map(|it| Some((it.replica, seen.patients.get(&it.name)?))).collect();
-        let most = |of: &dyn Fn(&Patient) -> Option<Judged>| {
-            // Of several that have the most, the first.
-            let all = patients.iter().rev().filter_map(|(replica, patient)| Some((*replica, of(patient)?)));
-            all.max_by(|one, other| one.1.value.total_cmp(&other.1.value))
-        };
-        let counted = |count: u32, most: u32| {
-            Some(Judged { value: f64::from(count), stable: None, limit: Some(f64::from(most)) })
+        let patient = |it: &Instance| seen.patients.get(&it.name);
+        let counted = |count: Option<u32>, most: u32| {
+            Some(Judged { value: f64::from(count?), stable: None, limit: Some(f64::from(most)) })
         };
         let failed_checks = app.run.health.retries.max(1) - 1;
         for (measure, most) in [
-            (Measure::Cpu, most(&Patient::cpu)),
-            (Measure::Memory, most(&Patient::memory)),
-            (Measure::Ends, most(&|it| counted(it.ends(), 0))),
-            (Measure::FailedChecks, most(&|it| counted(it.failed_checks(), failed_checks))),
+            (Measure::Cpu, most(instances, &|it| patient(it)?.cpu())),
+            (Measure::Memory, most(instances, &|it| patient(it)?.memory())),
+            (Measure::Ends, most(instances, &|it| counted(patient(it).map(Patient::ends), 0))),
+            (Measure::FailedChecks, most(instances, &|it| counted(seen.checks.failed(&it.name), failed_checks))),
         ] {
             if let Some((replica, Judged { value, stable, limit })) = most {
                 add(measure, Some(replica), value, stable, limit);
@@ -102,6 +100,12 @@ fn readings(seen: &Seen, watched: &[Watched<'_>], limits: &Limits) -> Vec<Readin
         }
     }
     all
+}
+
+/// Which of an app's containers has the most of something; of several that have, the first.
+fn most(instances: &[Instance], of: &dyn Fn(&Instance) -> Option<Judged>) -> Option<(u32, Judged)> {
+    let all = instances.iter().rev().filter_map(|it| Some((it.replica, of(it)?)));
+    all.max_by(|one, other| one.1.value.total_cmp(&other.1.value))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "people need no more digits")]

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures_util::{StreamExt as _, stream};
 use slipway_pipelines::config::Limits;
 use tokio::time::Instant;
 
@@ -9,7 +10,10 @@ use super::{Rollout, Setback, answers, beside, health::seconds, readings::Seen, 
 use crate::{coordinator::ReleasedApp, proxy::Traffic, reporter::StepLog, targets::docker::Instance};
 
 /// The shortest and the longest pause between two looks.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How many containers are looked at at once.
+const AT_ONCE: usize = 16;
 
 /// What is left of a bake, and what its log says of it.
 struct Bake<'l> {
@@ -40,6 +44,9 @@ impl<'l> Bake<'l> {
         self.said = paused;
     }
 }
+
+/// The apps whose traffic is divided, by name.
+type Lanes = BTreeMap<String, Divided>;
 
 /// What was counted of the requests of an app whose traffic is divided.
 struct Divided {
@@ -80,9 +87,25 @@ impl Rollout<'_> {
         seen: &mut Seen,
         log: &StepLog,
     ) -> Result<(), Setback> {
+        let checks = seen.checks.clone();
+        tokio::select! {
+            // Who does not answer keeps nobody from seeing the rest.
+            sick = self.find_sick(watched, &checks) => Err(sick),
+            over = self.look_until_over(watched, limits, bake_ms, seen, log) => over,
+        }
+    }
+
+    async fn look_until_over(
+        &self,
+        watched: &[Watched<'_>],
+        limits: &Limits,
+        bake_ms: u64,
+        seen: &mut Seen,
+        log: &StepLog,
+    ) -> Result<(), Setback> {
         let bake = Duration::from_millis(bake_ms);
         let mut left = Bake::new(bake, log);
-        let mut divided = self.divided(watched).await?;
+        let mut lanes = self.lanes(watched).await?;
         Box::pin(self.tell_unmeasured(watched, limits, log)).await?;
         let mut news = self.helm.news();
         let mut upkeep = Upkeep::default();
@@ -99,22 +122,20 @@ impl Rollout<'_> {
             self.still_owner()?;
             let is_enough = left.time.is_zero() || self.helm.passes(log.index());
             let is_over = is_enough && self.helm.paused().is_none();
-            Box::pin(self.measure_stable(&mut seen.beside, watched, limits, bake)).await?;
-            for app in watched {
-                let divided = divided.get_mut(&app.app.app);
-                let load = divided.as_ref().map_or(Some(1.0), |divided| divided.load);
-                self.look_at(app, seen, (limits, load), bake).await?;
-                let Some(divided) = divided else { continue };
-                let traffic = divided.since_then(self.traffic_of(&app.app.app).await?);
+            // What people meet comes first.
+            for (app, divided) in &mut lanes {
+                let traffic = divided.since_then(self.traffic_of(app).await?);
                 let breach = answers::judge(limits, &traffic, is_over);
                 if is_over && breach.is_none() {
-                    log.say(format!("{}: {}", app.app.app, answers::summary(&traffic))).await;
+                    log.say(format!("{app}: {}", answers::summary(&traffic))).await;
                 }
-                seen.traffic.insert(app.app.app.clone(), traffic);
+                seen.traffic.insert(app.clone(), traffic);
                 if let Some(breach) = breach {
-                    return Err(Setback::of(&app.app.app, breach));
+                    return Err(Setback::of(app, breach));
                 }
             }
+            Box::pin(self.measure_stable(&mut seen.beside, watched, limits, bake)).await?;
+            self.look_at(watched, &lanes, seen, (limits, bake)).await?;
             if seen.is_due(bake) {
                 self.tell(seen, watched, limits, log).await;
             }
@@ -128,49 +149,49 @@ impl Rollout<'_> {
         }
     }
 
-    /// Looks at how the app's new containers run.
+    /// Looks at how the new containers run, at several at once.
     async fn look_at(
         &self,
-        watched: &Watched<'_>,
+        watched: &[Watched<'_>],
+        lanes: &Lanes,
         seen: &mut Seen,
-        (limits, load): (&Limits, Option<f64>),
-        bake: Duration,
+        (limits, bake): (&Limits, Duration),
     ) -> Result<(), Setback> {
-        let check = &watched.app.run.health;
-        let stable = seen.beside.of(&watched.app.app, load);
-        for instance in &watched.instances {
-            let patient = seen.patients.entry(instance.name.clone()).or_default();
-            let vitals = match self.target.vitals(&instance.name).await {
+        let mut asked = Vec::new();
+        for Watched { app, instances } in watched {
+            for instance in instances {
+                asked.push(async move { (&app.app, instance, self.target.vitals(&instance.name).await) });
+            }
+        }
+        let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+        while let Some((app, instance, vitals)) = answers.next().await {
+            let vitals = match vitals {
                 Ok(vitals) => vitals,
                 Err(error) => {
                     tracing::debug!(%error, "a new container cannot be measured; trying again");
                     continue;
                 }
             };
-            let mut breach = patient.examine(vitals.as_ref(), limits, &stable, bake);
-            if breach.is_none() {
-                let healthy = self.prober.check(&self.target, &instance.name, check).await?;
-                breach = patient.check(healthy, check.retries);
-            }
-            if let Some(breach) = breach {
-                let which = instance.replica;
-                return Err(Setback::of(&watched.app.app, format!("replica {which} {breach}")));
+            let stable = seen.beside.of(app, lanes.get(app).map_or(Some(1.0), |divided| divided.load));
+            let patient = seen.patients.entry(instance.name.clone()).or_default();
+            if let Some(breach) = patient.examine(vitals.as_ref(), limits, &stable, bake) {
+                return Err(Setback::of(app, format!("replica {} {breach}", instance.replica)));
             }
         }
         Ok(())
     }
 
     /// The apps whose traffic is divided, with what was counted until now.
-    async fn divided(&self, watched: &[Watched<'_>]) -> Result<BTreeMap<String, Divided>, Setback> {
-        let mut divided = BTreeMap::new();
+    async fn lanes(&self, watched: &[Watched<'_>]) -> Result<Lanes, Setback> {
+        let mut lanes = BTreeMap::new();
         for watched in watched {
             let app = &watched.app.app;
             if let Some(route) = self.route_of(app).await?.filter(|route| route.canary.is_some()) {
                 let before = self.traffic_of(app).await?;
-                divided.insert(app.clone(), Divided { last: before.clone(), before, load: beside::load(&route) });
+                lanes.insert(app.clone(), Divided { last: before.clone(), before, load: beside::load(&route) });
             }
         }
-        Ok(divided)
+        Ok(lanes)
     }
 
     async fn traffic_of(&self, app: &str) -> Result<Traffic, Setback> {

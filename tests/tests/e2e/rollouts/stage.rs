@@ -77,6 +77,13 @@ impl Stage {
         self.publish_files(version, &files).await;
     }
 
+    /// Builds and pushes a version that answers its health check once, and every visitor with status 500.
+    pub(crate) async fn publish_silent(&mut self, version: &str) {
+        let files = images::silent_app(version);
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        self.publish_files(version, &files).await;
+    }
+
     /// Builds and pushes a version that is healthy and takes its time to answer a visitor.
     pub(crate) async fn publish_slow(&mut self, version: &str) {
         let files = images::slow_app(version);

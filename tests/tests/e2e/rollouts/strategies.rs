@@ -1,8 +1,9 @@
 //! The strategies other than rolling, on a real engine behind a real proxy under load.
 
 use slipway_pipelines::config::{Latency, Limits, Strategy, Usage};
+use slipway_pipelines::release::Probe;
 use slipway_runner::coordinator::{StepKind, StepOutcome};
-use slipway_tests::{engine_events::Census, load::Load, recorder::Recorder};
+use slipway_tests::{engine_events::Census, house::LONG, load::Load, recorder::Recorder};
 
 use super::{
     reason,
@@ -127,6 +128,22 @@ async fn a_canary_that_answers_with_errors_loses_its_traffic_and_is_rolled_back(
     assert!(answers.failed.iter().all(|failed| failed.contains("500")), "{:?}", answers.failed);
     assert!(recorder.step("with 20 %").text().contains("the traffic is taken away"), "{}", recorder.transcript());
     assert_eq!(stage.caddy.servers().await, ["slipway"]);
+}
+
+#[tokio::test]
+async fn canaries_that_do_not_answer_their_health_checks_keep_nobody_from_their_errors() {
+    let mut stage = with_v1_live(canary(&[50], 600_000)).await;
+    stage.publish_silent("silent").await;
+    let mut silent = stage.app("web", "silent", Some(DOMAIN), 4);
+    silent.run.health.probe = Probe::Http { path: "/cgi-bin/health".to_owned() };
+    // To wait for one of them is to wait for longer than this test does.
+    silent.run.health.timeout_ms = 3_600_000;
+    let load = Load::gentle(&stage.caddy.url(), DOMAIN);
+    let (result, _) = tokio::time::timeout(LONG, stage.release(vec![silent])).await.expect("nobody looks any more");
+    let reason = reason(result);
+    assert!(reason.contains(" answers were 5xx (100.0 %;"), "{reason}");
+    stage.assert_settled("after the return").await;
+    drop(load.finish().await);
 }
 
 #[tokio::test]
