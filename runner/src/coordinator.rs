@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
 pub use hosting::{
-    Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble,
+    Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble, Usual,
 };
 pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
 pub use readings::{MOST_READINGS, Measure, Reading, Readings};

@@ -149,23 +149,50 @@ pub enum Usage {
     Times(f64),
     /// All of it.
     Any,
+    /// Several say something, and the lower holds.
+    Lower {
+        /// [`Usage::Percent`].
+        percent: f64,
+        /// [`Usage::Times`].
+        times: f64,
+    },
     /// So many percent of its limit, or of its machine.
     #[serde(untagged)]
     Percent(f64),
 }
 
 impl Usage {
-    /// Of two limits the lower one. A share goes before what is told by another version's, and that before none.
-    fn lower(one: Option<Usage>, other: Option<Usage>) -> Option<Usage> {
-        let (Some(one), Some(other)) = (one, other) else { return one.or(other) };
-        Some(match (one, other) {
-            (Usage::Percent(one), Usage::Percent(other)) => Usage::Percent(one.min(other)),
-            (Usage::Times(one), Usage::Times(other)) => Usage::Times(one.min(other)),
-            (share @ Usage::Percent(_), _) | (_, share @ Usage::Percent(_)) => share,
-            (times @ Usage::Times(_), Usage::Any) | (Usage::Any, times @ Usage::Times(_)) => times,
-            (Usage::Any, Usage::Any) => Usage::Any,
-        })
+    /// The share that is allowed, where one is said.
+    #[must_use]
+    pub fn percent(self) -> Option<f64> {
+        match self {
+            Usage::Percent(percent) | Usage::Lower { percent, .. } => Some(percent),
+            Usage::Times(_) | Usage::Any => None,
+        }
     }
+
+    /// How many times what another version uses is allowed, where that is said.
+    #[must_use]
+    pub fn times(self) -> Option<f64> {
+        match self {
+            Usage::Times(times) | Usage::Lower { times, .. } => Some(times),
+            Usage::Percent(_) | Usage::Any => None,
+        }
+    }
+
+    /// Both at once.
+    fn and(self, other: Usage) -> Usage {
+        match (lower(self.percent(), other.percent()), lower(self.times(), other.times())) {
+            (Some(percent), Some(times)) => Usage::Lower { percent, times },
+            (Some(percent), None) => Usage::Percent(percent),
+            (None, Some(times)) => Usage::Times(times),
+            (None, None) => Usage::Any,
+        }
+    }
+}
+
+fn lower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.zip(other).map(|(one, other)| one.min(other)).or(one).or(other)
 }
 
 /// How slow answers may be.
@@ -185,17 +212,16 @@ impl Limits {
     /// milliseconds.
     #[must_use]
     pub fn and(self, other: Limits) -> Limits {
-        let lower = |one: Option<f64>, other: Option<f64>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
+        let both = |one: Option<Usage>, other: Option<Usage>| {
+            one.zip(other).map(|(one, other)| one.and(other)).or(one).or(other)
         };
         let ms = |latency: Option<Latency>| match latency {
             Some(Latency::Ms(ms)) => Some(ms),
             Some(Latency::Times(_) | Latency::Any) | None => None,
         };
         Limits {
-            max_cpu: Usage::lower(self.max_cpu, other.max_cpu),
-            max_memory: Usage::lower(self.max_memory, other.max_memory),
+            max_cpu: both(self.max_cpu, other.max_cpu),
+            max_memory: both(self.max_memory, other.max_memory),
             max_errors: lower(self.max_errors, other.max_errors),
             max_latency: [ms(self.max_latency), ms(other.max_latency)].into_iter().flatten().min().map(Latency::Ms),
         }
@@ -309,12 +335,20 @@ mod tests {
     }
 
     #[test]
-    fn a_share_goes_before_a_factor_and_a_factor_before_none() {
-        let (share, twice, off) = (Some(Usage::Percent(90.0)), Some(Usage::Times(2.0)), Some(Usage::Any));
-        for (one, other, lower) in [(share, twice, share), (off, share, share), (twice, off, twice), (None, off, off)] {
-            assert_eq!((Usage::lower(one, other), Usage::lower(other, one)), (lower, lower));
+    fn a_share_and_a_factor_hold_both() {
+        let (share, twice) = (Usage::Percent(90.0), Usage::Times(2.0));
+        let lower = Usage::Lower { percent: 90.0, times: 2.0 };
+        for (one, other, both) in [
+            (share, twice, lower),
+            (Usage::Any, share, share),
+            (twice, Usage::Any, twice),
+            (Usage::Any, Usage::Any, Usage::Any),
+            (lower, Usage::Percent(95.0), lower),
+        ] {
+            assert_eq!((one.and(other), other.and(one)), (both, both));
         }
-        assert_eq!(Usage::lower(twice, Some(Usage::Times(1.5))), Some(Usage::Times(1.5)));
+        let off = Limits { max_cpu: Some(Usage::Any), ..Limits::default() };
+        assert_eq!(off.and(Limits::default()), off, "who says nothing does not contradict");
     }
 
     #[test]

@@ -58,8 +58,6 @@ pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, Limits)
                 "time" => time = Some(&field.value),
                 // Nothing stands beside it that its times could be compared with.
                 "max_latency" => limits.max_latency = positive_duration(&field.value, report).map(Latency::Ms),
-                "max_cpu" => limits.max_cpu = percent(&field.value, report).map(Usage::Percent),
-                "max_memory" => limits.max_memory = percent(&field.value, report).map(Usage::Percent),
                 _ => limit(field, &mut limits, report),
             }
         }

@@ -122,6 +122,7 @@ impl fmt::Display for Usage {
         match self {
             Usage::Percent(share) => write!(f, "{share}%"),
             Usage::Times(times) => write!(f, "{times}x"),
+            Usage::Lower { percent, times } => write!(f, "{percent}% and {times}x"),
             Usage::Any => f.write_str("off"),
         }
     }

@@ -106,16 +106,16 @@ pub(crate) static BAKE: Map = Map {
         },
         Key {
             name: "max_cpu",
-            shape: Shape::Percent,
-            default: "not judged",
-            what: "The most CPU that a container may use, of its limit.",
+            shape: USAGE,
+            default: "`2x`",
+            what: "The most CPU that a container may use: a share of its limit, or so many times what the release before used.",
             source: Source::Slipway,
         },
         Key {
             name: "max_memory",
-            shape: Shape::Percent,
-            default: "not judged",
-            what: "The most memory that a container may use, of its limit.",
+            shape: USAGE,
+            default: "`2x`",
+            what: "The most memory that a container may use: a share of its limit, or so many times what the release before used.",
             source: Source::Slipway,
         },
         Key {

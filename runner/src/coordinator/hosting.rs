@@ -1,5 +1,7 @@
 //! What a runner is told of the environments that it hosts, and what it tells of them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::config::{Limits, Strategy};
 
@@ -71,6 +73,18 @@ pub struct Bake {
     /// How it went live. Runners that speak protocol 1 read their limits from it.
     #[serde(default)]
     pub strategy: Strategy,
+    /// What the release before used, by app, as far as that is known.
+    #[serde(default)]
+    pub usual: BTreeMap<String, Usual>,
+}
+
+/// What one container of an app used when it had most to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Usual {
+    /// How many CPUs.
+    pub cpu: f64,
+    /// How much memory, in bytes.
+    pub memory: f64,
 }
 
 /// How the replicas of an environment stand.

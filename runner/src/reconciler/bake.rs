@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{ailment::Ailment, keeper::Which};
 use crate::{
-    coordinator::Bake,
+    coordinator::{Bake, Usual},
     rollouts::judge::{Patient, Stable},
     targets::{
         Target,
@@ -26,6 +26,7 @@ pub(super) struct Baking {
     since: Instant,
     time: Duration,
     limits: Limits,
+    usual: BTreeMap<String, Usual>,
     patients: BTreeMap<Which, Patient>,
 }
 
@@ -36,6 +37,7 @@ impl Baking {
             since: Instant::now(),
             time: Duration::from_millis(bake.left_ms),
             limits: bake.limits,
+            usual: bake.usual.clone(),
             patients: BTreeMap::new(),
         }
     }
@@ -63,13 +65,18 @@ impl Baking {
         for (instance, vitals) in answers {
             // What other people stop or remove is no fault of the release.
             let Some(vitals) = vitals.filter(|vitals| vitals.runs || has_ended_by_itself(vitals)) else { continue };
+            let stable = self.usual.get(&instance.app).map(stable).unwrap_or_default();
             let patient = self.patients.entry((instance.app.clone(), instance.replica)).or_default();
-            if let Some(found) = patient.examine(Some(&vitals), &self.limits, &Stable::default(), self.time) {
+            if let Some(found) = patient.examine(Some(&vitals), &self.limits, &stable, self.time) {
                 return Ok(Some(breach(&instance.app, instance.replica, &found)));
             }
         }
         Ok(None)
     }
+}
+
+fn stable(usual: &Usual) -> Stable {
+    Stable { cpu: Some(usual.cpu), memory: Some(usual.memory) }
 }
 
 fn has_ended_by_itself(vitals: &Vitals) -> bool {

@@ -305,7 +305,6 @@ impl Means {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
-    use slipway_pipelines::config::{Limits, Strategy};
 
     use super::*;
     use crate::{
@@ -342,7 +341,8 @@ mod tests {
 
     fn baking(left_ms: u64) -> Hosting {
         let mut hosting = hosting("one");
-        hosting.environments[0].bake = Some(Bake { left_ms, limits: Limits::default(), strategy: Strategy::default() });
+        let (limits, strategy, usual) = Default::default();
+        hosting.environments[0].bake = Some(Bake { left_ms, limits, strategy, usual });
         hosting
     }
 

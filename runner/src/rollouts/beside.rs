@@ -54,7 +54,7 @@ impl Rollout<'_> {
         limits: &Limits,
         bake: Duration,
     ) -> Result<(), Setback> {
-        let is_measure = |limit| !matches!(limit, Some(Usage::Percent(_) | Usage::Any));
+        let is_measure = |limit: Option<Usage>| limit.is_none_or(|limit| limit.times().is_some());
         let is_asked = is_measure(limits.max_cpu) || is_measure(limits.max_memory);
         let is_due = beside.measured.is_none_or(|measured| measured.elapsed() >= EVERY);
         let Some(previous) = self.work.previous.as_ref().filter(|_| is_asked && is_due) else { return Ok(()) };

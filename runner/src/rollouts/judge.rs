@@ -106,38 +106,31 @@ impl Need {
         (now, lasts): (Instant, Duration),
     ) -> Option<(String, String)> {
         let (value, beside) = (used.percent(used.amount), stable.map(|amount| used.percent(amount)));
-        let allowed = most(used, limit, stable);
+        let (own, compared) = (limit.and_then(Usage::percent), most_beside(used, limit, stable));
+        let allowed = own.zip(compared).map(|(own, compared)| own.min(compared)).or(own).or(compared);
         self.judged = Some(Judged { value, stable: beside, limit: allowed });
-        let Some(allowed) = allowed.filter(|allowed| value > *allowed) else {
-            self.excess = None;
-            return None;
-        };
-        let value = format!("{value:.0} %");
-        if let Some(Usage::Percent(own)) = limit {
-            return Some((value, format!("allowed {own} %")));
+        let exceeds = |limit: &f64| value > *limit;
+        self.excess = compared.filter(exceeds).map(|_| self.excess.unwrap_or(now));
+        let said = format!("{value:.0} %");
+        if let Some(own) = own.filter(exceeds) {
+            return Some((said, format!("allowed {own} %")));
         }
-        let since = *self.excess.get_or_insert(now);
-        let beside = beside.unwrap_or_default();
-        let allowed = format!("allowed {allowed:.0} %, the stable version used {beside:.0} %");
-        (now - since >= lasts).then_some((value, allowed))
+        let (compared, beside) = (compared?, beside?);
+        let lasts = self.excess.is_some_and(|since| now - since >= lasts);
+        lasts.then(|| (said, format!("allowed {compared:.0} %, the stable version used {beside:.0} %")))
     }
 }
 
-/// The most that a container may use, in percent; none where that is not judged, or cannot be told.
-fn most(used: &Used, limit: Option<Usage>, stable: Option<f64>) -> Option<f64> {
-    let times = match limit {
-        Some(Usage::Percent(percent)) => return Some(percent),
-        Some(Usage::Any) => return None,
-        Some(Usage::Times(times)) => times,
-        None => TIMES_AS_MUCH,
-    };
+/// The most that a container may use beside the stable version, in percent; none where that is not judged, or cannot be told.
+fn most_beside(used: &Used, limit: Option<Usage>, stable: Option<f64>) -> Option<f64> {
+    let times = limit.map_or(Some(TIMES_AS_MUCH), Usage::times)?;
     Some(used.percent((stable? * times).max(used.minded_from)))
 }
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Duration, Instant, Limits, Need, Patient, Stable, Usage, Used, Vitals, most};
+    use super::{Duration, Instant, Limits, Need, Patient, Stable, Usage, Used, Vitals, most_beside};
 
     fn vitals(cpu_ns: u64) -> Vitals {
         Vitals {
@@ -175,13 +168,13 @@ mod tests {
 
     #[test]
     fn without_a_limit_the_stable_version_is_the_measure() {
-        let allowed = |limit, stable| most(&cpus(0.0), limit, stable);
+        let allowed = |limit, stable| most_beside(&cpus(0.0), limit, stable);
         assert_eq!(allowed(None, Some(0.1)), Some(50.0), "nobody minds half of it");
         assert_eq!(allowed(None, Some(0.75)), Some(75.0));
         assert_eq!(allowed(Some(Usage::Times(3.0)), Some(0.5)), Some(75.0));
         assert_eq!(allowed(None, None), None, "there is nothing to compare with");
         assert_eq!(allowed(Some(Usage::Any), Some(0.1)), None);
-        assert_eq!(allowed(Some(Usage::Percent(20.0)), None), Some(20.0));
+        assert_eq!(allowed(Some(Usage::Percent(20.0)), Some(0.1)), None);
     }
 
     #[test]
@@ -197,5 +190,10 @@ mod tests {
         assert_eq!((&*used, &*allowed), ("95 %", "allowed 50 %, the stable version used 10 %"));
         let own = Need::default().judge(&cpus(1.9), Some(Usage::Percent(90.5)), Some(0.2), (start, lasts));
         assert_eq!(own.unwrap().1, "allowed 90.5 %", "a limit of its own is broken at once");
+        let both = Some(Usage::Lower { percent: 90.0, times: 8.0 });
+        let mut need = Need::default();
+        assert_eq!(need.judge(&cpus(1.7), both, Some(0.2), (start, lasts)), None);
+        assert_eq!(need.judged.and_then(|judged| judged.limit), Some(80.0), "the lower one is shown");
+        assert_eq!(need.judge(&cpus(1.9), both, Some(0.2), (start, lasts)).unwrap().1, "allowed 90 %");
     }
 }

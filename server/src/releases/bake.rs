@@ -12,6 +12,7 @@ use super::{
     life::{Life, life},
     lifecycle,
     rollback::rollback,
+    usual::usual,
 };
 use crate::{
     ids::{EnvironmentId, RepositoryId},
@@ -46,7 +47,8 @@ pub(crate) async fn bakes_for(
         return Ok(None);
     }
     let limits = followers().fold(live.strategy.limits(), |limits, it| limits.and(it.settings.bake_limits));
-    Ok(Some(Bake { left_ms, limits, strategy: live.strategy.0.clone() }))
+    let usual = usual(conn, &life.first).await?;
+    Ok(Some(Bake { left_ms, limits, strategy: live.strategy.0.clone(), usual }))
 }
 
 /// What was found wanting of a release while it baked, before it was made anew or after.

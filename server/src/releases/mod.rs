@@ -27,6 +27,7 @@ mod rollback;
 mod settings;
 mod state;
 mod steer;
+mod usual;
 
 pub(crate) use bake::{bakes_for, breached, return_from_breached};
 pub use between::Commit;

@@ -199,6 +199,20 @@ pub(crate) async fn passages(
     )?)
 }
 
+/// What was live in the environment when the release took its place.
+pub(crate) async fn replaced_by(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Release>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT r.id, r.environment_id, r.number, r.kind, r.build_id, b.number AS build_number, b.commit_sha,
+                r.source_release_id, r.actor, r.state, r.reason, r.content, r.strategy, r.created_at, r.started_at,
+                r.finished_at, r.retired_at
+         FROM release r JOIN build b ON b.id = r.build_id
+         WHERE r.environment_id = $1 AND r.number < $2 AND r.state = 'retired' ORDER BY r.number DESC LIMIT 1",
+        &release.environment_id,
+        release.number
+    )?)
+}
+
 /// The restores of a release that went live, oldest first.
 pub(crate) async fn restores_of(conn: &mut Conn<'_>, id: &ReleaseId) -> Result<Vec<Release>, StoreError> {
     Ok(rows!(

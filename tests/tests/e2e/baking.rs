@@ -1,6 +1,9 @@
 //! What goes wrong after a release went live, and before it may follow to the next environment.
 
-use slipway_runner::coordinator::{Coordinator as _, EnvironmentReport, HostingQuestion};
+use slipway_runner::coordinator::{
+    Coordinator as _, EnvironmentReport, HostingQuestion, Measurements, ReplicaMeasurement, StepResult, Usual,
+};
+use slipway_server::measurements::SUM_MS;
 use slipway_tests::{
     databases::TestDatabase,
     engine::docker,
@@ -12,7 +15,10 @@ use slipway_tests::{
     wait::until,
 };
 
-on_both_databases!(what_is_found_wanting_follows_nowhere_and_is_rolled_back_once);
+on_both_databases!(
+    what_is_found_wanting_follows_nowhere_and_is_rolled_back_once,
+    what_bakes_is_judged_beside_what_the_release_before_used,
+);
 
 const DOMAIN: &str = "baking.localhost";
 
@@ -138,21 +144,63 @@ async fn is_found_wanting(house: &House) -> String {
     decision["reason"].as_str().unwrap().to_owned()
 }
 
+/// Brings a commit to dev, where production waits for its bake of ten minutes.
+async fn goes_live(pipeline: &Pipeline, commit: &str) {
+    pipeline.queue(&pipeline.push("main", commit)).await;
+    let lease = pipeline.claim().await;
+    pipeline.run_step(&lease.key, 0, StepResult::succeeded()).await;
+    let mut plan = usual_plan();
+    plan.environments[1].bake_ms = 600_000;
+    pipeline.coordinator.finish_job(&lease.key, built(&digest(commit), plan)).await.unwrap();
+    pipeline.roll_out().await;
+}
+
+fn question() -> HostingQuestion {
+    HostingQuestion { runner: "one".to_owned(), incarnation: "first life".to_owned() }
+}
+
+async fn what_bakes_is_judged_beside_what_the_release_before_used(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    goes_live(&pipeline, "a").await;
+    let usual = async || {
+        let hosting = pipeline.coordinator.hosting(question()).await.unwrap();
+        hosting.environments[0].bake.clone().unwrap().usual
+    };
+    assert!(usual().await.is_empty(), "there was none before the first release");
+    let environment = pipeline.environment("dev").await.id.to_string();
+    let uses = async |cpu: f64, memory: u64| {
+        let container = ReplicaMeasurement {
+            environment: environment.clone(),
+            app: "web".to_owned(),
+            cpu,
+            cpu_limit: 2.0,
+            memory,
+            memory_limit: 128_000_000,
+            restarts: 0,
+        };
+        let HostingQuestion { runner, incarnation } = question();
+        let measured = Measurements { runner, incarnation, host: None, replicas: Some(vec![container]) };
+        pipeline.coordinator.report_measurements(measured).await.unwrap();
+        pipeline.clock.advance(SUM_MS);
+    };
+    pipeline.clock.advance(SUM_MS);
+    for (cpu, memory) in [(0.25, 64_000_000), (0.75, 32_000_000), (0.5, 16_000_000)] {
+        uses(cpu, memory).await;
+    }
+    goes_live(&pipeline, "b").await;
+    // What it uses itself is no measure for it.
+    uses(1.5, 100_000_000).await;
+    assert_eq!(usual().await["web"], Usual { cpu: 0.75, memory: 64_000_000.0 }, "of each the most");
+}
+
 async fn what_is_found_wanting_follows_nowhere_and_is_rolled_back_once(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     for commit in ["a", "b"] {
-        pipeline.queue(&pipeline.push("main", commit)).await;
-        let lease = pipeline.claim().await;
-        pipeline.run_step(&lease.key, 0, slipway_runner::coordinator::StepResult::succeeded()).await;
-        let mut plan = usual_plan();
-        plan.environments[1].bake_ms = 600_000;
-        pipeline.coordinator.finish_job(&lease.key, built(&digest(commit), plan)).await.unwrap();
-        pipeline.roll_out().await;
+        goes_live(&pipeline, commit).await;
     }
     let live = pipeline.live("dev").await.unwrap();
     pipeline.clock.advance(60_000);
-    let question = HostingQuestion { runner: "one".to_owned(), incarnation: "first life".to_owned() };
-    let hosting = pipeline.coordinator.hosting(question.clone()).await.unwrap();
+    let hosting = pipeline.coordinator.hosting(question()).await.unwrap();
     assert_eq!(hosting.environments[0].bake.as_ref().unwrap().left_ms, 540_000);
 
     let found = "web: replica 1 ended with exit code 3 and was restarted";
@@ -176,6 +224,6 @@ async fn what_is_found_wanting_follows_nowhere_and_is_rolled_back_once(database:
     // What was live before comes back, and is not judged itself.
     let work = pipeline.roll_out().await;
     assert_eq!(work.release.apps[0].digest, digest("a"));
-    let hosting = pipeline.coordinator.hosting(question).await.unwrap();
+    let hosting = pipeline.coordinator.hosting(question()).await.unwrap();
     assert_eq!((hosting.environments[0].release.number, hosting.environments[0].bake.clone()), (3, None));
 }
