@@ -5,7 +5,8 @@ mod step;
 mod when;
 
 pub use environment::{
-    Approvals, Environment, Latency, Limits, Pace, Quota, Share, Source, Span, Strategy, TargetKind, Usage, Window,
+    Approvals, Bake, Environment, Latency, Limits, Pace, Quota, Share, Source, Span, Strategy, TargetKind, Usage,
+    Window,
 };
 pub use step::{Command, ContainerRun, Mount, MountSource, Step, Tmpfs};
 pub use when::{Event, When};

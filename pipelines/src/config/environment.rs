@@ -290,6 +290,15 @@ pub struct Window {
     pub timezone: String,
 }
 
+/// How long a release must have been live in a source, and how well.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bake {
+    /// How long, in milliseconds.
+    pub ms: u64,
+    /// Within which limits it must stay meanwhile.
+    pub limits: Limits,
+}
+
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {

@@ -59,7 +59,8 @@ fn read(entry: &Entry, apps: &[App], names: &[&str], report: &mut Report<'_>) ->
         match field.key.as_str() {
             "auto" => environment.auto = boolean(node, report).unwrap_or_default(),
             "bake" => {
-                (environment.bake_ms, environment.bake_limits) = promotion::bake(node, report).unwrap_or_default();
+                let bake = promotion::bake(node, report).unwrap_or_default();
+                (environment.bake_ms, environment.bake_limits) = (bake.ms, bake.limits);
             }
             "approvals" => environment.approvals = promotion::approvals(node, report).unwrap_or_default(),
             "strategy" => environment.strategy = promotion::strategy(node, report).unwrap_or_default(),

@@ -7,7 +7,7 @@ use super::{
     quantities, timezones,
 };
 use crate::{
-    config::{Approvals, Latency, Limits, Pace, Quota, Share, Strategy, Usage, Window},
+    config::{Approvals, Bake, Latency, Limits, Pace, Quota, Share, Strategy, Usage, Window},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
     reference,
@@ -46,10 +46,10 @@ pub(super) fn approvals(node: &Node, report: &mut Report<'_>) -> Option<Approval
     })
 }
 
-/// Reads `bake`: how long in milliseconds, and within which limits; a duration, or a map.
-pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, Limits)> {
+/// Reads `bake`: a duration, or a map.
+pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<Bake> {
     if !matches!(node.value, Value::Map(_)) {
-        return Some((long_duration(node, report)?, Limits::default()));
+        return Some(Bake { ms: long_duration(node, report)?, limits: Limits::default() });
     }
     report.within(reference::BAKE.anchor, |report| {
         let (mut time, mut limits) = (None, Limits::default());
@@ -66,7 +66,7 @@ pub(super) fn bake(node: &Node, report: &mut Report<'_>) -> Option<(u64, Limits)
             report.add(node.place, problem.expected("a duration such as 5m, or {time: 5m, max_cpu: 90%}"));
             return None;
         };
-        Some((long_duration(time, report)?, limits))
+        Some(Bake { ms: long_duration(time, report)?, limits })
     })
 }
 

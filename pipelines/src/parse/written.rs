@@ -3,19 +3,19 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{fields::shown, promotion, quantities};
+use super::{fields::shown, promotion};
 use crate::{
-    config::{Latency, Pace, Quota, Source, Span, Strategy, Usage, Window},
+    config::{Bake, Latency, Limits, Pace, Quota, Source, Span, Strategy, Usage, Window},
     diagnostics::{Problem, Report},
-    document,
+    document::{self, Node},
 };
 
 /// The days, as they are written.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// The longest name of a branch or an environment, in bytes.
 const MAX_NAME: usize = 200;
-/// The longest line of a strategy, in bytes.
-const MAX_STRATEGY: usize = 1_000;
+/// The longest line of settings, in bytes.
+const MAX_SETTINGS: usize = 1_000;
 /// What stands before the name of a branch.
 const BRANCH: &str = "branch ";
 
@@ -30,14 +30,6 @@ impl From<Problem> for Unreadable {
             Some(expected) => format!("{}: expected {expected}", problem.message),
             None => problem.message,
         })
-    }
-}
-
-impl FromStr for Span {
-    type Err = Unreadable;
-
-    fn from_str(text: &str) -> Result<Self, Unreadable> {
-        Ok(Span { ms: quantities::long_duration(text)? })
     }
 }
 
@@ -128,28 +120,71 @@ impl fmt::Display for Usage {
     }
 }
 
-/// As captain.yml has it: a name, or settings, of which the braces may be left out.
+/// Reads what may be settings as captain.yml has them, of which the braces may be left out.
+fn read<T>(
+    text: &str,
+    (what, expected): (&str, &str),
+    reads: impl FnOnce(&Node, &mut Report<'_>) -> Option<T>,
+) -> Result<T, Unreadable> {
+    let text = text.trim();
+    let unreadable = || Unreadable::from(Problem::new(format!("\"{}\" is no {what}", shown(text))).expected(expected));
+    if text.len() > MAX_SETTINGS {
+        return Err(unreadable());
+    }
+    let is_bare = text.contains(':') && !text.starts_with('{');
+    let text = if is_bare { format!("{{{text}}}") } else { text.to_owned() };
+    let mut report = Report::new("", &text);
+    let read = document::read(&text, &mut report).and_then(|node| reads(&node, &mut report));
+    match (report.into_errors().0.into_iter().next(), read) {
+        (None, Some(read)) => Ok(read),
+        (None, None) => Err(unreadable()),
+        (Some(wrong), _) => Err(Problem { expected: wrong.expected, ..Problem::new(wrong.message) }.into()),
+    }
+}
+
+/// As captain.yml has it: a duration, or settings.
+impl FromStr for Bake {
+    type Err = Unreadable;
+
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        read(text, ("bake", "a duration such as 10m, or time: 10m, max_cpu: 90%"), promotion::bake)
+    }
+}
+
+impl fmt::Display for Bake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Span { ms: self.ms };
+        if self.limits == Limits::default() {
+            return time.fmt(f);
+        }
+        write!(f, "{{time: {time}, {}}}", self.limits)
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let latency = |latency: Latency| match latency {
+            Latency::Ms(ms) => Span { ms }.to_string(),
+            Latency::Times(times) => format!("{times}x"),
+            Latency::Any => "off".to_owned(),
+        };
+        let told = [
+            self.max_cpu.map(|usage| format!("max_cpu: {usage}")),
+            self.max_memory.map(|usage| format!("max_memory: {usage}")),
+            self.max_errors.map(|share| format!("max_errors: {share}%")),
+            self.max_latency.map(|longest| format!("max_latency: {}", latency(longest))),
+        ];
+        f.write_str(&told.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// As captain.yml has it: a name, or settings.
 impl FromStr for Strategy {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let text = text.trim();
-        let unreadable = || {
-            let expected = "a strategy such as blue-green, or canary: [10%, 50%], bake: 5m";
-            Unreadable::from(Problem::new(format!("\"{}\" is no strategy", shown(text))).expected(expected))
-        };
-        if text.len() > MAX_STRATEGY {
-            return Err(unreadable());
-        }
-        let is_bare = text.contains(':') && !text.starts_with('{');
-        let text = if is_bare { format!("{{{text}}}") } else { text.to_owned() };
-        let mut report = Report::new("", &text);
-        let read = document::read(&text, &mut report).and_then(|node| promotion::strategy(&node, &mut report));
-        match (report.into_errors().0.into_iter().next(), read) {
-            (None, Some(strategy)) => Ok(strategy),
-            (None, None) => Err(unreadable()),
-            (Some(wrong), _) => Err(Problem { expected: wrong.expected, ..Problem::new(wrong.message) }.into()),
-        }
+        let expected = "a strategy such as blue-green, or canary: [10%, 50%], bake: 5m";
+        read(text, ("strategy", expected), promotion::strategy)
     }
 }
 
@@ -171,19 +206,8 @@ impl fmt::Display for Strategy {
             Strategy::Canary { steps, bake_ms, limits } => {
                 let shares: Vec<String> = steps.iter().map(|share| format!("{share}%")).collect();
                 write!(f, "{{canary: [{}], bake: {}", shares.join(", "), span(*bake_ms))?;
-                for (key, limit) in [("max_cpu", limits.max_cpu), ("max_memory", limits.max_memory)] {
-                    if let Some(limit) = limit {
-                        write!(f, ", {key}: {limit}")?;
-                    }
-                }
-                if let Some(limit) = limits.max_errors {
-                    write!(f, ", max_errors: {limit}%")?;
-                }
-                match limits.max_latency {
-                    Some(Latency::Ms(ms)) => write!(f, ", max_latency: {}", span(ms))?,
-                    Some(Latency::Times(times)) => write!(f, ", max_latency: {times}x")?,
-                    Some(Latency::Any) => f.write_str(", max_latency: off")?,
-                    None => {}
+                if *limits != Limits::default() {
+                    write!(f, ", {limits}")?;
                 }
                 f.write_str("}")
             }
@@ -203,8 +227,11 @@ mod tests {
     #[test]
     fn what_is_read_is_written_again() {
         for text in ["500ms", "90s", "10m", "1h", "7d"] {
-            assert_eq!(again::<Span>(text), text);
+            assert_eq!(again::<Bake>(text), text);
         }
+        let limited = "{time: 10m, max_cpu: 90%, max_memory: 2x, max_errors: 0.5%, max_latency: 800ms}";
+        assert_eq!(again::<Bake>(limited), limited);
+        assert_eq!(again::<Bake>(" time: 10m, max_cpu: off "), "{time: 10m, max_cpu: off}");
         assert_eq!(again::<Window>("Mon-Wed,fri 9:00-16:00"), "Mon-Wed,Fri 09:00-16:00 UTC");
         assert_eq!(again::<Window>("Sat-Tue 9:00-16:00"), "Mon,Tue,Sat,Sun 09:00-16:00 UTC");
         for text in [
@@ -233,7 +260,8 @@ mod tests {
         assert_eq!(again::<Window>("noon"), window);
         assert!(again::<Window>("Mon 09:00-16:00 Middle/Earth").starts_with("unknown time zone"));
         assert!(again::<Window>("Mom 09:00-16:00").starts_with("\"Mom\" is not a day"));
-        assert!(again::<Span>("soon").starts_with("\"soon\" is not a duration"));
+        assert!(again::<Bake>("soon").starts_with("\"soon\" is not a duration"));
+        assert!(again::<Bake>("max_cpu: 90%").starts_with("\"bake\" does not say how long"));
         assert!(again::<Strategy>("canry").starts_with("unknown strategy \"canry\""));
         assert!(again::<Strategy>("canary: [0%]").starts_with("\"0%\" is not a share"));
         let wrong = again::<Strategy>("canary: [10%], max_latency: 0.5x");

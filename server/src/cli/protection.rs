@@ -55,7 +55,8 @@ pub(super) struct Protect {
     /// Lets releases come from every branch and tag.
     #[arg(long, conflicts_with = "branches")]
     any_branch: bool,
-    /// How long a release must have been live in its source, at least, such as 10m; "none" for as long as captain.yml says.
+    /// How long a release must have been live in its source, at least, such as 10m, or "time: 10m, max_cpu: 90%"; "none" for as
+    /// long as captain.yml says.
     #[arg(long, value_name = "DURATION")]
     bake: Option<String>,
     /// When releases may begin, such as "Mon-Fri 09:00-16:00 Europe/Madrid"; "none" for whenever captain.yml says.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slipway_pipelines::{
     conditions::{PatternError, Patterns},
-    config::{Source, Span, Strategy, Window},
+    config::{Bake, Limits, Source, Strategy, Window},
 };
 
 use super::Written;
@@ -39,9 +39,9 @@ pub struct Protection {
     pub author: bool,
     /// The branches that releases may come from, as patterns; empty for every branch and tag.
     pub branches: Vec<String>,
-    /// How long a release must have been live in its source, at least.
+    /// How long a release must have been live in its source, at least, and within which limits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bake: Option<Written<Span>>,
+    pub bake: Option<Written<Bake>>,
     /// When releases may begin, beside the window of captain.yml; none means whenever that says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Written<Window>>,
@@ -118,6 +118,12 @@ impl Protection {
     #[must_use]
     pub fn bake_ms(&self, settings_ms: u64) -> u64 {
         self.bake.as_ref().map_or(settings_ms, |bake| settings_ms.max(bake.0.ms))
+    }
+
+    /// Within which limits it must have been, where captain.yml asks for `settings`: the lower of both.
+    #[must_use]
+    pub fn bake_limits(&self, settings: Limits) -> Limits {
+        self.bake.as_ref().map_or(settings, |bake| settings.and(bake.0.limits))
     }
 
     /// How a release takes the place of the one before, where captain.yml says `settings`.

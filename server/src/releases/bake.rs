@@ -46,7 +46,8 @@ pub(crate) async fn bakes_for(
     if left_ms == 0 || breach_of(conn, &life).await?.is_some() {
         return Ok(None);
     }
-    let limits = followers().fold(live.strategy.limits(), |limits, it| limits.and(it.settings.bake_limits));
+    let limits = followers()
+        .fold(live.strategy.limits(), |limits, it| limits.and(it.protection.bake_limits(it.settings.bake_limits)));
     let usual = usual(conn, &life.first).await?;
     Ok(Some(Bake { left_ms, limits, strategy: live.strategy.0.clone(), usual }))
 }

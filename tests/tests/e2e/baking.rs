@@ -1,9 +1,13 @@
 //! What goes wrong after a release went live, and before it may follow to the next environment.
 
+use slipway_pipelines::config::{Bake, Limits};
 use slipway_runner::coordinator::{
     Coordinator as _, EnvironmentReport, HostingQuestion, Measurements, ReplicaMeasurement, StepResult, Usual,
 };
-use slipway_server::measurements::SUM_MS;
+use slipway_server::{
+    environments::{Protection, Written, protect},
+    measurements::SUM_MS,
+};
 use slipway_tests::{
     databases::TestDatabase,
     engine::docker,
@@ -18,6 +22,7 @@ use slipway_tests::{
 on_both_databases!(
     what_is_found_wanting_follows_nowhere_and_is_rolled_back_once,
     what_bakes_is_judged_beside_what_the_release_before_used,
+    what_bakes_is_judged_by_limits_that_no_commit_can_drop,
 );
 
 const DOMAIN: &str = "baking.localhost";
@@ -191,6 +196,26 @@ async fn what_bakes_is_judged_beside_what_the_release_before_used(database: Test
     // What it uses itself is no measure for it.
     uses(1.5, 100_000_000).await;
     assert_eq!(usual().await["web"], Usual { cpu: 0.75, memory: 64_000_000.0 }, "of each the most");
+}
+
+async fn what_bakes_is_judged_by_limits_that_no_commit_can_drop(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    goes_live(&pipeline, "a").await;
+    let limits = async || {
+        let hosting = pipeline.coordinator.hosting(question()).await.unwrap();
+        hosting.environments[0].bake.as_ref().unwrap().limits
+    };
+    assert_eq!(limits().await, Limits::default(), "captain.yml says nothing");
+    let bake: Bake = "time: 5m, max_cpu: 3x, max_errors: 1%".parse().unwrap();
+    let production = pipeline.environment("production").await;
+    let wanted = Protection { bake: Some(Written(bake)), ..Protection::default() };
+    let mut tx = pipeline.store.write().await.unwrap();
+    protect(&mut tx, &production, &wanted, "ada", None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(pipeline.environment("production").await.protection.0, wanted, "it is kept as it was said");
+    assert_eq!(limits().await, bake.limits);
+    goes_live(&pipeline, "b").await;
+    assert_eq!(limits().await, bake.limits);
 }
 
 async fn what_is_found_wanting_follows_nowhere_and_is_rolled_back_once(database: TestDatabase) {

@@ -4,7 +4,7 @@ use axum::{extract::State, response::Redirect};
 use chrono::{DateTime, NaiveDateTime};
 use serde::Deserialize;
 use serde_json::Value;
-use slipway_pipelines::config::{Source, Window};
+use slipway_pipelines::config::{Limits, Source, Window};
 use slipway_web::{
     links,
     pages::{DecisionRow, Freeze},
@@ -123,7 +123,7 @@ pub(super) fn asks(environment: &Environment) -> Vec<String> {
     if let Source::Environment { environment: source } = &environment.source.0 {
         let bake_ms = protection.bake_ms(settings.bake_ms);
         if bake_ms > 0 {
-            asks.push(format!("live in {source} for {}", span(bake_ms)));
+            asks.push(format!("live in {source} for {}{}", span(bake_ms), within(protection)));
         }
         if settings.auto {
             asks.push(format!("takes what is live in {source} by itself"));
@@ -155,6 +155,12 @@ fn window(protection: &Protection) -> Option<String> {
     protection.window.as_ref().map(|window| window_in_words(&window.0))
 }
 
+/// The limits that the server has for what is live in a source.
+fn within(protection: &Protection) -> String {
+    let limits = protection.bake.as_ref().map(|bake| bake.0.limits).filter(|limits| *limits != Limits::default());
+    limits.map_or_else(String::new, |limits| format!(" ({limits})"))
+}
+
 fn from(protection: &Protection) -> Option<String> {
     protection.from.as_ref().map(|from| format!("what comes from {}", from.0))
 }
@@ -167,7 +173,8 @@ fn strategy(protection: &Protection) -> Option<String> {
 fn protection_in_words(noted: &Value) -> String {
     let Ok(protection) = serde_json::from_value::<Protection>(noted.clone()) else { return noted.to_string() };
     let author = (protection.approvals > 0 && protection.author).then(|| "the author may be among them".to_owned());
-    let bake = protection.bake.as_ref().map(|bake| format!("live in its source for {}", span(bake.0.ms)));
+    let bake = protection.bake.as_ref();
+    let bake = bake.map(|bake| format!("live in its source for {}{}", span(bake.0.ms), within(&protection)));
     let people = [approvals(protection.approvals, &protection), author];
     let others = [bake, window(&protection), branches(&protection), from(&protection), strategy(&protection)];
     let asks: Vec<String> = people.into_iter().chain(others).flatten().collect();

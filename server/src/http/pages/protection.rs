@@ -123,7 +123,7 @@ mod tests {
             approvers: vec!["Ana Ruiz".to_owned(), "bo".to_owned()],
             author: true,
             branches: vec!["main".to_owned(), "release/*".to_owned()],
-            bake: read("10m").ok().flatten(),
+            bake: read("time: 10m, max_cpu: 90%").ok().flatten(),
             window: read("Mon,Tue 09:00-16:00 Europe/Madrid").ok().flatten(),
             from: read("staging").ok().flatten(),
             strategy: read("canary: [20%], bake: 1m").ok().flatten(),

@@ -1,5 +1,5 @@
 use chrono::DateTime;
-use slipway_pipelines::config::{Approvals, Limits, Source, Span, Strategy, Window};
+use slipway_pipelines::config::{Approvals, Bake, Limits, Source, Strategy, Window};
 
 use super::*;
 use crate::environments::Written;
@@ -245,7 +245,7 @@ fn what_was_made_before_the_server_asked_for_another_strategy_does_not_enter() {
 #[test]
 fn the_server_asks_for_more_and_never_for_less() {
     let protection = |bake: Option<u64>, at: Option<&Window>, from: Option<&str>| Protection {
-        bake: bake.map(|ms| Written(Span { ms })),
+        bake: bake.map(|ms| Written(Bake { ms, ..Bake::default() })),
         window: at.cloned().map(Written),
         from: from.map(|name| Written(Source::Environment { environment: name.to_owned() })),
         ..Protection::default()
