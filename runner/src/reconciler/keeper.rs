@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Heard, Lease, Means,
-    ailment::{Ailment, Found, Remedy, diagnose},
+    ailment::{Ailment, Remedy},
     answers::Answers,
     bake::{Baking, speaks_against},
     care::Care,
@@ -23,7 +23,6 @@ use super::{
 use crate::{
     coordinator::{EnvironmentReport, HostedEnvironment, ReleasedApp, ReplicaReport},
     engine::Engine,
-    registry::pinned,
     rollouts::health::Prober,
     targets::{
         Target,
@@ -34,8 +33,6 @@ use crate::{
 /// The shortest and the longest between two looks.
 const BRISK: Duration = Duration::from_millis(250);
 const SLOW: Duration = Duration::from_secs(10);
-/// How often it is looked whether everybody has its name in the network, of which the engine's list tells nothing.
-const NAMES_EVERY: Duration = Duration::from_secs(60);
 /// How many replicas are probed, or put right, at once.
 pub(super) const AT_ONCE: usize = 16;
 /// The longest that one that hangs may take to end, however long its app may.
@@ -54,12 +51,12 @@ pub(super) struct Keeper {
     pub(super) target: Target,
     pub(super) means: Arc<Means>,
     pub(super) stop: CancellationToken,
-    prober: Prober,
+    pub(super) prober: Prober,
     lease: Lease,
     pub(super) cares: BTreeMap<Which, Care>,
     /// The ids of containers that were connected anew, as far as was heard.
-    connected: BTreeSet<String>,
-    names_due: Instant,
+    pub(super) connected: BTreeSet<String>,
+    pub(super) names_due: Instant,
     told: Vec<ReplicaReport>,
     tell_after: Instant,
     /// While what is live bakes, and nothing was found wanting.
@@ -210,105 +207,6 @@ impl Keeper {
             }
         }
         self.tell(&instances).await;
-    }
-
-    /// What is wrong with the replicas, as far as can be seen from outside.
-    async fn diagnose(&mut self, instances: &[Instance]) -> Result<BTreeMap<Which, Case>, TargetError> {
-        let wanted = self.wanted.clone();
-        self.doubt_unproven(instances);
-        let mut cases = BTreeMap::new();
-        // On a Swarm the service has the name.
-        let names_are_due = matches!(self.target, Target::Docker(_)) && Instant::now() >= self.names_due;
-        for replica in replicas(&wanted) {
-            let name = self.target.replica_name(replica);
-            let image = pinned(&replica.app.image, &replica.app.digest);
-            let is_named = |listed: &Instance| !names_are_due && !self.connected.contains(&listed.id);
-            let found = match instances.iter().find(|instance| instance.name == name) {
-                Some(listed) if listed.image == image && is_named(listed) => Some(listed.clone()),
-                // The engine's list may have another word for the image, and has nothing of names and of what lacks the
-                // labels.
-                _ => self.target.find(&name).await?,
-            };
-            let seen = found.as_ref().map(|instance| Found {
-                instance,
-                is_ours: self.target.is_ours(instance, replica),
-                is_slipways: self.target.is_of_environment(instance),
-            });
-            if let Some(ailment) = diagnose(seen, &image) {
-                let ailment = self.services.explain(&replica.app.app, ailment);
-                self.care(&which(replica)).falls_ill(Instant::now());
-                cases.insert(which(replica), (ailment, found));
-            }
-        }
-        if names_are_due {
-            self.names_due = Instant::now() + NAMES_EVERY;
-        }
-        // One that was found without its name, and may not be treated yet, stays ill until it is.
-        let nameless = cases.values().filter(|(ailment, _)| *ailment == Ailment::Nameless);
-        self.connected = nameless.filter_map(|(_, found)| Some(found.as_ref()?.id.clone())).collect();
-        Ok(cases)
-    }
-
-    /// Whose container ended and was started again by the engine itself.
-    async fn look_for_ends(&mut self, instances: &[Instance]) -> Result<(), TargetError> {
-        let docker = match self.target.clone() {
-            Target::Docker(docker) => docker,
-            Target::Swarm(swarm) => return self.count_ends(&swarm).await,
-        };
-        let own: Vec<Instance> =
-            instances.iter().filter(|it| it.is_running() && self.is_in_place(it)).cloned().collect();
-        for instance in &own {
-            let which = (instance.app.clone(), instance.replica);
-            if self.cares.get(&which).is_none_or(|care| care.is_suspect)
-                && let Some((restarts, exit_code)) = docker.restarts(&instance.name).await?
-            {
-                self.care(&which).looked_at(restarts, exit_code, Instant::now());
-            }
-        }
-        Ok(())
-    }
-
-    /// Asks those that are due and not known to be ill whether they are well.
-    async fn probe(&mut self, instances: &[Instance], cases: &mut BTreeMap<Which, Case>) -> Result<(), TargetError> {
-        let wanted = self.wanted.clone();
-        let now = Instant::now();
-        let mut due = Vec::new();
-        for replica in replicas(&wanted) {
-            if cases.contains_key(&which(replica)) {
-                continue;
-            }
-            let care = self.care(&which(replica));
-            if care.is_due(now) {
-                due.push((replica, care.ran(now)));
-            }
-        }
-        let (prober, target) = (&self.prober, &self.target);
-        let mut asked = Vec::with_capacity(due.len());
-        for (replica, ran) in due {
-            asked.push(async move {
-                let name = target.replica_name(replica);
-                (replica, prober.probe(target, &name, &replica.app.run.health, ran).await)
-            });
-        }
-        let answers: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
-        for (replica, answer) in answers {
-            let (now, check) = (Instant::now(), &replica.app.run.health);
-            match answer? {
-                Ok(()) if self.care(&which(replica)).passed(check, now) => {
-                    self.target.keep_running(&self.target.replica_name(replica)).await?;
-                }
-                Ok(()) => {}
-                Err(met) => {
-                    if let Some(ailment) = self.care(&which(replica)).failed(met, check, now) {
-                        let name = self.target.replica_name(replica);
-                        let found = instances.iter().find(|instance| instance.name == name).cloned();
-                        self.care(&which(replica)).falls_ill(now);
-                        cases.insert(which(replica), (ailment, found));
-                    }
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Judges what is live while it bakes. What is found wanting once is enough.

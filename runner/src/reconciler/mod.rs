@@ -17,6 +17,7 @@ mod leaving;
 mod routes;
 mod swarm;
 mod sweep;
+mod symptoms;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -80,15 +80,19 @@ impl Prober {
         Ok(self.ask(target, name, check, Duration::MAX).await?.map(drop))
     }
 
-    /// One probe of a container that has run for `ran`: an error tells what the probe met.
+    /// One probe of a container that was just listed, and has run for `ran`: an error tells what the probe met. The engine is
+    /// asked only where the answer is its own.
     pub(crate) async fn probe(
         &self,
         target: &Target,
-        name: &str,
+        listed: &Instance,
         check: &HealthCheck,
         ran: Duration,
     ) -> Result<Result<(), String>, TargetError> {
-        Ok(self.ask(target, name, check, ran).await?.map(drop))
+        match self.ask_itself(listed, check).await {
+            Some(answer) => Ok(answer),
+            None => ask_engine(target, &listed.name, check, ran).await,
+        }
     }
 
     async fn ask_until_ready(&self, target: &Target, name: &str, check: &HealthCheck) -> Result<Instance, Unhealthy> {
@@ -125,13 +129,17 @@ impl Prober {
         let Some(instance) = target.find(name).await? else {
             return Ok(Err("its container was removed".to_owned()));
         };
+        Ok(self.probe(target, &instance, check, ran).await?.map(|()| instance))
+    }
+
+    /// Asks the container where it listens; none where it is for the engine to say.
+    async fn ask_itself(&self, instance: &Instance, check: &HealthCheck) -> Option<Result<(), String>> {
         let limit = Duration::from_millis(check.timeout_ms.max(1));
-        let answer = match &check.probe {
-            Probe::Http { path } => self.ask_http(&instance, path, limit).await,
-            Probe::Tcp => ask_tcp(&instance, limit).await,
-            Probe::Command { .. } | Probe::Container => ask_engine(target, name, check, ran).await?,
-        };
-        Ok(answer.map(|()| instance))
+        match &check.probe {
+            Probe::Http { path } => Some(self.ask_http(instance, path, limit).await),
+            Probe::Tcp => Some(ask_tcp(instance, limit).await),
+            Probe::Command { .. } | Probe::Container => None,
+        }
     }
 
     async fn ask_http(&self, instance: &Instance, path: &str, limit: Duration) -> Result<(), String> {
@@ -222,8 +230,27 @@ pub(crate) fn seconds(ms: u64) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Unhealthy, seconds};
+    use super::{HealthCheck, Instance, Probe, Prober, Unhealthy, seconds};
+    use crate::targets::docker::InstanceState;
+
+    #[tokio::test]
+    async fn who_listens_is_asked_without_the_engine() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let at = |port| {
+            let address = Some("127.0.0.1".to_owned());
+            Instance::for_model("r", "web", 1, InstanceState::Running, address, Some(port))
+        };
+        let prober = Prober::new().unwrap();
+        let tcp = HealthCheck::with_defaults(Probe::Tcp);
+        assert_eq!(prober.ask_itself(&at(port), &tcp).await, Some(Ok(())));
+        drop(listener);
+        assert!(matches!(prober.ask_itself(&at(port), &tcp).await, Some(Err(_))));
+        let of_engine = HealthCheck::with_defaults(Probe::Container);
+        assert_eq!(prober.ask_itself(&at(port), &of_engine).await, None);
+    }
 
     #[test]
     fn times_read_as_people_write_them() {
