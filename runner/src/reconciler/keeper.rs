@@ -195,6 +195,7 @@ impl Keeper {
                     |care: &Care, ailment: &Ailment| care.may_be_treated(now) && ailment.remedy() != Remedy::Wait;
                 cases.retain(|which, (ailment, _)| is_due(self.care(which), ailment));
                 self.one_at_a_time(&docker, &instances, &mut cases);
+                self.leave_stand_ins(&instances, &mut cases);
                 if !cases.is_empty() && self.is_confirmed().await {
                     self.treat(&docker, cases, &instances).await;
                 }

@@ -124,6 +124,18 @@ impl Keeper {
         });
     }
 
+    /// Where two versions never run side by side, nothing is started beside one that stands in for what is live because that could
+    /// not be returned to: it serves until people release something.
+    pub(super) fn leave_stand_ins(&self, instances: &[Instance], cases: &mut BTreeMap<Which, Case>) {
+        cases.retain(|which, _| !instances.iter().any(|it| it.app == which.0 && self.may_stand_in(it)));
+    }
+
+    /// Whether it is of another release than the live one, and must not run beside that.
+    fn may_stand_in(&self, instance: &Instance) -> bool {
+        let is_other = instance.replica > 0 && instance.release != self.wanted.release.release;
+        self.wanted.alone && is_other && instance.is_running()
+    }
+
     /// Where a life before had begun to relieve a replica, the container that took its place has to prove itself first: until
     /// then the one that leaves is all that is known to serve.
     pub(super) fn doubt_unproven(&mut self, instances: &[Instance]) {
@@ -184,7 +196,9 @@ impl Keeper {
     /// Whether it is all that its app has: nobody else is well.
     fn is_needed(&self, outgoing: &Instance, instances: &[Instance]) -> bool {
         let serves = outgoing.release == self.wanted.release.release && outgoing.is_running();
-        let is_well = |it: &Instance| it.app == outgoing.app && it.is_running() && self.is_well(&it.app, it.replica);
-        serves && !instances.iter().filter(|it| self.is_in_place(it)).any(is_well)
+        let runs = |it: &&Instance| it.app == outgoing.app && it.is_running() && self.is_in_place(it);
+        let is_well = |it: &Instance| self.is_well(&it.app, it.replica);
+        (serves && !instances.iter().filter(runs).any(is_well))
+            || (self.may_stand_in(outgoing) && instances.iter().find(runs).is_none())
     }
 }

@@ -36,7 +36,8 @@ impl Rollout<'_> {
 
     /// Brings the app's containers of before back, leads traffic to them, and only then removes the failed ones.
     async fn restore_app(&self, previous: &ReleaseContent, app: &ReleasedApp, log: &StepLog) -> Result<(), Setback> {
-        if matches!(self.work.strategy, Strategy::Recreate) {
+        let is_alone = matches!(self.work.strategy, Strategy::Recreate);
+        if is_alone {
             self.end_new(&app.app, log).await?;
         }
         let mut problem = None;
@@ -46,6 +47,12 @@ impl Rollout<'_> {
                 Err(Setback::Failed(reason)) => problem = problem.or(Some(reason)),
                 other => other?,
             }
+        }
+        if let Some(reason) = problem.as_ref().filter(|_| is_alone)
+            && self.stand_in(previous, app, log).await?
+        {
+            let number = self.work.release.number;
+            return Err(Setback::Failed(format!("{reason}; release {number} goes on in its place")));
         }
         let instances = of_app(self.target.instances().await?, &app.app);
         let (old, failed): (Vec<Instance>, Vec<Instance>) =
@@ -66,17 +73,18 @@ impl Rollout<'_> {
         problem.map_or(Ok(()), |problem| Err(Setback::Failed(problem)))
     }
 
-    /// Starts a container of before, unless it runs, and waits until it is healthy.
-    async fn bring_back(&self, replica: Replica<'_>, log: &StepLog) -> Result<(), Setback> {
+    /// Starts a container on the way back, unless it runs, and waits until it is healthy.
+    pub(super) async fn bring_back(&self, replica: Replica<'_>, log: &StepLog) -> Result<(), Setback> {
         let (app, number) = (&replica.app.app, replica.number);
-        let failed = |reason: String| Setback::of(app, format!("replica {number} of before {reason}"));
+        let release = replica.release.number;
+        let failed = |reason: String| Setback::of(app, format!("replica {number} of release {release} {reason}"));
         self.still_owner()?;
         let started = self.target.ensure_running(replica).await;
         let started = started.map_err(|error| failed(format!("could not be started: {error}")))?;
         let ready = self.prober.wait(&self.target, &started.name, &replica.app.run.health).await;
         ready.map_err(|unhealthy| failed(unhealthy.to_string()))?;
         self.target.keep_running(&started.name).await?;
-        log.say(format!("{app}: replica {number} of release {} runs", replica.release.number)).await;
+        log.say(format!("{app}: replica {number} of release {release} runs")).await;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ mod https;
 mod pace;
 mod paths;
 mod proxy;
+mod recreated;
 mod stage;
 mod steering;
 mod strategies;
