@@ -41,6 +41,9 @@ pub(super) struct Promote {
     /// Only say what would be promoted: commits, configuration and digests.
     #[arg(long)]
     dry_run: bool,
+    /// The number of the release that was seen live where it comes from: fail where it is another by now.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "dry_run")]
+    release: Option<i64>,
     /// Why.
     #[arg(long, value_name = "TEXT", conflicts_with = "dry_run")]
     reason: Option<String>,
@@ -270,7 +273,8 @@ impl Promote {
             return if self.which.json { Ok(say(&preview)?) } else { show(&self.which, &preview) };
         }
         let path = self.which.path(&["promotions"])?;
-        let release = self.which.client.call(Method::POST, &path, Some(&json!({"reason": self.reason}))).await?;
+        let body = json!({"release": self.release, "reason": self.reason});
+        let release = self.which.client.call(Method::POST, &path, Some(&body)).await?;
         self.which.tell(release, self.wait).await
     }
 }

@@ -52,7 +52,9 @@ async fn a_push_becomes_a_running_release_and_is_promoted_and_rolled_back() {
     house.live("dev", 2).await;
     assert!(house.visit("dev.localhost").await.contains("two"));
     assert!(house.visit("shop.localhost").await.contains("one"), "production waits to be told");
-    api.post(&format!("{environments}/promotions"), &json!({})).await.expect(202);
+    let stale = api.post(&format!("{environments}/promotions"), &json!({"release": 1})).await.expect(409);
+    assert!(stale.detail().contains("Another release went live there since"), "{}", stale.body);
+    api.post(&format!("{environments}/promotions"), &json!({"release": 2})).await.expect(202);
     house.live("production", 2).await;
     api.post(&format!("{environments}/rollbacks"), &json!({})).await.expect(202);
     house.live("production", 3).await;

@@ -163,8 +163,6 @@ pub struct Promotion {
     pub from: String,
     /// What is live there.
     pub version: Version,
-    /// The id of that release: what the viewer saw is what is promoted.
-    pub release_id: String,
     /// What changes, app by app.
     pub changes: Vec<AppChange>,
     /// What changes in how the apps run.

@@ -136,18 +136,19 @@ async fn show(
 }
 
 /// 200 when it is over, 202 when its runner was told to stop it.
-async fn cancel(
-    State(state): State<AppState>,
-    principal: Principal,
-    Named((owner, name, number)): Named<(String, String, i64)>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+/// Has the build of this number end; whether it has ended already, and who is said to have ended it.
+pub(in crate::http) async fn call_off(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, number): (&str, &str, i64),
+) -> Result<(bool, String), Problem> {
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
     let reason = format!("cancelled by {}", principal.actor());
-    let status = match domain::cancel(&mut tx, &build.id, &reason).await? {
-        Cancellation::Done => StatusCode::OK,
-        Cancellation::Requested => StatusCode::ACCEPTED,
+    let has_ended = match domain::cancel(&mut tx, &build.id, &reason).await? {
+        Cancellation::Done => true,
+        Cancellation::Requested => false,
         Cancellation::AlreadyOver(state) => {
             return Err(Problem::conflict(format!("Build {number} is over already: it {}.", past(state))));
         }
@@ -155,6 +156,16 @@ async fn cancel(
     let subject = format!("{} #{number}", repository.name);
     audit::append(&mut tx, principal.actor(), "build.cancel", &subject, json!({})).await?;
     tx.commit().await?;
+    Ok((has_ended, reason))
+}
+
+async fn cancel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let (has_ended, reason) = call_off(&state, &principal, (&owner, &name, number)).await?;
+    let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(json!({"number": number, "reason": reason}))))
 }
 

@@ -14,7 +14,7 @@ mod measurements;
 mod notifications;
 mod page;
 mod placement;
-mod promotions;
+pub(super) mod promotions;
 mod registries;
 mod releases;
 mod repositories;
@@ -30,7 +30,7 @@ mod tokens;
 
 use crate::access::Routes;
 
-pub(in crate::http) use builds::{Retry, Wish, queue_again, request_build, try_again};
+pub(in crate::http) use builds::{Retry, Wish, call_off, queue_again, request_build, try_again};
 pub use logs::NEXT_LINE;
 pub(super) use repositories::connect_repository;
 pub use repositories::{Address, AddressError};

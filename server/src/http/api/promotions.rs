@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{lookup, releases::ReleaseView};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     },
     releases::{self, By, Commit, Preview},
     runners::RunnerError,
-    store::{audit, runners},
+    store::{self, StoreError, Tx, audit, releases::Release, repositories::Repository, runners},
 };
 
 pub(super) fn routes() -> Routes {
@@ -25,29 +25,37 @@ pub(super) fn routes() -> Routes {
         .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/restores", Permission::Change, restore)
 }
 
-#[derive(Deserialize)]
+/// An environment by the names in its address: owner, name and its own.
+pub(in crate::http) type Place = (String, String, String);
+
+/// What is asked for with a promotion.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Promotion {
+pub(in crate::http) struct Promotion {
+    /// The number of the release that was seen live where it comes from: nothing is promoted where it is another by now.
+    pub(in crate::http) release: Option<i64>,
     /// Why.
-    reason: Option<String>,
+    pub(in crate::http) reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What is asked for with a rollback.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rollback {
+pub(in crate::http) struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
-    to: Option<i64>,
+    pub(in crate::http) to: Option<i64>,
     /// Why.
-    reason: Option<String>,
+    pub(in crate::http) reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// What is asked for with a restore.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Restore {
+pub(in crate::http) struct Restore {
     /// The name of the runner on whose engine it is made anew; the one that hosts it, unless it is given.
-    runner: Option<String>,
+    pub(in crate::http) runner: Option<String>,
     /// Why.
-    reason: Option<String>,
+    pub(in crate::http) reason: Option<String>,
 }
 
 /// What a promotion would change.
@@ -154,51 +162,56 @@ fn by<'a>(principal: &'a Principal, reason: &'a Option<String>) -> By<'a> {
 }
 
 /// Releases to the environment exactly what is live where it takes its releases from.
-async fn promote(
-    State(state): State<AppState>,
-    principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
-    Body(asked): Body<Promotion>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+pub(in crate::http) async fn promote_to(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): &Place,
+    asked: &Promotion,
+) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = releases::promote(&mut tx, &repository, &environment, by(&principal, &asked.reason)).await?;
-    let subject = format!("{} {environment}", repository.name);
-    let detail = json!({"release": release.number, "build": release.build_number, "reason": asked.reason});
-    audit::append(&mut tx, principal.actor(), "release.promote", &subject, detail).await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let release = releases::promote(&mut tx, &repository, environment, by(principal, &asked.reason)).await?;
+    if let Some(seen) = asked.release {
+        let source = match &release.source_release_id {
+            Some(source) => store::releases::find(&mut tx.conn(), source).await?,
+            None => None,
+        };
+        if source.is_none_or(|source| source.number != seen) {
+            return Err(Problem::conflict("Another release went live there since. Look again."));
+        }
+    }
+    let detail = json!({"build": release.build_number, "reason": asked.reason});
+    note(&mut tx, principal, "release.promote", (&repository, environment, &release), detail).await?;
     tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(release.into())))
+    Ok(release)
 }
 
 /// Releases again what an earlier release held.
-async fn roll_back(
-    State(state): State<AppState>,
-    principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
-    Body(asked): Body<Rollback>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+pub(in crate::http) async fn roll_back_to(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): &Place,
+    asked: &Rollback,
+) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let by = by(&principal, &asked.reason);
-    let release = releases::rollback(&mut tx, &repository, &environment, asked.to, by).await?;
-    let subject = format!("{} {environment}", repository.name);
-    let detail = json!({
-        "release": release.number, "build": release.build_number, "to": asked.to, "reason": asked.reason,
-    });
-    audit::append(&mut tx, principal.actor(), "release.rollback", &subject, detail).await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let by = by(principal, &asked.reason);
+    let release = releases::rollback(&mut tx, &repository, environment, asked.to, by).await?;
+    let detail = json!({"build": release.build_number, "to": asked.to, "reason": asked.reason});
+    note(&mut tx, principal, "release.rollback", (&repository, environment, &release), detail).await?;
     tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(release.into())))
+    Ok(release)
 }
 
 /// Makes what is live anew, also on another runner's engine.
-async fn restore(
-    State(state): State<AppState>,
-    principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
-    Body(asked): Body<Restore>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+pub(in crate::http) async fn make_anew(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name, environment): &Place,
+    asked: &Restore,
+) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let host = match &asked.runner {
         Some(runner) => {
             let found = runners::named(&mut tx.conn(), runner).await?;
@@ -206,11 +219,49 @@ async fn restore(
         }
         None => None,
     };
-    let by = by(&principal, &asked.reason);
-    let release = releases::restore(&mut tx, &repository, &environment, host.as_deref(), by).await?;
-    let subject = format!("{} {environment}", repository.name);
-    let detail = json!({"release": release.number, "runner": asked.runner, "reason": asked.reason});
-    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, detail).await?;
+    let by = by(principal, &asked.reason);
+    let release = releases::restore(&mut tx, &repository, environment, host.as_deref(), by).await?;
+    let detail = json!({"runner": asked.runner, "reason": asked.reason});
+    note(&mut tx, principal, "environment.restore", (&repository, environment, &release), detail).await?;
     tx.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(release.into())))
+    Ok(release)
+}
+
+/// The same entry in the audit log, whichever way it was asked.
+async fn note(
+    tx: &mut Tx,
+    principal: &Principal,
+    action: &str,
+    (repository, environment, release): (&Repository, &str, &Release),
+    detail: Value,
+) -> Result<(), StoreError> {
+    let subject = format!("{} {environment} #{}", repository.name, release.number);
+    audit::append(tx, principal.actor(), action, &subject, detail).await
+}
+
+async fn promote(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(place): Named<Place>,
+    Body(asked): Body<Promotion>,
+) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(promote_to(&state, &principal, &place, &asked).await?.into())))
+}
+
+async fn roll_back(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(place): Named<Place>,
+    Body(asked): Body<Rollback>,
+) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(roll_back_to(&state, &principal, &place, &asked).await?.into())))
+}
+
+async fn restore(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(place): Named<Place>,
+    Body(asked): Body<Restore>,
+) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
+    Ok((StatusCode::ACCEPTED, Json(make_anew(&state, &principal, &place, &asked).await?.into())))
 }

@@ -1,7 +1,6 @@
 //! `/repositories/{owner}/{name}/builds/{n}`: one build.
 
 use axum::{extract::State, response::Redirect};
-use serde_json::json;
 use slipway_web::{
     frame::{Frame, Section},
     links,
@@ -15,15 +14,14 @@ use super::{Html, repositories::ref_address, rows, steps, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
-    builds::{self, BuildState, Cancellation},
+    builds::BuildState,
     http::{
-        api::{Retry, lookup, queue_again, try_again},
+        api::{Retry, call_off, lookup, queue_again, try_again},
         errors::Problem,
         extract::{Asked, Named},
     },
     store::{
-        Conn, artifacts, audit, builds::Build, environments, events, jobs, pull_requests, releases,
-        repositories::Repository,
+        Conn, artifacts, builds::Build, environments, events, jobs, pull_requests, releases, repositories::Repository,
     },
 };
 
@@ -174,15 +172,6 @@ async fn stop(
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
 ) -> Result<Redirect, Problem> {
-    let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let build = lookup::build(&mut tx.conn(), &repository, number).await?;
-    let reason = format!("cancelled by {}", principal.actor());
-    if let Cancellation::AlreadyOver(_) = builds::cancel(&mut tx, &build.id, &reason).await? {
-        return Err(Problem::conflict(format!("Build {number} is over already.")));
-    }
-    audit::append(&mut tx, principal.actor(), "build.cancel", &format!("{} #{number}", repository.name), json!({}))
-        .await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&links::build(&repository.name, number)))
+    call_off(&state, &principal, (&owner, &name, number)).await?;
+    Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), number)))
 }

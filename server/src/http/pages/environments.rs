@@ -2,7 +2,6 @@
 
 use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
-use serde_json::json;
 use slipway_pipelines::config::Source as FromWhere;
 use slipway_runner::coordinator::ReleasedApp;
 use slipway_web::{
@@ -27,14 +26,17 @@ use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{
-        api::lookup,
+        api::{
+            lookup,
+            promotions::{self, Place},
+        },
         errors::Problem,
         extract::{Asked, Filled, Named},
     },
     measurements::Window,
-    releases::{self as domain, By, ReleaseError},
+    releases::{self as domain, ReleaseError},
     store::{
-        Conn, audit, decisions,
+        Conn, decisions,
         environments::{self, Environment},
         events,
         releases::{self, Release},
@@ -219,7 +221,6 @@ async fn promotion(
     Ok(Some(Promotion {
         from: preview.source.name,
         version: rows::version(conn, &preview.promoted, scene.now).await?,
-        release_id: preview.promoted.id.to_string(),
         changes: preview
             .images
             .into_iter()
@@ -247,14 +248,10 @@ async fn promotion(
     }))
 }
 
-fn by<'a>(principal: &'a Principal, reason: &'a str) -> By<'a> {
-    By { actor: principal.actor(), reason: Some(reason) }
-}
-
 /// What the page's promotion sends: the release that was shown.
 #[derive(Debug, Deserialize)]
 struct Promote {
-    release: String,
+    release: i64,
     #[serde(default)]
     reason: String,
 }
@@ -262,19 +259,11 @@ struct Promote {
 async fn promote(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
+    Named(place): Named<Place>,
     Filled(form): Filled<Promote>,
 ) -> Result<Redirect, Problem> {
-    let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::promote(&mut tx, &repository, &environment, by(&principal, &form.reason)).await?;
-    if release.source_release_id.as_ref().is_none_or(|source| source.as_str() != form.release) {
-        return Err(Problem::conflict("Another release went live there since the page was shown. Look again."));
-    }
-    let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(&mut tx, principal.actor(), "release.promote", &subject, json!({"reason": form.reason})).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+    let asked = promotions::Promotion { release: Some(form.release), reason: Some(form.reason) };
+    Ok(to_page(&place, &promotions::promote_to(&state, &principal, &place, &asked).await?))
 }
 
 /// What the page's rollback sends.
@@ -288,33 +277,26 @@ struct RollBack {
 async fn roll_back(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
+    Named(place): Named<Place>,
     Filled(form): Filled<RollBack>,
 ) -> Result<Redirect, Problem> {
-    let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release =
-        domain::rollback(&mut tx, &repository, &environment, Some(form.to), by(&principal, &form.reason)).await?;
-    let subject = format!("{} {environment} #{}", repository.name, release.number);
-    let detail = json!({"to": form.to, "reason": form.reason});
-    audit::append(&mut tx, principal.actor(), "release.rollback", &subject, detail).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+    let asked = promotions::Rollback { to: Some(form.to), reason: Some(form.reason) };
+    Ok(to_page(&place, &promotions::roll_back_to(&state, &principal, &place, &asked).await?))
 }
 
 async fn restore(
     State(state): State<AppState>,
     principal: Principal,
-    Named((owner, name, environment)): Named<(String, String, String)>,
+    Named(place): Named<Place>,
     Filled(form): Filled<Said>,
 ) -> Result<Redirect, Problem> {
-    let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let release = domain::restore(&mut tx, &repository, &environment, None, by(&principal, &form.reason)).await?;
-    let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(&mut tx, principal.actor(), "environment.restore", &subject, json!({"reason": form.reason})).await?;
-    tx.commit().await?;
-    Ok(Redirect::to(&links::release(&repository.name, &environment, release.number)))
+    let asked = promotions::Restore { runner: None, reason: Some(form.reason) };
+    Ok(to_page(&place, &promotions::make_anew(&state, &principal, &place, &asked).await?))
+}
+
+/// To the page of the release that was made.
+fn to_page((owner, name, environment): &Place, release: &Release) -> Redirect {
+    Redirect::to(&links::release(&format!("{owner}/{name}"), environment, release.number))
 }
 
 #[cfg(test)]

@@ -180,9 +180,9 @@ async fn what_was_seen_is_what_is_promoted() {
     scene.ship(1, "One").await;
     let cookie = scene.log_in().await;
     let address = "/repositories/acme/shop/environments/staging/promote";
-    let stale = scene.post(address, "release=01J00000000000000000000000", Some(&cookie)).await;
+    let stale = scene.post(address, "release=7", Some(&cookie)).await;
     assert_eq!(stale.status(), 409);
-    assert_says(&stale.text().await.unwrap(), &["Another release went live there"]);
+    assert_says(&stale.text().await.unwrap(), &["Another release went live there since"]);
     assert!(scene.page("/repositories/acme/shop/environments/staging").await.contains("None yet."));
 }
 
