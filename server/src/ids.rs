@@ -139,6 +139,10 @@ id!(
     /// One message to one channel.
     NotificationId
 );
+id!(
+    /// One thing that a forge is to show.
+    ForgeReportId
+);
 
 #[cfg(test)]
 mod tests {

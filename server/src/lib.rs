@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod environments;
 pub mod events;
+pub mod forge;
 pub mod http;
 pub mod ids;
 pub mod intake;

@@ -20,6 +20,7 @@ pub mod forge;
 pub mod fuse;
 pub mod git_http;
 pub mod git_server;
+pub mod github;
 pub mod house;
 pub mod http_line;
 pub mod images;

@@ -2,6 +2,7 @@
 
 mod data_dir;
 mod notifier;
+mod reporter;
 mod runner;
 mod runner_folder;
 mod serve;
@@ -22,6 +23,7 @@ use crate::{
     access::make_first_token,
     clock::SystemClock,
     config::Config,
+    forge::Forges,
     http,
     notifications::Sender,
     queue,
@@ -104,11 +106,13 @@ impl App {
         let shutdown = CancellationToken::new();
         let public_url = config.public_url.clone().unwrap_or_else(|| url_of(address));
         let sender = Sender::new(config.mail.clone(), public_url.as_str())?;
+        let forges = Forges::new(public_url.as_str(), Arc::clone(store.clock()))?;
         let watch = Watch::begin(&store).await?;
         let sealer = Sealer::new(&key);
-        let state = AppState::new(Parts { store, config, public_url, sealer, sender, watch, shutdown });
+        let state = AppState::new(Parts { store, config, public_url, sealer, sender, forges, watch, shutdown });
         let loops = TaskTracker::new();
         notifier::start(&state, &loops);
+        reporter::start(&state, &loops);
         let runner = runner::start(&state, data_dir.path(), &loops)?;
         let serving = serve(listener, &state);
         Ok(App { address, state, first_token, runner, serving, loops, _data_dir: data_dir })

@@ -10,6 +10,7 @@ use crate::{
     access::{LoginLimit, session::SessionCookie},
     config::Config,
     deliveries::Decoy,
+    forge::Forges,
     http::Bodies,
     intake::Intake,
     notifications::Sender,
@@ -36,6 +37,8 @@ pub struct Shared {
     pub sealer: Sealer,
     /// Sends what people are told.
     pub sender: Sender,
+    /// Shows forges what happens.
+    pub forges: Forges,
     /// Whether the clock is believed by which things get old.
     pub watch: Arc<Watch>,
     /// Cancelled when the server shuts down: every stream ends then.
@@ -65,13 +68,14 @@ pub(super) struct Parts {
     pub(super) public_url: Url,
     pub(super) sealer: Sealer,
     pub(super) sender: Sender,
+    pub(super) forges: Forges,
     pub(super) watch: Watch,
     pub(super) shutdown: CancellationToken,
 }
 
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { store, config, public_url, sealer, sender, watch, shutdown } = parts;
+        let Parts { store, config, public_url, sealer, sender, forges, watch, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
         let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config));
         AppState(Arc::new(Shared {
@@ -87,6 +91,7 @@ impl AppState {
             public_url,
             sealer,
             sender,
+            forges,
             watch: Arc::new(watch),
             shutdown,
         }))

@@ -6,6 +6,7 @@ mod channel;
 mod client;
 mod environment;
 mod exit;
+mod forge;
 mod gc;
 mod history;
 mod language;
@@ -85,6 +86,9 @@ enum Command {
     /// Logins to image registries.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// Credentials by which forges are shown what happened to their commits.
+    #[command(subcommand)]
+    Forge(forge::ForgeCommand),
     /// Environments.
     #[command(subcommand)]
     Environment(placement::EnvironmentCommand),
@@ -253,6 +257,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Retry(retry) => retry::run(retry).await,
         Command::Logs(logs) => logs.run().await,
         Command::Registry(command) => registry::run(command).await,
+        Command::Forge(command) => forge::run(command).await,
         Command::Services(command) => command.run().await,
         Command::Measurements(command) => command.run().await,
         Command::Environment(command) => placement::run(command).await,

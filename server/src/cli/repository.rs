@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Client, Failure,
+    forge::{Reported, set_reported},
     placement::{BuiltBy, set_builders},
     repository_path, say,
 };
@@ -25,10 +26,12 @@ pub(super) struct Set {
     /// The repository, owner/name.
     name: String,
     /// How many of its builds may run at once; `default` for the server's own limit.
-    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner"])]
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner", "statuses"])]
     builds_at_once: Option<AtOnce>,
     #[command(flatten)]
     built_by: BuiltBy,
+    #[command(flatten)]
+    reported: Reported,
     #[command(flatten)]
     client: Client,
 }
@@ -85,6 +88,7 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
                     None => say(format_args!("{owner}/{name} has the server's own limit of builds at once."))?,
                 }
             }
+            set_reported(&set.client, &set.name, set.reported).await?;
             set_builders(&set.client, &set.name, set.built_by).await?;
         }
         RepositoryCommand::List(client) => {

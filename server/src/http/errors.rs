@@ -8,8 +8,8 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    environments::ProtectionError, notifications::ChannelError, releases::ReleaseError, runners::RunnerError,
-    secrets::repository::SecretError, store::StoreError,
+    environments::ProtectionError, forge::CredentialError, notifications::ChannelError, releases::ReleaseError,
+    runners::RunnerError, secrets::repository::SecretError, store::StoreError,
 };
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
@@ -222,6 +222,15 @@ impl From<ChannelError> for Problem {
         match error {
             ChannelError::Store(error) => error.into(),
             ChannelError::Sealed(_) | ChannelError::Unknown(_) => Problem::conflict(sentence(&error)),
+            wrong => Problem::unprocessable(sentence(&wrong)),
+        }
+    }
+}
+
+impl From<CredentialError> for Problem {
+    fn from(error: CredentialError) -> Self {
+        match error {
+            CredentialError::Store(error) => error.into(),
             wrong => Problem::unprocessable(sentence(&wrong)),
         }
     }

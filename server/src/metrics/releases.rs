@@ -19,7 +19,10 @@ const OUTCOMES: [&str; 2] = ["live", "failed"];
 /// How a notification ends.
 const ENDS: [&str; 3] = ["sent", "failed", "dropped"];
 
-/// Releases, drift and freezes, by environment; and notifications.
+/// How a report to a forge ends.
+const REPORT_ENDS: [&str; 2] = ["sent", "failed"];
+
+/// Releases, drift and freezes, by environment; notifications, and reports to forges.
 pub(super) async fn releases(conn: &mut Conn<'_>, text: &mut Exposition, now: i64) -> Result<(), StoreError> {
     let mut environments = figures::environments(conn).await?;
     environments.sort_by(|one, other| labels(one).cmp(&labels(other)));
@@ -35,7 +38,8 @@ pub(super) async fn releases(conn: &mut Conn<'_>, text: &mut Exposition, now: i6
         text.sample(&labels(environment), f64::from(u8::from(is_frozen)));
     }
     put_right(conn, text, &environments, now).await?;
-    notifications(conn, text, now).await
+    notifications(conn, text, now).await?;
+    reports(conn, text, now).await
 }
 
 async fn unsettled(conn: &mut Conn<'_>, text: &mut Exposition, all: &[Newest]) -> Result<(), StoreError> {
@@ -98,6 +102,19 @@ async fn notifications(conn: &mut Conn<'_>, text: &mut Exposition, now: i64) -> 
     let ended = figures::ended(conn, now - HOUR_MS).await?;
     text.family("slipway_notifications_last_hour", "How the notifications ended that did within an hour.");
     for end in ENDS {
+        let count = ended.iter().find(|(state, _)| state == end).map_or(0, |(_, count)| *count);
+        text.sample(&[("outcome", end)], whole(count));
+    }
+    Ok(())
+}
+
+async fn reports(conn: &mut Conn<'_>, text: &mut Exposition, now: i64) -> Result<(), StoreError> {
+    let waiting = figures::reports_waiting(conn).await?;
+    text.family("slipway_forge_reports_waiting", "What forges are to be shown and wait for.");
+    text.sample(&[], whole(waiting.iter().map(|(_, count)| count).sum()));
+    let ended = figures::reports_ended(conn, now - HOUR_MS).await?;
+    text.family("slipway_forge_reports_last_hour", "How the reports to forges ended that did within an hour.");
+    for end in REPORT_ENDS {
         let count = ended.iter().find(|(state, _)| state == end).map_or(0, |(_, count)| *count);
         text.sample(&[("outcome", end)], whole(count));
     }

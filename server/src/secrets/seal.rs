@@ -40,6 +40,12 @@ impl<'a> Place<'a> {
         Place { table: "channel", id }
     }
 
+    /// The token or key for a forge, by the credential's name.
+    #[must_use]
+    pub fn forge_credential(name: &'a str) -> Self {
+        Place { table: "forge_credential", id: name }
+    }
+
     /// A secret of a repository, by the whole of its row's key.
     #[must_use]
     pub fn secret(key: &'a str) -> Self {

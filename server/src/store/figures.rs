@@ -46,6 +46,20 @@ pub(crate) async fn waiting(conn: &mut Conn<'_>) -> Result<Vec<(String, i64)>, S
     Ok(rows!(conn, "SELECT state, COUNT(*) FROM notification WHERE state = 'waiting' GROUP BY state")?)
 }
 
+/// How many reports to forges wait to be sent: state, count.
+pub(crate) async fn reports_waiting(conn: &mut Conn<'_>) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(rows!(conn, "SELECT state, COUNT(*) FROM forge_report WHERE state = 'waiting' GROUP BY state")?)
+}
+
+/// How the reports to forges ended that did since a moment (unix milliseconds): state, count.
+pub(crate) async fn reports_ended(conn: &mut Conn<'_>, since: i64) -> Result<Vec<(String, i64)>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT state, COUNT(*) FROM forge_report WHERE ended_at IS NOT NULL AND ended_at > $1 GROUP BY state",
+        since
+    )?)
+}
+
 /// How the notifications ended that did since a moment (unix milliseconds): state, count.
 pub(crate) async fn ended(conn: &mut Conn<'_>, since: i64) -> Result<Vec<(String, i64)>, StoreError> {
     Ok(rows!(

@@ -27,6 +27,8 @@ pub mod deliveries;
 pub mod environments;
 pub mod events;
 pub(crate) mod figures;
+pub mod forge_credentials;
+pub mod forge_reports;
 pub(crate) mod grown;
 pub mod jobs;
 pub mod logs;

@@ -21,6 +21,7 @@ mod demo;
 mod engine_socket;
 mod failures;
 mod faults;
+mod forge;
 mod gates;
 mod going_back;
 mod healing;

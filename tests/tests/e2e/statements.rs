@@ -15,8 +15,18 @@ use slipway_tests::databases::TestDatabase;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqlSafeStr};
 
 /// Tables that a whole read of costs nothing: they grow with what people set up, not with what happens.
-const SMALL: &[&str] =
-    &["registry_credential", "runner", "access_token", "session", "schedule", "environment", "channel", "notified"];
+const SMALL: &[&str] = &[
+    "registry_credential",
+    "runner",
+    "access_token",
+    "session",
+    "schedule",
+    "environment",
+    "channel",
+    "notified",
+    "forge_credential",
+    "forge_seen",
+];
 /// What a statement itself has limited to a few rows, or was given, before it reads all of them.
 const LIMITED: &[&str] = &["counted", "offered", "newest", "listed", "json_each"];
 /// Indexes of which a statement reads one end alone.
@@ -32,6 +42,7 @@ const PARTIAL: &[&str] = &[
     "release_unsettled",
     "alert_open",
     "notification_waiting",
+    "forge_report_waiting",
 ];
 
 /// The server's SQL: every string of its sources that begins like a statement.

@@ -8,6 +8,7 @@ pub(super) mod decisions;
 mod deliveries;
 mod environments;
 mod events;
+mod forges;
 pub(super) mod logs;
 pub(super) mod lookup;
 mod measurements;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes {
         .merge(deliveries::routes())
         .merge(environments::routes())
         .merge(events::routes())
+        .merge(forges::routes())
         .merge(logs::routes())
         .merge(measurements::routes())
         .merge(notifications::routes())

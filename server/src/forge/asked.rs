@@ -1,0 +1,29 @@
+//! What of a repository is reported.
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::text::text_enum;
+
+text_enum! {
+    /// Which commit statuses a forge is shown.
+    Statuses {
+        /// None.
+        None = "none",
+        /// One for each build.
+        Build = "build",
+    }
+}
+
+/// What of a repository is reported to its forge, where there is a credential for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Asked {
+    /// Which commit statuses.
+    pub statuses: Statuses,
+}
+
+impl Default for Asked {
+    fn default() -> Self {
+        Asked { statuses: Statuses::Build }
+    }
+}

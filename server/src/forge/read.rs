@@ -1,0 +1,62 @@
+//! What a forge is to show of what the database holds now, put into the outbox.
+
+use super::{Asked, Report, Status, Statuses};
+use crate::{
+    ids::BuildId,
+    store::{
+        StoreError, Tx, artifacts, builds, events,
+        forge_credentials::SealedCredential,
+        forge_reports::{self, NewReport},
+        repositories::{self, Repository},
+    },
+};
+
+/// How far back it is reported what was built before there was a credential, in milliseconds.
+const LATELY_MS: i64 = 24 * 3_600_000;
+/// How many refs of a repository are looked at for that.
+const REFS: i64 = 20;
+/// How many repositories are read at once.
+const PORTION: i64 = 100;
+
+/// Puts a build's state into the outbox, as it is now: so the order in which events are read does not matter.
+pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, event: i64) -> Result<(), StoreError> {
+    let asked: Asked = forge_reports::asked(&mut tx.conn(), &repository.id).await?;
+    if asked.statuses == Statuses::None {
+        return Ok(());
+    }
+    let Some(build) = builds::find(&mut tx.conn(), id).await? else { return Ok(()) };
+    let pushed = artifacts::of_build(&mut tx.conn(), id).await?;
+    let apps: Vec<String> = pushed.into_iter().map(|artifact| artifact.app).collect();
+    let Some(status) = Status::of_build(&repository.name, &build, &apps) else { return Ok(()) };
+    let new = NewReport {
+        repository_id: repository.id.clone(),
+        build_id: Some(build.id),
+        release_id: None,
+        number: build.number,
+        event_id: event,
+        report: Report::Status(status),
+    };
+    forge_reports::put(tx, &new).await
+}
+
+/// What a credential's repositories built within the last day is reported with it: what was refused is sent again, and
+/// what was not told of yet is put into the outbox.
+pub(super) async fn lately(tx: &mut Tx, credential: &SealedCredential) -> Result<(), StoreError> {
+    let since = tx.now() - LATELY_MS;
+    // Before the rows: so they are as this event left them, or newer.
+    let event = events::last_id(&mut tx.conn()).await?;
+    let mut after = String::new();
+    loop {
+        let portion = repositories::list(&mut tx.conn(), &after, PORTION).await?;
+        let Some(last) = portion.last() else { return Ok(()) };
+        after.clone_from(&last.name);
+        for repository in portion.iter().filter(|repository| credential.scope().holds(&repository.name)) {
+            forge_reports::try_again(tx, &repository.id, since).await?;
+            for head in repositories::heads(&mut tx.conn(), &repository.id, None, REFS).await? {
+                if head.build.created_at >= since {
+                    build(tx, repository, &head.build.id, event).await?;
+                }
+            }
+        }
+    }
+}

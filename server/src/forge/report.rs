@@ -1,0 +1,166 @@
+//! What a forge is to show, made of what the database holds.
+
+use serde::{Deserialize, Serialize};
+use slipway_web::{links, time::duration};
+
+use crate::{
+    builds::BuildState,
+    store::{builds::Build, text::text_enum},
+};
+
+/// The longest description that GitHub takes, in characters.
+const LONGEST: usize = 140;
+
+/// What a forge is to show. It is stored as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// The state of a commit.
+    Status(Status),
+}
+
+text_enum! {
+    /// The states of a commit that GitHub knows.
+    StatusState {
+        /// It is not decided.
+        Pending = "pending",
+        /// All went well.
+        Success = "success",
+        /// What was tried did not work.
+        Failure = "failure",
+        /// It was not tried to the end.
+        Error = "error",
+    }
+}
+
+/// A commit status: the newest of a context is what the forge shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The commit.
+    pub sha: String,
+    /// What it is of, such as `slipway/push`.
+    pub context: String,
+    /// The state.
+    pub state: StatusState,
+    /// A line for people.
+    pub description: String,
+    /// The path of its page on this server.
+    pub page: String,
+}
+
+impl Report {
+    /// What it is of: of two with the same subject only the newer one counts.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Report::Status(status) => format!("status {} {}", status.sha, status.context),
+        }
+    }
+}
+
+impl Status {
+    /// The status of a build that pushed these apps' images; none as long as only its checkout can tell the commit. What
+    /// caused a build is part of the context: a push and a pull request of one commit are two results.
+    #[must_use]
+    pub fn of_build(repository: &str, build: &Build, apps: &[String]) -> Option<Status> {
+        if build.commit_sha.is_empty() {
+            return None;
+        }
+        let reason = build.reason.as_deref();
+        let (state, description) = match build.state {
+            BuildState::Queued => (StatusState::Pending, reason.unwrap_or("waits for a runner").to_owned()),
+            BuildState::Running => (StatusState::Pending, "is being built".to_owned()),
+            BuildState::Succeeded => (StatusState::Success, success(build, apps)),
+            BuildState::Failed => (StatusState::Failure, reason.unwrap_or("failed").to_owned()),
+            BuildState::Cancelled => (StatusState::Error, reason.unwrap_or("cancelled").to_owned()),
+        };
+        Some(Status {
+            sha: build.commit_sha.clone(),
+            context: format!("slipway/{}", build.event),
+            state,
+            description: described(build.number, &description),
+            page: links::build(repository, build.number),
+        })
+    }
+}
+
+fn success(build: &Build, apps: &[String]) -> String {
+    let took = build.started_at.zip(build.finished_at).map(|(from, to)| duration(to - from));
+    let built = took.map_or_else(|| "built".to_owned(), |took| format!("built in {took}"));
+    if apps.is_empty() { built } else { format!("{built}: {}", apps.join(", ")) }
+}
+
+/// A description on one line, cut to what the forge takes.
+fn described(number: i64, text: &str) -> String {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let text = format!("#{number} {}", words.join(" "));
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{BuildId, RepositoryId};
+
+    fn build(state: BuildState, reason: Option<&str>) -> Build {
+        Build {
+            id: BuildId::new(),
+            repository_id: RepositoryId::new(),
+            number: 7,
+            event: "push".to_owned(),
+            git_ref: "refs/heads/main".to_owned(),
+            commit_sha: "c".repeat(40),
+            before_sha: None,
+            message: String::new(),
+            author: String::new(),
+            state,
+            reason: reason.map(str::to_owned),
+            created_at: 0,
+            started_at: Some(1_000),
+            finished_at: state.is_final().then_some(42_500),
+        }
+    }
+
+    fn said(state: BuildState, reason: Option<&str>, apps: &[&str]) -> Option<(StatusState, String)> {
+        let apps: Vec<String> = apps.iter().map(|app| (*app).to_owned()).collect();
+        Status::of_build("acme/shop", &build(state, reason), &apps).map(|status| (status.state, status.description))
+    }
+
+    #[test]
+    fn each_state_of_a_build_is_one_of_a_commit() {
+        for (state, reason, apps, shown, words) in [
+            (BuildState::Queued, None, &[][..], StatusState::Pending, "#7 waits for a runner"),
+            (BuildState::Queued, Some("the runner was lost"), &[], StatusState::Pending, "#7 the runner was lost"),
+            (BuildState::Running, None, &[], StatusState::Pending, "#7 is being built"),
+            (BuildState::Succeeded, None, &["web", "api"], StatusState::Success, "#7 built in 41.5 s: web, api"),
+            (BuildState::Succeeded, None, &[], StatusState::Success, "#7 built in 41.5 s"),
+            (BuildState::Failed, Some("step 2 failed:\nexit 1"), &[], StatusState::Failure, "#7 step 2 failed: exit 1"),
+            (BuildState::Cancelled, Some("cancelled by ada"), &[], StatusState::Error, "#7 cancelled by ada"),
+        ] {
+            assert_eq!(said(state, reason, apps), Some((shown, words.to_owned())), "{state}");
+        }
+        let unknown = Build { commit_sha: String::new(), ..build(BuildState::Queued, None) };
+        assert_eq!(Status::of_build("acme/shop", &unknown, &[]), None);
+    }
+
+    #[test]
+    fn a_description_is_cut_between_characters() {
+        let long = described(7, &"ä".repeat(500));
+        assert_eq!((long.chars().count(), long.ends_with("ä…")), (LONGEST, true));
+        assert_eq!(described(7, &"x".repeat(LONGEST - 3)).chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn a_push_and_a_pull_request_of_one_commit_are_two_subjects() {
+        let of = |event: &str| {
+            let build = Build { event: event.to_owned(), ..build(BuildState::Queued, None) };
+            Status::of_build("acme/shop", &build, &[]).map(|status| Report::Status(status).subject())
+        };
+        assert_ne!(of("push"), of("pull_request"));
+        assert_eq!(of("tag"), Some(format!("status {} slipway/tag", "c".repeat(40))));
+    }
+}

@@ -1,0 +1,233 @@
+//! Credentials for forges, and what of a repository they are shown. A token or a key goes in and never comes out again.
+
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{lookup, time::Time};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    forge::{Asked, Credential, CredentialKind, NewCredential, Report, ReportState, remove_credential, set_credential},
+    http::{
+        errors::{Problem, sentence},
+        extract::{Body, Named},
+    },
+    secrets::{LoginScope, Secret},
+    store::{
+        StoreError, audit,
+        forge_credentials::{self, SealedCredential},
+        forge_reports::{self, ForgeReport},
+    },
+};
+
+/// Where GitHub's API is.
+const GITHUB: &str = "https://api.github.com";
+
+pub(super) fn routes() -> Routes {
+    let reports = "/api/v1/repositories/{owner}/{name}/reports";
+    let of_build = "/api/v1/repositories/{owner}/{name}/builds/{number}/reports";
+    Routes::new()
+        .get("/api/v1/forges", Permission::Change, list)
+        .get("/api/v1/forges/{name}", Permission::Change, show)
+        .put("/api/v1/forges/{name}", Permission::Change, set)
+        .delete("/api/v1/forges/{name}", Permission::Change, remove)
+        .post("/api/v1/forges/{name}/check", Permission::Change, check)
+        .get(reports, Permission::Read, show_asked)
+        .put(reports, Permission::Change, ask)
+        .get(of_build, Permission::Read, of_one_build)
+}
+
+/// A token, or an App with its key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// A personal access token.
+    token: Option<Secret>,
+    /// The client id of a GitHub App.
+    app: Option<String>,
+    /// The App's private key, as PEM.
+    key: Option<Secret>,
+    /// Where the API is; GitHub's own where it is left away.
+    api: Option<String>,
+    /// Patterns of the repositories that it is for.
+    repositories: Option<Vec<String>>,
+    /// Whether it is for every repository.
+    #[serde(default)]
+    all_repositories: bool,
+}
+
+#[derive(Serialize)]
+struct Forges {
+    items: Vec<ForgeView>,
+}
+
+#[derive(Serialize)]
+struct ForgeView {
+    name: String,
+    kind: CredentialKind,
+    api: String,
+    /// The client id of a GitHub App.
+    app: Option<String>,
+    /// Null where it is for every repository.
+    repositories: Option<Vec<String>>,
+    updated_at: Time,
+}
+
+impl From<SealedCredential> for ForgeView {
+    fn from(credential: SealedCredential) -> Self {
+        ForgeView {
+            name: credential.name,
+            kind: credential.kind,
+            api: credential.api,
+            app: credential.app,
+            repositories: credential.repositories.map(|patterns| patterns.0),
+            updated_at: Time(credential.updated_at),
+        }
+    }
+}
+
+async fn list(State(state): State<AppState>) -> Result<Json<Forges>, Problem> {
+    let rows = forge_credentials::list(&mut state.store.read().await?.conn()).await?;
+    Ok(Json(Forges { items: rows.into_iter().map(ForgeView::from).collect() }))
+}
+
+async fn show(State(state): State<AppState>, Named(name): Named<String>) -> Result<Json<ForgeView>, Problem> {
+    Ok(Json(found(&state, &name).await?.into()))
+}
+
+async fn set(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(name): Named<String>,
+    Body(wanted): Body<Wanted>,
+) -> Result<Json<ForgeView>, Problem> {
+    let credential = match (wanted.token, wanted.app, wanted.key) {
+        (Some(token), None, None) => Credential::Token(token),
+        (None, Some(id), Some(key)) => Credential::App { id, key },
+        _ => return Err(Problem::unprocessable("Give either `token`, or `app` and its `key`.")),
+    };
+    let scope = LoginScope::asked(wanted.repositories, wanted.all_repositories)
+        .map_err(|error| Problem::unprocessable(sentence(&error)))?;
+    let api = wanted.api.unwrap_or_else(|| GITHUB.to_owned());
+    let new = NewCredential { name, credential, api, scope };
+    let mut tx = state.store.write().await?;
+    let set = set_credential(&mut tx, &state.sealer, &new).await?;
+    let detail = json!({"kind": set.kind, "api": set.api, "app": set.app, "repositories": new.scope.patterns()});
+    audit::append(&mut tx, principal.actor(), "forge.set", &set.name, detail).await?;
+    tx.commit().await?;
+    Ok(Json(set.into()))
+}
+
+async fn remove(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(name): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    let mut tx = state.store.write().await?;
+    if !remove_credential(&mut tx, &name).await? {
+        return Err(StoreError::missing("credential of the forge", &name).into());
+    }
+    audit::append(&mut tx, principal.actor(), "forge.remove", &name, json!({})).await?;
+    tx.commit().await?;
+    Ok(Json(json!({"name": name})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checked {
+    /// The repository to ask the forge for, `owner/name`.
+    repository: String,
+}
+
+/// Asks the forge for a connected repository, and waits for its answer.
+async fn check(
+    State(state): State<AppState>,
+    Named(name): Named<String>,
+    Body(asked): Body<Checked>,
+) -> Result<Json<Value>, Problem> {
+    let sealed = found(&state, &name).await?;
+    let (owner, repository) = asked.repository.split_once('/').unwrap_or((&asked.repository, ""));
+    let repository = lookup::repository(&mut state.store.read().await?.conn(), owner, repository).await?;
+    if !sealed.scope().holds(&repository.name) {
+        return Err(Problem::conflict(format!("The credential {name} is not for {}.", repository.name)));
+    }
+    let credential = sealed.open(&state.sealer).map_err(|error| Problem::conflict(sentence(&error)))?;
+    let account = state.forges.account(&sealed, &credential, &repository.name);
+    account.check().await.map_err(|refusal| Problem::conflict(sentence(&refusal)))?;
+    Ok(Json(json!({"name": name, "repository": repository.name, "reached": true})))
+}
+
+async fn show_asked(
+    State(state): State<AppState>,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Json<Asked>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    Ok(Json(forge_reports::asked(&mut reader.conn(), &repository.id).await?))
+}
+
+async fn ask(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    Body(asked): Body<Asked>,
+) -> Result<Json<Asked>, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    forge_reports::ask(&mut tx, &repository.id, asked).await?;
+    audit::append(&mut tx, principal.actor(), "repository.set", &repository.name, json!({"reports": asked})).await?;
+    tx.commit().await?;
+    Ok(Json(asked))
+}
+
+#[derive(Serialize)]
+struct Reports {
+    items: Vec<ReportView>,
+}
+
+/// One thing that the forge is to show.
+#[derive(Serialize)]
+struct ReportView {
+    /// What it is to show.
+    wanted: Report,
+    /// Whether it does.
+    state: ReportState,
+    /// Why not.
+    reason: Option<String>,
+    /// How often it was sent.
+    attempts: i64,
+    /// When it is sent; none once it was.
+    next_at: Option<Time>,
+    ended_at: Option<Time>,
+}
+
+impl From<ForgeReport> for ReportView {
+    fn from(report: ForgeReport) -> Self {
+        ReportView {
+            next_at: (report.state == ReportState::Waiting).then_some(Time(report.next_at)),
+            wanted: report.wanted.0,
+            state: report.state,
+            reason: report.reason,
+            attempts: report.attempts,
+            ended_at: report.ended_at.map(Time),
+        }
+    }
+}
+
+async fn of_one_build(
+    State(state): State<AppState>,
+    Named((owner, name, number)): Named<(String, String, i64)>,
+) -> Result<Json<Reports>, Problem> {
+    let mut reader = state.store.read().await?;
+    let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
+    let build = lookup::build(&mut reader.conn(), &repository, number).await?;
+    let found = forge_reports::of_build(&mut reader.conn(), &build.id).await?;
+    Ok(Json(Reports { items: found.into_iter().map(ReportView::from).collect() }))
+}
+
+async fn found(state: &AppState, name: &str) -> Result<SealedCredential, Problem> {
+    let rows = forge_credentials::list(&mut state.store.read().await?.conn()).await?;
+    let found = rows.into_iter().find(|row| row.name == name);
+    Ok(found.ok_or_else(|| StoreError::missing("credential of the forge", name))?)
+}

@@ -1,0 +1,389 @@
+//! A GitHub that is told things: it stands in for the REST API, and answers in the shapes that GitHub publishes
+//! (<https://github.com/github/rest-api-description>, version 2022-11-28).
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    future::pending,
+    process::Command,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::wait::until;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The stand-in. Dropped, it is gone.
+#[derive(Debug)]
+pub struct GitHub {
+    url: String,
+    held: Arc<Mutex<Held>>,
+    serving: JoinHandle<()>,
+}
+
+/// What becomes of a request, instead of what usually does.
+#[derive(Debug, Clone)]
+pub enum Next {
+    /// It is answered with this status, these headers and this message, and nothing is done.
+    Refuse(u16, Vec<(&'static str, String)>, &'static str),
+    /// Nothing is done, and no answer comes.
+    Hang,
+    /// It is done, and no answer comes.
+    Lose,
+}
+
+/// A commit status that it was told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The repository.
+    pub repository: String,
+    /// The commit.
+    pub sha: String,
+    /// The context.
+    pub context: String,
+    /// The state.
+    pub state: String,
+    /// The line for people.
+    pub description: String,
+    /// Where it leads.
+    pub target_url: String,
+}
+
+/// A request that came.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Method and path, such as `POST /repos/acme/shop/statuses/…`.
+    pub line: String,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body; null where there is none.
+    pub body: Value,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    token: Option<String>,
+    app: Option<App>,
+    next: VecDeque<Next>,
+    calls: Vec<Call>,
+    statuses: Vec<Shown>,
+}
+
+/// A GitHub App, with where it is installed.
+#[derive(Debug)]
+struct App {
+    id: String,
+    public_key: Vec<u8>,
+    repository: String,
+    permissions: Value,
+    /// Its tokens that are good: what each may.
+    tokens: BTreeMap<String, Value>,
+    made: u32,
+}
+
+/// A key of an App, as GitHub makes it.
+#[derive(Debug)]
+pub struct AppKey {
+    /// The private key, as PEM.
+    pub pem: String,
+    public: Vec<u8>,
+}
+
+impl AppKey {
+    /// Makes one, in the form that GitHub gives (PKCS#1) or the other usual one (PKCS#8).
+    ///
+    /// # Panics
+    /// When openssl does not work.
+    #[must_use]
+    pub fn new(pkcs1: bool) -> Self {
+        let run = |arguments: &[&str]| {
+            let done = Command::new("openssl").args(arguments).output().expect("openssl");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            done.stdout
+        };
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("key.pem");
+        let path = path.to_str().expect("a path");
+        let form: &[&str] = if pkcs1 { &["genrsa", "-traditional"] } else { &["genrsa"] };
+        run(&[form, &["-out", path, "2048"]].concat());
+        let pem = std::fs::read_to_string(path).expect("the key");
+        AppKey { pem, public: run(&["rsa", "-in", path, "-RSAPublicKey_out", "-outform", "DER"]) }
+    }
+}
+
+impl GitHub {
+    /// Opens one that admits nobody.
+    ///
+    /// # Panics
+    /// When there is no port.
+    pub async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("a port"));
+        let held = Arc::new(Mutex::new(Held::default()));
+        let service = Router::new().fallback(take).with_state(Arc::clone(&held));
+        let serving = tokio::spawn(async move { axum::serve(listener, service).await.expect("a server") });
+        GitHub { url, held, serving }
+    }
+
+    /// The address of its API.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Admits this personal access token, and no other any more.
+    pub fn admit(&self, token: &str) {
+        self.held().token = Some(token.to_owned());
+    }
+
+    /// Installs an App for a repository, with these permissions.
+    pub fn install(&self, id: &str, key: &AppKey, repository: &str, permissions: Value) {
+        self.held().app = Some(App {
+            id: id.to_owned(),
+            public_key: key.public.clone(),
+            repository: repository.to_owned(),
+            permissions,
+            tokens: BTreeMap::new(),
+            made: 0,
+        });
+    }
+
+    /// Ends every token that was given to the App.
+    pub fn end_tokens(&self) {
+        if let Some(app) = &mut self.held().app {
+            app.tokens.clear();
+        }
+    }
+
+    /// Has this become of the next request, the one after that of the next.
+    pub fn next(&self, next: Next) {
+        self.held().next.push_back(next);
+    }
+
+    /// What came so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.held().calls.clone()
+    }
+
+    /// How many requests came whose method and path begin like this.
+    #[must_use]
+    pub fn count(&self, beginning: &str) -> usize {
+        self.held().calls.iter().filter(|call| call.line.starts_with(beginning)).count()
+    }
+
+    /// Waits until so many requests came.
+    pub async fn called(&self, count: usize) -> Vec<Call> {
+        let what = format!("{count} requests");
+        until(&what, PATIENCE, async || Some(self.calls()).filter(|calls| calls.len() >= count)).await
+    }
+
+    /// Every status that it was told of, in order.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Shown> {
+        self.held().statuses.clone()
+    }
+
+    /// What it shows of a context of a commit: the newest that it was told of.
+    #[must_use]
+    pub fn shown(&self, sha: &str, context: &str) -> Option<Shown> {
+        self.statuses().into_iter().rfind(|shown| shown.sha == sha && shown.context == context)
+    }
+
+    /// Waits until it shows a commit's context in a state.
+    pub async fn shows(&self, sha: &str, context: &str, state: &str) -> Shown {
+        let what = format!("{context} of {sha} to be {state}");
+        until(&what, PATIENCE, async || self.shown(sha, context).filter(|shown| shown.state == state)).await
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn take(
+    State(held): State<Arc<Mutex<Held>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let (answer, is_lost) = {
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.calls.push(Call { line: format!("{method} {uri}"), headers: headers.clone(), body: body.clone() });
+        match held.next.pop_front() {
+            Some(Next::Refuse(status, headers, message)) => (refusal(status, &headers, message), false),
+            Some(Next::Hang) => (refusal(500, &[], "never sent"), true),
+            Some(Next::Lose) => (held.answer(&method, &uri, &headers, &body), true),
+            None => (held.answer(&method, &uri, &headers, &body), false),
+        }
+    };
+    if is_lost { pending().await } else { answer }
+}
+
+impl Held {
+    fn answer(&mut self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Value) -> Response {
+        for (name, value) in [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")] {
+            if headers.get(name).is_none_or(|sent| sent != value) {
+                return refusal(400, &[], "the request lacks a header that it should have");
+            }
+        }
+        if headers.get("user-agent").is_none() {
+            return refusal(403, &[], "Request forbidden by administrative rules.");
+        }
+        let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let Some(bearer) = bearer else { return refusal(401, &[], "Requires authentication") };
+        let path: Vec<&str> = uri.path().trim_start_matches('/').split('/').collect();
+        match (method.as_str(), &path[..]) {
+            ("GET", ["repos", owner, name, "installation"]) => self.installation(bearer, &format!("{owner}/{name}")),
+            ("POST", ["app", "installations", "77", "access_tokens"]) => self.make_token(bearer, body),
+            ("GET", ["repos", owner, name]) => {
+                let repository = format!("{owner}/{name}");
+                self.permitted(bearer, &repository, "metadata", "read").unwrap_or_else(|| {
+                    Json(json!({"id": 1_296_269, "name": name, "full_name": repository, "private": true}))
+                        .into_response()
+                })
+            }
+            ("POST", ["repos", owner, name, "statuses", sha]) => {
+                let repository = format!("{owner}/{name}");
+                self.permitted(bearer, &repository, "statuses", "write")
+                    .unwrap_or_else(|| self.make_status(repository, sha, body))
+            }
+            _ => refusal(404, &[], "Not Found"),
+        }
+    }
+
+    /// The refusal of a bearer who may not do this with a repository; none where it may.
+    fn permitted(&self, bearer: &str, repository: &str, permission: &str, access: &str) -> Option<Response> {
+        if self.token.as_deref() == Some(bearer) {
+            return None;
+        }
+        let app = self.app.as_ref();
+        let Some((app, granted)) = app.and_then(|app| app.tokens.get(bearer).map(|granted| (app, granted))) else {
+            return Some(refusal(401, &[], "Bad credentials"));
+        };
+        if app.repository != repository {
+            return Some(refusal(404, &[], "Not Found"));
+        }
+        if permission != "metadata" && granted[permission] != access {
+            let needed = vec![("x-accepted-github-permissions", format!("{permission}={access}"))];
+            return Some(refusal(403, &needed, "Resource not accessible by integration"));
+        }
+        None
+    }
+
+    fn make_status(&mut self, repository: String, sha: &str, body: &Value) -> Response {
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        let shown = Shown {
+            repository,
+            sha: sha.to_owned(),
+            context: text("context"),
+            state: text("state"),
+            description: text("description"),
+            target_url: text("target_url"),
+        };
+        let is_state = ["error", "failure", "pending", "success"].contains(&shown.state.as_str());
+        if !is_state || shown.context.is_empty() || shown.description.chars().count() > 140 {
+            return refusal(422, &[], "Validation Failed");
+        }
+        self.statuses.push(shown.clone());
+        let url = format!("https://api.github.com/repos/{}/statuses/{sha}", shown.repository);
+        let made = json!({
+            "url": url, "avatar_url": "https://avatars.githubusercontent.com/in/1", "id": self.statuses.len(),
+            "node_id": "SC_1", "state": shown.state, "description": shown.description,
+            "target_url": shown.target_url, "context": shown.context, "created_at": "2026-11-22T12:00:00Z",
+            "updated_at": "2026-11-22T12:00:00Z", "creator": creator(),
+        });
+        (StatusCode::CREATED, Json(made)).into_response()
+    }
+
+    fn installation(&self, bearer: &str, repository: &str) -> Response {
+        match self.app.as_ref().filter(|app| app.proves(bearer)) {
+            None => refusal(401, &[], "A JSON web token could not be decoded"),
+            Some(app) if app.repository != repository => refusal(404, &[], "Not Found"),
+            Some(app) => Json(json!({
+                "id": 77, "app_id": 1, "client_id": app.id, "account": creator(), "repository_selection": "selected",
+                "permissions": app.permissions, "events": [], "suspended_at": null,
+            }))
+            .into_response(),
+        }
+    }
+
+    fn make_token(&mut self, bearer: &str, body: &Value) -> Response {
+        let Some(app) = self.app.as_mut().filter(|app| app.proves(bearer)) else {
+            return refusal(401, &[], "A JSON web token could not be decoded");
+        };
+        let (_, name) = app.repository.split_once('/').unwrap_or_default();
+        if body["repositories"] != json!([name]) {
+            return refusal(422, &[], "There is at least one repository that does not exist or is not accessible");
+        }
+        let asked = body["permissions"].as_object().cloned().unwrap_or_default();
+        if asked.iter().any(|(permission, access)| app.permissions[permission] != *access) {
+            return refusal(422, &[], "The permissions requested are not granted to this installation.");
+        }
+        app.made += 1;
+        let token = format!("ghs_{}", app.made);
+        app.tokens.insert(token.clone(), body["permissions"].clone());
+        let made = json!({
+            "token": token, "expires_at": "2026-11-22T13:00:00Z", "permissions": body["permissions"],
+            "repository_selection": "selected", "repositories": [{"id": 1_296_269, "full_name": app.repository}],
+        });
+        (StatusCode::CREATED, Json(made)).into_response()
+    }
+}
+
+impl App {
+    /// Whether a JSON Web Token is this App's, and holds for no longer than GitHub allows.
+    fn proves(&self, token: &str) -> bool {
+        let Some((signed, signature)) = token.rsplit_once('.') else { return false };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.public_key);
+        if key.verify(signed.as_bytes(), &signature).is_err() {
+            return false;
+        }
+        let part = |text: &str| serde_json::from_slice::<Value>(&URL_SAFE_NO_PAD.decode(text).ok()?).ok();
+        let Some((Some(header), Some(claims))) = signed.split_once('.').map(|(one, two)| (part(one), part(two))) else {
+            return false;
+        };
+        let time = |name: &str| claims[name].as_i64().unwrap_or_default();
+        header == json!({"alg": "RS256", "typ": "JWT"})
+            && claims["iss"] == json!(self.id)
+            && (1..=600).contains(&(time("exp") - time("iat")))
+    }
+}
+
+fn creator() -> Value {
+    json!({"login": "slipway[bot]", "id": 1, "node_id": "BOT_1", "type": "Bot", "site_admin": false})
+}
+
+/// A refusal in GitHub's form.
+fn refusal(status: u16, headers: &[(&'static str, String)], message: &str) -> Response {
+    let body = json!({
+        "message": message, "documentation_url": "https://docs.github.com/rest", "status": status.to_string(),
+    });
+    let mut response = (StatusCode::from_u16(status).expect("a status"), Json(body)).into_response();
+    for (name, value) in headers {
+        let value = HeaderValue::from_str(value).expect("a header");
+        response.headers_mut().insert(HeaderName::from_static(name), value);
+    }
+    response
+}
