@@ -38,6 +38,8 @@ pub struct GitHub {
 pub enum Next {
     /// It is answered with this status, these headers and this message, and nothing is done.
     Refuse(u16, Vec<(&'static str, String)>, &'static str),
+    /// It is done and answered, as usual.
+    Answer,
     /// Nothing is done, and no answer comes.
     Hang,
     /// It is done, and no answer comes.
@@ -61,6 +63,29 @@ pub struct Shown {
     pub target_url: String,
 }
 
+/// A deployment that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The repository.
+    pub repository: String,
+    /// The commit.
+    pub sha: String,
+    /// The environment.
+    pub environment: String,
+    /// What it was made with.
+    pub body: Value,
+    /// The statuses that it was given, in order, as they came.
+    pub statuses: Vec<Value>,
+}
+
+impl Deployed {
+    /// The states that it was given, in order.
+    #[must_use]
+    pub fn states(&self) -> Vec<String> {
+        self.statuses.iter().map(|status| status["state"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
 /// A request that came.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -79,6 +104,7 @@ struct Held {
     next: VecDeque<Next>,
     calls: Vec<Call>,
     statuses: Vec<Shown>,
+    deployments: Vec<Deployed>,
 }
 
 /// A GitHub App, with where it is installed.
@@ -200,6 +226,12 @@ impl GitHub {
         self.held().statuses.clone()
     }
 
+    /// Every deployment that was made, in order.
+    #[must_use]
+    pub fn deployments(&self) -> Vec<Deployed> {
+        self.held().deployments.clone()
+    }
+
     /// What it shows of a context of a commit: the newest that it was told of.
     #[must_use]
     pub fn shown(&self, sha: &str, context: &str) -> Option<Shown> {
@@ -233,8 +265,8 @@ async fn take(
         match held.next.pop_front() {
             Some(Next::Refuse(status, headers, message)) => (refusal(status, &headers, message), false),
             Some(Next::Hang) => (refusal(500, &[], "never sent"), true),
+            Some(Next::Answer) | None => (held.answer(&method, &uri, &headers, &body), false),
             Some(Next::Lose) => (held.answer(&method, &uri, &headers, &body), true),
-            None => (held.answer(&method, &uri, &headers, &body), false),
         }
     };
     if is_lost { pending().await } else { answer }
@@ -267,6 +299,15 @@ impl Held {
                 let repository = format!("{owner}/{name}");
                 self.permitted(bearer, &repository, "statuses", "write")
                     .unwrap_or_else(|| self.make_status(repository, sha, body))
+            }
+            (verb, ["repos", owner, name, "deployments", rest @ ..]) => {
+                let (repository, access) = (format!("{owner}/{name}"), "write");
+                self.permitted(bearer, &repository, "deployments", access).unwrap_or_else(|| match (verb, rest) {
+                    ("GET", []) => self.list_deployments(&repository, uri),
+                    ("POST", []) => self.make_deployment(repository, body),
+                    ("POST", [number, "statuses"]) => self.make_deployment_status(number, body),
+                    _ => refusal(404, &[], "Not Found"),
+                })
             }
             _ => refusal(404, &[], "Not Found"),
         }
@@ -314,6 +355,58 @@ impl Held {
             "updated_at": "2026-11-22T12:00:00Z", "creator": creator(),
         });
         (StatusCode::CREATED, Json(made)).into_response()
+    }
+
+    fn list_deployments(&self, repository: &str, uri: &Uri) -> Response {
+        let query: BTreeMap<String, String> =
+            url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let is_asked_for = |made: &Deployed| {
+            made.repository == repository
+                && query.get("sha").is_none_or(|sha| *sha == made.sha)
+                && query.get("environment").is_none_or(|environment| *environment == made.environment)
+        };
+        let all = self.deployments.iter().enumerate().rev();
+        let found = all.filter(|(_, made)| is_asked_for(made)).map(|(index, made)| described(index, made));
+        Json(found.collect::<Vec<Value>>()).into_response()
+    }
+
+    fn make_deployment(&mut self, repository: String, body: &Value) -> Response {
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        // GitHub would merge the default branch into the commit, or ask for other statuses first.
+        if body["auto_merge"] != json!(false) || body["required_contexts"] != json!([]) {
+            return refusal(409, &[], "Conflict: Commit status checks failed for topic-branch.");
+        }
+        if text("ref").is_empty() || text("environment").is_empty() {
+            return refusal(422, &[], "Validation Failed");
+        }
+        let (sha, environment) = (text("ref"), text("environment"));
+        let made = Deployed { repository, sha, environment, body: body.clone(), statuses: Vec::new() };
+        let answer = described(self.deployments.len(), &made);
+        self.deployments.push(made);
+        (StatusCode::CREATED, Json(answer)).into_response()
+    }
+
+    fn make_deployment_status(&mut self, number: &str, body: &Value) -> Response {
+        let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let Some(made) = index.and_then(|index| self.deployments.get_mut(index)) else {
+            return refusal(404, &[], "Not Found");
+        };
+        let states = ["error", "failure", "inactive", "in_progress", "queued", "pending", "success"];
+        let is_long = body["description"].as_str().is_some_and(|text| text.chars().count() > 140);
+        if is_long || !states.contains(&body["state"].as_str().unwrap_or_default()) {
+            return refusal(422, &[], "Validation Failed");
+        }
+        made.statuses.push(body.clone());
+        let url = format!("https://api.github.com/repos/{}/deployments/{number}", made.repository);
+        let given = json!({
+            "url": format!("{url}/statuses/{}", made.statuses.len()), "id": made.statuses.len(), "node_id": "DES_1",
+            "state": body["state"], "creator": creator(), "description": body["description"],
+            "environment": made.environment, "target_url": body["log_url"], "log_url": body["log_url"],
+            "environment_url": body["environment_url"], "created_at": "2026-11-22T12:00:00Z",
+            "updated_at": "2026-11-22T12:00:00Z", "deployment_url": url,
+            "repository_url": format!("https://api.github.com/repos/{}", made.repository),
+        });
+        (StatusCode::CREATED, Json(given)).into_response()
     }
 
     fn installation(&self, bearer: &str, repository: &str) -> Response {
@@ -369,6 +462,20 @@ impl App {
             && claims["iss"] == json!(self.id)
             && (1..=600).contains(&(time("exp") - time("iat")))
     }
+}
+
+/// A deployment as GitHub tells of it.
+fn described(index: usize, made: &Deployed) -> Value {
+    let (number, repository) = (index + 1, &made.repository);
+    let url = format!("https://api.github.com/repos/{repository}/deployments/{number}");
+    json!({
+        "url": url, "id": number, "node_id": "DE_1", "sha": made.sha, "ref": made.sha, "task": "deploy",
+        "payload": made.body["payload"], "original_environment": made.environment, "environment": made.environment,
+        "description": made.body["description"], "creator": creator(), "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:00:00Z", "statuses_url": format!("{url}/statuses"),
+        "repository_url": format!("https://api.github.com/repos/{repository}"), "transient_environment": false,
+        "production_environment": made.body["production_environment"],
+    })
 }
 
 fn creator() -> Value {

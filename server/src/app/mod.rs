@@ -106,7 +106,7 @@ impl App {
         let shutdown = CancellationToken::new();
         let public_url = config.public_url.clone().unwrap_or_else(|| url_of(address));
         let sender = Sender::new(config.mail.clone(), public_url.as_str())?;
-        let forges = Forges::new(public_url.as_str(), Arc::clone(store.clock()))?;
+        let forges = Forges::new(public_url.as_str(), &config.proxy.listen, Arc::clone(store.clock()))?;
         let watch = Watch::begin(&store).await?;
         let sealer = Sealer::new(&key);
         let state = AppState::new(Parts { store, config, public_url, sealer, sender, forges, watch, shutdown });

@@ -84,17 +84,29 @@ pub(super) struct Reported {
     /// Which commit statuses its forge is shown: none, or one for each build.
     #[arg(long, value_name = "none|build", value_parser = ["none", "build"])]
     statuses: Option<String>,
+    /// Whether its forge is shown each release as a deployment.
+    #[arg(long, value_name = "true|false", num_args = 1)]
+    deployments: Option<bool>,
 }
 
 /// Sets what of a repository its forge is shown, as far as that is said.
 pub(super) async fn set_reported(client: &Client, repository: &str, wanted: Reported) -> Result<(), Failure> {
-    let Some(statuses) = wanted.statuses else { return Ok(()) };
+    if wanted.statuses.is_none() && wanted.deployments.is_none() {
+        return Ok(());
+    }
     let (owner, name) = repository_path(repository)?;
     let path = ["repositories", owner, name, "reports"];
     let mut reports: Value = client.call(Method::GET, &path, None::<&Value>).await?;
-    reports["statuses"] = json!(statuses);
-    let _: Value = client.call(Method::PUT, &path, Some(&reports)).await?;
-    Ok(say(format_args!("{repository}: commit statuses: {statuses}."))?)
+    if let Some(statuses) = wanted.statuses {
+        reports["statuses"] = json!(statuses);
+    }
+    if let Some(deployments) = wanted.deployments {
+        reports["deployments"] = json!(deployments);
+    }
+    let set: Value = client.call(Method::PUT, &path, Some(&reports)).await?;
+    let statuses = set["statuses"].as_str().unwrap_or_default();
+    let deployments = if set["deployments"] == json!(true) { "one for each release" } else { "none" };
+    Ok(say(format_args!("{repository}: commit statuses: {statuses}; deployments: {deployments}."))?)
 }
 
 pub(super) async fn run(command: ForgeCommand) -> Result<(), Failure> {

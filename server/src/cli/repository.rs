@@ -26,7 +26,7 @@ pub(super) struct Set {
     /// The repository, owner/name.
     name: String,
     /// How many of its builds may run at once; `default` for the server's own limit.
-    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner", "statuses"])]
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner", "statuses", "deployments"])]
     builds_at_once: Option<AtOnce>,
     #[command(flatten)]
     built_by: BuiltBy,

@@ -6,6 +6,7 @@ mod directory;
 mod health;
 mod overview;
 mod protection;
+mod served;
 mod settings;
 mod written;
 
@@ -15,5 +16,6 @@ pub use health::Health;
 pub use overview::{EnvironmentOverview, of_repository};
 pub(crate) use protection::same_person;
 pub use protection::{Freeze, Protection, ProtectionError, freeze, protect, unfreeze};
+pub use served::served_at;
 pub use settings::Settings;
 pub use written::Written;

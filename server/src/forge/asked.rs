@@ -20,10 +20,12 @@ text_enum! {
 pub struct Asked {
     /// Which commit statuses.
     pub statuses: Statuses,
+    /// Whether each release is a deployment.
+    pub deployments: bool,
 }
 
 impl Default for Asked {
     fn default() -> Self {
-        Asked { statuses: Statuses::Build }
+        Asked { statuses: Statuses::Build, deployments: true }
     }
 }

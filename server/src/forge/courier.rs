@@ -107,7 +107,7 @@ async fn hasten(store: &Store) -> Result<u64, StoreError> {
     Ok(hastened)
 }
 
-async fn report(store: &Store, sealer: &Sealer, forges: &Forges, taken: ForgeReport) -> Result<(), StoreError> {
+async fn report(store: &Store, sealer: &Sealer, forges: &Forges, mut taken: ForgeReport) -> Result<(), StoreError> {
     let (repository, credentials) = {
         let mut reader = store.read().await?;
         let repository = repositories::find(&mut reader.conn(), &taken.repository_id).await?;
@@ -124,7 +124,7 @@ async fn report(store: &Store, sealer: &Sealer, forges: &Forges, taken: ForgeRep
             reason: "the forge asked for a rest: too many requests".to_owned(),
         },
         Some(credential) => {
-            let sent = send(sealer, forges, credential, &repository, &taken).await;
+            let sent = send(sealer, forges, credential, &repository, &mut taken).await;
             ended(store, credential, &taken, sent).await?
         }
     };
@@ -152,11 +152,11 @@ async fn send(
     forges: &Forges,
     sealed: &SealedCredential,
     repository: &Repository,
-    taken: &ForgeReport,
+    taken: &mut ForgeReport,
 ) -> Result<(), Refusal> {
     let credential = sealed.open(sealer).map_err(|error| Refusal::for_ever(error.to_string()))?;
     let account = forges.account(sealed, &credential, &repository.name);
-    match tokio::time::timeout(TIME, account.report(&taken.wanted)).await {
+    match tokio::time::timeout(TIME, account.report(&taken.wanted, &mut taken.forge_ref)).await {
         Ok(sent) => sent,
         Err(_) => Err(Refusal::for_now(format!("not done within {} seconds", TIME.as_secs()))),
     }

@@ -1,4 +1,4 @@
-//! What forges are shown: the states of builds as commit statuses.
+//! What forges are shown: the states of builds as commit statuses, those of releases as deployments.
 //!
 //! The reader follows the events and notes what the forge is to show, in the transaction that moves on the mark of what it
 //! has read; the courier sends it until the forge has accepted it. It is an outbox of its own beside the notifications':
@@ -19,5 +19,5 @@ pub(crate) use credential::for_repository;
 pub use credential::{Credential, CredentialError, CredentialKind, NewCredential, remove_credential, set_credential};
 pub use github::{Forges, Refusal, Standing};
 pub use reader::{read_reports, run_reader};
-pub use report::{Report, Status, StatusState};
+pub use report::{Deployment, DeploymentState, Report, Status, StatusState};
 pub use state::ReportState;

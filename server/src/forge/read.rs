@@ -1,12 +1,13 @@
 //! What a forge is to show of what the database holds now, put into the outbox.
 
-use super::{Asked, Report, Status, Statuses};
+use super::{Deployment, Report, Status, Statuses};
 use crate::{
-    ids::BuildId,
+    ids::{BuildId, EnvironmentId, ReleaseId},
     store::{
-        StoreError, Tx, artifacts, builds, events,
+        StoreError, Tx, artifacts, builds, environments, events,
         forge_credentials::SealedCredential,
         forge_reports::{self, NewReport},
+        releases,
         repositories::{self, Repository},
     },
 };
@@ -20,7 +21,7 @@ const PORTION: i64 = 100;
 
 /// Puts a build's state into the outbox, as it is now: so the order in which events are read does not matter.
 pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, event: i64) -> Result<(), StoreError> {
-    let asked: Asked = forge_reports::asked(&mut tx.conn(), &repository.id).await?;
+    let asked = forge_reports::asked(&mut tx.conn(), &repository.id).await?;
     if asked.statuses == Statuses::None {
         return Ok(());
     }
@@ -39,8 +40,32 @@ pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, ev
     forge_reports::put(tx, &new).await
 }
 
-/// What a credential's repositories built within the last day is reported with it: what was refused is sent again, and
-/// what was not told of yet is put into the outbox.
+/// Puts a release into the outbox, as it is now.
+pub(super) async fn release(
+    tx: &mut Tx,
+    repository: &Repository,
+    id: &ReleaseId,
+    event: i64,
+) -> Result<(), StoreError> {
+    if !forge_reports::asked(&mut tx.conn(), &repository.id).await?.deployments {
+        return Ok(());
+    }
+    let Some(release) = releases::find(&mut tx.conn(), id).await? else { return Ok(()) };
+    let environment = environments::find(&mut tx.conn(), &release.environment_id).await?;
+    let Some(environment) = environment else { return Ok(()) };
+    let new = NewReport {
+        repository_id: repository.id.clone(),
+        build_id: None,
+        number: release.number,
+        event_id: event,
+        report: Report::Deployment(Deployment::of_release(&repository.name, &environment.name, &release)),
+        release_id: Some(release.id),
+    };
+    forge_reports::put(tx, &new).await
+}
+
+/// What a credential's repositories built and released within the last day is reported with it: what was refused is sent
+/// again, and what was not told of yet is put into the outbox.
 pub(super) async fn lately(tx: &mut Tx, credential: &SealedCredential) -> Result<(), StoreError> {
     let since = tx.now() - LATELY_MS;
     // Before the rows: so they are as this event left them, or newer.
@@ -57,6 +82,19 @@ pub(super) async fn lately(tx: &mut Tx, credential: &SealedCredential) -> Result
                     build(tx, repository, &head.build.id, event).await?;
                 }
             }
+            for environment in environments::of_repository(&mut tx.conn(), &repository.id).await? {
+                for id in newest(tx, &environment.id, since).await? {
+                    release(tx, repository, &id, event).await?;
+                }
+            }
         }
     }
+}
+
+/// What is live in an environment and what was released there last, as far as it was asked for since.
+async fn newest(tx: &mut Tx, environment: &EnvironmentId, since: i64) -> Result<Vec<ReleaseId>, StoreError> {
+    let live = releases::live(&mut tx.conn(), environment).await?;
+    let last = releases::list(&mut tx.conn(), environment, None, 1).await?;
+    let new = live.into_iter().chain(last).filter(|release| release.created_at >= since);
+    Ok(new.map(|release| release.id).collect())
 }

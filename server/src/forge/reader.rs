@@ -89,10 +89,14 @@ async fn read_portion(store: &Store) -> Result<bool, StoreError> {
 }
 
 async fn note(tx: &mut Tx, credentials: &[SealedCredential], event: &Event) -> Result<(), StoreError> {
-    let (Some(repository), Some(build)) = (&event.repository_id, &event.build_id) else { return Ok(()) };
+    let Some(repository) = &event.repository_id else { return Ok(()) };
     let Some(repository) = repositories::find(&mut tx.conn(), repository).await? else { return Ok(()) };
     if for_repository(credentials, &repository.name).is_none() {
         return Ok(());
     }
-    read::build(tx, &repository, build, event.id).await
+    match (&event.release_id, &event.build_id) {
+        (Some(release), _) => read::release(tx, &repository, release, event.id).await,
+        (None, Some(build)) => read::build(tx, &repository, build, event.id).await,
+        (None, None) => Ok(()),
+    }
 }

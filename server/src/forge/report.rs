@@ -5,7 +5,9 @@ use slipway_web::{links, time::duration};
 
 use crate::{
     builds::BuildState,
-    store::{builds::Build, text::text_enum},
+    ids::ReleaseId,
+    releases::ReleaseState,
+    store::{builds::Build, releases::Release, text::text_enum},
 };
 
 /// The longest description that GitHub takes, in characters.
@@ -17,6 +19,8 @@ const LONGEST: usize = 140;
 pub enum Report {
     /// The state of a commit.
     Status(Status),
+    /// A release.
+    Deployment(Deployment),
 }
 
 text_enum! {
@@ -48,12 +52,50 @@ pub struct Status {
     pub page: String,
 }
 
+text_enum! {
+    /// The states of a deployment that GitHub knows, as far as a release has them.
+    DeploymentState {
+        /// It waits for people or for its time.
+        Pending = "pending",
+        /// It waits for its turn.
+        Queued = "queued",
+        /// It is on its way.
+        InProgress = "in_progress",
+        /// It is what the environment runs.
+        Success = "success",
+        /// It came to nothing.
+        Failure = "failure",
+        /// Another has taken its place, or it is not wanted.
+        Inactive = "inactive",
+    }
+}
+
+/// A release, as a deployment with its newest status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The release, by which the deployment is known again.
+    pub release: ReleaseId,
+    /// The commit.
+    pub sha: String,
+    /// The environment.
+    pub environment: String,
+    /// The state.
+    pub state: DeploymentState,
+    /// A line for people.
+    pub description: String,
+    /// The path of its page on this server.
+    pub page: String,
+    /// The domain, or a path of it, by which people reach it.
+    pub domain: Option<String>,
+}
+
 impl Report {
     /// What it is of: of two with the same subject only the newer one counts.
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
             Report::Status(status) => format!("status {} {}", status.sha, status.context),
+            Report::Deployment(deployment) => format!("deployment {}", deployment.release),
         }
     }
 }
@@ -81,6 +123,33 @@ impl Status {
             description: described(build.number, &description),
             page: links::build(repository, build.number),
         })
+    }
+}
+
+impl Deployment {
+    /// A release to an environment of this name.
+    #[must_use]
+    pub fn of_release(repository: &str, environment: &str, release: &Release) -> Deployment {
+        let reason = release.reason.as_deref();
+        let (state, description) = match release.state {
+            ReleaseState::Held => (DeploymentState::Pending, reason.unwrap_or("waits")),
+            ReleaseState::Queued => (DeploymentState::Queued, reason.unwrap_or("waits for its rollout")),
+            ReleaseState::Rolling => (DeploymentState::InProgress, "is rolled out"),
+            ReleaseState::Live => (DeploymentState::Success, "is live"),
+            ReleaseState::Failed => (DeploymentState::Failure, reason.unwrap_or("failed")),
+            ReleaseState::Retired => (DeploymentState::Inactive, reason.unwrap_or("another took its place")),
+            ReleaseState::Superseded => (DeploymentState::Inactive, reason.unwrap_or("a newer one was wanted instead")),
+            ReleaseState::Rejected => (DeploymentState::Inactive, reason.unwrap_or("was not wanted")),
+        };
+        Deployment {
+            release: release.id.clone(),
+            sha: release.commit_sha.clone(),
+            environment: environment.to_owned(),
+            state,
+            description: described(release.number, description),
+            page: links::release(repository, environment, release.number),
+            domain: release.content.iter().find_map(|app| app.run.domain.clone()),
+        }
     }
 }
 

@@ -104,7 +104,10 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE id > $1 AND kind IN ('build.queued', 'build.found', 'build.started', 'build.requeued', 'build.retried',
-                                    'build.succeeded', 'build.failed', 'build.cancelled')
+                                    'build.succeeded', 'build.failed', 'build.cancelled', 'release.held',
+                                    'release.waits', 'release.queued', 'release.admitted', 'release.rejected',
+                                    'release.rolling', 'release.requeued', 'release.live', 'release.failed',
+                                    'release.retired', 'release.superseded')
          ORDER BY id LIMIT $2",
         after,
         limit
@@ -235,6 +238,19 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Vec<ForgeR
         "SELECT id, repository_id, wanted, sent, forge_ref, state, attempts, next_at, sending_until, reason, ended_at
          FROM forge_report WHERE build_id = $1 ORDER BY subject",
         build
+    )?)
+}
+
+/// What a forge is shown of a release.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_release(conn: &mut Conn<'_>, release: &ReleaseId) -> Result<Vec<ForgeReport>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, repository_id, wanted, sent, forge_ref, state, attempts, next_at, sending_until, reason, ended_at
+         FROM forge_report WHERE release_id = $1 ORDER BY subject",
+        release
     )?)
 }
 

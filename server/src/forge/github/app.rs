@@ -32,12 +32,15 @@ const DATED_BACK: i64 = 60;
 pub(super) enum Need {
     /// Commit statuses.
     Statuses,
+    /// Deployments and their statuses.
+    Deployments,
 }
 
 impl Need {
     fn permissions(self) -> Value {
         match self {
             Need::Statuses => json!({"statuses": "write"}),
+            Need::Deployments => json!({"deployments": "write"}),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod app;
+mod deployment;
 mod status;
 
 use std::{sync::Arc, time::Duration};
@@ -15,7 +16,7 @@ pub(super) use app::check_key;
 use app::{Need, Tokens};
 
 use super::{Credential, Report};
-use crate::{clock::Clock, secrets::Secret, store::forge_credentials::SealedCredential};
+use crate::{clock::Clock, environments::served_at, secrets::Secret, store::forge_credentials::SealedCredential};
 
 /// The version of the API that is spoken; GitHub keeps one for at least two years after the next.
 const VERSION: &str = "2022-11-28";
@@ -30,6 +31,8 @@ pub struct Forges {
     tokens: Arc<Tokens>,
     /// Where people reach this server, without a slash at the end.
     base: String,
+    /// Where the proxy listens.
+    proxy: Vec<String>,
 }
 
 impl std::fmt::Debug for Forges {
@@ -49,15 +52,21 @@ pub(crate) struct Account<'a> {
 }
 
 impl Forges {
-    /// Speaks to forges, and links to the server's pages at `base`.
+    /// Speaks to forges, and links to the server's pages at `base` and to what is released behind a proxy that listens there.
     ///
     /// # Errors
     /// When the operating system's certificates cannot be read.
-    pub fn new(base: &str, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+    pub fn new(base: &str, proxy: &[String], clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
         slipway_runner::tls::provide();
         // GitHub refuses who does not name himself. Whoever answers with a redirect would get the credential.
         let http = Client::builder().timeout(TIME).redirect(redirect::Policy::none()).user_agent("slipway").build()?;
-        Ok(Forges { http, clock, tokens: Arc::default(), base: base.trim_end_matches('/').to_owned() })
+        Ok(Forges {
+            http,
+            clock,
+            tokens: Arc::default(),
+            base: base.trim_end_matches('/').to_owned(),
+            proxy: proxy.to_vec(),
+        })
     }
 
     /// A repository, with the credential for it.
@@ -68,6 +77,10 @@ impl Forges {
         repository: &'a str,
     ) -> Account<'a> {
         Account { forges: self, sealed, credential, repository }
+    }
+
+    fn served_at(&self, domain: &str) -> String {
+        served_at(domain, &self.proxy)
     }
 
     async fn call(&self, method: Method, url: String, bearer: &Secret, body: Option<&Value>) -> Result<Value, Refusal> {
@@ -86,13 +99,15 @@ impl Forges {
 }
 
 impl Account<'_> {
-    /// Has the forge show something. It may show it although this fails, as when the answer is lost.
+    /// Has the forge show something. It may show it although this fails, as when the answer is lost. `known` is the forge's
+    /// own id of it, and is set as soon as that is known.
     ///
     /// # Errors
     /// [`Refusal`] says why not, and whether to try again.
-    pub(crate) async fn report(&self, report: &Report) -> Result<(), Refusal> {
+    pub(crate) async fn report(&self, report: &Report, known: &mut Option<String>) -> Result<(), Refusal> {
         match report {
             Report::Status(status) => status::send(self, status).await,
+            Report::Deployment(deployment) => deployment::send(self, deployment, known).await,
         }
     }
 

@@ -4,7 +4,10 @@ use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{lookup, time::Time};
+use super::{
+    lookup::{self, ReleasePath},
+    time::Time,
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -27,6 +30,7 @@ const GITHUB: &str = "https://api.github.com";
 pub(super) fn routes() -> Routes {
     let reports = "/api/v1/repositories/{owner}/{name}/reports";
     let of_build = "/api/v1/repositories/{owner}/{name}/builds/{number}/reports";
+    let of_release = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/reports";
     Routes::new()
         .get("/api/v1/forges", Permission::Change, list)
         .get("/api/v1/forges/{name}", Permission::Change, show)
@@ -36,6 +40,7 @@ pub(super) fn routes() -> Routes {
         .get(reports, Permission::Read, show_asked)
         .put(reports, Permission::Change, ask)
         .get(of_build, Permission::Read, of_one_build)
+        .get(of_release, Permission::Read, of_one_release)
 }
 
 /// A token, or an App with its key.
@@ -223,6 +228,19 @@ async fn of_one_build(
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let build = lookup::build(&mut reader.conn(), &repository, number).await?;
     let found = forge_reports::of_build(&mut reader.conn(), &build.id).await?;
+    Ok(Json(Reports { items: found.into_iter().map(ReportView::from).collect() }))
+}
+
+async fn of_one_release(
+    State(state): State<AppState>,
+    Named(path): Named<ReleasePath>,
+) -> Result<Json<Reports>, Problem> {
+    let mut reader = state.store.read().await?;
+    let conn = &mut reader.conn();
+    let repository = lookup::repository(conn, &path.owner, &path.name).await?;
+    let environment = lookup::environment(conn, &repository, &path.environment).await?;
+    let release = lookup::release(conn, &environment, path.number).await?;
+    let found = forge_reports::of_release(conn, &release.id).await?;
     Ok(Json(Reports { items: found.into_iter().map(ReportView::from).collect() }))
 }
 

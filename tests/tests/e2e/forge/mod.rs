@@ -1,6 +1,7 @@
-//! What GitHub is shown, on both databases: builds as commit statuses, whatever fails on the way.
+//! What GitHub is shown, on both databases: builds as commit statuses, releases as deployments, whatever fails on the way.
 
 mod app;
+mod deployments;
 mod refusals;
 mod scene;
 mod statuses;

@@ -1,11 +1,11 @@
 //! What these tests say: a server that reports to a stand-in of GitHub, and the test in the runner's place.
 
 use slipway_pipelines::plan::ReleasePlan;
-use slipway_runner::coordinator::{Coordinator as _, JobResult, Lease, StepResult};
+use slipway_runner::coordinator::{Coordinator as _, JobResult, Lease, LeaseKey, StepResult};
 use slipway_server::{
     forge::{Asked, Credential, Forges, NewCredential, ReportState, read_reports, report_due, set_credential},
     secrets::{LoginScope, Secret},
-    store::{builds::Build, forge_reports},
+    store::{builds::Build, forge_reports, releases::Release},
 };
 use slipway_tests::{
     databases::TestDatabase,
@@ -31,7 +31,8 @@ impl Scene {
     /// Without any credential.
     pub(crate) async fn unknown(database: TestDatabase) -> Self {
         let pipeline = Pipeline::new(database).await;
-        let forges = Forges::new("https://slipway.example", pipeline.clock.clone()).unwrap();
+        let forges =
+            Forges::new("https://slipway.example", &["127.0.0.1:8080".to_owned()], pipeline.clock.clone()).unwrap();
         Scene { pipeline, github: GitHub::open().await, forges }
     }
 
@@ -96,6 +97,19 @@ impl Scene {
         let mut reader = self.pipeline.store.read().await.unwrap();
         let found = forge_reports::of_build(&mut reader.conn(), &build.id).await.unwrap();
         found.into_iter().map(|report| (report.state, report.reason)).collect()
+    }
+
+    /// The same of a release.
+    pub(crate) async fn release_stands(&self, release: &Release) -> Vec<(ReportState, Option<String>)> {
+        let mut reader = self.pipeline.store.read().await.unwrap();
+        let found = forge_reports::of_release(&mut reader.conn(), &release.id).await.unwrap();
+        found.into_iter().map(|report| (report.state, report.reason)).collect()
+    }
+
+    /// Ends a leased rollout well.
+    pub(crate) async fn live(&self, lease: &LeaseKey) {
+        self.pipeline.run_step(lease, 0, StepResult::succeeded()).await;
+        self.pipeline.coordinator.finish_job(lease, JobResult::Live).await.unwrap();
     }
 }
 

@@ -121,7 +121,7 @@ async fn what_nobody_asks_for_is_not_told(database: TestDatabase) {
     let elsewhere = Credential::Token(Secret::new("ghp_good"));
     scene.set(elsewhere, &["other/*"]).await;
     scene.tell().await;
-    scene.ask(Asked { statuses: Statuses::None }).await;
+    scene.ask(Asked { statuses: Statuses::None, ..Asked::default() }).await;
     scene.set_token("ghp_good").await;
     let lease = scene.pipeline.claim().await;
     scene.succeed(&lease, "a").await;
