@@ -7,6 +7,39 @@ use crate::{
     time::{Took, When},
 };
 
+/// Whether the forge shows what a page does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It does.
+    Shown,
+    /// It is to be told, and has not taken it yet; perhaps for a reason.
+    Waiting(Option<String>),
+    /// It was told in vain, for this reason.
+    GivenUp(String),
+}
+
+impl Told {
+    /// In a word or two.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Told::Shown => "told",
+            Told::Waiting(_) => "not told yet",
+            Told::GivenUp(_) => "not told",
+        }
+    }
+
+    /// Why it does not.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Told::Shown => None,
+            Told::Waiting(reason) => reason.as_deref(),
+            Told::GivenUp(reason) => Some(reason),
+        }
+    }
+}
+
 /// A commit as lists and headers show it.
 #[derive(Debug, Clone)]
 pub struct Commit {

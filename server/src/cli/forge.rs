@@ -81,8 +81,8 @@ pub(super) struct Remove {
 /// What of a repository its forge is shown.
 #[derive(Debug, Args)]
 pub(super) struct Reported {
-    /// Which commit statuses its forge is shown: none, or one for each build.
-    #[arg(long, value_name = "none|build", value_parser = ["none", "build"])]
+    /// Which commit statuses its forge is shown: none, one for each build, or one for each of its steps as well.
+    #[arg(long, value_name = "none|build|steps", value_parser = ["none", "build", "steps"])]
     statuses: Option<String>,
     /// Whether its forge is shown each release as a deployment.
     #[arg(long, value_name = "true|false", num_args = 1)]

@@ -11,6 +11,8 @@ text_enum! {
         None = "none",
         /// One for each build.
         Build = "build",
+        /// One for each build, and one for each of its steps.
+        Steps = "steps",
     }
 }
 

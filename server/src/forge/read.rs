@@ -2,13 +2,14 @@
 
 use super::{Deployment, Report, Status, Statuses};
 use crate::{
-    ids::{BuildId, EnvironmentId, ReleaseId},
+    ids::{BuildId, EnvironmentId, ReleaseId, StepId},
     store::{
         StoreError, Tx, artifacts, builds, environments, events,
         forge_credentials::SealedCredential,
         forge_reports::{self, NewReport},
         releases,
         repositories::{self, Repository},
+        steps::{self, Step},
     },
 };
 
@@ -29,6 +30,34 @@ pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, ev
     let pushed = artifacts::of_build(&mut tx.conn(), id).await?;
     let apps: Vec<String> = pushed.into_iter().map(|artifact| artifact.app).collect();
     let Some(status) = Status::of_build(&repository.name, &build, &apps) else { return Ok(()) };
+    let new = NewReport {
+        repository_id: repository.id.clone(),
+        build_id: Some(build.id),
+        release_id: None,
+        number: build.number,
+        event_id: event,
+        report: Report::Status(status),
+    };
+    forge_reports::put(tx, &new).await
+}
+
+/// Puts a step of a build into the outbox, as it is now, where that is asked for.
+pub(super) async fn step(
+    tx: &mut Tx,
+    repository: &Repository,
+    build: &BuildId,
+    id: &StepId,
+    event: i64,
+) -> Result<(), StoreError> {
+    if forge_reports::asked(&mut tx.conn(), &repository.id).await?.statuses != Statuses::Steps {
+        return Ok(());
+    }
+    let Some(build) = builds::find(&mut tx.conn(), build).await? else { return Ok(()) };
+    let Some(step) = steps::find(&mut tx.conn(), id).await? else { return Ok(()) };
+    let all = steps::of_attempt(&mut tx.conn(), &step.job_id, step.attempt).await?;
+    let of = |step: &Step| (step.app.clone(), step.kind, step.name.clone());
+    let earlier = all.iter().filter(|other| other.position < step.position && of(other) == of(&step)).count();
+    let Some(status) = Status::of_step(&repository.name, &build, &step, earlier + 1) else { return Ok(()) };
     let new = NewReport {
         repository_id: repository.id.clone(),
         build_id: Some(build.id),

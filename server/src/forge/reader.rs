@@ -7,10 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{for_repository, read};
 use crate::store::{
-    Store, StoreError, Tx,
+    Store, StoreError, Tx, builds,
     events::{self, Event},
     forge_credentials::{self, SealedCredential},
-    forge_reports, repositories,
+    forge_reports,
+    repositories::{self, Repository},
 };
 
 /// How many events are read at once.
@@ -89,14 +90,27 @@ async fn read_portion(store: &Store) -> Result<bool, StoreError> {
 }
 
 async fn note(tx: &mut Tx, credentials: &[SealedCredential], event: &Event) -> Result<(), StoreError> {
-    let Some(repository) = &event.repository_id else { return Ok(()) };
-    let Some(repository) = repositories::find(&mut tx.conn(), repository).await? else { return Ok(()) };
+    let Some(repository) = repository_of(tx, event).await? else { return Ok(()) };
     if for_repository(credentials, &repository.name).is_none() {
         return Ok(());
     }
-    match (&event.release_id, &event.build_id) {
-        (Some(release), _) => read::release(tx, &repository, release, event.id).await,
-        (None, Some(build)) => read::build(tx, &repository, build, event.id).await,
-        (None, None) => Ok(()),
+    match (&event.release_id, &event.build_id, &event.step_id) {
+        (Some(release), ..) => read::release(tx, &repository, release, event.id).await,
+        (None, Some(build), Some(step)) => read::step(tx, &repository, build, step, event.id).await,
+        (None, Some(build), None) => read::build(tx, &repository, build, event.id).await,
+        (None, None, _) => Ok(()),
+    }
+}
+
+/// The repository that an event is of; that of a step is known by its build.
+async fn repository_of(tx: &mut Tx, event: &Event) -> Result<Option<Repository>, StoreError> {
+    let id = match (&event.repository_id, &event.build_id) {
+        (Some(id), _) => Some(id.clone()),
+        (None, Some(build)) => builds::find(&mut tx.conn(), build).await?.map(|build| build.repository_id),
+        (None, None) => None,
+    };
+    match id {
+        Some(id) => repositories::find(&mut tx.conn(), &id).await,
+        None => Ok(None),
     }
 }

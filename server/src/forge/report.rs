@@ -6,12 +6,15 @@ use slipway_web::{links, time::duration};
 use crate::{
     builds::BuildState,
     ids::ReleaseId,
+    queue::StepState,
     releases::ReleaseState,
-    store::{builds::Build, releases::Release, text::text_enum},
+    store::{builds::Build, releases::Release, steps::Step, text::text_enum},
 };
 
 /// The longest description that GitHub takes, in characters.
 const LONGEST: usize = 140;
+/// The longest context, in characters: people read it in a narrow list.
+const LONGEST_CONTEXT: usize = 100;
 
 /// What a forge is to show. It is stored as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +129,38 @@ impl Status {
     }
 }
 
+impl Status {
+    /// The status of a step of a build, the `nth` of its name there, from 1; none before it begins.
+    #[must_use]
+    pub fn of_step(repository: &str, build: &Build, step: &Step, nth: usize) -> Option<Status> {
+        let reason = step.reason.as_deref();
+        let took = || step.started_at.zip(step.finished_at).map(|(from, to)| format!("took {}", duration(to - from)));
+        let (state, description) = match step.state {
+            StepState::Pending => return None,
+            StepState::Running => (StatusState::Pending, "runs".to_owned()),
+            StepState::Lost => (StatusState::Pending, "its runner was lost".to_owned()),
+            StepState::Succeeded => (StatusState::Success, took().unwrap_or_else(|| "succeeded".to_owned())),
+            StepState::Skipped => (StatusState::Success, format!("skipped: {}", reason.unwrap_or("not needed"))),
+            StepState::Failed => (StatusState::Failure, reason.unwrap_or("failed").to_owned()),
+            StepState::Cancelled => (StatusState::Error, reason.unwrap_or("cancelled").to_owned()),
+        };
+        if build.commit_sha.is_empty() {
+            return None;
+        }
+        let of = [step.app.as_deref(), Some(step.kind.as_str()), Some(&step.name)];
+        let of: Vec<&str> = of.into_iter().flatten().flat_map(str::split_whitespace).collect();
+        let context = cut(&format!("slipway/{}: {}", build.event, of.join(" ")), LONGEST_CONTEXT);
+        let attempt = links::attempt(&links::build(repository, build.number), step.attempt);
+        Some(Status {
+            sha: build.commit_sha.clone(),
+            context: if nth > 1 { format!("{context} ({nth})") } else { context },
+            state,
+            description: described(build.number, &description),
+            page: links::step(&attempt, u32::try_from(step.position).unwrap_or(0)),
+        })
+    }
+}
+
 impl Deployment {
     /// A release to an environment of this name.
     #[must_use]
@@ -162,11 +197,15 @@ fn success(build: &Build, apps: &[String]) -> String {
 /// A description on one line, cut to what the forge takes.
 fn described(number: i64, text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-    let text = format!("#{number} {}", words.join(" "));
-    if text.chars().count() <= LONGEST {
-        return text;
+    cut(&format!("#{number} {}", words.join(" ")), LONGEST)
+}
+
+/// A text of at most so many characters.
+fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
     }
-    let cut: String = text.chars().take(LONGEST - 1).collect();
+    let cut: String = text.chars().take(longest - 1).collect();
     format!("{}…", cut.trim_end())
 }
 

@@ -103,11 +103,14 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
     Ok(rows!(
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
-         WHERE id > $1 AND kind IN ('build.queued', 'build.found', 'build.started', 'build.requeued', 'build.retried',
-                                    'build.succeeded', 'build.failed', 'build.cancelled', 'release.held',
-                                    'release.waits', 'release.queued', 'release.admitted', 'release.rejected',
-                                    'release.rolling', 'release.requeued', 'release.live', 'release.failed',
-                                    'release.retired', 'release.superseded')
+         WHERE id > $1
+           AND (kind IN ('build.queued', 'build.found', 'build.started', 'build.requeued', 'build.retried',
+                         'build.succeeded', 'build.failed', 'build.cancelled', 'release.held', 'release.waits',
+                         'release.queued', 'release.admitted', 'release.rejected', 'release.rolling',
+                         'release.requeued', 'release.live', 'release.failed', 'release.retired', 'release.superseded')
+                OR (kind IN ('step.started', 'step.succeeded', 'step.failed', 'step.skipped', 'step.cancelled', 'step.lost')
+                    AND EXISTS (SELECT 1 FROM build JOIN repository asking ON asking.id = build.repository_id
+                                WHERE build.id = event.build_id AND asking.reports LIKE '%:_steps_%')))
          ORDER BY id LIMIT $2",
         after,
         limit

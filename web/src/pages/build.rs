@@ -3,7 +3,7 @@ use askama::Template;
 use super::RepositoryHead;
 use crate::{
     frame::Frame,
-    parts::{Commit, Digest},
+    parts::{Commit, Digest, Told},
     state::State,
     steps::StepList,
     time::{Took, When},
@@ -43,6 +43,8 @@ pub struct BuildPage {
     pub attempt: Option<String>,
     /// Its attempts, where there are several.
     pub attempts: Vec<Attempt>,
+    /// Whether GitHub shows it; none where it is not told.
+    pub told: Option<Told>,
     /// The steps of the attempt that is shown.
     pub steps: StepList,
     /// What it pushed.

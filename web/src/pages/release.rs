@@ -1,7 +1,7 @@
 use askama::Template;
 
 use super::{AppRow, DecisionRow, ReleaseRow, RepositoryHead};
-use crate::{frame::Frame, steps::StepList, trial::TrialList};
+use crate::{frame::Frame, parts::Told, steps::StepList, trial::TrialList};
 
 /// `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
 #[derive(Debug, Template)]
@@ -19,6 +19,8 @@ pub struct ReleasePage {
     pub release: ReleaseRow,
     /// What happened to earlier attempts.
     pub attempt: Option<String>,
+    /// Whether GitHub shows it; none where it is not told.
+    pub told: Option<Told>,
     /// What was measured of it, stage by stage.
     pub trials: TrialList,
     /// What it holds.

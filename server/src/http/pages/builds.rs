@@ -21,7 +21,8 @@ use crate::{
         extract::{Asked, Named},
     },
     store::{
-        Conn, artifacts, builds::Build, environments, events, jobs, pull_requests, releases, repositories::Repository,
+        Conn, artifacts, builds::Build, environments, events, forge_reports, jobs, pull_requests, releases,
+        repositories::Repository,
     },
 };
 
@@ -111,6 +112,7 @@ async fn page(
         when: When { at: build.created_at, now },
         took: rows::took(&build, now),
         attempt: steps.notice,
+        told: rows::told(forge_reports::of_build(conn, &build.id).await?),
         steps: steps.list,
         artifacts: artifact_rows(conn, &build).await?,
         places: places(conn, &repository, &build, now).await?,

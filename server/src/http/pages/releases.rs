@@ -20,7 +20,7 @@ use crate::{
     store::{
         Conn, decisions,
         environments::{self, Environment},
-        events, jobs,
+        events, forge_reports, jobs,
         releases::{self, Release},
         repositories::Repository,
     },
@@ -56,6 +56,7 @@ async fn show(
     let viewer = viewer(&principal);
     let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
     let trials = trials::of_job(conn, job.as_ref()).await?;
+    let told = rows::told(forge_reports::of_release(conn, &release.id).await?);
     let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);
     Ok(Html::ok(ReleasePage {
         frame: Frame::new(title, Section::Repositories, viewer)
@@ -68,6 +69,7 @@ async fn show(
         release: row,
         decisions: decision_rows(&repository, &environment, decided, now),
         attempt: steps.notice,
+        told,
         trials: TrialList::new(trials),
         steps: steps.list,
     }))

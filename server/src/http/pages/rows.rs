@@ -3,13 +3,14 @@
 use slipway_pipelines::config::Source;
 use slipway_web::{
     links,
-    parts::{BuildRow, Commit, Stage, Version},
+    parts::{BuildRow, Commit, Stage, Told, Version},
     state::State,
     time::{Took, When},
 };
 
 use crate::{
     builds::BuildState,
+    forge::ReportState,
     http::errors::{Problem, sentence},
     queue::{self, StepState},
     releases::ReleaseState,
@@ -18,6 +19,7 @@ use crate::{
         builds::{self, Build},
         deliveries::DeliveryState,
         environments::{self, Environment},
+        forge_reports::ForgeReport,
         jobs,
         releases::{self, Release},
         repositories::Repository,
@@ -197,4 +199,19 @@ pub(super) fn ordered<T>(mut rest: Vec<T>, of: impl Fn(&T) -> (&str, &Source)) -
         ordered.push(rest.remove(next));
     }
     ordered
+}
+
+/// Whether the forge shows what it was to be told; the worst of several.
+pub(super) fn told(reports: Vec<ForgeReport>) -> Option<Told> {
+    let rank = |report: &ForgeReport| match report.state {
+        ReportState::Failed => 2,
+        ReportState::Waiting => 1,
+        ReportState::Sent => 0,
+    };
+    let worst = reports.into_iter().max_by_key(rank)?;
+    Some(match worst.state {
+        ReportState::Sent => Told::Shown,
+        ReportState::Waiting => Told::Waiting(worst.reason),
+        ReportState::Failed => Told::GivenUp(worst.reason.unwrap_or_default()),
+    })
 }

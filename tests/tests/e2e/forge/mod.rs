@@ -5,4 +5,5 @@ mod deployments;
 mod refusals;
 mod scene;
 mod statuses;
+mod steps;
 mod story;

@@ -46,6 +46,9 @@ async fn github_shows_a_build() {
     let report = &reports["items"][0];
     assert_eq!((&report["state"], &report["wanted"]["status"]["context"]), (&json!("sent"), &json!(PUSH)));
 
+    let page = api.get("/repositories/acme/shop/builds/1").await.expect(200).body;
+    assert!(page.contains("<dt>GitHub</dt><dd>told</dd>"), "{page}");
+
     // What was given is never given back.
     let listed: Value = api.get("/api/v1/forges").await.expect(200).json();
     assert_eq!(listed["items"][0]["repositories"], json!(["acme/*"]));
