@@ -3,8 +3,11 @@
 use super::{Deployment, Report, Status, Statuses};
 use crate::{
     ids::{BuildId, EnvironmentId, ReleaseId, StepId},
+    releases::proposed_by,
     store::{
-        StoreError, Tx, artifacts, builds, environments, events,
+        StoreError, Tx, artifacts,
+        builds::{self, Build},
+        environments, events,
         forge_credentials::SealedCredential,
         forge_reports::{self, NewReport},
         releases,
@@ -30,9 +33,17 @@ pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, ev
     let pushed = artifacts::of_build(&mut tx.conn(), id).await?;
     let apps: Vec<String> = pushed.into_iter().map(|artifact| artifact.app).collect();
     let Some(status) = Status::of_build(&repository.name, &build, &apps) else { return Ok(()) };
+    put_status(tx, &build, event, status).await?;
+    match proposed_by(&mut tx.conn(), repository, &build).await? {
+        Some(proposed) => put_status(tx, &build, event, Status::of_proposal(&repository.name, &build, &proposed)).await,
+        None => Ok(()),
+    }
+}
+
+async fn put_status(tx: &mut Tx, build: &Build, event: i64, status: Status) -> Result<(), StoreError> {
     let new = NewReport {
-        repository_id: repository.id.clone(),
-        build_id: Some(build.id),
+        repository_id: build.repository_id.clone(),
+        build_id: Some(build.id.clone()),
         release_id: None,
         number: build.number,
         event_id: event,
@@ -57,16 +68,10 @@ pub(super) async fn step(
     let all = steps::of_attempt(&mut tx.conn(), &step.job_id, step.attempt).await?;
     let of = |step: &Step| (step.app.clone(), step.kind, step.name.clone());
     let earlier = all.iter().filter(|other| other.position < step.position && of(other) == of(&step)).count();
-    let Some(status) = Status::of_step(&repository.name, &build, &step, earlier + 1) else { return Ok(()) };
-    let new = NewReport {
-        repository_id: repository.id.clone(),
-        build_id: Some(build.id),
-        release_id: None,
-        number: build.number,
-        event_id: event,
-        report: Report::Status(status),
-    };
-    forge_reports::put(tx, &new).await
+    match Status::of_step(&repository.name, &build, &step, earlier + 1) {
+        Some(status) => put_status(tx, &build, event, status).await,
+        None => Ok(()),
+    }
 }
 
 /// Puts a release into the outbox, as it is now.

@@ -7,7 +7,7 @@ use crate::{
     builds::BuildState,
     ids::ReleaseId,
     queue::StepState,
-    releases::ReleaseState,
+    releases::{Proposed, ReleaseState},
     store::{builds::Build, releases::Release, steps::Step, text::text_enum},
 };
 
@@ -130,6 +130,18 @@ impl Status {
 }
 
 impl Status {
+    /// The status that says what merging the pull request of a build would release.
+    #[must_use]
+    pub fn of_proposal(repository: &str, build: &Build, proposed: &[Proposed]) -> Status {
+        Status {
+            sha: build.commit_sha.clone(),
+            context: "slipway/release".to_owned(),
+            state: StatusState::Success,
+            description: described(build.number, &Proposed::in_a_line(proposed)),
+            page: links::build(repository, build.number),
+        }
+    }
+
     /// The status of a step of a build, the `nth` of its name there, from 1; none before it begins.
     #[must_use]
     pub fn of_step(repository: &str, build: &Build, step: &Step, nth: usize) -> Option<Status> {

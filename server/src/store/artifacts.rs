@@ -114,6 +114,17 @@ pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Res
     Ok(known.map(|known| KnownImage { recipe: None, ..known }).collect())
 }
 
+/// The keys over what a build's images are made of, by app, as far as they have one.
+pub(crate) async fn keys(conn: &mut Conn<'_>, build: &BuildId) -> Result<BTreeMap<String, String>, StoreError> {
+    let found: Vec<(String, JsonText<BTreeMap<String, String>>)> = rows!(
+        conn,
+        "SELECT s.app, s.output FROM job j JOIN step s ON s.job_id = j.id AND s.attempt = j.attempt
+         WHERE j.build_id = $1 AND s.kind = 'build' AND s.state = 'succeeded' AND s.app IS NOT NULL",
+        build
+    )?;
+    Ok(found.into_iter().filter_map(|(app, mut output)| Some((app, output.0.remove(INPUT_KEY)?))).collect())
+}
+
 /// What the newest builds of the same commit pushed, with what the commit makes it by, the newest first.
 pub(crate) async fn known_of_commit(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(

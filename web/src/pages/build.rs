@@ -49,6 +49,8 @@ pub struct BuildPage {
     pub steps: StepList,
     /// What it pushed.
     pub artifacts: Vec<ArtifactRow>,
+    /// What merging its pull request would release; none where there is none to merge, or that is not known.
+    pub proposed: Option<Vec<ProposedRow>>,
     /// Where it was released.
     pub places: Vec<Place>,
     /// Whether the viewer may have its commit built once more.
@@ -85,6 +87,19 @@ pub struct ArtifactRow {
     pub tags: Vec<String>,
     /// Its size as people read it.
     pub size: String,
+}
+
+/// A release that would follow a merge.
+#[derive(Debug)]
+pub struct ProposedRow {
+    /// The environment.
+    pub environment: String,
+    /// The environment that it would be promoted from by itself.
+    pub after: Option<String>,
+    /// Its apps in words.
+    pub apps: String,
+    /// What the environment asks for first, in words; empty for nothing.
+    pub asks: String,
 }
 
 /// A release of a build.

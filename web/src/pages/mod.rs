@@ -14,7 +14,7 @@ mod runners;
 mod services;
 
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
-pub use build::{ArtifactRow, Attempt, BuildPage, Place};
+pub use build::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{

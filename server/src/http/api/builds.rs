@@ -26,6 +26,7 @@ use crate::{
         extract::{Asked, Body, Named},
     },
     queue,
+    releases::{Proposed, proposed_by},
     store::{
         artifacts, audit,
         builds::{self, Build},
@@ -74,6 +75,8 @@ struct BuildInFull {
     build: BuildView,
     /// The pull request whose merge it is of.
     pull_request: Option<PullRequest>,
+    /// What merging that would release; null where it is of none, or did not go well.
+    proposed: Option<Vec<Proposed>>,
     artifacts: Vec<Artifact>,
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
@@ -130,6 +133,7 @@ async fn show(
         artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
         attempts: attempts(&mut reader.conn(), job.as_ref()).await?,
         pull_request: pull_requests::of_build(&mut reader.conn(), &build.id).await?,
+        proposed: proposed_by(&mut reader.conn(), &repository, &build).await?,
         attempt_reason: job.and_then(|job| job.attempt_reason),
         build: build.into(),
     }))

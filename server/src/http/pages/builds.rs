@@ -4,7 +4,7 @@ use axum::{extract::State, response::Redirect};
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{ArtifactRow, Attempt, BuildPage, Place, RepositoryHead, Tab},
+    pages::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow, RepositoryHead, Tab},
     parts::{Digest, size},
     state::State as Shown,
     time::When,
@@ -20,6 +20,7 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
+    releases::{Proposed, proposed_by},
     store::{
         Conn, artifacts, builds::Build, environments, events, forge_reports, jobs, pull_requests, releases,
         repositories::Repository,
@@ -115,6 +116,7 @@ async fn page(
         told: rows::told(forge_reports::of_build(conn, &build.id).await?),
         steps: steps.list,
         artifacts: artifact_rows(conn, &build).await?,
+        proposed: proposed_by(conn, &repository, &build).await?.map(proposed_rows),
         places: places(conn, &repository, &build, now).await?,
         event: build.event,
         reason: waits.or(build.reason),
@@ -133,6 +135,17 @@ async fn artifact_rows(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<Artifac
         size: size(artifact.size),
     };
     Ok(found.into_iter().map(row).collect())
+}
+
+/// What merging a pull request would release, in words.
+fn proposed_rows(proposed: Vec<Proposed>) -> Vec<ProposedRow> {
+    let row = |one: Proposed| ProposedRow {
+        apps: one.apps_in_words(),
+        environment: one.environment,
+        after: one.after,
+        asks: one.asks.join(", "),
+    };
+    proposed.into_iter().map(row).collect()
 }
 
 async fn places(conn: &mut Conn<'_>, repository: &Repository, build: &Build, now: i64) -> Result<Vec<Place>, Problem> {
