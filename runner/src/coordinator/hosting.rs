@@ -67,6 +67,9 @@ fn alone() -> bool {
 pub struct Bake {
     /// How much longer, in milliseconds.
     pub left_ms: u64,
+    /// How long altogether, in milliseconds; 0 where it is not known.
+    #[serde(default)]
+    pub whole_ms: u64,
     /// Within which limits it must stay meanwhile.
     #[serde(default)]
     pub limits: Limits,

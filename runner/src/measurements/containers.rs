@@ -98,6 +98,7 @@ mod tests {
             cpus: 0.5,
             memory: 10,
             memory_limit: 20,
+            has_memory_limit: true,
         };
         let start = Instant::now();
         let later = start + Duration::from_secs(4);

@@ -24,7 +24,10 @@ const AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Baking {
     since: Instant,
+    /// How much longer it bakes from then on.
     time: Duration,
+    /// How long it bakes altogether, however late this began.
+    whole: Duration,
     limits: Limits,
     usual: BTreeMap<String, Usual>,
     patients: BTreeMap<Which, Patient>,
@@ -36,6 +39,7 @@ impl Baking {
         Baking {
             since: Instant::now(),
             time: Duration::from_millis(bake.left_ms),
+            whole: Duration::from_millis(bake.whole_ms),
             limits: bake.limits,
             usual: bake.usual.clone(),
             patients: BTreeMap::new(),
@@ -67,7 +71,7 @@ impl Baking {
             let Some(vitals) = vitals.filter(|vitals| vitals.runs || has_ended_by_itself(vitals)) else { continue };
             let stable = self.usual.get(&instance.app).map(stable).unwrap_or_default();
             let patient = self.patients.entry((instance.app.clone(), instance.replica)).or_default();
-            if let Some(found) = patient.examine(Some(&vitals), &self.limits, &stable, self.time) {
+            if let Some(found) = patient.examine(Some(&vitals), &self.limits, &stable, self.whole) {
                 return Ok(Some(breach(&instance.app, instance.replica, &found)));
             }
         }

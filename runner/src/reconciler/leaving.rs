@@ -131,7 +131,7 @@ impl Keeper {
     }
 
     /// Whether it is of another release than the live one, and must not run beside that.
-    fn may_stand_in(&self, instance: &Instance) -> bool {
+    pub(super) fn may_stand_in(&self, instance: &Instance) -> bool {
         let is_other = instance.replica > 0 && instance.release != self.wanted.release.release;
         self.wanted.alone && is_other && instance.is_running()
     }

@@ -343,7 +343,7 @@ mod tests {
     fn baking(left_ms: u64) -> Hosting {
         let mut hosting = hosting("one");
         let (limits, strategy, usual) = Default::default();
-        hosting.environments[0].bake = Some(Bake { left_ms, limits, strategy, usual });
+        hosting.environments[0].bake = Some(Bake { left_ms, whole_ms: 0, limits, strategy, usual });
         hosting
     }
 

@@ -84,7 +84,13 @@ impl Keeper {
         // What another release may have left beside this one takes no traffic.
         let is_own =
             |it: &&Instance| it.app == app.app && it.release == self.wanted.release.release && it.upstream.is_some();
-        let own: Vec<&Instance> = instances.iter().filter(is_own).collect();
+        let mut own: Vec<&Instance> = instances.iter().filter(is_own).collect();
+        if own.is_empty() {
+            own = instances
+                .iter()
+                .filter(|it| it.app == app.app && it.upstream.is_some() && self.may_stand_in(it))
+                .collect();
+        }
         let well = |it: &&Instance| self.is_in_place(it) && self.is_well(&it.app, it.replica);
         // Who was asked to make room and cannot be done without has served, and who was just started has not.
         let serves = |it: &&Instance| !self.is_in_place(it) || !self.is_starting(&it.app, it.replica);

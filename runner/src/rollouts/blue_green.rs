@@ -38,7 +38,7 @@ impl Rollout<'_> {
         if bake_ms > 0 {
             log.say(format!("watching for {}", seconds(bake_ms))).await;
         }
-        self.bake(&watched, &self.work.strategy.limits(), bake_ms, log).await
+        self.bake(&watched, &self.trial_limits(), bake_ms, log).await
     }
 
     /// Takes the previews away: those that look follow everybody else now.

@@ -1,6 +1,6 @@
 //! The canary strategy: a growing share of the traffic goes to new containers, which are judged before more follows.
 
-use slipway_pipelines::config::{Limits, Share, Strategy};
+use slipway_pipelines::config::{Limits, Share, Strategy, Usage};
 
 use super::{Rollout, Setback, health::seconds, of_app, readings::Seen, turnover::hosts, watch::Watched};
 use crate::{
@@ -48,6 +48,18 @@ impl Rollout<'_> {
         }
         self.tell(&mut seen, watched, limits, log).await;
         outcome
+    }
+
+    /// The limits of a preview or a pause. Where the strategy is no canary, nobody asked for a comparison: whoever looks at a
+    /// preview may well press it hard.
+    pub(super) fn trial_limits(&self) -> Limits {
+        let limits = self.work.strategy.limits();
+        match self.work.strategy {
+            Strategy::Canary { .. } => limits,
+            Strategy::Rolling(_) | Strategy::BlueGreen { .. } | Strategy::Recreate => {
+                Limits { max_cpu: Some(Usage::Any), max_memory: Some(Usage::Any), ..limits }
+            }
+        }
     }
 
     async fn bring_up_canaries(

@@ -11,6 +11,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// How much of what it may use is never too much beside another version: one that hardly works uses many times nothing.
 const NEVER_MINDED: f64 = 0.5;
 
+/// Where a container has no limit of memory, how much of it is never too much beside another version, in bytes.
+const MEMORY_NEVER_MINDED: f64 = 1_073_741_824.0;
+
 /// What a container had used at one moment.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
@@ -55,16 +58,16 @@ pub(super) struct Gauge {
 impl Gauge {
     /// The averages over the window of a bake of some length, as they were last known; none until that time has passed once.
     pub(super) fn read(&mut self, vitals: &Vitals, now: Instant, bake: Duration) -> Option<Average> {
+        // What was counted begins anew with every start of the container.
+        if self.samples.back().is_some_and(|last| vitals.cpu_ns < last.cpu_ns) {
+            *self = Gauge::default();
+        }
         self.average = self.measure(vitals, now, part(bake, 2, WINDOW)).or(self.average);
         self.average
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
     fn measure(&mut self, vitals: &Vitals, now: Instant, window: Duration) -> Option<Average> {
-        // What was counted begins anew with every start of the container.
-        if self.samples.back().is_some_and(|last| vitals.cpu_ns < last.cpu_ns) {
-            self.samples.clear();
-        }
         self.samples.push_back(Sample { at: now, cpu_ns: vitals.cpu_ns, memory: vitals.memory });
         while self.samples.get(1).is_some_and(|sample| now - sample.at >= window) {
             self.samples.pop_front();
@@ -76,13 +79,14 @@ impl Gauge {
         }
         let cpu = vitals.cpu_ns.saturating_sub(since.cpu_ns) as f64 / 1e9;
         let memory = self.samples.iter().map(|sample| sample.memory as f64).sum::<f64>() / self.samples.len() as f64;
-        let used = |amount: f64, most: f64, own: f64| Used { amount, most, minded_from: own * NEVER_MINDED };
         // A whole machine is no measure of what one app should need.
         let own_cpus = if vitals.has_cpu_limit { vitals.cpus } else { vitals.cpus.min(1.0) };
         let limit = vitals.memory_limit as f64;
+        let minded = limit * NEVER_MINDED;
+        let minded = if vitals.has_memory_limit { minded } else { minded.min(MEMORY_NEVER_MINDED) };
         Some(Average {
-            cpu: used(cpu / passed.as_secs_f64(), vitals.cpus, own_cpus),
-            memory: (limit > 0.0).then(|| used(memory, limit, limit)),
+            cpu: Used { amount: cpu / passed.as_secs_f64(), most: vitals.cpus, minded_from: own_cpus * NEVER_MINDED },
+            memory: (limit > 0.0).then_some(Used { amount: memory, most: limit, minded_from: minded }),
         })
     }
 }
@@ -108,6 +112,7 @@ mod tests {
             has_cpu_limit: true,
             memory,
             memory_limit: 200,
+            has_memory_limit: true,
         }
     }
 
@@ -128,7 +133,18 @@ mod tests {
         assert_eq!(at(2, 500, 60), Some((50.0, Some(10.0))), "half of a second in two, of half a CPU");
         assert_eq!(at(3, 1_000, 60), Some((50.0, Some(20.0))));
         assert_eq!(at(4, 1_500, 180), Some((100.0, Some(50.0))));
-        assert_eq!(at(5, 100, 0), None, "it was started again");
+    }
+
+    #[test]
+    fn what_was_known_ends_with_the_container_s_life() {
+        let (mut gauge, start, bake) = (Gauge::default(), Instant::now(), Duration::from_secs(2));
+        let mut at = |seconds: u64, used_ms: u64| {
+            gauge.read(&vitals(used_ms, 0), start + Duration::from_secs(seconds), bake).map(shares)
+        };
+        assert_eq!(at(0, 1_000), None);
+        assert_eq!(at(1, 1_500), Some((100.0, Some(0.0))));
+        assert_eq!(at(2, 100), None, "it was started again");
+        assert_eq!(at(3, 100), Some((0.0, Some(0.0))));
     }
 
     #[test]
@@ -150,5 +166,7 @@ mod tests {
         assert_eq!((own.cpu.minded_from, own.memory.unwrap().minded_from), (2.0, 100.0));
         let machine = measured(Vitals { cpus: 4.0, has_cpu_limit: false, memory_limit: 0, ..vitals(0, 10) });
         assert_eq!((machine.cpu.minded_from, machine.memory), (0.5, None));
+        let roomy = Vitals { memory_limit: 64 << 30, has_memory_limit: false, ..vitals(0, 10) };
+        assert_eq!(measured(roomy).memory.unwrap().minded_from, super::MEMORY_NEVER_MINDED);
     }
 }

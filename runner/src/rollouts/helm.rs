@@ -99,7 +99,7 @@ impl Rollout<'_> {
             }
             watched.push(Watched { app, instances });
         }
-        self.bake(&watched, &self.work.strategy.limits(), 0, log).await?;
+        self.bake(&watched, &self.trial_limits(), 0, log).await?;
         Ok(true)
     }
 

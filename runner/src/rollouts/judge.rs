@@ -10,9 +10,10 @@ use crate::targets::docker::Vitals;
 
 /// Without a limit of its own, how many times what the stable version uses is too much.
 const TIMES_AS_MUCH: f64 = 2.0;
-/// For how long it has to use more than is allowed beside the stable version: at its beginning, an app does once what the
-/// stable one did long ago.
-const LASTS: Duration = Duration::from_secs(20);
+/// How long a container is not compared at first: it does once what the stable one did long ago, such as compiling itself.
+const WARMS_UP: Duration = Duration::from_secs(60);
+/// For how long it has to use more than is allowed beside the stable version.
+const LASTS: Duration = Duration::from_secs(60);
 
 /// What one container of the stable version uses on average, as far as there is one to compare with: CPUs, and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -29,6 +30,16 @@ pub(super) struct Judged {
     pub(super) limit: Option<f64>,
 }
 
+/// When a comparison with the stable version counts.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    now: Instant,
+    /// How long too much has to last.
+    lasts: Duration,
+    /// Whether the container has run for long enough to be compared.
+    is_warm: bool,
+}
+
 /// What is known of a container's use of one thing.
 #[derive(Debug, Default)]
 struct Need {
@@ -41,6 +52,8 @@ struct Need {
 #[derive(Debug, Default)]
 pub(crate) struct Patient {
     gauge: Gauge,
+    /// Since when it is looked at.
+    since: Option<Instant>,
     cpu: Need,
     memory: Need,
     /// How often it ended, as far as was seen.
@@ -70,11 +83,16 @@ impl Patient {
         if !vitals.runs {
             return Some(format!("ended with exit code {}", vitals.exit_code));
         }
-        let (now, lasts) = (Instant::now(), part(bake, 4, LASTS));
-        let used = self.gauge.read(vitals, now, bake)?;
-        let of_cpu = self.cpu.judge(&used.cpu, limits.max_cpu, stable.cpu, (now, lasts));
+        let now = Instant::now();
+        let age = now - *self.since.get_or_insert(now);
+        let Some(used) = self.gauge.read(vitals, now, bake) else {
+            (self.cpu, self.memory) = Default::default();
+            return None;
+        };
+        let patience = Patience { now, lasts: part(bake, 4, LASTS), is_warm: age >= part(bake, 4, WARMS_UP) };
+        let of_cpu = self.cpu.judge(&used.cpu, limits.max_cpu, stable.cpu, patience);
         let of_memory =
-            used.memory.and_then(|used| self.memory.judge(&used, limits.max_memory, stable.memory, (now, lasts)));
+            used.memory.and_then(|used| self.memory.judge(&used, limits.max_memory, stable.memory, patience));
         let named = |what: &str, (used, allowed): (String, String)| format!("used {used} of its {what} ({allowed})");
         of_cpu.map(|said| named("CPU", said)).or_else(|| of_memory.map(|said| named("memory", said)))
     }
@@ -103,14 +121,15 @@ impl Need {
         used: &Used,
         limit: Option<Usage>,
         stable: Option<f64>,
-        (now, lasts): (Instant, Duration),
+        patience: Patience,
     ) -> Option<(String, String)> {
+        let Patience { now, lasts, is_warm } = patience;
         let (value, beside) = (used.percent(used.amount), stable.map(|amount| used.percent(amount)));
         let (own, compared) = (limit.and_then(Usage::percent), most_beside(used, limit, stable));
         let allowed = own.zip(compared).map(|(own, compared)| own.min(compared)).or(own).or(compared);
         self.judged = Some(Judged { value, stable: beside, limit: allowed });
         let exceeds = |limit: &f64| value > *limit;
-        self.excess = compared.filter(exceeds).map(|_| self.excess.unwrap_or(now));
+        self.excess = compared.filter(exceeds).filter(|_| is_warm).map(|_| self.excess.unwrap_or(now));
         let said = format!("{value:.0} %");
         if let Some(own) = own.filter(exceeds) {
             return Some((said, format!("allowed {own} %")));
@@ -130,7 +149,7 @@ fn most_beside(used: &Used, limit: Option<Usage>, stable: Option<f64>) -> Option
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use super::{Duration, Instant, Limits, Need, Patient, Stable, Usage, Used, Vitals, most_beside};
+    use super::{Duration, Instant, Limits, Need, Patience, Patient, Stable, Usage, Used, Vitals, most_beside};
 
     fn vitals(cpu_ns: u64) -> Vitals {
         Vitals {
@@ -143,6 +162,7 @@ mod tests {
             has_cpu_limit: true,
             memory: 0,
             memory_limit: 0,
+            has_memory_limit: false,
         }
     }
 
@@ -180,20 +200,26 @@ mod tests {
     #[test]
     fn beside_the_stable_version_too_much_has_to_last() {
         let (mut need, start, lasts) = (Need::default(), Instant::now(), Duration::from_secs(20));
+        let by = |now: Instant| Patience { now, lasts, is_warm: true };
         let mut at = |seconds: u64, amount: f64| {
-            need.judge(&cpus(amount), None, Some(0.2), (start + Duration::from_secs(seconds), lasts))
+            need.judge(&cpus(amount), None, Some(0.2), by(start + Duration::from_secs(seconds)))
         };
         assert_eq!(at(0, 1.9), None);
         assert_eq!(at(15, 0.9), None);
         assert_eq!(at(16, 1.9), None, "it begins again");
         let (used, allowed) = at(36, 1.9).unwrap();
         assert_eq!((&*used, &*allowed), ("95 %", "allowed 50 %, the stable version used 10 %"));
-        let own = Need::default().judge(&cpus(1.9), Some(Usage::Percent(90.5)), Some(0.2), (start, lasts));
+        let mut cold = Need::default();
+        for seconds in [0, 300] {
+            let patience = Patience { is_warm: false, ..by(start + Duration::from_secs(seconds)) };
+            assert_eq!(cold.judge(&cpus(1.9), None, Some(0.2), patience), None, "it warms up");
+        }
+        let own = Need::default().judge(&cpus(1.9), Some(Usage::Percent(90.5)), Some(0.2), by(start));
         assert_eq!(own.unwrap().1, "allowed 90.5 %", "a limit of its own is broken at once");
         let both = Some(Usage::Lower { percent: 90.0, times: 8.0 });
         let mut need = Need::default();
-        assert_eq!(need.judge(&cpus(1.7), both, Some(0.2), (start, lasts)), None);
+        assert_eq!(need.judge(&cpus(1.7), both, Some(0.2), by(start)), None);
         assert_eq!(need.judged.and_then(|judged| judged.limit), Some(80.0), "the lower one is shown");
-        assert_eq!(need.judge(&cpus(1.9), both, Some(0.2), (start, lasts)).unwrap().1, "allowed 90 %");
+        assert_eq!(need.judge(&cpus(1.9), both, Some(0.2), by(start)).unwrap().1, "allowed 90 %");
     }
 }

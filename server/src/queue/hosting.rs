@@ -12,11 +12,12 @@ use super::{ServerCoordinator, fence::ReportError, work};
 use crate::{
     events::NewEvent,
     ids::EnvironmentId,
-    releases,
+    releases::{self, ReleaseState},
     secrets::repository as secrets,
     store::{
         self, Conn, JsonText, StoreError, Tx,
         environments::Environment,
+        releases::Release,
         runners::Runner,
         standing::{Hosted, Standing},
     },
@@ -74,7 +75,7 @@ async fn describe(
     let secrets = secrets::of_apps(conn, source, &hosted.repository_id, &hosted.name, release.apps.iter()).await?;
     let now = server.store.clock().now();
     let bake = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
-    let alone = matches!(live.strategy.0, Strategy::Recreate);
+    let alone = runs_alone(conn, &live).await?;
     let known = store::standing::find(conn, &hosted.id).await?.map(|standing| standing.replicas.0);
     Ok(Some(HostedEnvironment {
         environment: hosted.id.to_string(),
@@ -87,6 +88,15 @@ async fn describe(
         known: known.unwrap_or_default(),
         bake,
     }))
+}
+
+/// Whether no other version may run beside what is live: by its own strategy, or by that of the newest release, which may stand
+/// in for what could not be returned to.
+async fn runs_alone(conn: &mut Conn<'_>, live: &Release) -> Result<bool, StoreError> {
+    let is_recreate = |release: &Release| matches!(release.strategy.0, Strategy::Recreate);
+    let newest = store::releases::list(conn, &live.environment_id, None, 1).await?.pop();
+    let stands_in = newest.is_some_and(|newest| newest.state == ReleaseState::Failed && is_recreate(&newest));
+    Ok(is_recreate(live) || stands_in)
 }
 
 /// Stores how an environment's replicas stand, with an event for everything that was found amiss and for its end. What comes

@@ -49,7 +49,7 @@ pub(crate) async fn bakes_for(
     let limits = followers()
         .fold(live.strategy.limits(), |limits, it| limits.and(it.protection.bake_limits(it.settings.bake_limits)));
     let usual = usual(conn, &life.first).await?;
-    Ok(Some(Bake { left_ms, limits, strategy: live.strategy.0.clone(), usual }))
+    Ok(Some(Bake { left_ms, whole_ms: asked, limits, strategy: live.strategy.0.clone(), usual }))
 }
 
 /// What was found wanting of a release while it baked, before it was made anew or after.

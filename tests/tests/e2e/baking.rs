@@ -26,6 +26,7 @@ on_both_databases!(
 );
 
 const DOMAIN: &str = "baking.localhost";
+const HOUR_MS: i64 = 60 * 60 * 1_000;
 
 /// The limit of a strategy, which holds while what went live by it bakes.
 const BY_STRATEGY: &str = "  dev:\n    from: {branch: main}\n    strategy: {canary: [100%], bake: 2s, max_cpu: 70%}\n  \
@@ -188,11 +189,19 @@ async fn what_bakes_is_judged_beside_what_the_release_before_used(database: Test
         pipeline.coordinator.report_measurements(measured).await.unwrap();
         pipeline.clock.advance(SUM_MS);
     };
+    let worked = async || {
+        for (cpu, memory) in [(0.25, 64_000_000), (0.75, 32_000_000), (0.5, 16_000_000)] {
+            uses(cpu, memory).await;
+        }
+    };
     pipeline.clock.advance(SUM_MS);
-    for (cpu, memory) in [(0.25, 64_000_000), (0.75, 32_000_000), (0.5, 16_000_000)] {
-        uses(cpu, memory).await;
-    }
+    worked().await;
     goes_live(&pipeline, "b").await;
+    assert!(usual().await.is_empty(), "less than a day is known");
+
+    pipeline.clock.advance(24 * HOUR_MS - 6 * SUM_MS);
+    worked().await;
+    goes_live(&pipeline, "c").await;
     // What it uses itself is no measure for it.
     uses(1.5, 100_000_000).await;
     assert_eq!(usual().await["web"], Usual { cpu: 0.75, memory: 64_000_000.0 }, "of each the most");

@@ -255,7 +255,7 @@ async fn what_is_no_secret_is_refused_in_words() {
             "A secret's name is that of an environment variable: letters, digits and “_”, no digit first, at most 64 characters.",
         ),
         ("A", "", "The value is empty; to forget a secret, remove it."),
-        ("A", "a\0b", "The value holds a NUL byte, which no environment variable can."),
+        ("A", "a\0b", "The body holds a NUL character, which no text here may."),
         ("A", &"x".repeat(64 * 1024 + 1), "The value has 65537 bytes; the limit is 65536."),
     ] {
         let refused = api.put(&format!("{SECRETS}/{name}"), &json!({"value": value})).await.expect(422);

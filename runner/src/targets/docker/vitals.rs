@@ -30,8 +30,10 @@ pub struct Vitals {
     pub has_cpu_limit: bool,
     /// The memory that it uses, in bytes, without what the system may take back at any time.
     pub memory: u64,
-    /// The memory that it may use, in bytes.
+    /// The memory that it may use, in bytes: all of the machine's where it has no limit.
     pub memory_limit: u64,
+    /// Whether that is a limit of its own.
+    pub has_memory_limit: bool,
 }
 
 /// A container of a release that runs on an engine.
@@ -110,7 +112,8 @@ pub async fn vitals(engine: &Engine, name: &str) -> Result<Option<Vitals>, Engin
         _ => ContainerStatsResponse::default(),
     };
     let (cpu, memory) = (stats.cpu_stats.unwrap_or_default(), stats.memory_stats.unwrap_or_default());
-    let limit = found.host_config.and_then(|host| host.nano_cpus).filter(|nano| *nano > 0);
+    let own = found.host_config.unwrap_or_default();
+    let limit = own.nano_cpus.filter(|nano| *nano > 0);
     Ok(Some(Vitals {
         runs: runs(&state),
         restarts: found.restart_count.unwrap_or(0),
@@ -121,6 +124,7 @@ pub async fn vitals(engine: &Engine, name: &str) -> Result<Option<Vitals>, Engin
         cpu_ns: cpu.cpu_usage.and_then(|usage| usage.total_usage).unwrap_or(0),
         memory: in_use(&memory),
         memory_limit: memory.limit.unwrap_or(0),
+        has_memory_limit: own.memory.is_some_and(|bytes| bytes > 0),
     }))
 }
 

@@ -28,6 +28,7 @@ impl SwarmTarget {
             has_cpu_limit: used.as_ref().is_some_and(|used| used.has_cpu_limit),
             memory: used.as_ref().map_or(0, |used| used.memory),
             memory_limit: used.as_ref().map_or(0, |used| used.memory_limit),
+            has_memory_limit: used.as_ref().is_some_and(|used| used.has_memory_limit),
         }))
     }
 

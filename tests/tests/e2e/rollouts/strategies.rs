@@ -180,7 +180,7 @@ async fn a_canary_that_eats_the_cpu_after_a_while_is_caught_and_nobody_else_noti
 #[tokio::test]
 async fn a_canary_that_eats_the_cpu_is_caught_beside_the_stable_version_without_a_limit_of_its_own() {
     // On a busy machine, times say nothing of the version.
-    let strategy = "{canary: [50%], bake: 2m, max_latency: off}".parse().unwrap();
+    let strategy = "{canary: [50%], bake: 1m, max_latency: off}".parse().unwrap();
     let reason = reason_against_a_hungry_one(strategy).await;
     assert!(reason.contains("% of its CPU (allowed 50 %, the stable version used "), "{reason}");
 }
