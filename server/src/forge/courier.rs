@@ -31,6 +31,8 @@ const MOST_ATTEMPTS: i64 = 30;
 /// right within a day.
 const REFUSED_PAUSE_MS: i64 = 3_600_000;
 const MOST_REFUSALS: i64 = 24;
+/// The shortest rest, in milliseconds: its end may be past by this server's clock.
+const SHORTEST_REST_MS: i64 = 10_000;
 /// How much the clocks of servers that share a database may differ, in milliseconds.
 const CLOCKS_APART_MS: i64 = 60_000;
 /// The longest between two looks: the clock may be set, and another server's courier may have ended.
@@ -119,7 +121,7 @@ async fn report(store: &Store, sealer: &Sealer, forges: &Forges, mut taken: Forg
     let now = store.clock().now();
     let ended = match credential {
         None => Ended::GivenUp { reason: "no credential of a forge is for this repository any more".to_owned() },
-        Some(credential) if is_resting(credential, now) => Ended::Again {
+        Some(credential) if is_resting(credential, now) => Ended::Rested {
             at: credential.resting_until,
             reason: "the forge asked for a rest: too many requests".to_owned(),
         },
@@ -130,6 +132,9 @@ async fn report(store: &Store, sealer: &Sealer, forges: &Forges, mut taken: Forg
     };
     match &ended {
         Ended::Accepted => {}
+        Ended::Rested { reason, .. } => {
+            tracing::debug!(repository = repository.name, reason, "a forge was not told; it is told later");
+        }
         Ended::Again { reason, .. } => {
             tracing::warn!(repository = repository.name, reason, "a forge was not told; it is told again");
         }
@@ -175,11 +180,11 @@ async fn ended(
         Standing::Passes => (pause(taken.attempts), MOST_ATTEMPTS),
         Standing::Refused => (REFUSED_PAUSE_MS, MOST_REFUSALS),
         Standing::Rests(time) => {
-            let asked = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).clamp(1_000, LONGEST_PAUSE_MS);
+            let asked = i64::try_from(time.as_millis()).unwrap_or(i64::MAX).clamp(SHORTEST_REST_MS, LONGEST_PAUSE_MS);
             let mut tx = store.write().await?;
             forge_credentials::rest(&mut tx, &credential.name, now + asked).await?;
             tx.commit().await?;
-            (asked, MOST_ATTEMPTS)
+            return Ok(Ended::Rested { at: now + asked, reason });
         }
         Standing::Lasts => (0, 0),
     };

@@ -10,7 +10,7 @@ use crate::{
         environments, events,
         forge_credentials::SealedCredential,
         forge_reports::{self, NewReport},
-        releases,
+        pull_requests, releases,
         repositories::{self, Repository},
         steps::{self, Step},
     },
@@ -33,11 +33,17 @@ pub(super) async fn build(tx: &mut Tx, repository: &Repository, id: &BuildId, ev
     let pushed = artifacts::of_build(&mut tx.conn(), id).await?;
     let apps: Vec<String> = pushed.into_iter().map(|artifact| artifact.app).collect();
     let Some(status) = Status::of_build(&repository.name, &build, &apps) else { return Ok(()) };
-    put_status(tx, &build, event, status).await?;
-    match proposed_by(&mut tx.conn(), repository, &build).await? {
-        Some(proposed) => put_status(tx, &build, event, Status::of_proposal(&repository.name, &build, &proposed)).await,
-        None => Ok(()),
-    }
+    let base = base_of(tx, repository, &build).await?;
+    put_status(tx, &build, event, status.into_branch(base.as_deref())).await?;
+    let Some(proposed) = proposed_by(&mut tx.conn(), repository, &build).await? else { return Ok(()) };
+    let status = Status::of_proposal(&repository.name, &build, &proposed);
+    put_status(tx, &build, event, status.into_branch(base.as_deref())).await
+}
+
+/// The branch that a build's pull request is to be merged into, where that is not the default one.
+async fn base_of(tx: &mut Tx, repository: &Repository, build: &Build) -> Result<Option<String>, StoreError> {
+    let pull = pull_requests::of_build(&mut tx.conn(), &build.id).await?;
+    Ok(pull.map(|pull| pull.base).filter(|base| *base != repository.default_branch))
 }
 
 async fn put_status(tx: &mut Tx, build: &Build, event: i64, status: Status) -> Result<(), StoreError> {
@@ -68,10 +74,9 @@ pub(super) async fn step(
     let all = steps::of_attempt(&mut tx.conn(), &step.job_id, step.attempt).await?;
     let of = |step: &Step| (step.app.clone(), step.kind, step.name.clone());
     let earlier = all.iter().filter(|other| other.position < step.position && of(other) == of(&step)).count();
-    match Status::of_step(&repository.name, &build, &step, earlier + 1) {
-        Some(status) => put_status(tx, &build, event, status).await,
-        None => Ok(()),
-    }
+    let Some(status) = Status::of_step(&repository.name, &build, &step, earlier + 1) else { return Ok(()) };
+    let base = base_of(tx, repository, &build).await?;
+    put_status(tx, &build, event, status.into_branch(base.as_deref())).await
 }
 
 /// Puts a release into the outbox, as it is now.

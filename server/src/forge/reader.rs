@@ -29,7 +29,9 @@ pub async fn run_reader(store: Store, told: Arc<Notify>, stop: CancellationToken
         bell.borrow_and_update();
         match stop.run_until_cancelled(Box::pin(read_reports(&store))).await {
             None => return,
-            Some(Ok(())) => told.notify_one(),
+            // A credential that was set anew has what waited sent at once.
+            Some(Ok(has_news)) if has_news || is_due(&store).await => told.notify_one(),
+            Some(Ok(_)) => {}
             Some(Err(error)) => tracing::error!(%error, "cannot see what forges are to show; trying again"),
         }
         tokio::select! {
@@ -39,13 +41,23 @@ pub async fn run_reader(store: Store, told: Arc<Notify>, stop: CancellationToken
     }
 }
 
-/// Reads all that is new. Several servers may do so at once: each event is read by one.
+/// Reads all that is new; tells whether there was anything. Several servers may do so at once: each event is read by one.
 ///
 /// # Errors
 /// When the database fails; then what was not read yet is still to be.
-pub async fn read_reports(store: &Store) -> Result<(), StoreError> {
-    while read_portion(store).await? {}
-    Ok(())
+pub async fn read_reports(store: &Store) -> Result<bool, StoreError> {
+    let mut has_news = false;
+    while read_portion(store).await? {
+        has_news = true;
+    }
+    Ok(has_news)
+}
+
+/// Whether a report is due that nobody sends; where that cannot be known, its courier looks by itself.
+async fn is_due(store: &Store) -> bool {
+    let Ok(mut reader) = store.read().await else { return false };
+    let next = forge_reports::next_due(&mut reader.conn()).await;
+    next.is_ok_and(|next| next.is_some_and(|at| at <= store.clock().now()))
 }
 
 /// Whether there may be more.

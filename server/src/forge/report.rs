@@ -1,6 +1,7 @@
 //! What a forge is to show, made of what the database holds.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use slipway_web::{links, time::duration};
 
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
 const LONGEST: usize = 140;
 /// The longest context, in characters: people read it in a narrow list.
 const LONGEST_CONTEXT: usize = 100;
+/// The longest name of a branch within a context, in characters.
+const LONGEST_BASE: usize = 60;
 
 /// What a forge is to show. It is stored as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,6 +145,17 @@ impl Status {
         }
     }
 
+    /// The same of a pull request into this branch, where that is not the default one: one commit may be merged into several,
+    /// each with its own result.
+    #[must_use]
+    pub fn into_branch(mut self, base: Option<&str>) -> Status {
+        if let Some(base) = base {
+            let end = self.context.find(':').unwrap_or(self.context.len());
+            self.context.insert_str(end, &format!(" ({})", cut(base, LONGEST_BASE)));
+        }
+        self
+    }
+
     /// The status of a step of a build, the `nth` of its name there, from 1; none before it begins.
     #[must_use]
     pub fn of_step(repository: &str, build: &Build, step: &Step, nth: usize) -> Option<Status> {
@@ -161,7 +175,7 @@ impl Status {
         }
         let of = [step.app.as_deref(), Some(step.kind.as_str()), Some(&step.name)];
         let of: Vec<&str> = of.into_iter().flatten().flat_map(str::split_whitespace).collect();
-        let context = cut(&format!("slipway/{}: {}", build.event, of.join(" ")), LONGEST_CONTEXT);
+        let context = told_apart(&format!("slipway/{}: {}", build.event, of.join(" ")));
         let attempt = links::attempt(&links::build(repository, build.number), step.attempt);
         Some(Status {
             sha: build.commit_sha.clone(),
@@ -213,6 +227,15 @@ fn described(number: i64, text: &str) -> String {
 }
 
 /// A text of at most so many characters.
+/// A context that is not too long. Where it is cut, a few digits of the whole keep it apart from others that begin alike.
+fn told_apart(context: &str) -> String {
+    if context.chars().count() <= LONGEST_CONTEXT {
+        return context.to_owned();
+    }
+    let digits: String = Sha256::digest(context).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{} {digits}", cut(context, LONGEST_CONTEXT - digits.len() - 1))
+}
+
 fn cut(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.to_owned();
@@ -282,5 +305,28 @@ mod tests {
         };
         assert_ne!(of("push"), of("pull_request"));
         assert_eq!(of("tag"), Some(format!("status {} slipway/tag", "c".repeat(40))));
+    }
+
+    #[test]
+    fn contexts_that_begin_alike_are_told_apart() {
+        let long = |end: &str| told_apart(&format!("slipway/push: web test {} {end}", "docker run --rm ".repeat(8)));
+        assert!(long("verify").chars().count() <= LONGEST_CONTEXT);
+        assert_ne!(long("verify"), long("package"));
+        assert_eq!(long("verify"), long("verify"));
+        assert_eq!(told_apart("slipway/push"), "slipway/push");
+    }
+
+    #[test]
+    fn a_pull_request_into_another_branch_has_contexts_of_its_own() {
+        let status = |context: &str, base| {
+            let page = String::new();
+            let (sha, description) = (String::new(), String::new());
+            Status { sha, context: context.to_owned(), state: StatusState::Pending, description, page }
+                .into_branch(base)
+                .context
+        };
+        assert_eq!(status("slipway/pull_request", None), "slipway/pull_request");
+        assert_eq!(status("slipway/pull_request", Some("v1")), "slipway/pull_request (v1)");
+        assert_eq!(status("slipway/pull_request: web build", Some("v1")), "slipway/pull_request (v1): web build");
     }
 }

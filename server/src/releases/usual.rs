@@ -42,7 +42,7 @@ pub(super) async fn usual(conn: &mut Conn<'_>, live: &Release) -> Result<BTreeMa
         for figures in row.figures.0.iter().filter(|figures| figures.memory > 0) {
             let of = |release: &Release| {
                 let app = release.content.iter().find(|app| app.app == figures.app)?;
-                Some((app.run.resources.clone(), app.run.replicas))
+                Some((app.run.resources, app.run.replicas))
             };
             let (Some((had, _)), Some((_, replicas))) = (of(&before), of(live)) else { continue };
             let used = of_one(figures, &had, replicas);
@@ -83,7 +83,6 @@ fn of_one(figures: &AppFigures, had: &Resources, replicas: u32) -> Usual {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "these divisions are exact")]
 mod tests {
     use super::{AppFigures, Resources, of_one};
 

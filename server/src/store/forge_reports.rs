@@ -62,6 +62,13 @@ pub(crate) enum Ended {
         /// Why.
         reason: String,
     },
+    /// It waits as its forge wants to be left alone, which is no failure of its own.
+    Rested {
+        /// Until when.
+        at: i64,
+        /// Why.
+        reason: String,
+    },
     /// It is not sent again.
     GivenUp {
         /// Why.
@@ -186,11 +193,17 @@ pub(crate) async fn take_due(tx: &mut Tx, until: i64, limit: i64) -> Result<Vec<
     let now = tx.now();
     Ok(rows!(
         &mut tx.conn(),
-        "UPDATE forge_report SET attempts = attempts + 1, sending_until = $2
+        sqlite: "UPDATE forge_report SET attempts = attempts + 1, sending_until = $2
          WHERE state = 'waiting' AND next_at <= $1 AND sending_until <= $1 AND id IN (
              SELECT due.id FROM forge_report due
              WHERE due.state = 'waiting' AND due.next_at <= $1 AND due.sending_until <= $1
              ORDER BY due.next_at LIMIT $3)
+         RETURNING id, repository_id, wanted, sent, forge_ref, state, attempts, next_at, sending_until, reason, ended_at",
+        postgres: "UPDATE forge_report SET attempts = attempts + 1, sending_until = $2
+         WHERE state = 'waiting' AND next_at <= $1 AND sending_until <= $1 AND id IN (
+             SELECT due.id FROM forge_report due
+             WHERE due.state = 'waiting' AND due.next_at <= $1 AND due.sending_until <= $1
+             ORDER BY due.next_at LIMIT $3 FOR UPDATE SKIP LOCKED)
          RETURNING id, repository_id, wanted, sent, forge_ref, state, attempts, next_at, sending_until, reason, ended_at",
         now,
         until,
@@ -204,15 +217,19 @@ pub(crate) async fn settle(tx: &mut Tx, taken: &ForgeReport, ended: &Ended) -> R
     let now = tx.now();
     let (state, next_at, reason) = match ended {
         Ended::Accepted => (ReportState::Sent, taken.next_at, None),
-        Ended::Again { at, reason } => (ReportState::Waiting, *at, Some(reason.as_str())),
+        Ended::Again { at, reason } | Ended::Rested { at, reason } => {
+            (ReportState::Waiting, *at, Some(reason.as_str()))
+        }
         Ended::GivenUp { reason } => (ReportState::Failed, taken.next_at, Some(reason.as_str())),
     };
     let sent = if *ended == Ended::Accepted { Some(&taken.wanted) } else { taken.sent.as_ref() };
     let ended_at = (state != ReportState::Waiting).then_some(now);
+    let counted = taken.attempts - i64::from(matches!(ended, Ended::Rested { .. }));
     execute!(
         &mut tx.conn(),
         "UPDATE forge_report
          SET sent = $4, forge_ref = $5, sending_until = 0,
+             attempts = CASE WHEN wanted = $3 THEN $10 ELSE attempts END,
              state = CASE WHEN wanted = $3 THEN $6 ELSE state END,
              next_at = CASE WHEN wanted = $3 THEN $7 ELSE next_at END,
              reason = CASE WHEN wanted = $3 THEN $8 ELSE reason END,
@@ -226,7 +243,8 @@ pub(crate) async fn settle(tx: &mut Tx, taken: &ForgeReport, ended: &Ended) -> R
         state,
         next_at,
         reason,
-        ended_at
+        ended_at,
+        counted
     )?;
     Ok(())
 }

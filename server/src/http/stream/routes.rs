@@ -74,7 +74,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Since {
 }
 
 async fn home(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
-    of_all(&state, cursor, &["build.", "release.", "environment.", "job.", "repository."])
+    of_all(&state, cursor, &["build.", "release.", "environment.", "job.", "repository.", "alert.", "runner."])
 }
 
 async fn alerts(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
@@ -87,7 +87,7 @@ async fn deliveries(State(state): State<AppState>, Since(cursor): Since) -> Resu
 }
 
 async fn runners(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {
-    of_all(&state, cursor, &["runner.", "job."])
+    of_all(&state, cursor, &["runner.", "job.", "build.", "release."])
 }
 
 async fn services(State(state): State<AppState>, Since(cursor): Since) -> Result<Response, Problem> {

@@ -91,6 +91,6 @@ async fn what_would_release_nothing_says_so(database: TestDatabase) {
     let elsewhere = propose(&scene, "b", "release/1", "one", plan()).await;
     assert_eq!(proposed(&scene, &elsewhere).await, Some(vec![]), "no environment takes that branch");
     scene.tell().await;
-    let shown = scene.github.shown(&elsewhere.commit_sha, "slipway/release").unwrap();
+    let shown = scene.github.shown(&elsewhere.commit_sha, "slipway/release (release/1)").unwrap();
     assert_eq!(shown.description, "#2 a merge releases nothing");
 }
