@@ -224,7 +224,11 @@ pub(crate) async fn settle(tx: &mut Tx, taken: &ForgeReport, ended: &Ended) -> R
     };
     let sent = if *ended == Ended::Accepted { Some(&taken.wanted) } else { taken.sent.as_ref() };
     let ended_at = (state != ReportState::Waiting).then_some(now);
-    let counted = taken.attempts - i64::from(matches!(ended, Ended::Rested { .. }));
+    // A first try is one all the same: what was never tried and waits for long is taken for a clock that was set back.
+    let counted = match ended {
+        Ended::Rested { .. } => (taken.attempts - 1).max(1),
+        Ended::Accepted | Ended::Again { .. } | Ended::GivenUp { .. } => taken.attempts,
+    };
     execute!(
         &mut tx.conn(),
         "UPDATE forge_report

@@ -10,7 +10,7 @@ use slipway_tests::{
 
 use super::gates::{expect_whole_logs, opened, push};
 
-const ROUNDS: i64 = 4;
+const ROUNDS: i64 = 2;
 const KILLS_A_ROUND: usize = 3;
 /// A round has about this many events from the push to the release.
 const EVENTS: u64 = 30;
