@@ -199,6 +199,28 @@
     tick();
   }
 
+  // A question opens above the page that it was asked from; without this file it is a page of its own.
+  async function ask(link) {
+    const found = (await fetchPage(link.href)).getElementById("ask");
+    if (!found) { location.assign(link.href); return; }
+    const dialog = document.createElement("dialog"), question = document.importNode(found, true), not = document.createElement("button");
+    not.type = "button";
+    not.textContent = "Not now";
+    not.onclick = () => dialog.close();
+    (question.querySelector("form") || question).append(not);
+    dialog.append(question);
+    dialog.setAttribute("aria-labelledby", "ask-title");
+    dialog.onclose = () => { dialog.remove(); link.focus(); };
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+  function onClick(event) {
+    const link = event.target.closest("a[data-dialog]");
+    if (!link || !window.HTMLDialogElement || event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    ask(link).catch(() => location.assign(link.href));
+  }
+
   function listen() {
     const address = document.body.dataset.stream;
     if (!address || !window.EventSource) return;
@@ -235,6 +257,7 @@
     prepare();
     setInterval(tick, 1000);
     listen();
+    document.addEventListener("click", onClick);
     const log = document.querySelector("#log[data-follow]");
     if (log && !location.hash) toEnd(log);
     // A link to a line that this page does not hold leads to the page that does.

@@ -6,6 +6,7 @@
 pub mod ansi;
 pub mod assets;
 pub mod chart;
+pub mod difference;
 pub mod frame;
 pub mod links;
 pub mod logs;
@@ -16,6 +17,7 @@ pub mod parts;
 pub mod state;
 pub mod steps;
 pub mod time;
+pub mod timeline;
 pub mod trial;
 
 pub use askama::Template;

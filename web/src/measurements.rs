@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::chart::Chart;
+use crate::{chart::Chart, timeline::Timeline};
 
 /// The charts of an environment's apps, or of hosts.
 #[derive(Debug, Default, Template)]
@@ -12,6 +12,8 @@ pub struct Measurements {
     pub windows: Vec<(&'static str, String, bool)>,
     /// What is not measured, and why.
     pub note: Option<&'static str>,
+    /// Which release was live when, above the charts of an environment.
+    pub timeline: Option<Timeline>,
     /// What was measured, by app or by host.
     pub rows: Vec<MeasuredRow>,
 }

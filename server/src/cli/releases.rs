@@ -59,11 +59,17 @@ pub(super) struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     #[arg(long, value_name = "NUMBER")]
     to: Option<i64>,
+    /// Only say what would change: commits, configuration and digests.
+    #[arg(long)]
+    dry_run: bool,
+    /// The number of the release that was seen live: fail where it is another by now.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "dry_run")]
+    live: Option<i64>,
     /// Why.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "dry_run")]
     reason: Option<String>,
     /// Come back when the release is live; fail when it is not to be.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     wait: bool,
 }
 
@@ -281,8 +287,32 @@ impl Promote {
 
 /// Tells what would be promoted.
 fn show(which: &Which, preview: &Value) -> Result<(), Failure> {
-    let promoted = &preview["release"];
-    say(format_args!("{} #{} to {}:", text(preview, "from"), promoted["number"], which.name()))?;
+    say(format_args!("{} #{} to {}:", text(preview, "from"), preview["release"]["number"], which.name()))?;
+    show_difference(preview)?;
+    if let Some(why) = preview["waits"].as_str() {
+        say(format_args!("It would be held: {why}."))?;
+    }
+    if let Some(why) = preview["refused"].as_str() {
+        say(format_args!("It would be refused: {why}."))?;
+    }
+    Ok(())
+}
+
+/// Tells what a rollback would change.
+fn show_way_back(which: &Which, preview: &Value) -> Result<(), Failure> {
+    say(format_args!("{} back to #{}:", which.name(), preview["release"]["number"]))?;
+    show_difference(preview)?;
+    for number in preview["ends"].as_array().into_iter().flatten() {
+        say(format_args!("It would end release {number}."))?;
+    }
+    if preview["is_live"] == true {
+        say("It would be refused: just that is live.")?;
+    }
+    Ok(())
+}
+
+/// Tells what differs between two releases.
+fn show_difference(preview: &Value) -> Result<(), Failure> {
     let list = |field: &str| preview[field].as_array().cloned().unwrap_or_default();
     let (images, settings, commits) = (list("images"), list("configuration"), list("commits"));
     if images.is_empty() && settings.is_empty() {
@@ -305,12 +335,6 @@ fn show(which: &Which, preview: &Value) -> Result<(), Failure> {
         let (app, setting) = (text(change, "app"), text(change, "setting"));
         say(format_args!("  {app} {setting}: {} -> {}", value(&change["before"]), value(&change["after"])))?;
     }
-    if let Some(why) = preview["waits"].as_str() {
-        say(format_args!("It would be held: {why}."))?;
-    }
-    if let Some(why) = preview["refused"].as_str() {
-        say(format_args!("It would be refused: {why}."))?;
-    }
     Ok(())
 }
 
@@ -320,8 +344,15 @@ fn short(digest: &Value) -> String {
 
 impl Rollback {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        if self.dry_run {
+            let to = self.to.map(|to| to.to_string());
+            let asked: Vec<(&str, &str)> = to.iter().map(|to| ("to", to.as_str())).collect();
+            let client = self.which.client.clone().asking(&asked);
+            let preview: Value = client.call(Method::GET, &self.which.path(&["rollback"])?, None::<&Value>).await?;
+            return if self.which.json { Ok(say(&preview)?) } else { show_way_back(&self.which, &preview) };
+        }
         let path = self.which.path(&["rollbacks"])?;
-        let body = json!({"to": self.to, "reason": self.reason});
+        let body = json!({"to": self.to, "live": self.live, "reason": self.reason});
         let release = self.which.client.call(Method::POST, &path, Some(&body)).await?;
         self.which.tell(release, self.wait).await
     }

@@ -1,15 +1,14 @@
-//! What a promotion would change, before it is asked for.
-
-use slipway_runner::coordinator::ReleasedApp;
+//! What a promotion or a rollback would change, before it is asked for.
 
 use super::{
     By, ReleaseError, ReleaseKind,
-    between::{Commit, between},
+    content::is_same,
     create::{NewRelease, draft},
+    difference::{Difference, Side, between_sides, difference},
     gate::Verdict,
-    judge::judge,
+    judge::{judge, without_exception},
     promote::{promoted_apps, source_of},
-    settings::{SettingChange, changes, strategy_change},
+    rollback::wanted,
 };
 use crate::store::{self, Conn, StoreError, environments::Environment, releases::Release, repositories::Repository};
 
@@ -22,31 +21,29 @@ pub struct Preview {
     pub promoted: Release,
     /// What it would replace.
     pub live: Option<Release>,
-    /// The commits that differ between the two, newest first.
-    pub commits: Vec<Commit>,
-    /// Whether there are more than are listed.
-    pub has_more_commits: bool,
-    /// Whether those commits would go, as what is live is newer.
-    pub goes_back: bool,
-    /// The apps whose image changes.
-    pub images: Vec<ImageChange>,
-    /// What changes in how the apps run.
-    pub settings: Vec<SettingChange>,
+    /// What differs between the two.
+    pub change: Difference,
     /// What the release would wait for; none where it would begin at once.
     pub waits: Option<String>,
     /// Why it would be refused.
     pub refused: Option<String>,
 }
 
-/// An app whose image changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageChange {
-    /// The app.
-    pub app: String,
-    /// The digest that runs; none where the app is new.
-    pub before: Option<String>,
-    /// The digest that would run; none where the app goes.
-    pub after: Option<String>,
+/// What a rollback of an environment would change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WayBack {
+    /// The release that it would return to.
+    pub to: Release,
+    /// What it would replace.
+    pub live: Option<Release>,
+    /// What differs between the two.
+    pub change: Difference,
+    /// The releases that wait or roll out, which it would end.
+    pub ends: Vec<Release>,
+    /// What any other release would have to wait for, and a rollback does not.
+    pub passes: Option<String>,
+    /// That the environment runs just this already.
+    pub is_live: bool,
 }
 
 /// What promoting to `target` now would change.
@@ -64,54 +61,72 @@ pub async fn preview(
     let build = store::builds::find(conn, &promoted.build_id).await?;
     let build = build.ok_or_else(|| StoreError::missing("build", &promoted.build_id))?;
     let apps = promoted_apps(conn, repository, &promoted, target).await?;
-    let before: Vec<ReleasedApp> = live.as_ref().map(|live| live.content.0.clone()).unwrap_or_default();
-    let live_build = match &live {
-        Some(live) => store::builds::find(conn, &live.build_id).await?,
-        None => None,
-    };
-    let between = between(conn, live_build.as_ref(), &build).await?;
     let new = NewRelease {
         environment: target,
         kind: ReleaseKind::Promotion,
         build: &build,
         source: Some(&promoted),
         by: By::name(""),
-        apps: apps.clone(),
+        apps,
         dedup_key: String::new(),
     };
     let draft = draft(&new, now);
-    // What is live by a way out was released as that is, and not as the environment asks.
-    let strategies =
-        live.as_ref().filter(|live| !live.kind.is_way_out()).map(|live| (&live.strategy.0, &draft.strategy.0));
-    let strategy = strategies.and_then(|(before, after)| strategy_change(before, after));
     let (waits, refused) = match judge(conn, target, &draft, now).await? {
         Verdict::Admit => (None, None),
         Verdict::Wait { why, .. } => (Some(why), None),
         Verdict::Refuse { why } => (None, Some(why)),
     };
-    Ok(Preview {
-        images: images(&before, &apps),
-        settings: strategy.into_iter().chain(changes(&before, &apps)).collect(),
-        has_more_commits: between.has_more,
-        goes_back: between.goes_back,
-        commits: between.commits,
-        source,
-        promoted,
-        live,
-        waits,
-        refused,
-    })
+    let change = between_sides(conn, live.as_ref(), &Side { build, release: &draft }).await?;
+    Ok(Preview { change, source, promoted, live, waits, refused })
 }
 
-/// The apps whose digest changes: those that will run in their order, then those that go.
-fn images(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<ImageChange> {
-    let digest =
-        |apps: &[ReleasedApp], name: &str| apps.iter().find(|app| app.app == name).map(|app| app.digest.clone());
-    let gone = before.iter().filter(|app| after.iter().all(|other| other.app != app.app));
-    let all = after.iter().chain(gone).map(|app| ImageChange {
-        app: app.app.clone(),
-        before: digest(before, &app.app),
-        after: digest(after, &app.app),
-    });
-    all.filter(|change| change.before != change.after).collect()
+/// What rolling the environment back now would change: to number `to`, or to where a rollback without a number goes.
+///
+/// # Errors
+/// As a rollback, but for one to what is live already.
+pub async fn preview_rollback(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    to: Option<i64>,
+    now: i64,
+) -> Result<WayBack, ReleaseError> {
+    let live = store::releases::live(conn, &environment.id).await?;
+    let to = wanted(conn, environment, to, live.as_ref()).await?;
+    let ends = store::releases::unsettled(conn, &environment.id).await?;
+    let is_same = live.as_ref().is_some_and(|live| is_same(&live.content, &to.content));
+    let build = store::builds::find(conn, &to.build_id).await?;
+    let build = build.ok_or_else(|| StoreError::missing("build", &to.build_id))?;
+    let new = NewRelease {
+        environment,
+        kind: ReleaseKind::Rollback,
+        build: &build,
+        source: Some(&to),
+        by: By::name(""),
+        apps: to.content.0.clone(),
+        dedup_key: String::new(),
+    };
+    let passes = match without_exception(conn, environment, &draft(&new, now), now).await? {
+        Verdict::Admit => None,
+        Verdict::Wait { why, .. } | Verdict::Refuse { why } => Some(why),
+    };
+    let change = difference(conn, live.as_ref(), &to).await?;
+    Ok(WayBack { is_live: is_same && ends.is_empty(), change, to, live, ends, passes })
+}
+
+/// What the release changed where it took another's place, or would: with that other one, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn changed_by(conn: &mut Conn<'_>, release: &Release) -> Result<(Option<Release>, Difference), StoreError> {
+    let live = store::releases::live(conn, &release.environment_id).await?;
+    let before = if release.state.is_settled() {
+        // What is live now may have come later.
+        let earlier = live.filter(|live| live.number < release.number);
+        let replaced = store::releases::replaced_by(conn, release).await?;
+        earlier.into_iter().chain(replaced).max_by_key(|before| before.number)
+    } else {
+        live
+    };
+    let difference = difference(conn, before.as_ref(), release).await?;
+    Ok((before, difference))
 }

@@ -27,13 +27,12 @@ pub async fn rollback(
     let environment = named(&mut tx.conn(), repository, environment).await?;
     let environment = store::environments::lock(tx, &environment.id).await?;
     let live = store::releases::live(&mut tx.conn(), &environment.id).await?;
-    let wanted = match to {
-        Some(number) => chosen(tx, &environment, number).await?,
-        None => match pending_rollback(tx, &environment).await? {
-            Some(pending) => return Ok(pending),
-            None => last_good(tx, &environment, live.as_ref()).await?,
-        },
-    };
+    if to.is_none()
+        && let Some(pending) = pending_rollback(tx, &environment).await?
+    {
+        return Ok(pending);
+    }
+    let wanted = wanted(&mut tx.conn(), &environment, to, live.as_ref()).await?;
     if let Some(same) = under_way(tx, &environment, ReleaseKind::Rollback, &wanted).await? {
         return Ok(same);
     }
@@ -57,9 +56,22 @@ pub async fn rollback(
     Ok(create(tx, new).await?)
 }
 
+/// What a rollback goes to: the release of this number, or else where one without a number goes.
+pub(super) async fn wanted(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    to: Option<i64>,
+    live: Option<&Release>,
+) -> Result<Release, ReleaseError> {
+    match to {
+        Some(number) => chosen(conn, environment, number).await,
+        None => last_good(conn, environment, live).await,
+    }
+}
+
 /// The release of this number, which must have been live.
-async fn chosen(tx: &mut Tx, environment: &Environment, number: i64) -> Result<Release, ReleaseError> {
-    let Some(release) = store::releases::by_number(&mut tx.conn(), &environment.id, number).await? else {
+async fn chosen(conn: &mut Conn<'_>, environment: &Environment, number: i64) -> Result<Release, ReleaseError> {
+    let Some(release) = store::releases::by_number(conn, &environment.id, number).await? else {
         return Err(ReleaseError::UnknownRelease { environment: environment.name.clone(), number });
     };
     match release.state {
@@ -76,14 +88,18 @@ async fn pending_rollback(tx: &mut Tx, environment: &Environment) -> Result<Opti
 
 /// What a rollback without a number goes to: what is live, while something newer has begun to take its place; else what was
 /// live before it.
-async fn last_good(tx: &mut Tx, environment: &Environment, live: Option<&Release>) -> Result<Release, ReleaseError> {
+async fn last_good(
+    conn: &mut Conn<'_>,
+    environment: &Environment,
+    live: Option<&Release>,
+) -> Result<Release, ReleaseError> {
     let nothing = || ReleaseError::NothingEarlier { environment: environment.name.clone() };
     let live = live.ok_or_else(nothing)?;
-    let unsettled = store::releases::unsettled(&mut tx.conn(), &environment.id).await?;
+    let unsettled = store::releases::unsettled(conn, &environment.id).await?;
     if unsettled.iter().any(|release| release.started_at.is_some()) {
         return Ok(live.clone());
     }
-    before(&mut tx.conn(), environment, live).await?.ok_or_else(nothing)
+    before(conn, environment, live).await?.ok_or_else(nothing)
 }
 
 /// The release that was live before what is live now and held something else.

@@ -199,6 +199,33 @@ pub(crate) async fn passages(
     )?)
 }
 
+/// When a release went live or failed, and when it was retired.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Moment {
+    /// The release's number.
+    pub number: i64,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// When its rollout ended, in unix milliseconds.
+    pub finished_at: Option<i64>,
+    /// When something else took its place.
+    pub retired_at: Option<i64>,
+}
+
+/// The newest releases of an environment with their times alone, newest first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lately(conn: &mut Conn<'_>, environment: &EnvironmentId, limit: i64) -> Result<Vec<Moment>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT number, state, finished_at, retired_at FROM release WHERE environment_id = $1
+         ORDER BY number DESC LIMIT $2",
+        environment,
+        limit
+    )?)
+}
+
 /// What was live in the environment when the release took its place.
 pub(crate) async fn replaced_by(conn: &mut Conn<'_>, release: &Release) -> Result<Option<Release>, StoreError> {
     Ok(row!(

@@ -233,7 +233,7 @@ async fn the_button_of_what_is_live_ends_a_canary() {
     push(&house, "one").await;
     house.live("dev", 1).await;
     let address = format!("/repositories/{}/environments/dev", house.webhook.repository);
-    let button = "<button>Roll back to #1</button>";
+    let button = "data-dialog>Roll back to #1</a>";
     let page = async || house.slipway.api().with("accept", "text/html").get(&address).await.expect(200).body;
     assert!(!page().await.contains(button), "nothing takes its place");
     push(&house, "two").await;
@@ -244,6 +244,9 @@ async fn the_button_of_what_is_live_ends_a_canary() {
     })
     .await;
     assert!(page().await.contains(button));
+    let asked = house.slipway.api().with("accept", "text/html").get(&format!("{address}/releases/1/rollback")).await;
+    let asked = asked.expect(200).body;
+    assert!(asked.contains("It ends") && asked.contains("#2</a>, which is rolling"), "{asked}");
 
     house.slipway.api().submit(&format!("{address}/rollback"), &[("to", "1")]).await.expect(303);
     let returned = house.live("dev", 3).await;

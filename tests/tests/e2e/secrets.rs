@@ -138,7 +138,7 @@ async fn a_changed_value_can_be_promoted_and_a_forgotten_one_is_used_nowhere(dat
         let mut reader = pipeline.store.read().await.unwrap();
         let shown = preview(&mut reader.conn(), &pipeline.repository, &production, pipeline.clock.now()).await.unwrap();
         assert_eq!(shown.refused, None);
-        shown.settings
+        shown.change.settings
     };
     let told: Vec<(&str, Option<&str>, Option<&str>)> = change
         .iter()

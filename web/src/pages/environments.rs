@@ -2,6 +2,7 @@ use askama::Template;
 
 use super::RepositoryHead;
 use crate::{
+    difference::Difference,
     frame::Frame,
     measurements::Measurements,
     parts::{Commit, Digest, Version},
@@ -163,41 +164,12 @@ pub struct Promotion {
     pub from: String,
     /// What is live there.
     pub version: Version,
-    /// What changes, app by app.
-    pub changes: Vec<AppChange>,
-    /// What changes in how the apps run.
-    pub settings: Vec<SettingRow>,
-    /// The commits between the two, newest first.
-    pub commits: Vec<Commit>,
-    /// Whether there are more.
-    pub has_more_commits: bool,
-    /// Whether those commits go, as what is live is newer.
-    pub goes_back: bool,
+    /// What would change.
+    pub change: Difference,
     /// What the release would wait for.
     pub waits: Option<String>,
     /// Why it would be refused.
     pub refused: Option<String>,
-}
-
-impl Promotion {
-    /// Whether both run the same in the same way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.settings.is_empty()
-    }
-}
-
-/// A setting that a promotion changes.
-#[derive(Debug)]
-pub struct SettingRow {
-    /// The app.
-    pub app: String,
-    /// The setting.
-    pub setting: String,
-    /// As it is; none where it is not set.
-    pub before: Option<String>,
-    /// As it would be.
-    pub after: Option<String>,
 }
 
 /// That nothing is released to an environment.
@@ -226,17 +198,6 @@ pub struct DecisionRow {
     pub reason: Option<String>,
     /// When.
     pub when: When,
-}
-
-/// What a promotion or rollback changes for an app.
-#[derive(Debug)]
-pub struct AppChange {
-    /// The app.
-    pub app: String,
-    /// What runs now; none where the app is new.
-    pub before: Option<Digest>,
-    /// What will run; none where the app goes.
-    pub after: Option<Digest>,
 }
 
 /// A release in a list.
@@ -268,7 +229,7 @@ pub struct ReleaseRow {
     pub may_answer: bool,
     /// How its rollout is steered, while it is under way.
     pub steering: Option<Steering>,
-    /// Where a form is posted to roll back to it; none where that makes no sense.
+    /// The page that says what rolling back to it would change, and asks for it; none where that makes no sense.
     pub roll_back: Option<String>,
 }
 

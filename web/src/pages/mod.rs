@@ -2,6 +2,7 @@
 
 mod alerts;
 mod build;
+mod compare;
 mod connect;
 mod deliveries;
 mod environments;
@@ -15,11 +16,12 @@ mod services;
 
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow};
+pub use compare::{ComparePage, ComparedRelease, RollbackPage};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
-    AppChange, AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause,
-    Promotion, Protection, ReleaseRow, ReplicaRow, SettingRow, Source, Steering,
+    AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause, Promotion,
+    Protection, ReleaseRow, ReplicaRow, Source, Steering,
 };
 pub use home::{Activity, Home, Repositories, RepositoryCard};
 pub use log::{LogPage, LogSearch};

@@ -1,7 +1,7 @@
 use askama::Template;
 
 use super::{AppRow, DecisionRow, ReleaseRow, RepositoryHead};
-use crate::{frame::Frame, parts::Told, steps::StepList, trial::TrialList};
+use crate::{difference::Difference, frame::Frame, parts::Told, steps::StepList, trial::TrialList};
 
 /// `/repositories/{owner}/{name}/environments/{environment}/releases/{n}`: one release and its rollout.
 #[derive(Debug, Template)]
@@ -23,6 +23,10 @@ pub struct ReleasePage {
     pub told: Option<Told>,
     /// What was measured of it, stage by stage.
     pub trials: TrialList,
+    /// The release that it is compared to: what was live before it, with its page.
+    pub compared: Option<(i64, String)>,
+    /// What it changes there.
+    pub change: Difference,
     /// What it holds.
     pub apps: Vec<AppRow>,
     /// What was decided of it, in order.

@@ -6,6 +6,7 @@ mod builds;
 pub(super) mod channels;
 pub(super) mod decisions;
 mod deliveries;
+mod differences;
 mod environments;
 mod events;
 mod forges;
@@ -48,6 +49,7 @@ pub fn routes() -> Routes {
         .merge(channels::routes())
         .merge(decisions::routes())
         .merge(deliveries::routes())
+        .merge(differences::routes())
         .merge(environments::routes())
         .merge(events::routes())
         .merge(forges::routes())

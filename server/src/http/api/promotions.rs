@@ -4,7 +4,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{lookup, releases::ReleaseView};
+use super::{differences::DifferenceView, lookup, releases::ReleaseView};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -44,6 +44,8 @@ pub(in crate::http) struct Promotion {
 pub(in crate::http) struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
     pub(in crate::http) to: Option<i64>,
+    /// The number of the release that was seen live: nothing is rolled back where it is another by now.
+    pub(in crate::http) live: Option<i64>,
     /// Why.
     pub(in crate::http) reason: Option<String>,
 }
@@ -67,41 +69,39 @@ struct PreviewView {
     release: ReleaseView,
     /// What it would replace.
     live: Option<ReleaseView>,
-    /// The commits that differ, newest first.
-    commits: Vec<CommitView>,
-    /// Whether there are more than are listed.
-    more_commits: bool,
-    /// Whether those commits would go: what is live is newer.
-    goes_back: bool,
-    images: Vec<ImageView>,
-    configuration: Vec<SettingView>,
+    /// What differs between the two.
+    #[serde(flatten)]
+    change: DifferenceView,
     /// What the release would wait for; none where it would begin at once.
     waits: Option<String>,
     /// Why it would be refused.
     refused: Option<String>,
 }
 
+/// A commit of what differs.
 #[derive(Serialize)]
-struct CommitView {
+pub(super) struct CommitView {
     build: i64,
     commit: String,
     message: String,
     author: String,
 }
 
+/// An app whose image differs: the two digests, none where one of the two does not run it.
 #[derive(Serialize)]
-struct ImageView {
-    app: String,
-    before: Option<String>,
-    after: Option<String>,
+pub(super) struct ImageView {
+    pub(super) app: String,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
 }
 
+/// A setting that differs, none where it is not set.
 #[derive(Serialize)]
-struct SettingView {
-    app: String,
-    setting: String,
-    before: Option<String>,
-    after: Option<String>,
+pub(super) struct SettingView {
+    pub(super) app: String,
+    pub(super) setting: String,
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
 }
 
 impl From<Commit> for CommitView {
@@ -111,33 +111,12 @@ impl From<Commit> for CommitView {
 }
 
 impl PreviewView {
-    /// The values of environment variables are for those who may change them alone.
     fn of(preview: Preview, shows_values: bool) -> Self {
-        let shown = |value: Option<String>, is_private: bool| {
-            value.map(|value| if is_private && !shows_values { "hidden".to_owned() } else { value })
-        };
         PreviewView {
             from: preview.source.name,
             release: preview.promoted.into(),
             live: preview.live.map(ReleaseView::from),
-            commits: preview.commits.into_iter().map(CommitView::from).collect(),
-            more_commits: preview.has_more_commits,
-            goes_back: preview.goes_back,
-            images: preview
-                .images
-                .into_iter()
-                .map(|image| ImageView { app: image.app, before: image.before, after: image.after })
-                .collect(),
-            configuration: preview
-                .settings
-                .into_iter()
-                .map(|change| SettingView {
-                    app: change.app,
-                    setting: change.setting,
-                    before: shown(change.before, change.is_private),
-                    after: shown(change.after, change.is_private),
-                })
-                .collect(),
+            change: DifferenceView::of(preview.change, shows_values),
             waits: preview.waits,
             refused: preview.refused,
         }
@@ -197,6 +176,12 @@ pub(in crate::http) async fn roll_back_to(
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let by = by(principal, &asked.reason);
     let release = releases::rollback(&mut tx, &repository, environment, asked.to, by).await?;
+    if let Some(seen) = asked.live {
+        let live = store::releases::live(&mut tx.conn(), &release.environment_id).await?;
+        if live.is_none_or(|live| live.number != seen) {
+            return Err(Problem::conflict("Another release went live there since. Look again."));
+        }
+    }
     let detail = json!({"build": release.build_number, "to": asked.to, "reason": asked.reason});
     note(&mut tx, principal, "release.rollback", (&repository, environment, &release), detail).await?;
     tx.commit().await?;

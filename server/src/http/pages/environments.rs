@@ -7,15 +7,13 @@ use slipway_runner::coordinator::ReleasedApp;
 use slipway_web::{
     frame::{Frame, Section, Viewer},
     links,
-    pages::{
-        AppChange, AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, SettingRow,
-        Source, Tab,
-    },
-    parts::{Commit, Digest},
+    pages::{AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, Source, Tab},
+    parts::Digest,
 };
 
 use super::{
     Html,
+    differences::{difference, soon},
     gates::{Said, asks, decision_rows, freeze_of},
     measurements, protection,
     releases::release_row,
@@ -202,35 +200,10 @@ async fn promotion(
         Err(ReleaseError::Store(error)) => return Err(error.into()),
         Err(_) => return Ok(None),
     };
-    let digest = |whole: Option<String>| whole.map(|whole| Digest { whole });
-    let shown = |value: Option<String>, is_private: bool| {
-        value.map(|value| if is_private && !scene.viewer.may_change() { "hidden".to_owned() } else { value })
-    };
     Ok(Some(Promotion {
         from: preview.source.name,
         version: rows::version(conn, &preview.promoted, scene.now).await?,
-        changes: preview
-            .images
-            .into_iter()
-            .map(|image| AppChange { app: image.app, before: digest(image.before), after: digest(image.after) })
-            .collect(),
-        settings: preview
-            .settings
-            .into_iter()
-            .map(|change| SettingRow {
-                app: change.app,
-                setting: change.setting,
-                before: shown(change.before, change.is_private),
-                after: shown(change.after, change.is_private),
-            })
-            .collect(),
-        commits: preview
-            .commits
-            .into_iter()
-            .map(|commit| Commit { sha: commit.name, message: commit.message, author: commit.author })
-            .collect(),
-        has_more_commits: preview.has_more_commits,
-        goes_back: preview.goes_back,
+        change: difference(preview.change, soon(), scene.viewer),
         waits: preview.waits,
         refused: preview.refused,
     }))
@@ -258,6 +231,7 @@ async fn promote(
 #[derive(Debug, Deserialize)]
 struct RollBack {
     to: i64,
+    live: Option<i64>,
     #[serde(default)]
     reason: String,
 }
@@ -268,7 +242,7 @@ async fn roll_back(
     Named(place): Named<Place>,
     Filled(form): Filled<RollBack>,
 ) -> Result<Redirect, Problem> {
-    let asked = promotions::Rollback { to: Some(form.to), reason: Some(form.reason) };
+    let asked = promotions::Rollback { to: Some(form.to), live: form.live, reason: Some(form.reason) };
     Ok(to_page(&place, &promotions::roll_back_to(&state, &principal, &place, &asked).await?))
 }
 

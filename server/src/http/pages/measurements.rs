@@ -5,13 +5,17 @@ use slipway_web::{
     chart::{Chart, Sample, Span, Unit},
     measurements::{MeasuredRow, Measurements},
     parts::size,
+    timeline::{Passage, Timeline},
 };
 
 use crate::{
     ids::EnvironmentId,
     measurements::{AppFigures, HostFigures, Point, Series, Window, of_environment, of_host, unmeasured},
-    store::{Conn, StoreError, runners::Runner},
+    store::{Conn, StoreError, releases, runners::Runner},
 };
+
+/// How many releases are looked at for those that were live in the time that is shown, the newest.
+const RELEASES: i64 = 200;
 
 /// Which time a page is asked to show.
 #[derive(Debug, Default, Deserialize)]
@@ -30,7 +34,21 @@ pub(super) async fn of_apps(
     let series = of_environment(conn, environment, window, now).await?;
     let rows = series.iter().map(|series| app_row(series, span(window, now))).collect();
     let note = unmeasured(conn, environment).await?;
-    Ok(Measurements { windows: windows(address, window), note, rows })
+    let lately = releases::lately(conn, environment, RELEASES).await?;
+    let passages: Vec<Passage> = lately.into_iter().filter_map(|moment| passage(address, &moment)).collect();
+    let timeline = Timeline::draw(span(window, now), &passages);
+    Ok(Measurements { windows: windows(address, window), timeline, note, rows })
+}
+
+/// None for a release whose rollout has not ended.
+fn passage(environment: &str, moment: &releases::Moment) -> Option<Passage> {
+    Some(Passage {
+        number: moment.number,
+        address: format!("{environment}/releases/{}", moment.number),
+        state: moment.state.into(),
+        since: moment.finished_at?,
+        until: moment.retired_at,
+    })
 }
 
 /// The charts of runners' hosts. One of which nothing is known is left out.
@@ -46,7 +64,7 @@ pub(super) async fn of_hosts(
         let points = of_host(conn, &runner.id, window, now).await?;
         rows.extend(host_row(&runner.name, &points, span(window, now)));
     }
-    Ok(Measurements { windows: windows(address, window), note: None, rows })
+    Ok(Measurements { windows: windows(address, window), timeline: None, note: None, rows })
 }
 
 fn windows(address: &str, chosen: Window) -> Vec<(&'static str, String, bool)> {

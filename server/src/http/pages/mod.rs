@@ -7,6 +7,7 @@ mod builds;
 mod channels;
 mod connect;
 mod deliveries;
+mod differences;
 mod environments;
 mod gates;
 mod home;
@@ -43,6 +44,7 @@ pub fn routes() -> Routes {
         .merge(channels::routes())
         .merge(connect::routes())
         .merge(deliveries::routes())
+        .merge(differences::routes())
         .merge(environments::routes())
         .merge(gates::routes())
         .merge(protection::routes())

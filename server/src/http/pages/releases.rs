@@ -10,7 +10,8 @@ use slipway_web::{
 };
 
 use super::{
-    Html, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, trials, viewer::viewer,
+    Html, differences, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, trials,
+    viewer::viewer,
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -55,6 +56,7 @@ async fn show(
     let conn = &mut reader.conn();
     let viewer = viewer(&principal);
     let row = release_row(conn, &repository, &environment, &release, &viewer, now).await?;
+    let (compared, change) = differences::of_release(conn, &release, &viewer).await?;
     let trials = trials::of_job(conn, job.as_ref()).await?;
     let told = rows::told(forge_reports::of_release(conn, &release.id).await?);
     let title = format!("{} #{number} {} of {}", environment.name, row.state.word(), repository.name);
@@ -67,6 +69,8 @@ async fn show(
         environment: environment.name.clone(),
         apps: app_rows(&release, &state.config.proxy.listen),
         release: row,
+        compared: compared.map(|number| (number, links::release(&repository.name, &environment.name, number))),
+        change,
         decisions: decision_rows(&repository, &environment, decided, now),
         attempt: steps.notice,
         told,
@@ -87,9 +91,9 @@ pub(super) async fn release_row(
     let waits = rows::why_release_waits(conn, release, now).await?;
     let steering = steering_of(conn, release, viewer, now).await?;
     let can_return = viewer.may_change() && is_way_back(conn, release).await?;
+    let address = links::release(&repository.name, &environment.name, release.number);
     Ok(ReleaseRow {
         number: release.number,
-        address: links::release(&repository.name, &environment.name, release.number),
         state: release.state.into(),
         origin: origin(conn, release).await?,
         build: release.build_number,
@@ -101,7 +105,8 @@ pub(super) async fn release_row(
         took: Took { from: release.started_at, to: release.finished_at, now },
         reason: waits.or_else(|| release.reason.clone()),
         steering,
-        roll_back: can_return.then(|| format!("{}/rollback", links::environment(&repository.name, &environment.name))),
+        roll_back: can_return.then(|| format!("{address}/rollback")),
+        address,
     })
 }
 

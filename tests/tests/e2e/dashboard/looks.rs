@@ -88,7 +88,9 @@ async fn hands_promote_and_roll_back() {
     browser.until("location.pathname.endsWith('/staging/releases/2')").await;
     scene.roll_out().await;
     browser.goto(&scene.url("/repositories/acme/shop/environments/staging")).await;
-    browser.click("#r1 button").await;
+    browser.click("#r1 .button").await;
+    browser.shows("dialog", "Commits that go").await;
+    browser.press("Roll staging back to #1").await;
     browser.until("location.pathname.endsWith('/staging/releases/3')").await;
     browser.shows("#facts", "rolled back to #1").await;
 }

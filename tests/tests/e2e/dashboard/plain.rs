@@ -186,6 +186,30 @@ async fn what_was_seen_is_what_is_promoted() {
     assert!(scene.page("/repositories/acme/shop/environments/staging").await.contains("None yet."));
 }
 
+#[tokio::test]
+async fn what_a_rollback_changes_is_said_before_it_is_asked_for() {
+    let scene = Scene::new().await;
+    scene.ship(1, "Take gift cards").await;
+    scene.ship(2, "Take cheques").await;
+    let dev = "/repositories/acme/shop/environments/dev";
+    let asked = scene.page(&format!("{dev}/releases/1/rollback")).await;
+    assert_says(&asked, &["Roll dev back to #1", "Commits that go", "Take cheques", "Runs now", "Log in</a> to roll"]);
+    assert!(!asked.contains("<button class=\"primary\">"), "who may not change anything has no button");
+    let own = scene.page(&format!("{dev}/releases/2/rollback")).await;
+    assert_says(&own, &["dev runs just that already, as #2."]);
+    assert_says(&scene.page(&format!("{dev}/releases/2")).await, &["What it changed", "Against", "Take cheques"]);
+    let compared = scene.page(&format!("{dev}/compare?from=2&to=1")).await;
+    assert_says(&compared, &["#2 and #1", "Commits that go", "Take cheques"]);
+    assert_eq!(scene.get(&format!("{dev}/compare?from=2&to=9")).await.status(), 404);
+
+    // What was seen is what is left.
+    let cookie = scene.log_in().await;
+    let stale = scene.post(&format!("{dev}/rollback"), "to=1&live=1", Some(&cookie)).await;
+    assert_eq!(stale.status(), 409);
+    assert_says(&stale.text().await.unwrap(), &["Another release went live there since"]);
+    assert_eq!(scene.post(&format!("{dev}/rollback"), "to=1&live=2", Some(&cookie)).await.status(), 303);
+}
+
 fn assert_says(page: &str, facts: &[&str]) {
     for fact in facts {
         assert!(page.contains(fact), "“{fact}” is not in:\n{page}");

@@ -190,7 +190,8 @@ async fn whoever_wrote_what_comes_along_is_an_author_of_it(database: TestDatabas
         let mut reader = pipeline.store.read().await.unwrap();
         preview(&mut reader.conn(), &pipeline.repository, &target, pipeline.store.clock().now()).await.unwrap()
     };
-    let commits: Vec<_> = shown.commits.iter().map(|it| (it.build, it.message.as_str(), it.author.as_str())).collect();
+    let commits: Vec<_> =
+        shown.change.commits.iter().map(|it| (it.build, it.message.as_str(), it.author.as_str())).collect();
     assert_eq!(commits, [(3, "change c", "Ada"), (3, "a small change", "Cy"), (2, "change b", "Bo")]);
 
     pipeline.promote("production").await.unwrap();

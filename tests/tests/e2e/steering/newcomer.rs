@@ -69,6 +69,7 @@ async fn somebody_new_promotes_watches_a_canary_fail_and_rolls_back_by_what_they
     // And what is live is not liked either.
     browser.press("production").await;
     browser.press("Roll back to #1").await;
+    browser.press("Roll production back to #1").await;
     browser.shows("#facts", "rolled back to #1").await;
     browser.shows("#facts", "live").await;
     until("the first version to serve again", LONG, async || house.visit(DOMAIN).await.contains("one").then_some(()))
