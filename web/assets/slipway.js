@@ -121,16 +121,9 @@
   }
 
   // Logs.
-  const atEnd = (box) => box.classList.contains("whole")
-    ? innerHeight + scrollY >= root.scrollHeight - 40
-    : box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
-  function toEnd(box) {
-    if (box.classList.contains("whole")) scrollTo(0, root.scrollHeight);
-    else box.scrollTop = box.scrollHeight;
-  }
+  const atEnd = (box) => box.scrollTop + box.clientHeight >= box.scrollHeight - 20;
+  const toEnd = (box) => { box.scrollTop = box.scrollHeight; };
   function boxFor(step) {
-    const whole = document.querySelector("#log[data-follow]");
-    if (whole) return whole;
     const details = byId(`log-${step}`);
     if (!details) return null;
     let box = byId(`tail-${step}`);
@@ -148,6 +141,9 @@
   const number = (line) => Number(line.id.slice(line.id.lastIndexOf("L") + 1));
   let early = [];
   function addLines(news) {
+    // A log's own page draws it by itself.
+    const viewer = byId("viewer");
+    if (viewer) { viewer.dispatchEvent(new CustomEvent("lines", { detail: news })); return; }
     const box = boxFor(news.step);
     // The step is not on the page yet: its lines wait until the page was drawn anew.
     if (!box) { early.push(news); return; }
@@ -161,10 +157,6 @@
     }
     // A page that follows for hours keeps its newest lines; the server has the others.
     while (box.children.length > 5000) box.firstElementChild.remove();
-    const count = byId("total");
-    if (count && box.id === "log") setText(count, String(news.total));
-    const none = byId("no-lines");
-    if (none) none.hidden = true;
     if (follow) toEnd(box);
   }
   async function openLog(details) {
@@ -176,7 +168,6 @@
       if (!log || !log.children.length || byId(`tail-${index}`)) return;
       log.className = "log";
       log.id = `tail-${index}`;
-      log.removeAttribute("data-follow");
       for (const line of log.children) {
         line.firstElementChild.setAttribute("href", `${details.dataset.log}?line=${line.id.slice(1)}#${line.id}`);
         line.id = `s${index}-${line.id}`;
@@ -258,12 +249,5 @@
     setInterval(tick, 1000);
     listen();
     document.addEventListener("click", onClick);
-    const log = document.querySelector("#log[data-follow]");
-    if (log && !location.hash) toEnd(log);
-    // A link to a line that this page does not hold leads to the page that does.
-    const line = /^#L(\d+)$/.exec(location.hash);
-    if (line && byId("log") && !byId(`L${line[1]}`) && !location.search.includes("line=")) {
-      location.replace(`${location.pathname}?line=${line[1]}${location.hash}`);
-    }
   });
 })();

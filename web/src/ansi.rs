@@ -19,6 +19,13 @@ pub struct Renderer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineHtml(String);
 
+impl LineHtml {
+    /// How much markup it is, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl fmt::Display for LineHtml {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

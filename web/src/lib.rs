@@ -7,6 +7,7 @@ pub mod ansi;
 pub mod assets;
 pub mod chart;
 pub mod difference;
+pub mod folds;
 pub mod frame;
 pub mod links;
 pub mod logs;

@@ -17,8 +17,9 @@ use slipway_web::{Template, measurements::Measurements, parts::Commit, state::St
 #[test]
 fn no_page_writes_scripts_styles_or_handlers_into_its_markup() {
     for (name, html) in fixtures::pages() {
-        assert_eq!(html.matches("<script").count(), 1, "{name}: one script element, with an address");
-        assert!(html.contains("<script src=\"/assets/"), "{name}");
+        let scripts = html.matches("<script").count();
+        assert_eq!(html.matches("<script src=\"/assets/").count(), scripts, "{name}: scripts have addresses");
+        assert!((1..=2).contains(&scripts), "{name} has {scripts} scripts");
         for forbidden in [" style=", "<style", " onload", " onclick", "javascript:"] {
             assert!(!html.contains(forbidden), "{name} holds {forbidden}");
         }

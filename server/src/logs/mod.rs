@@ -1,5 +1,8 @@
 //! The logs of steps, as those who read them want them.
 
+pub mod groups;
+mod look;
 mod search;
 
-pub use search::{Found, Search, SearchError};
+pub use look::{Found, look};
+pub use search::{Search, SearchError};

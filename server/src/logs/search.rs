@@ -5,16 +5,12 @@
 
 use slipway_web::ansi;
 
+use super::{Found, look};
 use crate::{
     ids::StepId,
-    store::{
-        Store, StoreError,
-        logs::{self, NumberedLine},
-    },
+    store::{Store, StoreError},
 };
 
-/// How many lines one call looks at, about.
-const LOOKED_AT: i64 = 100_000;
 /// The longest text that is looked for, in bytes.
 const LONGEST: usize = 400;
 
@@ -36,15 +32,6 @@ pub enum SearchError {
     TooLong,
 }
 
-/// What one call found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The lines that hold the text.
-    pub lines: Vec<NumberedLine>,
-    /// The line at which the next call goes on; none where the log ends by now.
-    pub next: Option<i64>,
-}
-
 impl Search {
     /// Looks for a text, in any case of its letters if that is wanted.
     ///
@@ -63,34 +50,8 @@ impl Search {
     /// # Errors
     /// When the log cannot be read.
     pub async fn run(&self, store: &Store, step: &StepId, from: i64, most: usize) -> Result<Found, StoreError> {
-        let (mut next, mut found) = (from, Vec::new());
-        let stop = from.saturating_add(LOOKED_AT);
-        while next < stop {
-            let mut runs = logs::runs(store, step, next).await?;
-            runs.retain(|run| run.begin() < stop);
-            let Some(end) = runs.last().map(|last| last.end()).filter(|end| *end > next) else {
-                return Ok(Found { lines: found, next: None });
-            };
-            let (search, room, begin) = (self.clone(), most - found.len(), next);
-            let looking = move || -> Result<Vec<NumberedLine>, StoreError> {
-                let mut held = Vec::new();
-                for run in &runs {
-                    held.extend(run.lines()?.filter(|line| line.number >= begin && search.is_in(&line.line.text)));
-                    if held.len() > room {
-                        break;
-                    }
-                }
-                Ok(held)
-            };
-            found.extend(tokio::task::spawn_blocking(looking).await.map_err(|_| StoreError::Closed)??);
-            if found.len() > most {
-                let next = found[most].number;
-                found.truncate(most);
-                return Ok(Found { lines: found, next: Some(next) });
-            }
-            next = end;
-        }
-        Ok(Found { lines: found, next: Some(next) })
+        let search = self.clone();
+        look(store, step, from, most, move |line| search.is_in(&line.line.text)).await
     }
 
     fn is_in(&self, line: &str) -> bool {

@@ -8,4 +8,5 @@ mod pictures;
 mod plain;
 mod scene;
 mod search;
+mod viewer;
 mod wire;

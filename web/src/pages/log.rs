@@ -3,7 +3,7 @@ use askama::Template;
 use super::RepositoryHead;
 use crate::{
     frame::Frame,
-    logs::LogRows,
+    logs::{LogRows, PART_LINES},
     state::State,
     time::{Took, When},
 };
@@ -50,6 +50,17 @@ pub struct LogPage {
     pub address: String,
     /// What was looked for; then the lines are those that hold it.
     pub search: Option<LogSearch>,
+    /// What the script needs that draws the lines in sight alone.
+    pub viewer: LogViewer,
+}
+
+/// Where the viewer of a log gets its lines.
+#[derive(Debug, Clone)]
+pub struct LogViewer {
+    /// The address below which parts of the log are.
+    pub parts: String,
+    /// When the step began, where its clock starts, in unix milliseconds.
+    pub began: i64,
 }
 
 /// A search in a log.
@@ -66,6 +77,16 @@ pub struct LogSearch {
 }
 
 impl LogPage {
+    /// Whether there is a log to view as a whole.
+    fn is_viewed(&self) -> bool {
+        self.search.is_none() && self.removed.is_none() && (self.total > 0 || self.state.is_open())
+    }
+
+    /// The lines of one part.
+    fn part_lines(&self) -> i64 {
+        PART_LINES
+    }
+
     /// What the search's field holds.
     fn text(&self) -> &str {
         self.search.as_ref().map_or("", |search| &search.text)

@@ -24,7 +24,7 @@ pub use environments::{
     Protection, ReleaseRow, ReplicaRow, Source, Steering,
 };
 pub use home::{Activity, Home, Repositories, RepositoryCard};
-pub use log::{LogPage, LogSearch};
+pub use log::{LogPage, LogSearch, LogViewer};
 pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;
 pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};

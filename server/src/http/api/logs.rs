@@ -186,7 +186,8 @@ async fn answer(store: &Store, step: Step, part: &Part, headers: &HeaderMap) -> 
     Ok(answer)
 }
 
-fn is_kept(step: &Step) -> Result<(), Problem> {
+/// Refuses with the day on which a log was removed.
+pub(in crate::http) fn is_kept(step: &Step) -> Result<(), Problem> {
     let Some(at) = step.log_removed_at.map(Time) else { return Ok(()) };
     Err(Problem::gone(format!("The log of this step was removed on {at}: logs are kept for a limited time.")))
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    logs::{LogRows, LogWriter, PAGE_LINES},
-    pages::{LogPage, LogSearch, RepositoryHead, Tab},
+    logs::{LogRows, LogWriter, PAGE_BYTES, PAGE_LINES, PART_LINES},
+    pages::{LogPage, LogSearch, LogViewer, RepositoryHead, Tab},
     state::State as Shown,
     time::{Took, When},
 };
@@ -80,8 +80,7 @@ struct Wanted {
     #[serde(default)]
     any_case: bool,
     /// From this one on.
-    #[serde(default)]
-    from: i64,
+    from: Option<i64>,
 }
 
 /// Names a step of a build.
@@ -223,15 +222,40 @@ async fn step_at(
     Ok((job, ran(conn, step).await?))
 }
 
-/// The first and the last line of a window.
-fn window(wanted: &Wanted, total: i64) -> (i64, i64) {
-    let last = match wanted {
-        Wanted { line: Some(line), .. } => line.saturating_add(PAGE_LINES / 2).clamp(PAGE_LINES.min(total), total),
-        Wanted { until: Some(until), .. } => (*until).clamp(PAGE_LINES.min(total), total),
-        _ => total,
-    };
-    let length = wanted.tail.unwrap_or(PAGE_LINES).clamp(1, PAGE_LINES);
-    ((last - length + 1).max(1), last)
+/// Some lines of a log.
+#[derive(Debug, PartialEq, Eq)]
+struct Window {
+    first: i64,
+    last: i64,
+    /// The one that is shown however long the others are.
+    kept: i64,
+}
+
+impl Window {
+    /// The window of a log of so many lines that is asked for. As far as nothing else is said it holds whole parts, so that
+    /// the viewer need not fetch them again.
+    fn of(wanted: &Wanted, total: i64) -> Window {
+        let inside = |line: i64| line.clamp(1, total.max(1));
+        let part = |line: i64| (line - 1) / PART_LINES;
+        let up_to = |last: i64, kept: i64| Window { first: (part(last) - 1).max(0) * PART_LINES + 1, last, kept };
+        let ending = |line: i64| ((part(line) + 1) * PART_LINES).min(total);
+        match *wanted {
+            Wanted { line: Some(line), .. } => {
+                let line = inside(line);
+                let is_late = (line - 1) % PART_LINES >= PART_LINES / 2;
+                up_to(ending(if is_late { inside(line.saturating_add(PART_LINES)) } else { line }), line)
+            }
+            Wanted { until: Some(until), .. } => up_to(inside(until).min(total), inside(until)),
+            Wanted { from: Some(from), .. } => {
+                let first = inside(from);
+                Window { first, last: (first + PAGE_LINES - 1).min(total), kept: first }
+            }
+            Wanted { tail: Some(tail), .. } => {
+                Window { first: (total - tail.clamp(1, PAGE_LINES) + 1).max(1), last: total, kept: total }
+            }
+            _ => up_to(total, total),
+        }
+    }
 }
 
 async fn page(
@@ -244,7 +268,7 @@ async fn page(
     let now = store.clock().now();
     let StepOf { repository, step, tab, of, of_address, followed, .. } = found;
     let total = logs::end(&mut store.read().await?.conn(), &step.id).await?.next_line - 1;
-    let (first, last) = window(wanted, total);
+    let Window { first, last, kept } = Window::of(wanted, total);
     let position = u32::try_from(step.position).unwrap_or(0);
     let address = links::step(&of_address, position);
     let (rows, search) = match &wanted.search {
@@ -255,20 +279,21 @@ async fn page(
         None => {
             let mut writer = primed(store, &step, first, LogWriter::for_log_page(began(&step))).await?;
             let lines = logs::lines(store, &step.id, first, usize::try_from(last - first + 1).unwrap_or(0)).await?;
-            (draw(&mut writer, &lines), None)
+            (draw(&mut writer, &lines).within(PAGE_BYTES, kept), None)
         }
     };
     let shown = Shown::from(step.state);
     let title = format!("{} {}", step.kind.as_str(), step.name);
     let mut frame = Frame::new(title, Section::Repositories, viewer(principal)).toned(shown.tone());
-    if shown.is_open() && last == total && search.is_none() {
-        let cursor = Cursor::at(event).with_step(step.attempt, step.position, rows.last().unwrap_or(0) + 1);
+    if shown.is_open() && search.is_none() {
+        let cursor = Cursor::at(event).with_step(step.attempt, step.position, total + 1);
         frame = frame.live(format!(
             "/stream{}?from={}",
             links::step(&followed, position),
             links::encode(&cursor.to_string())
         ));
     }
+    let viewer = LogViewer { parts: format!("/logs/{}", step.id.as_str()), began: began(&step) };
     Ok(Html::ok(LogPage {
         frame,
         head: RepositoryHead { name: repository.name, tab },
@@ -282,8 +307,9 @@ async fn page(
         reason: step.reason,
         exit_code: step.exit_code,
         total,
-        earlier: (first > 1).then(|| format!("{address}?until={}", first - 1)),
-        later: (last < total).then(|| format!("{address}?until={}", last + PAGE_LINES)),
+        earlier: rows.first().filter(|first| *first > 1).map(|first| format!("{address}?until={}", first - 1)),
+        later: rows.last().filter(|last| *last < total).map(|last| format!("{address}?from={}", last + 1)),
+        viewer,
         plain: format!("{address}/log.txt"),
         address,
         search,
@@ -304,7 +330,7 @@ async fn find(
     let any_case = wanted.any_case;
     let (lines, next, refused) = match Search::of(text, any_case) {
         Ok(search) => {
-            let found = search.run(store, &step.id, wanted.from.max(1), FOUND_LINES).await?;
+            let found = search.run(store, &step.id, wanted.from.unwrap_or(1).max(1), FOUND_LINES).await?;
             (found.lines, found.next, None)
         }
         Err(error) => (Vec::new(), None, Some(error.to_string())),
@@ -316,7 +342,12 @@ async fn find(
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE_LINES, Wanted, window};
+    use super::{PAGE_LINES, PART_LINES, Wanted, Window};
+
+    fn window(wanted: &Wanted, total: i64) -> (i64, i64) {
+        let Window { first, last, .. } = Window::of(wanted, total);
+        (first, last)
+    }
 
     #[test]
     fn a_window_holds_what_was_asked_for_and_stays_in_the_log() {
@@ -325,15 +356,19 @@ mod tests {
         assert_eq!(window(&usual, total), (total - PAGE_LINES + 1, total));
         assert_eq!(window(&usual, 0), (1, 0));
         assert_eq!(window(&usual, 7), (1, 7));
+        assert_eq!(window(&usual, total + 3), (total - PART_LINES + 1, total + 3), "parts are whole");
         assert_eq!(window(&Wanted { tail: Some(200), ..Wanted::default() }, total), (9_801, total));
-        for line in [-5, 1, 12, 5_000, 9_999, 10_000] {
-            let (first, last) = window(&Wanted { line: Some(line), ..Wanted::default() }, total);
-            assert!(first <= line.max(1) && line <= last && last - first + 1 == PAGE_LINES, "{line}: {first}-{last}");
+        for line in [-5, 1, 12, 125, 126, 5_000, 9_750, 9_999, 10_000, i64::MAX] {
+            let Window { first, last, kept } = Window::of(&Wanted { line: Some(line), ..Wanted::default() }, total);
+            assert!(first <= kept && kept <= last && last - first < PAGE_LINES, "{line}: {first}-{last}");
+            assert_eq!(((first - 1) % PART_LINES, last % PART_LINES), (0, 0), "{line}");
+            assert!(line.clamp(1, total) == kept, "{line}");
         }
-        assert_eq!(window(&Wanted { until: Some(100), ..Wanted::default() }, total), (1, PAGE_LINES));
-        assert_eq!(
-            window(&Wanted { until: Some(i64::MAX), ..Wanted::default() }, total),
-            (total - PAGE_LINES + 1, total)
-        );
+        assert_eq!(window(&Wanted { until: Some(100), ..Wanted::default() }, total), (1, 100));
+        assert_eq!(window(&Wanted { until: Some(9_500), ..Wanted::default() }, total), (9_001, 9_500));
+        assert_eq!(window(&Wanted { until: Some(i64::MAX), ..Wanted::default() }, total), window(&usual, total));
+        assert_eq!(window(&Wanted { from: Some(1), ..Wanted::default() }, total), (1, PAGE_LINES));
+        assert_eq!(window(&Wanted { from: Some(9_990), ..Wanted::default() }, total), (9_990, total));
+        assert_eq!(window(&Wanted { from: Some(i64::MIN), ..Wanted::default() }, 0), (1, 0));
     }
 }

@@ -12,6 +12,7 @@ mod environments;
 mod gates;
 mod home;
 mod html;
+mod log_parts;
 mod login;
 mod logs;
 mod measurements;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes {
         .merge(gates::routes())
         .merge(protection::routes())
         .merge(home::routes())
+        .merge(log_parts::routes())
         .merge(login::routes())
         .merge(logs::routes())
         .merge(releases::routes())

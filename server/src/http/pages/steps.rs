@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use slipway_runner::coordinator::{LogStream, StepKind, WARNINGS};
+use slipway_runner::coordinator::{StepKind, WARNINGS};
 use slipway_web::{
     links,
-    logs::{LogRows, LogWriter, Stream, TAIL_LINES},
+    logs::{LogRows, LogWriter, TAIL_LINES},
     steps::{StepList, StepRow},
     time::Took,
 };
 
 use crate::{
     http::{errors::Problem, stream::Cursor},
+    logs::groups,
     queue::{StepState, ran},
     store::{
         Store, StoreError,
@@ -133,14 +134,9 @@ pub(in crate::http) async fn primed(
 
 /// Rows of lines.
 pub(in crate::http) fn draw(writer: &mut LogWriter, lines: &[NumberedLine]) -> LogRows {
-    writer.rows(lines.iter().map(|line| {
-        let stream = match line.line.stream {
-            LogStream::Out => Stream::Out,
-            LogStream::Err => Stream::Err,
-            LogStream::Slipway => Stream::Slipway,
-        };
-        (line.number, line.line.at, stream, line.line.text.as_str())
-    }))
+    writer.rows(
+        lines.iter().map(|line| (line.number, line.line.at, groups::stream(line.line.stream), line.line.text.as_str())),
+    )
 }
 
 async fn tail(store: &Store, step: &Step, address: &str, lines: i64) -> Result<LogRows, StoreError> {
