@@ -39,6 +39,12 @@ macro_rules! id {
                 $name(generate())
             }
 
+            /// The first id of a time (unix milliseconds): all that were made before sort before it.
+            #[must_use]
+            pub fn first_at(at: i64) -> Self {
+                $name(ulid::Ulid::from_parts(u64::try_from(at).unwrap_or(0), 0).to_string())
+            }
+
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {

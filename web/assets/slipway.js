@@ -187,6 +187,17 @@
     document.querySelectorAll(".log:not(.whole)").forEach((box) => {
       if (!box.prepared) { box.prepared = true; toEnd(box); }
     });
+    // A button beside a text that somebody is to carry elsewhere.
+    document.querySelectorAll("button[data-copy]").forEach((button) => {
+      button.hidden = false;
+      button.onclick = () => {
+        const text = byId(button.dataset.copy);
+        if (text.select) text.select();
+        else getSelection().selectAllChildren(text);
+        // Works without https too, where browsers have no clipboard for pages.
+        if (document.execCommand("copy")) setText(button, "Copied");
+      };
+    });
     tick();
   }
 

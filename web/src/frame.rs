@@ -32,6 +32,8 @@ pub enum Section {
     Services,
     /// Runners.
     Runners,
+    /// What holds for the whole server.
+    Settings,
     /// None of them.
     Elsewhere,
 }
@@ -109,6 +111,7 @@ impl Frame {
                 | (Section::Deliveries, "deliveries")
                 | (Section::Services, "services")
                 | (Section::Runners, "runners")
+                | (Section::Settings, "settings")
         )
     }
 }

@@ -53,6 +53,12 @@ pub fn environments(repository_name: &str) -> String {
     format!("{}/environments", repository(repository_name))
 }
 
+/// What is set for a repository.
+#[must_use]
+pub fn settings(repository_name: &str) -> String {
+    format!("{}/settings", repository(repository_name))
+}
+
 /// One environment.
 #[must_use]
 pub fn environment(repository_name: &str, name: &str) -> String {

@@ -14,7 +14,11 @@ use crate::{
     app::AppState,
     http::errors::Problem,
     secrets::Secret,
-    store::{StoreError, access_tokens, sessions},
+    store::{
+        StoreError,
+        access_tokens::{self, AccessToken},
+        sessions,
+    },
 };
 
 /// What the layer needs: the server, and what each route needs.
@@ -116,10 +120,32 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Principal
 async fn by_token(state: &AppState, token: &str) -> Result<Option<Principal>, StoreError> {
     let mut reader = state.store.read().await?;
     let found = access_tokens::valid_by_hash(&mut reader.conn(), &token::hash(token)).await?;
+    drop(reader);
+    if let Some(found) = &found {
+        note_use(state, found).await;
+    }
     Ok(found.map(|token| match token.runner_id {
         Some(id) => Principal::Runner { id, name: token.name },
         None => Principal::Bearer { name: token.name, role: Role::named(&token.role), by_cookie: false },
     }))
+}
+
+/// Notes that a token was used, to the minute. Of a runner's is known when the runner was heard of, and who cannot be noted,
+/// as the disk is full, may look all the same.
+async fn note_use(state: &AppState, token: &AccessToken) {
+    let now = state.store.clock().now();
+    let is_fresh = token.last_used_at.is_some_and(|last| (now - last).abs() < session::TOUCH_MS);
+    if is_fresh || token.runner_id.is_some() {
+        return;
+    }
+    let noted = async {
+        let mut tx = state.store.write().await?;
+        access_tokens::touch(&mut tx, &token.id).await?;
+        tx.commit().await
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, token = token.name, "cannot note that a token was used");
+    }
 }
 
 async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal>, StoreError> {
@@ -132,6 +158,7 @@ async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal
     if now - found.last_seen_at >= session::TOUCH_MS {
         let mut tx = state.store.write().await?;
         sessions::touch(&mut tx, &id).await?;
+        access_tokens::touch(&mut tx, &found.token_id).await?;
         tx.commit().await?;
     }
     Ok(Some(Principal::Bearer { name: found.token_name, role: Role::named(&found.role), by_cookie: true }))

@@ -19,6 +19,16 @@ pub(super) enum RepositoryCommand {
     List(Client),
     /// Changes what is set for a repository.
     Set(Set),
+    /// Gives a repository's webhook a new secret and prints it, once; deliveries with the earlier one are refused from then on.
+    HookSecret(HookSecret),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HookSecret {
+    /// The repository, owner/name.
+    name: String,
+    #[command(flatten)]
+    client: Client,
 }
 
 #[derive(Debug, Args)]
@@ -26,8 +36,14 @@ pub(super) struct Set {
     /// The repository, owner/name.
     name: String,
     /// How many of its builds may run at once; `default` for the server's own limit.
-    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["runner_labels", "any_runner", "statuses", "deployments"])]
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["clone_url", "default_branch", "runner_labels", "any_runner", "statuses", "deployments"])]
     builds_at_once: Option<AtOnce>,
+    /// Where it is fetched from, from now on.
+    #[arg(long, value_name = "URL")]
+    clone_url: Option<String>,
+    /// The branch whose builds define the environments, from its next build on.
+    #[arg(long, value_name = "BRANCH")]
+    default_branch: Option<String>,
     #[command(flatten)]
     built_by: BuiltBy,
     #[command(flatten)]
@@ -88,8 +104,29 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
                     None => say(format_args!("{owner}/{name} has the server's own limit of builds at once."))?,
                 }
             }
+            if set.clone_url.is_some() || set.default_branch.is_some() {
+                let mut body = json!({});
+                for (field, said) in [("clone_url", &set.clone_url), ("default_branch", &set.default_branch)] {
+                    if let Some(said) = said {
+                        body[field] = json!(said);
+                    }
+                }
+                let now: Value = set.client.call(Method::PUT, &["repositories", owner, name], Some(&body)).await?;
+                let text = |field: &str| now[field].as_str().unwrap_or_default().to_owned();
+                say(format_args!("{owner}/{name} is fetched from {}.", text("clone_url")))?;
+                say(format_args!("Its default branch is {}.", text("default_branch")))?;
+            }
             set_reported(&set.client, &set.name, set.reported).await?;
             set_builders(&set.client, &set.name, set.built_by).await?;
+        }
+        RepositoryCommand::HookSecret(asked) => {
+            let (owner, name) = repository_path(&asked.name)?;
+            let path = ["repositories", owner, name, "hook-secret"];
+            let made: Value = asked.client.call(Method::POST, &path, Some(&json!({}))).await?;
+            let text = |field: &str| made[field].as_str().unwrap_or_default().to_owned();
+            say(format_args!("At the forge, give the webhook {} the secret", text("hook_url")))?;
+            say(format_args!("  {}", text("hook_secret")))?;
+            say("It is shown this once.")?;
         }
         RepositoryCommand::List(client) => {
             let page: Value = client.call(Method::GET, &["repositories"], None::<&Value>).await?;

@@ -59,6 +59,7 @@ async fn open_session(state: &AppState, token: &str) -> Result<Option<Secret>, S
     let now = tx.now();
     sessions::delete_expired(&mut tx, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
     sessions::insert(&mut tx, &token::hash(value.reveal()), &found.id).await?;
+    access_tokens::touch(&mut tx, &found.id).await?;
     audit::append(&mut tx, &found.name, "session.open", &found.name, json!({})).await?;
     tx.commit().await?;
     Ok(Some(value))

@@ -20,6 +20,8 @@ pub struct AccessToken {
     pub revoked_at: Option<i64>,
     /// The runner whose token it is.
     pub runner_id: Option<String>,
+    /// When it was last used, to the minute, in unix milliseconds; none where that is not known.
+    pub last_used_at: Option<i64>,
 }
 
 /// Stores a token by the SHA-256 of its value.
@@ -55,7 +57,7 @@ pub async fn insert(
 pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Option<AccessToken>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at
          FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
         token_hash
     )?)
@@ -66,7 +68,10 @@ pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Opt
 /// # Errors
 /// When the database fails.
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
-    Ok(rows!(conn, "SELECT id, name, role, created_at, revoked_at, runner_id FROM access_token ORDER BY id")?)
+    Ok(rows!(
+        conn,
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at FROM access_token ORDER BY id"
+    )?)
 }
 
 /// The names of the tokens that were not revoked. Where another transaction asks for them too, it waits until this one ends.
@@ -98,6 +103,13 @@ pub async fn revoke(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
         return Err(StoreError::missing("access token", id));
     }
     execute!(&mut tx.conn(), "DELETE FROM session WHERE token_id = $1", id)?;
+    Ok(())
+}
+
+/// Notes that a token was used.
+pub(crate) async fn touch(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(&mut tx.conn(), "UPDATE access_token SET last_used_at = $2 WHERE id = $1", id, now)?;
     Ok(())
 }
 

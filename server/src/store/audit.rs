@@ -42,15 +42,57 @@ pub async fn append(tx: &mut Tx, actor: &str, action: &str, subject: &str, detai
     Ok(())
 }
 
+/// Which entries are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which<'a> {
+    /// Those of this actor alone.
+    pub actor: Option<&'a str>,
+    /// Those of this action alone.
+    pub action: Option<&'a str>,
+}
+
 /// Entries older than `before`, newest first.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn list(conn: &mut Conn<'_>, before: Option<&AuditId>, limit: i64) -> Result<Vec<AuditEntry>, StoreError> {
-    Ok(rows!(
-        conn,
-        "SELECT id, at, actor, action, subject, detail FROM audit_entry WHERE id < $1 ORDER BY id DESC LIMIT $2",
-        before.map_or(super::LAST_ID, AuditId::as_str),
-        limit
-    )?)
+pub async fn list(
+    conn: &mut Conn<'_>,
+    Which { actor, action }: Which<'_>,
+    before: Option<&AuditId>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let before = before.map_or(super::LAST_ID, AuditId::as_str);
+    Ok(match (actor, action) {
+        (None, None) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry WHERE id < $1 ORDER BY id DESC LIMIT $2",
+            before,
+            limit
+        )?,
+        (Some(actor), None) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry
+             WHERE actor = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+            actor,
+            before,
+            limit
+        )?,
+        (None, Some(action)) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry
+             WHERE action = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+            action,
+            before,
+            limit
+        )?,
+        (Some(actor), Some(action)) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry
+             WHERE actor = $1 AND action = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+            actor,
+            action,
+            before,
+            limit
+        )?,
+    })
 }

@@ -35,6 +35,49 @@ pub struct ForgeReport {
     pub ended_at: Option<i64>,
 }
 
+/// A report of any repository, as far as it is told how it went.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Told {
+    /// The repository's name.
+    pub repository: String,
+    /// What the forge is to show.
+    pub wanted: JsonText<Report>,
+    /// Where it stands.
+    pub state: ReportState,
+    /// Why it failed, or waits again.
+    pub reason: Option<String>,
+    /// When it ended; of one that waits, when it is sent again.
+    pub at: i64,
+}
+
+/// The reports that ended last, the newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn ended_lately(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Told>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.name AS repository, f.wanted, f.state, f.reason, f.ended_at AS at
+         FROM forge_report f JOIN repository r ON r.id = f.repository_id
+         WHERE f.ended_at IS NOT NULL AND f.ended_at > 0 ORDER BY f.ended_at DESC LIMIT $1",
+        limit
+    )?)
+}
+
+/// The reports that were sent in vain and are sent again, the soonest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn sent_again(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Told>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.name AS repository, f.wanted, f.state, f.reason, f.next_at AS at
+         FROM forge_report f JOIN repository r ON r.id = f.repository_id
+         WHERE f.state = 'waiting' AND f.reason IS NOT NULL ORDER BY f.next_at LIMIT $1",
+        limit
+    )?)
+}
+
 /// Something to put here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NewReport {

@@ -55,6 +55,19 @@ pub async fn of_repository(conn: &mut Conn<'_>, repository: &RepositoryId) -> Re
     )?)
 }
 
+/// The schedules of all repositories, those that come next first, and then those that do not come; at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn all(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Schedule>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, repository_id, name, position, cron, timezone, branch, next_at, paused_at
+         FROM schedule ORDER BY next_at IS NULL, next_at, id LIMIT $1",
+        limit
+    )?)
+}
+
 /// The schedule of this name.
 ///
 /// # Errors

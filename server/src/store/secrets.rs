@@ -129,6 +129,46 @@ pub async fn list(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<
     )?)
 }
 
+/// A secret of any repository.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct SecretOf {
+    /// The repository's name.
+    pub repository: String,
+    /// The name of the one environment that it is for; empty for the whole repository.
+    pub environment: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The secrets of the repositories whose names come after `after`, by repository, environment and name, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_all(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<SecretOf>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT r.name AS repository, s.environment, s.name FROM repository r CROSS JOIN secret s
+         WHERE r.name > $1 AND s.repository_id = r.id ORDER BY r.name, s.environment, s.name LIMIT $2",
+        after,
+        limit
+    )?)
+}
+
+/// How many values are kept of each secret of a repository: environment, name, number.
+///
+/// # Errors
+/// When the database fails.
+pub async fn kept_values(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+) -> Result<Vec<(String, String, i64)>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT environment, name, count(*) FROM secret_version WHERE repository_id = $1 GROUP BY environment, name",
+        repository
+    )?)
+}
+
 /// How many secrets a repository and its environments have besides this one.
 pub(crate) async fn count_others(
     conn: &mut Conn<'_>,

@@ -8,5 +8,6 @@ mod pictures;
 mod plain;
 mod scene;
 mod search;
+mod settings;
 mod viewer;
 mod wire;

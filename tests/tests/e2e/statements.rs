@@ -30,7 +30,7 @@ const SMALL: &[&str] = &[
 /// What a statement itself has limited to a few rows, or was given, before it reads all of them.
 const LIMITED: &[&str] = &["counted", "offered", "newest", "listed", "json_each"];
 /// Indexes of which a statement reads one end alone.
-const ENDS: &[&str] = &["job_turn"];
+const ENDS: &[&str] = &["job_turn", "forge_report_ended"];
 /// Indexes over what is live, waits, is under way or is wrong alone.
 const PARTIAL: &[&str] = &[
     "job_waiting",

@@ -352,9 +352,9 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     assert_eq!(settings::get::<bool>(conn, "public").await.unwrap(), Some(true));
     assert_eq!(settings::get::<bool>(conn, "supersede").await.unwrap(), None);
     assert!(matches!(settings::get::<i64>(conn, "public").await, Err(StoreError::Corrupt { .. })));
-    let entries = audit::list(conn, None, 2).await.unwrap();
+    let entries = audit::list(conn, audit::Which::default(), None, 2).await.unwrap();
     assert_eq!(entries[0].detail.0["number"], 2);
-    assert_eq!(audit::list(conn, Some(&entries[1].id), 10).await.unwrap().len(), 1);
+    assert_eq!(audit::list(conn, audit::Which::default(), Some(&entries[1].id), 10).await.unwrap().len(), 1);
     drop(reader);
 
     let mut tx = pipeline.store.write().await.unwrap();

@@ -11,8 +11,10 @@ mod log;
 mod message;
 mod release;
 mod repository;
+mod repository_settings;
 mod runners;
 mod services;
+mod settings;
 
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow};
@@ -28,5 +30,10 @@ pub use log::{LogPage, LogSearch, LogViewer};
 pub use message::{LoginPage, MessagePage};
 pub use release::ReleasePage;
 pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};
+pub use repository_settings::{Hook, HookSecretPage, RepositorySettingsPage, SecretForm, SecretRow, ToldForm};
 pub use runners::{RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
+pub use settings::{
+    AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, NewTokenPage, RegistriesPage, RegistryForm, RegistryRow,
+    SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenRow, TokensPage,
+};

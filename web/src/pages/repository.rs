@@ -26,6 +26,8 @@ pub enum Tab {
     Builds,
     /// Its environments.
     Environments,
+    /// What is set for it.
+    Settings,
 }
 
 impl RepositoryHead {
@@ -43,6 +45,10 @@ impl RepositoryHead {
 
     fn environments(&self) -> String {
         links::environments(&self.name)
+    }
+
+    fn settings(&self) -> String {
+        links::settings(&self.name)
     }
 }
 

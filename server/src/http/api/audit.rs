@@ -1,7 +1,7 @@
 //! The audit log.
 
 use axum::{Json, extract::State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{page::Cursor, page::Page, time::Time};
@@ -25,9 +25,23 @@ struct EntryView {
     detail: Value,
 }
 
-async fn list(State(state): State<AppState>, Asked(cursor): Asked<Cursor>) -> Result<Json<Page<EntryView>>, Problem> {
+/// Which entries are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    cursor: Option<String>,
+    limit: Option<u16>,
+    /// Those of this actor alone.
+    actor: Option<String>,
+    /// Those of this action alone, such as `secret.set`.
+    action: Option<String>,
+}
+
+async fn list(State(state): State<AppState>, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<EntryView>>, Problem> {
+    let cursor = Cursor::new(wanted.cursor, wanted.limit);
     let before = cursor.parsed()?;
-    let rows = audit::list(&mut state.store.read().await?.conn(), before.as_ref(), cursor.rows()).await?;
+    let which = audit::Which { actor: wanted.actor.as_deref(), action: wanted.action.as_deref() };
+    let rows = audit::list(&mut state.store.read().await?.conn(), which, before.as_ref(), cursor.rows()).await?;
     Ok(Json(cursor.page(
         rows,
         |row| row.id.to_string(),

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Where GitHub's API is.
-const GITHUB: &str = "https://api.github.com";
+pub(in crate::http) const GITHUB: &str = "https://api.github.com";
 
 pub(super) fn routes() -> Routes {
     let reports = "/api/v1/repositories/{owner}/{name}/reports";
@@ -46,20 +46,20 @@ pub(super) fn routes() -> Routes {
 /// A token, or an App with its key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+pub(in crate::http) struct Wanted {
     /// A personal access token.
-    token: Option<Secret>,
+    pub(in crate::http) token: Option<Secret>,
     /// The client id of a GitHub App.
-    app: Option<String>,
+    pub(in crate::http) app: Option<String>,
     /// The App's private key, as PEM.
-    key: Option<Secret>,
+    pub(in crate::http) key: Option<Secret>,
     /// Where the API is; GitHub's own where it is left away.
-    api: Option<String>,
+    pub(in crate::http) api: Option<String>,
     /// Patterns of the repositories that it is for.
-    repositories: Option<Vec<String>>,
+    pub(in crate::http) repositories: Option<Vec<String>>,
     /// Whether it is for every repository.
     #[serde(default)]
-    all_repositories: bool,
+    pub(in crate::http) all_repositories: bool,
 }
 
 #[derive(Serialize)]
@@ -107,6 +107,16 @@ async fn set(
     Named(name): Named<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<ForgeView>, Problem> {
+    Ok(Json(set_forge(&state, &principal, name, wanted).await?.into()))
+}
+
+/// Sets a credential, for the API and for the page.
+pub(in crate::http) async fn set_forge(
+    state: &AppState,
+    principal: &Principal,
+    name: String,
+    wanted: Wanted,
+) -> Result<SealedCredential, Problem> {
     let credential = match (wanted.token, wanted.app, wanted.key) {
         (Some(token), None, None) => Credential::Token(token),
         (None, Some(id), Some(key)) => Credential::App { id, key },
@@ -121,7 +131,7 @@ async fn set(
     let detail = json!({"kind": set.kind, "api": set.api, "app": set.app, "repositories": new.scope.patterns()});
     audit::append(&mut tx, principal.actor(), "forge.set", &set.name, detail).await?;
     tx.commit().await?;
-    Ok(Json(set.into()))
+    Ok(set)
 }
 
 async fn remove(
@@ -129,13 +139,18 @@ async fn remove(
     principal: Principal,
     Named(name): Named<String>,
 ) -> Result<Json<Value>, Problem> {
-    let mut tx = state.store.write().await?;
-    if !remove_credential(&mut tx, &name).await? {
-        return Err(StoreError::missing("credential of the forge", &name).into());
-    }
-    audit::append(&mut tx, principal.actor(), "forge.remove", &name, json!({})).await?;
-    tx.commit().await?;
+    remove_forge(&state, &principal, &name).await?;
     Ok(Json(json!({"name": name})))
+}
+
+/// Removes a credential, for the API and for the page.
+pub(in crate::http) async fn remove_forge(state: &AppState, principal: &Principal, name: &str) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    if !remove_credential(&mut tx, name).await? {
+        return Err(StoreError::missing("credential of the forge", name).into());
+    }
+    audit::append(&mut tx, principal.actor(), "forge.remove", name, json!({})).await?;
+    Ok(tx.commit().await?)
 }
 
 #[derive(Deserialize)]
@@ -151,8 +166,14 @@ async fn check(
     Named(name): Named<String>,
     Body(asked): Body<Checked>,
 ) -> Result<Json<Value>, Problem> {
-    let sealed = found(&state, &name).await?;
-    let (owner, repository) = asked.repository.split_once('/').unwrap_or((&asked.repository, ""));
+    let repository = check_forge(&state, &name, &asked.repository).await?;
+    Ok(Json(json!({"name": name, "repository": repository, "reached": true})))
+}
+
+/// Asks the forge for a connected repository with a credential, for the API and for the page. Returns its name.
+pub(in crate::http) async fn check_forge(state: &AppState, name: &str, repository: &str) -> Result<String, Problem> {
+    let sealed = found(state, name).await?;
+    let (owner, repository) = repository.split_once('/').unwrap_or((repository, ""));
     let repository = lookup::repository(&mut state.store.read().await?.conn(), owner, repository).await?;
     if !sealed.scope().holds(&repository.name) {
         return Err(Problem::conflict(format!("The credential {name} is not for {}.", repository.name)));
@@ -160,7 +181,7 @@ async fn check(
     let credential = sealed.open(&state.sealer).map_err(|error| Problem::conflict(sentence(&error)))?;
     let account = state.forges.account(&sealed, &credential, &repository.name);
     account.check().await.map_err(|refusal| Problem::conflict(sentence(&refusal)))?;
-    Ok(Json(json!({"name": name, "repository": repository.name, "reached": true})))
+    Ok(repository.name)
 }
 
 async fn show_asked(
@@ -178,12 +199,22 @@ async fn ask(
     Named((owner, name)): Named<(String, String)>,
     Body(asked): Body<Asked>,
 ) -> Result<Json<Asked>, Problem> {
+    set_asked(&state, &principal, (&owner, &name), asked).await?;
+    Ok(Json(asked))
+}
+
+/// Sets what of a repository is reported, for the API and for the page.
+pub(in crate::http) async fn set_asked(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name): (&str, &str),
+    asked: Asked,
+) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     forge_reports::ask(&mut tx, &repository.id, asked).await?;
     audit::append(&mut tx, principal.actor(), "repository.set", &repository.name, json!({"reports": asked})).await?;
-    tx.commit().await?;
-    Ok(Json(asked))
+    Ok(tx.commit().await?)
 }
 
 #[derive(Serialize)]

@@ -29,14 +29,14 @@ pub(super) fn routes() -> Routes {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Login {
-    username: String,
-    password: Secret,
+pub(in crate::http) struct Login {
+    pub(in crate::http) username: String,
+    pub(in crate::http) password: Secret,
     /// Patterns of the repositories that it is for.
-    repositories: Option<Vec<String>>,
+    pub(in crate::http) repositories: Option<Vec<String>>,
     /// Whether it is for every repository.
     #[serde(default)]
-    all_repositories: bool,
+    pub(in crate::http) all_repositories: bool,
 }
 
 #[derive(Serialize)]
@@ -81,7 +81,19 @@ async fn set(
     Named(host): Named<String>,
     Body(login): Body<Login>,
 ) -> Result<Json<Value>, Problem> {
-    if !is_host(&host) {
+    let username = login.username.clone();
+    let scope = set_login(&state, &principal, &host, login).await?;
+    Ok(Json(json!({"host": host, "username": username, "repositories": scope.patterns()})))
+}
+
+/// Sets the login for a registry, for the API and for the page.
+pub(in crate::http) async fn set_login(
+    state: &AppState,
+    principal: &Principal,
+    host: &str,
+    login: Login,
+) -> Result<LoginScope, Problem> {
+    if !is_host(host) {
         return Err(Problem::unprocessable(
             "The registry must be named as in image names: a host, with its port if it has one, and no scheme or path.",
         ));
@@ -91,13 +103,13 @@ async fn set(
     }
     let scope = LoginScope::asked(login.repositories, login.all_repositories)
         .map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let sealed = state.sealer.seal(Place::registry_password(&host), &login.password);
+    let sealed = state.sealer.seal(Place::registry_password(host), &login.password);
     let mut tx = state.store.write().await?;
-    registry_credentials::set(&mut tx, &host, &login.username, &sealed, &scope).await?;
+    registry_credentials::set(&mut tx, host, &login.username, &sealed, &scope).await?;
     let detail = json!({"username": login.username, "repositories": scope.patterns()});
-    audit::append(&mut tx, principal.actor(), "registry.login", &host, detail).await?;
+    audit::append(&mut tx, principal.actor(), "registry.login", host, detail).await?;
     tx.commit().await?;
-    Ok(Json(json!({"host": host, "username": login.username, "repositories": scope.patterns()})))
+    Ok(scope)
 }
 
 async fn remove(
@@ -105,13 +117,18 @@ async fn remove(
     principal: Principal,
     Named(host): Named<String>,
 ) -> Result<Json<Value>, Problem> {
-    let mut tx = state.store.write().await?;
-    if !registry_credentials::remove(&mut tx, &host).await? {
-        return Err(StoreError::missing("login for the registry", &host).into());
-    }
-    audit::append(&mut tx, principal.actor(), "registry.logout", &host, json!({})).await?;
-    tx.commit().await?;
+    remove_login(&state, &principal, &host).await?;
     Ok(Json(json!({"host": host})))
+}
+
+/// Forgets the login for a registry, for the API and for the page.
+pub(in crate::http) async fn remove_login(state: &AppState, principal: &Principal, host: &str) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    if !registry_credentials::remove(&mut tx, host).await? {
+        return Err(StoreError::missing("login for the registry", host).into());
+    }
+    audit::append(&mut tx, principal.actor(), "registry.logout", host, json!({})).await?;
+    Ok(tx.commit().await?)
 }
 
 fn is_host(host: &str) -> bool {

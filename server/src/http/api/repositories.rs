@@ -29,6 +29,8 @@ pub(super) fn routes() -> Routes {
         .post("/api/v1/repositories", Permission::Change, connect)
         .get("/api/v1/repositories", Permission::Read, list)
         .get("/api/v1/repositories/{owner}/{name}", Permission::Read, show)
+        .put("/api/v1/repositories/{owner}/{name}", Permission::Change, change)
+        .post("/api/v1/repositories/{owner}/{name}/hook-secret", Permission::Change, renew_hook)
         .put("/api/v1/repositories/{owner}/{name}/limits", Permission::Change, limit)
 }
 
@@ -94,7 +96,7 @@ async fn connect(
     Ok((StatusCode::CREATED, Json(connected)))
 }
 
-/// A repository that was just connected, with what is said of its hook this once.
+/// A repository that was just connected or has a new secret, with what is said of its hook this once.
 pub(in crate::http) struct NewlyConnected {
     /// The repository.
     pub(in crate::http) repository: Repository,
@@ -128,8 +130,7 @@ pub(in crate::http) async fn connect_repository(
     let detail = json!({"clone_url": repository.clone_url});
     audit::append(&mut tx, principal.actor(), "repository.connect", &repository.name, detail).await?;
     tx.commit().await?;
-    let hook_url = state.url(&format!("/webhooks/github/{}", repository.hook_id));
-    Ok(NewlyConnected { repository, hook_url, secret })
+    Ok(NewlyConnected { hook_url: hook_url(state, &repository), repository, secret })
 }
 
 async fn list(
@@ -149,6 +150,96 @@ async fn show(
     Ok(Json(lookup::repository(&mut reader.conn(), &owner, &name).await?.into()))
 }
 
+/// Where a repository is fetched from and which branch leads it; what is left away stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    clone_url: Option<String>,
+    default_branch: Option<String>,
+}
+
+async fn change(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    Body(asked): Body<Change>,
+) -> Result<Json<RepositoryView>, Problem> {
+    let (clone_url, default_branch) = (asked.clone_url.as_deref(), asked.default_branch.as_deref());
+    Ok(Json(change_source(&state, &principal, (&owner, &name), clone_url, default_branch).await?.into()))
+}
+
+/// Changes where a repository is fetched from and which branch leads it, for the API and for the page. What runs goes on
+/// with what it fetched; what waits is fetched from the new address.
+pub(in crate::http) async fn change_source(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name): (&str, &str),
+    clone_url: Option<&str>,
+    default_branch: Option<&str>,
+) -> Result<Repository, Problem> {
+    let mut tx = state.store.write().await?;
+    let before = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let clone_url = clone_url.unwrap_or(&before.clone_url);
+    let default_branch = default_branch.unwrap_or(&before.default_branch);
+    let wanted = Address::check(&before.name, clone_url, default_branch)
+        .map_err(|error| Problem::unprocessable(sentence(&error)))?;
+    if wanted.clone_url == before.clone_url && wanted.default_branch == before.default_branch {
+        return Ok(before);
+    }
+    repositories::update(&mut tx, &before.id, &wanted.clone_url, &wanted.default_branch).await?;
+    let detail = json!({
+        "clone_url": wanted.clone_url, "default_branch": wanted.default_branch,
+        "clone_url_before": before.clone_url, "default_branch_before": before.default_branch,
+    });
+    audit::append(&mut tx, principal.actor(), "repository.change", &before.name, detail).await?;
+    tx.commit().await?;
+    Ok(Repository { clone_url: wanted.clone_url, default_branch: wanted.default_branch, ..before })
+}
+
+/// The one answer that holds a webhook's new secret.
+#[derive(Serialize)]
+struct HookSecret {
+    name: String,
+    hook_url: String,
+    hook_secret: String,
+}
+
+async fn renew_hook(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+) -> Result<Json<HookSecret>, Problem> {
+    let renewed = renew_hook_secret(&state, &principal, &owner, &name).await?;
+    Ok(Json(HookSecret {
+        name: renewed.repository.name,
+        hook_url: renewed.hook_url,
+        hook_secret: renewed.secret.reveal().to_owned(),
+    }))
+}
+
+/// Gives a webhook a new secret, for the API and for the page. Deliveries that are signed with the earlier one are refused
+/// from then on.
+pub(in crate::http) async fn renew_hook_secret(
+    state: &AppState,
+    principal: &Principal,
+    owner: &str,
+    name: &str,
+) -> Result<NewlyConnected, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let secret = Secret::new(random_text());
+    let sealed = state.sealer.seal(Place::hook_secret(repository.id.as_str()), &secret);
+    repositories::set_hook_secret(&mut tx, &repository.id, &sealed).await?;
+    audit::append(&mut tx, principal.actor(), "repository.hook_secret", &repository.name, json!({})).await?;
+    tx.commit().await?;
+    Ok(NewlyConnected { hook_url: hook_url(state, &repository), repository, secret })
+}
+
+/// Where the forge sends the deliveries of a repository.
+pub(in crate::http) fn hook_url(state: &AppState, repository: &Repository) -> String {
+    state.url(&format!("/webhooks/github/{}", repository.hook_id))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limits {
@@ -162,17 +253,27 @@ async fn limit(
     Named((owner, name)): Named<(String, String)>,
     Body(asked): Body<Limits>,
 ) -> Result<Json<RepositoryView>, Problem> {
-    if asked.builds_at_once == Some(0) {
+    Ok(Json(limit_builds(&state, &principal, (&owner, &name), asked.builds_at_once).await?.into()))
+}
+
+/// Sets how many builds of a repository may run at once, for the API and for the page.
+pub(in crate::http) async fn limit_builds(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name): (&str, &str),
+    at_once: Option<u32>,
+) -> Result<Repository, Problem> {
+    if at_once == Some(0) {
         return Err(Problem::unprocessable(
             "No build would ever begin: builds_at_once is at least 1, or null.".to_owned(),
         ));
     }
     let mut tx = state.store.write().await?;
-    let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
-    let at_once = asked.builds_at_once.map(i64::from);
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    let at_once = at_once.map(i64::from);
     repositories::limit_builds(&mut tx, &repository.id, at_once).await?;
     let detail = json!({"builds_at_once": at_once});
     audit::append(&mut tx, principal.actor(), "repository.limit", &repository.name, detail).await?;
     tx.commit().await?;
-    Ok(Json(Repository { builds_at_once: at_once, ..repository }.into()))
+    Ok(Repository { builds_at_once: at_once, ..repository })
 }

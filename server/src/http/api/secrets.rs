@@ -40,20 +40,20 @@ pub(super) fn routes() -> Routes {
 const IN_ENVIRONMENT: &str = "/api/v1/repositories/{owner}/{name}/environments/{environment}/secrets/{secret}";
 
 /// Where a secret stands, as its address says.
-struct Address {
-    owner: String,
-    name: String,
-    environment: Option<String>,
-    secret: String,
+pub(in crate::http) struct Address {
+    pub(in crate::http) owner: String,
+    pub(in crate::http) name: String,
+    pub(in crate::http) environment: Option<String>,
+    pub(in crate::http) secret: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Value {
-    value: Secret,
+pub(in crate::http) struct Value {
+    pub(in crate::http) value: Secret,
     /// Whether the values that it had before are forgotten: releases that run with one get this one from their next container on.
     #[serde(default)]
-    forget_earlier: bool,
+    pub(in crate::http) forget_earlier: bool,
 }
 
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ struct SecretView {
 
 /// A secret that was just set.
 #[derive(Serialize)]
-struct Set {
+pub(in crate::http) struct Set {
     name: String,
     environment: Option<String>,
     /// Whether a build has defined the environment yet; a misspelt one is told by this.
@@ -122,7 +122,7 @@ async fn set(
     Named((owner, name, secret)): Named<(String, String, String)>,
     Body(value): Body<Value>,
 ) -> Result<Json<Set>, Problem> {
-    put(state, &principal, Address { owner, name, environment: None, secret }, value).await
+    Ok(Json(put(&state, &principal, Address { owner, name, environment: None, secret }, value).await?))
 }
 
 async fn set_in(
@@ -131,7 +131,8 @@ async fn set_in(
     Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
     Body(value): Body<Value>,
 ) -> Result<Json<Set>, Problem> {
-    put(state, &principal, Address { owner, name, environment: Some(environment), secret }, value).await
+    let address = Address { owner, name, environment: Some(environment), secret };
+    Ok(Json(put(&state, &principal, address, value).await?))
 }
 
 async fn remove(
@@ -139,7 +140,7 @@ async fn remove(
     principal: Principal,
     Named((owner, name, secret)): Named<(String, String, String)>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    forget(state, &principal, Address { owner, name, environment: None, secret }).await
+    Ok(Json(forget(&state, &principal, Address { owner, name, environment: None, secret }).await?))
 }
 
 async fn remove_in(
@@ -147,7 +148,7 @@ async fn remove_in(
     principal: Principal,
     Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
 ) -> Result<Json<serde_json::Value>, Problem> {
-    forget(state, &principal, Address { owner, name, environment: Some(environment), secret }).await
+    Ok(Json(forget(&state, &principal, Address { owner, name, environment: Some(environment), secret }).await?))
 }
 
 async fn find(State(state): State<AppState>, address: Address) -> Result<Json<SecretView>, Problem> {
@@ -160,12 +161,13 @@ async fn find(State(state): State<AppState>, address: Address) -> Result<Json<Se
     Ok(Json(found.ok_or_else(|| missing(&address, &repository))?.into()))
 }
 
-async fn put(
-    State(state): State<AppState>,
+/// Sets a secret, for the API and for the page.
+pub(in crate::http) async fn put(
+    state: &AppState,
     principal: &Principal,
     address: Address,
     Value { value, forget_earlier }: Value,
-) -> Result<Json<Set>, Problem> {
+) -> Result<Set, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
     let Address { environment, secret, .. } = address;
@@ -181,7 +183,7 @@ async fn put(
         None => None,
     };
     tx.commit().await?;
-    Ok(Json(Set { name: secret, environment, environment_exists }))
+    Ok(Set { name: secret, environment, environment_exists })
 }
 
 async fn exists(conn: &mut Conn<'_>, repository: &Repository, environment: &str) -> Result<bool, StoreError> {
@@ -189,11 +191,12 @@ async fn exists(conn: &mut Conn<'_>, repository: &Repository, environment: &str)
     Ok(found.is_some_and(|environment| environment.removed_at.is_none()))
 }
 
-async fn forget(
-    State(state): State<AppState>,
+/// Forgets a secret, for the API and for the page.
+pub(in crate::http) async fn forget(
+    state: &AppState,
     principal: &Principal,
     address: Address,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<serde_json::Value, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
     let environment = address.environment.as_deref();
@@ -203,7 +206,7 @@ async fn forget(
     let detail = json!({"secret": address.secret, "environment": environment});
     audit::append(&mut tx, principal.actor(), "secret.remove", &repository.name, detail.clone()).await?;
     tx.commit().await?;
-    Ok(Json(detail))
+    Ok(detail)
 }
 
 fn missing(address: &Address, repository: &Repository) -> Problem {

@@ -13,6 +13,7 @@ use crate::{
         extract::{Body, Named},
     },
     ids::TokenId,
+    secrets::Secret,
     store::{
         access_tokens::{self, AccessToken},
         audit,
@@ -52,6 +53,8 @@ struct TokenView {
     role: String,
     created_at: Time,
     revoked_at: Option<Time>,
+    /// When it was last used, to the minute; null where that is not known.
+    last_used_at: Option<Time>,
 }
 
 impl From<AccessToken> for TokenView {
@@ -62,6 +65,7 @@ impl From<AccessToken> for TokenView {
             role: token.role,
             created_at: Time(token.created_at),
             revoked_at: token.revoked_at.map(Time),
+            last_used_at: token.last_used_at.map(Time),
         }
     }
 }
@@ -76,13 +80,23 @@ async fn create(
     principal: Principal,
     Body(asked): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
-    let mut tx = state.store.write().await?;
-    let taken = access_tokens::living_names(&mut tx).await?;
-    check_token_name(&asked.name, &taken).map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let (id, token) = make_token(&mut tx, &asked.name, principal.actor()).await?;
-    tx.commit().await?;
+    let (id, token) = make(&state, &principal, &asked.name).await?;
     let created = Created { id: id.to_string(), name: asked.name, token: token.reveal().to_owned() };
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Makes a token of that name, for the API and for the page. Its value is in the answer and nowhere else.
+pub(in crate::http) async fn make(
+    state: &AppState,
+    principal: &Principal,
+    name: &str,
+) -> Result<(TokenId, Secret), Problem> {
+    let mut tx = state.store.write().await?;
+    let taken = access_tokens::living_names(&mut tx).await?;
+    check_token_name(name, &taken).map_err(|error| Problem::unprocessable(error.to_string()))?;
+    let made = make_token(&mut tx, name, principal.actor()).await?;
+    tx.commit().await?;
+    Ok(made)
 }
 
 async fn revoke(
@@ -90,9 +104,14 @@ async fn revoke(
     principal: Principal,
     Named(id): Named<TokenId>,
 ) -> Result<Json<Value>, Problem> {
-    let mut tx = state.store.write().await?;
-    access_tokens::revoke(&mut tx, &id).await?;
-    audit::append(&mut tx, principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
-    tx.commit().await?;
+    end(&state, &principal, &id).await?;
     Ok(Json(json!({"id": id})))
+}
+
+/// Revokes a token, for the API and for the page.
+pub(in crate::http) async fn end(state: &AppState, principal: &Principal, id: &TokenId) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    access_tokens::revoke(&mut tx, id).await?;
+    audit::append(&mut tx, principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
+    Ok(tx.commit().await?)
 }

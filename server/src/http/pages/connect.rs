@@ -82,7 +82,7 @@ fn form(principal: &Principal, asked: Connect, error: Option<String>) -> Connect
 }
 
 /// GitHub's form for a new webhook of the repository, where the clone address is GitHub's.
-fn forge_settings(clone_url: &str) -> Option<String> {
+pub(super) fn forge_settings(clone_url: &str) -> Option<String> {
     let path = clone_url.strip_prefix("https://github.com/").or_else(|| clone_url.strip_prefix("git@github.com:"))?;
     let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
     let (owner, name) = path.split_once('/')?;

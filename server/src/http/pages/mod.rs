@@ -21,9 +21,11 @@ mod protection;
 mod releases;
 mod replicas;
 mod repositories;
+mod repository_settings;
 mod rows;
 mod runners;
 mod services;
+mod settings;
 mod steering;
 pub(in crate::http) mod steps;
 mod trials;
@@ -56,6 +58,8 @@ pub fn routes() -> Routes {
         .merge(releases::routes())
         .merge(steering::routes())
         .merge(repositories::routes())
+        .merge(repository_settings::routes())
         .merge(runners::routes())
         .merge(services::routes())
+        .merge(settings::routes())
 }

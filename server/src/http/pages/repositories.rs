@@ -12,7 +12,7 @@ use slipway_web::{
 
 use super::{Html, rows, viewer::viewer};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{Permission, Principal, Routes, session},
     app::AppState,
     builds::Requested,
     http::{
@@ -23,7 +23,7 @@ use crate::{
     store::{
         Conn, builds, events,
         repositories::{self, Repository},
-        schedules,
+        schedules::{self, Schedule},
     },
 };
 
@@ -118,26 +118,40 @@ pub(super) fn ref_address(repository: &str, git_ref: &str) -> String {
     links::branch(repository, git_ref.strip_prefix("refs/heads/").unwrap_or(git_ref))
 }
 
-async fn schedule_rows(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<Vec<ScheduleRow>, Problem> {
+pub(super) async fn schedule_rows(
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    now: i64,
+) -> Result<Vec<ScheduleRow>, Problem> {
     let mut rows = Vec::new();
     for schedule in schedules::of_repository(conn, &repository.id).await? {
-        let last = schedules::last_fire(conn, &schedule.id).await?;
-        rows.push(ScheduleRow {
-            next: schedule.next_at.map(|at| When { at, now }),
-            is_paused: schedule.paused_at.is_some(),
-            missed: last.as_ref().map_or(0, |last| last.missed),
-            last: last.and_then(|last| {
-                let number = last.build?;
-                Some((When { at: last.fired_at, now }, number, links::build(&repository.name, number)))
-            }),
-            address: format!("{}/schedules/{}", links::repository(&repository.name), schedule.name),
-            name: schedule.name,
-            cron: schedule.cron,
-            timezone: schedule.timezone,
-            branch: schedule.branch,
-        });
+        rows.push(schedule_row(conn, &repository.name, schedule, now).await?);
     }
     Ok(rows)
+}
+
+/// A schedule as pages show it.
+pub(super) async fn schedule_row(
+    conn: &mut Conn<'_>,
+    repository: &str,
+    schedule: Schedule,
+    now: i64,
+) -> Result<ScheduleRow, Problem> {
+    let last = schedules::last_fire(conn, &schedule.id).await?;
+    Ok(ScheduleRow {
+        next: schedule.next_at.map(|at| When { at, now }),
+        is_paused: schedule.paused_at.is_some(),
+        missed: last.as_ref().map_or(0, |last| last.missed),
+        last: last.and_then(|last| {
+            let number = last.build?;
+            Some((When { at: last.fired_at, now }, number, links::build(repository, number)))
+        }),
+        address: format!("{}/schedules/{}", links::repository(repository), schedule.name),
+        name: schedule.name,
+        cron: schedule.cron,
+        timezone: schedule.timezone,
+        branch: schedule.branch,
+    })
 }
 
 /// The form to build something.
@@ -188,20 +202,38 @@ async fn run(
     Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), build.number)))
 }
 
+/// From which page the button was pressed.
+#[derive(Debug, Default, Deserialize)]
+struct From {
+    back: Option<String>,
+}
+
+impl From {
+    /// Where to go on: that page, or the repository's.
+    fn page(&self, owner: &str, name: &str) -> Redirect {
+        match self.back.as_deref() {
+            Some(back) => Redirect::to(session::local_target(Some(back))),
+            None => Redirect::to(&links::repository(&format!("{owner}/{name}"))),
+        }
+    }
+}
+
 async fn pause(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, schedule)): Named<(String, String, String)>,
+    Filled(from): Filled<From>,
 ) -> Result<Redirect, Problem> {
     set_paused(&state, &principal, (&owner, &name, &schedule), true).await?;
-    Ok(Redirect::to(&links::repository(&format!("{owner}/{name}"))))
+    Ok(from.page(&owner, &name))
 }
 
 async fn resume(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, schedule)): Named<(String, String, String)>,
+    Filled(from): Filled<From>,
 ) -> Result<Redirect, Problem> {
     set_paused(&state, &principal, (&owner, &name, &schedule), false).await?;
-    Ok(Redirect::to(&links::repository(&format!("{owner}/{name}"))))
+    Ok(from.page(&owner, &name))
 }

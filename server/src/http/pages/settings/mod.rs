@@ -1,0 +1,53 @@
+//! `/settings`: what holds for the whole server. Each page has its list and its form; what a form does is what the API does.
+
+mod audit;
+mod forges;
+mod registries;
+mod schedules;
+mod secrets;
+mod tokens;
+
+use axum::response::Redirect;
+use slipway_web::{
+    frame::{Frame, Section},
+    pages::{SettingsHead, SettingsPlace},
+};
+
+use super::{Html, protection::parted, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    http::errors::Problem,
+};
+
+pub(super) fn routes() -> Routes {
+    Routes::new()
+        .get("/settings", Permission::Change, first)
+        .merge(audit::routes())
+        .merge(forges::routes())
+        .merge(registries::routes())
+        .merge(schedules::routes())
+        .merge(secrets::routes())
+        .merge(tokens::routes())
+}
+
+async fn first() -> Redirect {
+    Redirect::to(SettingsPlace::Secrets.address())
+}
+
+fn frame(place: SettingsPlace, principal: &Principal) -> Frame {
+    Frame::new(format!("{} · Settings", place.name()), Section::Settings, viewer(principal))
+}
+
+fn head(place: SettingsPlace) -> SettingsHead {
+    SettingsHead { place }
+}
+
+/// What a person can better in the form that they sent; what they cannot goes on as a refusal.
+pub(in crate::http::pages) fn told(problem: Problem) -> Result<String, Problem> {
+    if problem.status().is_client_error() { Ok(problem.detail().to_owned()) } else { Err(problem) }
+}
+
+/// Patterns of repositories as the API takes them: none where the field is empty.
+fn patterns(text: &str) -> Option<Vec<String>> {
+    Some(parted(text)).filter(|patterns| !patterns.is_empty())
+}

@@ -1,0 +1,139 @@
+//! The pages of settings: what is set by forms is what the API knows, and what is secret is shown once or never.
+
+use reqwest::header;
+use slipway_tests::browser::Browser;
+
+use super::scene::{Scene, client};
+
+/// Somebody logged in, at the first page of the settings.
+async fn at_the_settings(scene: &Scene) -> Browser {
+    let browser = Browser::open().await;
+    browser.goto(&scene.url("/login?next=/")).await;
+    browser.type_into("#token", &format!("{}\u{e007}", scene.token())).await;
+    browser.press("Settings").await;
+    browser.shows("h1", "Secrets").await;
+    browser
+}
+
+#[tokio::test]
+async fn an_administrator_sets_what_the_server_needs_by_the_pages_alone() {
+    let scene = Scene::new().await;
+    let browser = at_the_settings(&scene).await;
+
+    // A login with a mistake: what was typed stays, but for the password.
+    browser.press("Registries").await;
+    browser.shows(".empty", "Slipway knows no login").await;
+    browser.type_into("[name=host]", "https://registry.example.com").await;
+    browser.type_into("[name=username]", "bot").await;
+    browser.type_into("[name=password]", "geheim").await;
+    browser.type_into("[name=repositories]", "acme/*").await;
+    browser.press("Set the login").await;
+    browser.shows("[role=alert]", "no scheme or path").await;
+    let kept = "[...document.querySelectorAll('#set input')].slice(0, 4).map((e) => e.value).join()";
+    browser.until(&format!("{kept} === 'https://registry.example.com,bot,,acme/*'")).await;
+    browser.eval("document.querySelector('[name=host]').value = 'registry.example.com'").await;
+    browser.type_into("[name=password]", "geheim").await;
+    browser.press("Set the login").await;
+    browser.shows("[role=status]", "The login for registry.example.com is set").await;
+    browser.shows(".kept", "for acme/*").await;
+    let pages = browser.client().source().await.unwrap();
+    assert!(!pages.contains("geheim"), "the password is on no page");
+
+    // A token is shown once, and opens the API.
+    browser.press("Tokens").await;
+    browser.type_into("[name=name]", "Ana").await;
+    browser.press("Make the token").await;
+    browser.shows("h1", "The token Ana is made").await;
+    let token = browser.eval("return document.querySelector('#value').value").await.as_str().unwrap().to_owned();
+    let asked = async || {
+        let asking = client().get(scene.url("/api/v1/tokens")).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        asking.send().await.unwrap().status()
+    };
+    assert_eq!(asked().await, 200);
+    browser.press("To the tokens").await;
+    browser.shows(".tokens", "Ana").await;
+    browser.until("document.querySelector('.tokens tbody tr td:nth-child(4) time') !== null").await;
+    assert!(!browser.client().source().await.unwrap().contains(&token));
+    browser.press("Revoke").await;
+    browser.press("Revoke Ana").await;
+    browser.shows("section summary", "1 revoked").await;
+    assert_eq!(asked().await, 401);
+
+    // The audit log names all of it, and one kind alone where that is asked for.
+    browser.press("Audit").await;
+    browser.shows(".audit", "registry.login").await;
+    browser.press("token.create").await;
+    browser.until("[...document.querySelectorAll('.audit .c-ref')].every((e) => e.innerText === 'token.create')").await;
+    browser.shows(".audit", "Ana").await;
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn a_repository_is_set_up_on_its_own_page() {
+    let scene = Scene::new().await;
+    scene.ship(1, "Show the delivery date").await;
+    scene.ping().await;
+    let browser = at_the_settings(&scene).await;
+    browser.press("Repositories").await;
+    browser.press("acme/shop").await;
+    browser.press("Builds").await;
+    browser.click(".tabs a[href$='/settings']").await;
+    browser.shows("#webhook", "Let me select individual events: Pushes, Pull requests").await;
+    browser.shows("#webhook", "ping").await;
+
+    browser.press("Set a secret").await;
+    browser.type_into("#set-secret [name=name]", "NPM_TOKEN").await;
+    browser.type_into("#set-secret [name=value]", "geheim").await;
+    browser.eval("document.querySelector('#set-secret [name=environment]').value = 'staging'").await;
+    browser.press("Set the secret").await;
+    browser.shows("[role=status]", "The secret is set").await;
+    browser.shows("#secrets", "in staging alone").await;
+    browser.press("Replace").await;
+    browser.type_into("#set-secret [name=value]", "geheimer").await;
+    browser.press("Set the secret").await;
+    browser.shows("#secrets", "version 2, an earlier value is kept").await;
+    browser.goto(&scene.url("/settings/secrets")).await;
+    browser.shows(".of-repositories", "NPM_TOKEN").await;
+    browser.press("acme/shop").await;
+    browser.press("Remove").await;
+    browser.press("Remove NPM_TOKEN").await;
+    browser.shows("#secrets", "None is set").await;
+
+    // A source that cannot be fetched from is refused with what was typed; a good one is taken.
+    browser.eval("document.querySelector('[name=clone_url]').value = '/etc/passwd'").await;
+    browser.click("#source button").await;
+    browser.shows("[role=alert]", "is not fetched from").await;
+    browser.until("document.querySelector('[name=clone_url]').value === '/etc/passwd'").await;
+    browser.eval("document.querySelector('[name=clone_url]').value = 'https://git.example.com/acme/shop.git'").await;
+    browser.type_into("[name=builds_at_once]", "3").await;
+    browser.click("#source button").await;
+    browser.shows("[role=status]", "fetched so from now on").await;
+    browser.until("document.querySelector('[name=builds_at_once]').value === '3'").await;
+
+    // The webhook's secret is made anew, and shown once.
+    browser.press("Make a new secret").await;
+    browser.click("#webhook .danger").await;
+    browser.shows("h1", "The webhook has a new secret").await;
+    let secret = browser.eval("return document.querySelector('#value').value").await.as_str().unwrap().to_owned();
+    assert_eq!(secret.len(), 43);
+    browser.press("To the settings").await;
+    browser.shows("h1", "Settings").await;
+    assert!(!browser.client().source().await.unwrap().contains(&secret));
+    assert!(scene.page("/repositories/acme/shop").await.contains("git.example.com"));
+    scene.stop().await;
+}
+
+#[tokio::test]
+async fn settings_are_for_those_who_may_change_things() {
+    let scene = Scene::new().await;
+    assert!(!scene.page("/").await.contains("/settings"), "a reader is not led there");
+    for path in ["/settings/tokens", "/settings/audit", "/repositories/acme/shop/settings"] {
+        let refused = scene.get(path).await;
+        assert!(refused.headers()[header::LOCATION].to_str().unwrap().starts_with("/login"), "{path}");
+    }
+    let cookie = scene.log_in().await;
+    let long = format!("name={}&environment=&value={}", "A".repeat(64), "%C3%A9".repeat(30_000));
+    let set = scene.post("/repositories/acme/shop/settings/secrets", &long, Some(&cookie)).await;
+    assert_eq!(set.status(), 303, "a value may be as long as by the API");
+    scene.stop().await;
+}

@@ -1,0 +1,55 @@
+use askama::Template;
+
+use super::SettingsHead;
+use crate::{frame::Frame, time::When};
+
+/// `/settings/tokens`: who may do what by the API and at the login.
+#[derive(Debug, Template)]
+#[template(path = "settings_tokens.html")]
+pub struct TokensPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The shared head.
+    pub head: SettingsHead,
+    /// Those that open something, newest first.
+    pub living: Vec<TokenRow>,
+    /// Those that were revoked, newest first.
+    pub revoked: Vec<TokenRow>,
+    /// The name that was typed.
+    pub name: String,
+    /// What was just done.
+    pub note: Option<String>,
+    /// Why what was asked for was not done.
+    pub error: Option<String>,
+}
+
+/// A token, without its value.
+#[derive(Debug)]
+pub struct TokenRow {
+    /// Its name.
+    pub name: String,
+    /// What its bearer may do.
+    pub role: String,
+    /// When it was made.
+    pub made: When,
+    /// When it was last used; none when it never was, or that is not known.
+    pub used: Option<When>,
+    /// When it was revoked.
+    pub revoked: Option<When>,
+    /// Where the form that revokes it goes; none where that is done elsewhere.
+    pub revoke: Option<String>,
+}
+
+/// The one page that shows a token's value.
+#[derive(Debug, Template)]
+#[template(path = "settings_token.html")]
+pub struct NewTokenPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// The shared head.
+    pub head: SettingsHead,
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
