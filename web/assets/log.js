@@ -257,15 +257,7 @@
   async function copy() {
     let text = "";
     try { text = await (await get(`/text?from=${picked[0]}&to=${picked[1]}`)).text(); } catch { tell("Too many lines to copy: download the log."); return; }
-    try { await navigator.clipboard.writeText(text); } catch {
-      // Over plain http browsers offer nothing but this.
-      const field = document.createElement("textarea");
-      field.value = text;
-      document.body.append(field);
-      field.select();
-      document.execCommand("copy");
-      field.remove();
-    }
+    await window.slipway.copyText(text);
     tell("Copied.");
   }
 
@@ -460,6 +452,12 @@
     soon();
   }, { passive: true });
   addEventListener("hashchange", followHash);
+  // The step may have ended since the page was made.
+  document.addEventListener("refreshed", () => {
+    if (follow && !isOpen()) follow = false;
+    group();
+    redress();
+  });
 
   // The rows that came with the page become parts, as far as they are whole.
   function begin() {

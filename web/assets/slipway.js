@@ -105,6 +105,7 @@
       const icon = page.querySelector("link[rel=icon]"), mine = document.querySelector("link[rel=icon]");
       if (icon && mine && icon.getAttribute("href") !== mine.getAttribute("href")) mine.replaceWith(document.importNode(icon));
       prepare();
+      document.dispatchEvent(new Event("refreshed"));
       const waited = early;
       early = [];
       waited.forEach(addLines);
@@ -176,7 +177,25 @@
       toEnd(byId(log.id));
     } catch { /* the link to the log's page is still there */ }
   }
+  async function copyText(text) {
+    try { await navigator.clipboard.writeText(text); } catch {
+      // Over plain http browsers offer nothing but this.
+      const field = document.createElement("textarea");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+  }
+  window.slipway = { copyText };
+  async function copy(button) {
+    await copyText(button.dataset.copy);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  }
   function prepare() {
+    document.querySelectorAll("[data-copy]").forEach((button) => { button.hidden = false; button.onclick = () => copy(button); });
     document.querySelectorAll("details").forEach((details) => {
       if (details.prepared) return;
       details.prepared = true;

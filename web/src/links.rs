@@ -35,6 +35,19 @@ pub fn branch(repository_name: &str, branch: &str) -> String {
     format!("{}?branch={}", repository(repository_name), encode(branch))
 }
 
+/// What captain.yml asks for, as planned.
+#[must_use]
+pub fn plan(repository_name: &str) -> String {
+    format!("{}/plan", repository(repository_name))
+}
+
+/// The picture that says how a branch's newest build went.
+#[must_use]
+pub fn badge(repository_name: &str) -> String {
+    let segments: Vec<String> = repository_name.split('/').map(encode).collect();
+    format!("/badges/{}.svg", segments.join("/"))
+}
+
 /// A build's page.
 #[must_use]
 pub fn build(repository_name: &str, number: i64) -> String {

@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::{
+    graph::{Graph, Line},
     logs::LogRows,
     state::State,
     time::{self, Took},
@@ -18,6 +19,8 @@ pub struct StepList {
     steps: Vec<StepRow>,
     ticks: Vec<Tick>,
     bars: Vec<Option<Bar>>,
+    lines: Vec<Vec<Line>>,
+    graph: Graph,
 }
 
 impl askama::filters::HtmlSafe for StepList {}
@@ -47,12 +50,49 @@ pub struct StepRow {
     pub lines: i64,
     /// The log's end, where the page shows it at once: what runs, what failed.
     pub tail: Option<LogRows>,
+    /// The steps that must have succeeded first, by their places in the list.
+    pub needs: Vec<usize>,
+    /// What it was taken over from, where it did not run itself.
+    pub reused: Option<Reused>,
 }
 
+/// Where the result of a step came from that did not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reused {
+    /// An earlier build made the same image.
+    Build {
+        /// Its number.
+        number: i64,
+        /// Its page.
+        address: String,
+    },
+    /// It succeeded in an earlier attempt of the same build.
+    Attempt {
+        /// The attempt's number.
+        number: i64,
+    },
+}
+
+/// The needs of a step that are named; more are counted.
+const NAMED_NEEDS: usize = 5;
+/// How late a step may begin until the page says so, in milliseconds.
+const NOTABLE_WAIT: i64 = 1_000;
+
+/// A step's time on the axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Bar {
-    x: i64,
-    width: i64,
+pub(crate) struct Bar {
+    pub(crate) x: i64,
+    pub(crate) width: i64,
+}
+
+/// A step with all that its row shows.
+struct Row<'a> {
+    step: &'a StepRow,
+    bar: Option<Bar>,
+    lines: &'a [Line],
+    is_on_way: bool,
+    /// How long it waited though what it needs was there, in words.
+    waited: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +113,7 @@ impl StepList {
             .max()
             .unwrap_or(now);
         let span = (end - start).max(1);
-        let bars = steps
+        let bars: Vec<Option<Bar>> = steps
             .iter()
             .map(|step| {
                 let from = step.took.from?;
@@ -82,7 +122,8 @@ impl StepList {
                 Some(Bar { x: ((from - start) * WIDTH / span).clamp(0, WIDTH - width), width })
             })
             .collect();
-        StepList { ticks: ticks(span), bars, steps }
+        let graph = Graph::of(&steps);
+        StepList { ticks: ticks(span), lines: graph.lines(&bars), graph, bars, steps }
     }
 
     /// Whether there are none yet.
@@ -91,8 +132,29 @@ impl StepList {
         self.steps.is_empty()
     }
 
-    fn rows(&self) -> impl Iterator<Item = (&StepRow, &Option<Bar>)> {
-        self.steps.iter().zip(&self.bars)
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let drawn = self.bars.iter().zip(&self.lines);
+        self.steps.iter().zip(drawn).enumerate().map(|(at, (step, (bar, lines)))| Row {
+            step,
+            bar: *bar,
+            lines,
+            is_on_way: self.graph.is_on_way(at),
+            waited: Some(self.graph.waited(at)).filter(|waited| *waited >= NOTABLE_WAIT).map(time::duration),
+        })
+    }
+
+    /// The first of what a step needs, and how many more there are. The checkout alone is not worth a word.
+    fn needs<'a>(&'a self, step: &'a StepRow) -> (Vec<&'a StepRow>, usize) {
+        if matches!(step.needs.as_slice(), [] | [0]) {
+            return (Vec::new(), 0);
+        }
+        let named = step.needs.iter().take(NAMED_NEEDS).filter_map(|need| self.steps.get(*need)).collect();
+        (named, step.needs.len().saturating_sub(NAMED_NEEDS))
+    }
+
+    /// Whether there is a way to speak of: more than one step of it.
+    fn has_way(&self) -> bool {
+        (0..self.steps.len()).filter(|at| self.graph.is_on_way(*at)).count() > 1
     }
 
     fn has_apps(&self) -> bool {
@@ -100,9 +162,25 @@ impl StepList {
     }
 }
 
+impl Reused {
+    /// In a word or two.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Reused::Build { number, .. } => format!("from #{number}"),
+            Reused::Attempt { number } => format!("from attempt {number}"),
+        }
+    }
+}
+
 impl StepRow {
     fn class(&self) -> &'static str {
         self.state.tone().class()
+    }
+
+    /// Why it was left out, if it was.
+    fn why_skipped(&self) -> Option<&str> {
+        self.reason.as_deref().filter(|_| self.state == State::Skipped)
     }
 
     fn hidden_lines(&self) -> i64 {
@@ -153,7 +231,35 @@ mod tests {
             address: "/x".into(),
             lines: 0,
             tail: None,
+            needs: vec![],
+            reused: None,
         }
+    }
+
+    #[test]
+    fn the_longest_way_goes_back_from_the_end_by_what_each_waited_for() {
+        let needing = |step: StepRow, needs: &[usize]| StepRow { needs: needs.to_vec(), ..step };
+        let list = StepList::new(
+            vec![
+                step(0, Some(0), Some(1_000)),
+                needing(step(1, Some(1_000), Some(4_000)), &[0]),
+                needing(step(2, Some(1_000), Some(9_000)), &[0]),
+                needing(step(3, Some(12_000), Some(20_000)), &[1, 2]),
+                needing(step(4, None, None), &[3]),
+            ],
+            20_000,
+        );
+        let rows: Vec<_> = list.rows().collect();
+        assert_eq!(rows.iter().map(|row| row.is_on_way).collect::<Vec<_>>(), [true, false, true, true, false]);
+        assert_eq!(rows[3].waited.as_deref(), Some("3.0 s"));
+        let paths = |at: usize| rows[at].lines.iter().map(|line| line.path.as_str()).collect::<Vec<_>>();
+        assert_eq!(paths(0), ["M50 5H50V50"]);
+        assert_eq!(paths(1), ["M50 -40V5", "M50 -40V50"], "one begins here, and one below");
+        assert_eq!(paths(2), ["M450 5H600V50", "M50 -40V5"]);
+        assert_eq!(paths(3), ["M600 -40V5"]);
+        let (named, more) = list.needs(&list.steps[3]);
+        assert_eq!((named.len(), more), (2, 0));
+        assert!(list.to_string().contains("it waited 3.0 s"), "{list}");
     }
 
     #[test]

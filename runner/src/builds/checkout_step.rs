@@ -15,7 +15,9 @@ use super::{
 };
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Lines, Since},
-    coordinator::{AUTHOR, BuildWork, COMMIT, LogStream, MESSAGE, StepResult, WARNINGS},
+    coordinator::{
+        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, LogStream, MESSAGE, StepResult, WARNING_TEXTS, WARNINGS,
+    },
     job::JobContext,
     journal::Page,
     reporter::{ReportError, StepLog},
@@ -29,6 +31,8 @@ const UNWANTED: &str = "the message of its newest commit asks not to be built (s
 /// How much of a commit's author and message the server is told, in characters.
 const AUTHOR_CHARS: usize = 200;
 const MESSAGE_CHARS: usize = 2_000;
+/// How much of the warnings, and of the paths that changed.
+const LIST_CHARS: usize = 3_000;
 
 /// A commit that is on disk, and what to do with it.
 pub(super) struct CheckedOut {
@@ -39,9 +43,35 @@ pub(super) struct CheckedOut {
     pub(super) taken: Option<TakenOver>,
 }
 
+/// What was found besides the plan.
+struct Findings {
+    /// What is legal in captain.yml and surely not meant, each with its place as far as it has one.
+    warnings: Vec<String>,
+    /// The paths that changed, where a condition asked for them and they are known.
+    changed: Option<Vec<String>>,
+}
+
+/// The first of some texts as JSON, as many as may be kept.
+fn first_of(texts: &[String]) -> String {
+    let mut left = LIST_CHARS;
+    let mut fits = |text: &&String| {
+        let rest = left.checked_sub(serde_json::json!(text).to_string().chars().count() + 1);
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    };
+    serde_json::json!(texts.iter().take_while(&mut fits).collect::<Vec<_>>()).to_string()
+}
+
 /// What is worth keeping of the step. The server learns from it what it did not know when it queued the build.
-fn facts(work: &BuildWork, checkout: &Checkout, warnings: usize) -> StepResult {
-    let result = StepResult::succeeded().with(COMMIT, &checkout.written).with(WARNINGS, warnings.to_string());
+fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult {
+    let mut result = StepResult::succeeded().with(COMMIT, &checkout.written);
+    result = result.with(WARNINGS, found.warnings.len().to_string());
+    if !found.warnings.is_empty() {
+        result = result.with(WARNING_TEXTS, first_of(&found.warnings));
+    }
+    if let Some(changed) = &found.changed {
+        result = result.with(CHANGED, changed.len().to_string()).with(CHANGED_PATHS, first_of(changed));
+    }
     if !work.commit.is_empty() {
         return result;
     }
@@ -105,11 +135,11 @@ async fn check_out(desk: Desk<'_>, into: &Path) -> Result<(CheckedOut, StepResul
     }
     // Read before anything else can reach the files.
     let workspace = Workspace::open(into.to_owned())?;
-    let (mut plan, warnings) = desk.read_plan(reference, &workspace, &checkout).await?;
+    let (mut plan, found) = desk.read_plan(reference, &workspace, &checkout).await?;
     let brought = desk.lines(&checkout).await?;
     plan.release.commits = brought.commits;
     plan.release.more_authors = brought.more_authors;
-    let facts = facts(work, &checkout, warnings);
+    let facts = facts(work, &checkout, &found);
     Ok((CheckedOut { plan, commit: checkout.commit.name, taken: None }, facts))
 }
 
@@ -178,7 +208,7 @@ impl Desk<'_> {
         reference: Reference,
         workspace: &Workspace,
         checkout: &Checkout,
-    ) -> Result<(Plan, usize), StepError> {
+    ) -> Result<(Plan, Findings), StepError> {
         let work = self.work;
         let told = |by_server: &str, by_commit: &str| {
             if by_server.is_empty() { by_commit.to_owned() } else { by_server.to_owned() }
@@ -219,6 +249,7 @@ impl Desk<'_> {
             tree.files = contents.files;
             trigger.changed = self.changed(contents.changed).await;
         }
+        let changed = trigger.changed.clone();
         let refs = checkout.refs.clone();
         let mut plan = plan(&config, &Situation { trigger, refs, tree, scope: Scope::default() })
             .map_err(|error| StepError::Other(error.to_string()))?;
@@ -231,8 +262,9 @@ impl Desk<'_> {
             self.log.say(format!("warning: {warning}")).await;
         }
         self.log.say(format!("{} steps follow", plan.steps.len())).await;
-        let count = plan.warnings.len() + warnings.map_or(0, |warnings| warnings.0.len());
-        Ok((plan, count))
+        let of_file = warnings.iter().flat_map(|warnings| &warnings.0).map(ToString::to_string);
+        let warnings = of_file.chain(plan.warnings.iter().cloned()).collect();
+        Ok((plan, Findings { warnings, changed }))
     }
 
     async fn contents(self, checkout: &Checkout) -> Result<Contents, StepError> {

@@ -108,6 +108,12 @@ pub struct StepResult {
 
 /// The fact of a checkout step's output that counts what is legal in captain.yml and surely not meant.
 pub const WARNINGS: &str = "warnings";
+/// The fact of a checkout step's output that holds the first of those, as a JSON list of texts.
+pub const WARNING_TEXTS: &str = "warning_texts";
+/// The fact of a checkout step's output that counts the files that changed, where a condition asked for them.
+pub const CHANGED: &str = "changed";
+/// The fact of a checkout step's output that holds the paths of the first of those, as a JSON list.
+pub const CHANGED_PATHS: &str = "changed_paths";
 /// The fact of a checkout step's output that names the commit whose files are built.
 pub const COMMIT: &str = "commit";
 /// The facts that tell of that commit, where the build was queued without knowing it.

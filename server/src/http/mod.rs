@@ -1,6 +1,7 @@
 //! Everything that comes in by HTTP: webhooks, the API, the login, health, and the dashboard's pages.
 
 pub mod api;
+mod badges;
 mod bodies;
 pub mod errors;
 pub mod extract;
@@ -40,6 +41,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
+        .merge(badges::routes())
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(login::routes())

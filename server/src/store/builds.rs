@@ -363,6 +363,19 @@ pub(crate) async fn last_success(
     Ok(found.map(|(number,)| number))
 }
 
+/// The number of the newest build of the same ref before this one that succeeded.
+pub(crate) async fn success_before(conn: &mut Conn<'_>, build: &Build) -> Result<Option<i64>, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT number FROM build WHERE repository_id = $1 AND git_ref = $2 AND number < $3 AND state = 'succeeded'
+         ORDER BY number DESC LIMIT 1",
+        &build.repository_id,
+        &build.git_ref,
+        build.number
+    )?;
+    Ok(found.map(|(number,)| number))
+}
+
 /// The commit from which it is measured what a build changed: the newest one before it that was built successfully, so
 /// that what a failed or superseded build left undone is not forgotten. Where the ref has none, it is where the ref
 /// stood before the first push that was heard of; none for a ref that was new then. None for the default branch too,

@@ -1,12 +1,12 @@
 //! The logs of steps: compressed runs of lines.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use slipway_runner::coordinator::{LogChunk, LogLine, LogPosition};
 use sqlx::FromRow;
 
 use super::{Archive, Conn, Store, StoreError, Tx, execute, row, rows};
-use crate::ids::StepId;
+use crate::ids::{JobId, StepId};
 
 /// A line with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +154,21 @@ pub async fn end(conn: &mut Conn<'_>, step: &StepId) -> Result<LogEnd, StoreErro
         step
     )?;
     Ok(last.unwrap_or(LogEnd { next_seq: 0, next_line: 1 }))
+}
+
+/// How many lines the log of each step of a job has, by attempt and position.
+///
+/// # Errors
+/// When the database fails.
+pub async fn counts(conn: &mut Conn<'_>, job: &JobId) -> Result<HashMap<(i64, i64), i64>, StoreError> {
+    let found: Vec<(i64, i64, Option<i64>)> = rows!(
+        conn,
+        "SELECT s.attempt, s.position, (SELECT c.first_line + c.line_count - 1 FROM log_chunk c
+             WHERE c.step_id = s.id ORDER BY c.seq DESC LIMIT 1) AS lines
+         FROM step s WHERE s.job_id = $1",
+        job
+    )?;
+    Ok(found.into_iter().map(|(attempt, position, lines)| ((attempt, position), lines.unwrap_or(0))).collect())
 }
 
 /// Where a runner's new life goes on with a step's log.

@@ -16,6 +16,7 @@ pub(crate) mod archived;
 pub mod artifacts;
 pub mod audit;
 pub(crate) mod build_requests;
+pub mod build_search;
 pub mod builds;
 pub mod channels;
 pub(crate) mod claims;

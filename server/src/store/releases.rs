@@ -1,5 +1,7 @@
 //! Releases.
 
+use std::collections::HashMap;
+
 use slipway_pipelines::config::Strategy;
 use slipway_runner::coordinator::{ReleaseContent, ReleasedApp};
 use sqlx::FromRow;
@@ -157,6 +159,24 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId, limit: i64) -> Resul
         build,
         limit
     )?)
+}
+
+/// Of the releases that hold a build's artifacts and were live once, which release took their place.
+pub(crate) async fn successors(
+    conn: &mut Conn<'_>,
+    build: &BuildId,
+    limit: i64,
+) -> Result<HashMap<ReleaseId, i64>, StoreError> {
+    let found: Vec<(ReleaseId, Option<i64>)> = rows!(
+        conn,
+        "SELECT r.id, (SELECT n.number FROM release n
+             WHERE n.environment_id = r.environment_id AND n.number > r.number AND n.state IN ('live', 'retired')
+             ORDER BY n.number LIMIT 1) AS successor
+         FROM release r WHERE r.build_id = $1 AND r.state = 'retired' ORDER BY r.id DESC LIMIT $2",
+        build,
+        limit
+    )?;
+    Ok(found.into_iter().filter_map(|(id, successor)| Some((id, successor?))).collect())
 }
 
 /// The release that holds this dedup key.

@@ -35,6 +35,10 @@ pub struct BuildPage {
     pub when: When,
     /// How long it takes.
     pub took: Took,
+    /// How long it waited for its turn, in words; none while it still does.
+    pub waited: Option<String>,
+    /// What it brings, as far as that is known.
+    pub change: Change,
     /// Why it failed or waits.
     pub reason: Option<String>,
     /// The step whose log tells more, with its page.
@@ -63,6 +67,12 @@ pub struct BuildPage {
     pub may_cancel: bool,
 }
 
+impl BuildPage {
+    fn is_live(&self) -> bool {
+        self.places.iter().any(|place| matches!(place.standing, Standing::Live(_)))
+    }
+}
+
 /// One attempt of a build.
 #[derive(Debug)]
 pub struct Attempt {
@@ -87,6 +97,49 @@ pub struct ArtifactRow {
     pub tags: Vec<String>,
     /// Its size as people read it.
     pub size: String,
+    /// The build that made it, with its page, where this one took it over.
+    pub reused: Option<(i64, String)>,
+}
+
+/// What a build brings to its branch.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// What it is compared with: the newest build before it that succeeded, with its page.
+    pub since: Option<(i64, String)>,
+    /// Its commits, newest first.
+    pub commits: Vec<Commit>,
+    /// Who wrote those that are too many to be named.
+    pub more_authors: Vec<String>,
+    /// The files that changed, where a condition of captain.yml asked for them.
+    pub files: Option<ChangedFiles>,
+    /// The apps that were not built or pushed, with the reasons.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// Files that changed.
+#[derive(Debug, Clone, Default)]
+pub struct ChangedFiles {
+    /// How many there are.
+    pub count: usize,
+    /// The first of them.
+    pub paths: Vec<String>,
+}
+
+impl Change {
+    fn is_empty(&self) -> bool {
+        self.commits.is_empty() && self.files.is_none() && self.left_out.is_empty()
+    }
+}
+
+/// How a release of a build stands now.
+#[derive(Debug)]
+pub enum Standing {
+    /// It serves, since then.
+    Live(When),
+    /// Another took its place: its number and its page.
+    Replaced(i64, String),
+    /// It never served, or not yet.
+    None,
 }
 
 /// A release that would follow a merge.
@@ -115,4 +168,13 @@ pub struct Place {
     pub address: String,
     /// When it was asked for.
     pub when: When,
+    /// How it stands now.
+    pub standing: Standing,
+}
+
+impl ArtifactRow {
+    /// What `docker pull` takes.
+    fn pulled(&self) -> String {
+        format!("{}@{}", self.image, self.digest.whole)
+    }
 }

@@ -9,6 +9,7 @@ mod environments;
 mod home;
 mod log;
 mod message;
+mod plan;
 mod release;
 mod repository;
 mod repository_settings;
@@ -17,7 +18,7 @@ mod services;
 mod settings;
 
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
-pub use build::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow};
+pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};
 pub use connect::{ConnectPage, ConnectedPage};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
@@ -28,8 +29,9 @@ pub use environments::{
 pub use home::{Activity, Home, Repositories, RepositoryCard};
 pub use log::{LogPage, LogSearch, LogViewer};
 pub use message::{LoginPage, MessagePage};
+pub use plan::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow};
 pub use release::ReleasePage;
-pub use repository::{RepositoryHead, RepositoryPage, ScheduleRow, Tab};
+pub use repository::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab};
 pub use repository_settings::{Hook, HookSecretPage, RepositorySettingsPage, SecretForm, SecretRow, ToldForm};
 pub use runners::{RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};

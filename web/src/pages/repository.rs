@@ -1,6 +1,7 @@
 use askama::Template;
 
 use crate::{
+    badge::Badge,
     frame::Frame,
     links,
     parts::{BuildRow, Stage, owner_and_name},
@@ -24,6 +25,8 @@ impl askama::filters::HtmlSafe for RepositoryHead {}
 pub enum Tab {
     /// Its builds.
     Builds,
+    /// What its captain.yml asks for.
+    Plan,
     /// Its environments.
     Environments,
     /// What is set for it.
@@ -50,6 +53,10 @@ impl RepositoryHead {
     fn settings(&self) -> String {
         links::settings(&self.name)
     }
+
+    fn plan(&self) -> String {
+        links::plan(&self.name)
+    }
 }
 
 /// `/repositories/{owner}/{name}`: its builds, by branch if wished, and its environments.
@@ -72,14 +79,59 @@ pub struct RepositoryPage {
     pub stages: Vec<Stage>,
     /// The branches that have builds: name and filter address.
     pub branches: Vec<(String, String)>,
-    /// The branch that is shown; none for all.
-    pub branch: Option<String>,
+    /// What is looked for among its builds.
+    pub filter: BuildFilter,
     /// The builds, newest first.
     pub builds: Vec<BuildRow>,
-    /// The page of older builds.
+    /// The page of older builds; where none are shown, the one that looks further.
     pub older: Option<String>,
+    /// Its badge, with how to show it elsewhere; none for those who may not know how.
+    pub badge: Option<BadgeMarkup>,
     /// The first page, where this is not it.
     pub newest: Option<String>,
+}
+
+/// What is looked for among builds; what is empty makes no difference.
+#[derive(Debug, Clone, Default)]
+pub struct BuildFilter {
+    /// The branch.
+    pub branch: String,
+    /// The tag.
+    pub tag: String,
+    /// The author.
+    pub author: String,
+    /// The state, by its name.
+    pub status: String,
+    /// The states that can be chosen.
+    pub states: Vec<&'static str>,
+    /// What cannot be looked for together, in a sentence.
+    pub refused: Option<String>,
+}
+
+impl BuildFilter {
+    /// Whether only some builds are shown.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        [&self.branch, &self.tag, &self.author, &self.status].iter().any(|wish| !wish.is_empty())
+    }
+
+    /// Whether a branch alone is chosen, or nothing, as the links above the builds do.
+    fn is_by_branch(&self) -> bool {
+        [&self.tag, &self.author, &self.status].iter().all(|wish| wish.is_empty())
+    }
+}
+
+/// A badge, and how to show it elsewhere.
+#[derive(Debug, Clone)]
+pub struct BadgeMarkup {
+    /// The picture itself.
+    pub badge: Badge,
+    /// Markdown.
+    pub markdown: String,
+    /// HTML.
+    pub html: String,
+    /// Whether whoever has the address sees how builds go, though the server is closed to strangers.
+    pub is_secret: bool,
 }
 
 /// A schedule as its repository's page shows it.

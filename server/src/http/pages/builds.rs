@@ -1,16 +1,20 @@
 //! `/repositories/{owner}/{name}/builds/{n}`: one build.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::State, response::Redirect};
+use slipway_pipelines::plan::CommitLine;
+use slipway_runner::coordinator::{CHANGED, CHANGED_PATHS};
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{ArtifactRow, Attempt, BuildPage, Place, ProposedRow, RepositoryHead, Tab},
-    parts::{Digest, size},
+    pages::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, RepositoryHead, Standing, Tab},
+    parts::{Commit, Digest, size},
     state::State as Shown,
-    time::When,
+    time::{When, duration},
 };
 
-use super::{Html, repositories::ref_address, rows, steps, viewer::viewer};
+use super::{Html, repositories::ref_address, rows, steps, steps::Listed, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -20,9 +24,12 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
-    releases::{Proposed, proposed_by},
+    releases::{Proposed, ReleaseState, proposed_by},
     store::{
-        Conn, artifacts, builds::Build, environments, events, forge_reports, jobs, pull_requests, releases,
+        Conn, artifacts,
+        builds::{self, Build},
+        environments, events, forge_reports, jobs, pull_requests,
+        releases::{self, Release},
         repositories::Repository,
     },
 };
@@ -72,7 +79,8 @@ async fn page(
     let address = links::build(&repository.name, number);
     let listed = attempt.map_or_else(|| address.clone(), |attempt| links::attempt(&address, attempt));
     drop(reader);
-    let steps = steps::of_job(&state.store, job.as_ref(), attempt, &listed, event, now).await?;
+    let on = Listed { page: &listed, repository: &repository.name };
+    let steps = steps::of_job(&state.store, job.as_ref(), attempt, on, event, now).await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let waits = rows::why_it_waits(conn, &build, now).await?;
@@ -115,7 +123,9 @@ async fn page(
         attempt: steps.notice,
         told: rows::told(forge_reports::of_build(conn, &build.id).await?),
         steps: steps.list,
-        artifacts: artifact_rows(conn, &build).await?,
+        artifacts: artifact_rows(conn, &repository, &build, &steps.reused).await?,
+        waited: build.started_at.map(|started| duration(started - build.created_at)),
+        change: change(conn, &repository, &build, &steps.found).await?,
         proposed: proposed_by(conn, &repository, &build).await?.map(proposed_rows),
         places: places(conn, &repository, &build, now).await?,
         event: build.event,
@@ -125,9 +135,15 @@ async fn page(
     }))
 }
 
-async fn artifact_rows(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<ArtifactRow>, Problem> {
+async fn artifact_rows(
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    build: &Build,
+    reused: &BTreeMap<String, i64>,
+) -> Result<Vec<ArtifactRow>, Problem> {
     let found = artifacts::of_build(conn, &build.id).await?;
     let row = |artifact: slipway_runner::coordinator::Artifact| ArtifactRow {
+        reused: reused.get(&artifact.app).map(|number| (*number, links::build(&repository.name, *number))),
         app: artifact.app,
         image: artifact.image,
         digest: Digest { whole: artifact.digest },
@@ -148,19 +164,54 @@ fn proposed_rows(proposed: Vec<Proposed>) -> Vec<ProposedRow> {
     proposed.into_iter().map(row).collect()
 }
 
+/// What a build brings: its commits once it succeeded, and what its checkout found before.
+async fn change(
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    build: &Build,
+    found: &BTreeMap<String, String>,
+) -> Result<Change, Problem> {
+    let since = builds::success_before(conn, build).await?;
+    let plan = builds::release_plan(conn, &build.id).await?.unwrap_or_default();
+    let line = |one: CommitLine| Commit { sha: one.name, message: one.subject, author: one.author };
+    let count = found.get(CHANGED).and_then(|count| count.parse().ok());
+    let paths = found.get(CHANGED_PATHS).and_then(|paths| serde_json::from_str(paths).ok()).unwrap_or_default();
+    Ok(Change {
+        since: since.map(|number| (number, links::build(&repository.name, number))),
+        commits: plan.commits.into_iter().map(line).collect(),
+        more_authors: plan.more_authors,
+        files: count.map(|count| ChangedFiles { count, paths }),
+        left_out: plan.left_out.into_iter().collect(),
+    })
+}
+
 async fn places(conn: &mut Conn<'_>, repository: &Repository, build: &Build, now: i64) -> Result<Vec<Place>, Problem> {
-    let mut places = Vec::new();
-    for release in releases::of_build(conn, &build.id, RELEASES).await? {
-        let Some(environment) = environments::find(conn, &release.environment_id).await? else { continue };
-        places.push(Place {
+    let found = releases::of_build(conn, &build.id, RELEASES).await?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let environments = environments::of_repository(conn, &repository.id).await?;
+    let successors = releases::successors(conn, &build.id, RELEASES).await?;
+    let place = |release: Release| {
+        let environment = &environments.iter().find(|one| one.id == release.environment_id)?.name;
+        let page = |number: i64| links::release(&repository.name, environment, number);
+        let standing = match (release.state, successors.get(&release.id)) {
+            (ReleaseState::Live, _) => {
+                Standing::Live(When { at: release.finished_at.unwrap_or(release.created_at), now })
+            }
+            (_, Some(number)) => Standing::Replaced(*number, page(*number)),
+            (_, None) => Standing::None,
+        };
+        Some(Place {
             state: release.state.into(),
-            address: links::release(&repository.name, &environment.name, release.number),
-            environment: environment.name,
+            address: page(release.number),
+            environment: environment.clone(),
             number: release.number,
             when: When { at: release.created_at, now },
-        });
-    }
-    Ok(places)
+            standing,
+        })
+    };
+    Ok(found.into_iter().filter_map(place).collect())
 }
 
 async fn again(

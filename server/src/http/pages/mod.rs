@@ -17,6 +17,7 @@ mod login;
 mod logs;
 mod measurements;
 mod people;
+mod plan;
 mod protection;
 mod releases;
 mod replicas;
@@ -50,6 +51,7 @@ pub fn routes() -> Routes {
         .merge(differences::routes())
         .merge(environments::routes())
         .merge(gates::routes())
+        .merge(plan::routes())
         .merge(protection::routes())
         .merge(home::routes())
         .merge(log_parts::routes())

@@ -10,8 +10,8 @@ use slipway_web::{
 };
 
 use super::{
-    Html, differences, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, trials,
-    viewer::viewer,
+    Html, differences, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, steps::Listed,
+    trials, viewer::viewer,
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -51,7 +51,8 @@ async fn show(
     let address = links::release(&repository.name, &environment.name, number);
     let decided = decisions::of_release(conn, &release.id).await?;
     drop(reader);
-    let steps = steps::of_job(&state.store, job.as_ref(), None, &address, event, now).await?;
+    let on = Listed { page: &address, repository: &repository.name };
+    let steps = steps::of_job(&state.store, job.as_ref(), None, on, event, now).await?;
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let viewer = viewer(&principal);

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{RepositoryHead, RepositoryPage, ScheduleRow, Tab},
+    pages::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab},
     parts::reference,
     time::When,
 };
@@ -14,14 +14,17 @@ use super::{Html, rows, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes, session},
     app::AppState,
-    builds::Requested,
+    builds::{BuildState, Requested},
     http::{
-        api::{Wish, lookup, request_build, run_schedule, set_paused},
+        api::{self, lookup, request_build, run_schedule, set_paused},
+        badges,
         errors::Problem,
         extract::{Asked, Filled, Named},
     },
     store::{
-        Conn, builds, events,
+        Conn,
+        build_search::{self, Found, Wish},
+        events,
         repositories::{self, Repository},
         schedules::{self, Schedule},
     },
@@ -41,11 +44,66 @@ pub(super) fn routes() -> Routes {
         .post("/repositories/{owner}/{name}/schedules/{schedule}/resume", Permission::Change, resume)
 }
 
-/// Which builds are asked for.
+/// Which builds are asked for. A field of the form that was left empty says nothing.
 #[derive(Debug, Default, Deserialize)]
 struct Wanted {
-    branch: Option<String>,
+    #[serde(default)]
+    branch: String,
+    #[serde(default)]
+    tag: String,
+    #[serde(default)]
+    author: String,
+    #[serde(default)]
+    status: String,
     before: Option<i64>,
+}
+
+impl Wanted {
+    /// As the store looks for it, or what cannot be looked for.
+    fn wish(&self) -> Result<Wish, String> {
+        let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let git_ref = match (text(&self.branch), text(&self.tag)) {
+            (Some(_), Some(_)) => {
+                return Err("No build is of a branch and of a tag: leave one of them empty.".to_owned());
+            }
+            (Some(branch), None) => Some(full_ref(&branch)),
+            (None, Some(tag)) => Some(if tag.starts_with("refs/") { tag } else { format!("refs/tags/{tag}") }),
+            (None, None) => None,
+        };
+        let state = match text(&self.status) {
+            Some(name) => {
+                let known = BuildState::ALL.iter().find(|state| state.as_str() == name);
+                Some(*known.ok_or_else(|| format!("No build is ever “{name}”: choose a status of the list."))?)
+            }
+            None => None,
+        };
+        Ok(Wish { git_ref, author: text(&self.author), state })
+    }
+
+    fn filter(&self, refused: Option<String>) -> BuildFilter {
+        let of_tag = self.branch.strip_prefix("refs/tags/");
+        BuildFilter {
+            branch: if of_tag.is_some() { String::new() } else { reference(&self.branch).to_owned() },
+            tag: of_tag.unwrap_or(&self.tag).to_owned(),
+            author: self.author.clone(),
+            status: self.status.clone(),
+            states: BuildState::ALL.iter().map(|state| state.as_str()).collect(),
+            refused,
+        }
+    }
+
+    /// The address of the page below a number.
+    fn page(&self, repository: &str, before: Option<i64>) -> String {
+        let named = [("branch", &self.branch), ("tag", &self.tag), ("author", &self.author), ("status", &self.status)];
+        let query: Vec<String> = named
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", links::encode(value)))
+            .chain(before.map(|before| format!("before={before}")))
+            .collect();
+        let address = links::repository(repository);
+        if query.is_empty() { address } else { format!("{address}?{}", query.join("&")) }
+    }
 }
 
 async fn show(
@@ -59,22 +117,17 @@ async fn show(
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
     let repository = lookup::repository(conn, &owner, &name).await?;
-    let git_ref = wanted.branch.as_ref().map(|branch| full_ref(branch));
-    let mut found = builds::list(conn, &repository.id, git_ref.as_deref(), wanted.before, BUILDS + 1).await?;
-    let more = found.len() > usize::try_from(BUILDS).unwrap_or(usize::MAX);
-    found.truncate(usize::try_from(BUILDS).unwrap_or(usize::MAX));
-    let page_of = |before: Option<i64>| {
-        let mut address = links::repository(&repository.name);
-        let branch = wanted.branch.as_ref().map(|branch| format!("branch={}", links::encode(branch)));
-        let query: Vec<String> = branch.into_iter().chain(before.map(|before| format!("before={before}"))).collect();
-        if !query.is_empty() {
-            address = format!("{address}?{}", query.join("&"));
-        }
-        address
+    let (wish, refused) = match wanted.wish() {
+        Ok(wish) => (Some(wish), None),
+        Err(refused) => (None, Some(refused)),
     };
-    let older = if more { found.last().map(|last| page_of(Some(last.number))) } else { None };
+    let found = match &wish {
+        Some(wish) => build_search::find(conn, &repository.id, wish, wanted.before, BUILDS).await?,
+        None => Found { builds: Vec::new(), before: None },
+    };
+    let older = found.before.map(|before| wanted.page(&repository.name, Some(before)));
     let mut build_rows = Vec::new();
-    for build in &found {
+    for build in &found.builds {
         let waits = rows::why_it_waits(conn, build, now).await?;
         build_rows.push(rows::build_row(&repository.name, build, waits, now));
     }
@@ -92,14 +145,38 @@ async fn show(
         head: RepositoryHead { name: repository.name.clone(), tab: Tab::Builds },
         stages: rows::stages(conn, &repository, now).await?,
         branches,
-        branch: wanted.branch.as_deref().map(|branch| reference(branch).to_owned()),
+        filter: wanted.filter(refused),
+        badge: badge_markup(&state, conn, &repository, may_change).await?,
         builds: build_rows,
         older,
-        newest: wanted.before.map(|_| page_of(None)),
+        newest: wanted.before.map(|_| wanted.page(&repository.name, None)),
         schedules: schedule_rows(conn, &repository, now).await?,
         may_build: may_change.then(|| repository.default_branch.clone()),
         hook_url,
         clone_url: repository.clone_url,
+    }))
+}
+
+/// The badge of the default branch; where the server is closed to strangers, for those who may change things alone.
+async fn badge_markup(
+    state: &AppState,
+    conn: &mut Conn<'_>,
+    repository: &Repository,
+    may_change: bool,
+) -> Result<Option<BadgeMarkup>, Problem> {
+    let is_secret = !state.config.public_read;
+    if is_secret && !may_change {
+        return Ok(None);
+    }
+    let token = badges::token(state, conn, repository).await?;
+    let query = token.map_or_else(String::new, |token| format!("?token={token}"));
+    let picture = state.url(&format!("{}{query}", links::badge(&repository.name)));
+    let page = state.url(&links::repository(&repository.name));
+    Ok(Some(BadgeMarkup {
+        badge: badges::badge(conn, repository, None).await?,
+        markdown: format!("[![build]({picture})]({page})"),
+        html: format!("<a href=\"{page}\"><img src=\"{picture}\" alt=\"build\"></a>"),
+        is_secret,
     }))
 }
 
@@ -183,7 +260,7 @@ async fn build(
         RefKind::Tag => (None, reference),
     };
     let commit = Some(asked.commit.trim().to_owned()).filter(|commit| !commit.is_empty());
-    let wish = Wish { r#ref: None, branch, tag, commit };
+    let wish = api::Wish { r#ref: None, branch, tag, commit };
     let address = links::repository(&format!("{owner}/{name}"));
     match request_build(&state, &principal, &owner, &name, wish, None).await? {
         Requested::Queued(build) | Requested::Before(build) => {

@@ -1,19 +1,19 @@
 //! The steps of a job as its page lists them, with the ends of the logs that matter now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use slipway_runner::coordinator::{StepKind, WARNINGS};
+use slipway_runner::coordinator::{StepKind, TAKEN_OVER, UNCHANGED_SINCE, WARNINGS};
 use slipway_web::{
     links,
     logs::{LogRows, LogWriter, TAIL_LINES},
-    steps::{StepList, StepRow},
+    steps::{Reused, StepList, StepRow},
     time::Took,
 };
 
 use crate::{
     http::{errors::Problem, stream::Cursor},
     logs::groups,
-    queue::{StepState, ran},
+    queue::StepState,
     store::{
         Store, StoreError,
         jobs::Job,
@@ -41,22 +41,39 @@ pub(super) struct JobSteps {
     pub(super) shown: Option<i64>,
     /// Whether something besides the checkout succeeded that another attempt could take over.
     pub(super) is_worth_taking_over: bool,
+    /// What the checkout left, of a build.
+    pub(super) found: BTreeMap<String, String>,
+    /// The builds that made images which this one took over, by app.
+    pub(super) reused: BTreeMap<String, i64>,
 }
 
-/// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `page` is the address of
-/// the page that lists them, `event` the event that it was read at. No call for whoever holds a connection.
+/// The page that lists steps.
+#[derive(Clone, Copy)]
+pub(super) struct Listed<'a> {
+    /// Its address.
+    pub(super) page: &'a str,
+    /// The repository's name.
+    pub(super) repository: &'a str,
+}
+
+/// Reads the steps of an attempt of a job, of the newest that has any unless one is asked for; `event` is the event
+/// that the page which lists them was read at. No call for whoever holds a connection.
 pub(super) async fn of_job(
     store: &Store,
     job: Option<&Job>,
     attempt: Option<i64>,
-    page: &str,
+    listed: Listed<'_>,
     event: i64,
     now: i64,
 ) -> Result<JobSteps, Problem> {
     let mut cursor = Cursor::at(event);
-    let mut steps = match job {
-        Some(job) => steps::of_job(&mut store.read().await?.conn(), &job.id).await?,
-        None => Vec::new(),
+    let (mut steps, counts) = match job {
+        Some(job) => {
+            let mut reader = store.read().await?;
+            let conn = &mut reader.conn();
+            (steps::of_job(conn, &job.id).await?, logs::counts(conn, &job.id).await?)
+        }
+        None => (Vec::new(), HashMap::new()),
     };
     let mut attempts: Vec<i64> = steps.iter().map(|step| step.attempt).collect();
     attempts.dedup();
@@ -68,15 +85,18 @@ pub(super) async fn of_job(
     let is_success = |step: &Step| step.state == StepState::Succeeded && step.kind.0 != StepKind::Checkout;
     let is_worth_taking_over = steps.iter().any(is_success);
     let failed = steps.iter().find(|step| step.state == StepState::Failed).cloned();
+    let found = steps.iter().find(|step| step.kind.0 == StepKind::Checkout).map(|step| step.output.0.clone());
+    let places: HashMap<i64, usize> = steps.iter().enumerate().map(|(at, step)| (step.position, at)).collect();
+    let mut reused = BTreeMap::new();
     let mut rows = Vec::with_capacity(steps.len());
     for step in steps {
-        let address = links::step(page, u32::try_from(step.position).unwrap_or(0));
-        let lines = {
-            let mut reader = store.read().await?;
-            let conn = &mut reader.conn();
-            let ran = ran(conn, step.clone()).await?;
-            logs::end(conn, &ran.id).await?.next_line - 1
-        };
+        let address = links::step(listed.page, u32::try_from(step.position).unwrap_or(0));
+        // One that was taken over has its log where it ran.
+        let ran_in = step.output.0.get(TAKEN_OVER).and_then(|attempt| attempt.parse().ok()).unwrap_or(step.attempt);
+        let lines = counts.get(&(ran_in, step.position)).copied().unwrap_or(0);
+        if let (Some(app), Some(number)) = (&step.app, made_by(&step)) {
+            reused.insert(app.clone(), number);
+        }
         let is_told = step.state == StepState::Running || failed.as_ref().is_some_and(|failed| failed.id == step.id);
         let tail = match if is_told { Some(tail(store, &step, &address, lines).await) } else { None } {
             // The page does not wait for an archive that does not answer; the log's own page says so.
@@ -87,7 +107,10 @@ pub(super) async fn of_job(
             let last = tail.as_ref().and_then(LogRows::last).unwrap_or(0);
             cursor = cursor.with_step(step.attempt, step.position, last + 1);
         }
-        rows.push(row(step, address, lines, tail.filter(|tail| !tail.is_empty()), now));
+        let needs = step.needs.0.iter().filter_map(|need| places.get(&i64::from(*need)).copied()).collect();
+        let drawn =
+            StepRow { needs, lines, tail: tail.filter(|tail| !tail.is_empty()), ..row(step, address, listed, now) };
+        rows.push(drawn);
     }
     Ok(JobSteps {
         list: StepList::new(rows, now),
@@ -97,6 +120,8 @@ pub(super) async fn of_job(
         attempts,
         shown,
         is_worth_taking_over,
+        found: found.unwrap_or_default(),
+        reused,
     })
 }
 
@@ -147,8 +172,23 @@ async fn tail(store: &Store, step: &Step, address: &str, lines: i64) -> Result<L
     Ok(draw(&mut writer, &found))
 }
 
-fn row(step: Step, address: String, lines: i64, tail: Option<LogRows>, now: i64) -> StepRow {
+/// The build whose image a step took over.
+fn made_by(step: &Step) -> Option<i64> {
+    step.output.0.get(UNCHANGED_SINCE)?.parse().ok()
+}
+
+/// Where the result of a step came from that did not run.
+fn reused(step: &Step, repository: &str) -> Option<Reused> {
+    if let Some(number) = made_by(step) {
+        return Some(Reused::Build { number, address: links::build(repository, number) });
+    }
+    let attempt = step.output.0.get(TAKEN_OVER)?.parse().ok()?;
+    Some(Reused::Attempt { number: attempt })
+}
+
+fn row(step: Step, address: String, listed: Listed<'_>, now: i64) -> StepRow {
     StepRow {
+        reused: reused(&step, listed.repository),
         key: key(&step),
         kind: step.kind.as_str().to_owned(),
         state: step.state.into(),
@@ -158,8 +198,9 @@ fn row(step: Step, address: String, lines: i64, tail: Option<LogRows>, now: i64)
         name: step.name,
         exit_code: step.exit_code,
         address,
-        lines,
-        tail,
+        lines: 0,
+        tail: None,
+        needs: Vec::new(),
     }
 }
 

@@ -5,9 +5,11 @@ use slipway_tests::{browser::Browser, inbox::Inbox};
 
 use super::scene::Scene;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 13] = [
     "/",
     "/repositories/acme/shop",
+    "/repositories/acme/shop?branch=main&status=failed&author=Ana+Pereira",
+    "/repositories/acme/shop/plan",
     "/repositories/acme/shop/builds/2",
     "/repositories/acme/shop/builds/3/steps/0",
     "/repositories/acme/shop/builds/3/steps/0?search=colour",

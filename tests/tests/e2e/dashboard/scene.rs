@@ -41,11 +41,20 @@ pub(super) struct Scene {
 impl Scene {
     /// A server that anyone may read, with the repository `acme/shop` and a runner for two jobs.
     pub(super) async fn new() -> Scene {
+        Self::open_to(true).await
+    }
+
+    /// The same, closed to strangers.
+    pub(super) async fn closed() -> Scene {
+        Self::open_to(false).await
+    }
+
+    async fn open_to(strangers: bool) -> Scene {
         let data = tempfile::tempdir().unwrap();
         let overrides = Overrides {
             listen: Some("127.0.0.1:0".parse().unwrap()),
             data_dir: Some(data.path().join("data")),
-            public_read: Some(true),
+            public_read: Some(strangers),
             runner_enabled: Some(false),
             ..Overrides::default()
         };
