@@ -6,6 +6,7 @@
 //! holds the job (the fencing token of docs/ARCHITECTURE.md).
 
 mod collection;
+mod container_log;
 mod hosting;
 mod measurements;
 mod readings;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
+pub use container_log::{ContainerLine, ContainerLog, LogAnswer, LogQuestion};
 pub use hosting::{
     Bake, Condition, EnvironmentReport, HostedEnvironment, Hosting, HostingQuestion, ReplicaReport, Trouble, Usual,
 };
@@ -53,8 +55,9 @@ pub trait Coordinator: Send + Sync + 'static {
     /// under the same lease: it costs no attempt.
     async fn resume(&self, lease: &LeaseKey) -> Result<Resumption, CoordinatorError>;
 
-    /// Waits up to `wait_ms` for a job, for an order about one that the runner holds, or for one to collect. That one is
-    /// handed out once: should the answer be lost, whoever gave the order hears that the runner did not answer.
+    /// Waits up to `wait_ms` for a job, for an order about one that the runner holds, for one to collect, or for a question
+    /// for a container's log. Those two are handed out once: should the answer be lost, whoever asked hears that the runner
+    /// did not answer.
     async fn claim(&self, request: ClaimRequest) -> Result<ClaimReply, CoordinatorError>;
 
     /// Extends the leases named and says of each what to do.
@@ -95,6 +98,13 @@ pub trait Coordinator: Send + Sync + 'static {
     /// gives none leaves it at that.
     async fn collected(&self, report: CollectionReport) -> Result<(), CoordinatorError> {
         drop(report);
+        Ok(())
+    }
+
+    /// Answers a question for a container's log. One that nobody waits for any more is taken and dropped. A coordinator that
+    /// asks none leaves it at that.
+    async fn answer_log(&self, answer: LogAnswer) -> Result<(), CoordinatorError> {
+        drop(answer);
         Ok(())
     }
 
@@ -227,6 +237,11 @@ pub enum ClaimReply {
     Collect {
         /// What to do.
         order: CollectionOrder,
+    },
+    /// Somebody wants to read what a container writes; a runner that does not know the word asks for work again.
+    Log {
+        /// What is asked for.
+        question: LogQuestion,
     },
     /// Nothing happened within the time asked for.
     #[serde(other)]

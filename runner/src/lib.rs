@@ -15,6 +15,7 @@ mod journal;
 mod kept;
 pub mod lease;
 pub mod local;
+mod log_reader;
 pub mod logs;
 mod measurements;
 pub mod proxy;

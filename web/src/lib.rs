@@ -7,6 +7,7 @@ pub mod ansi;
 pub mod assets;
 pub mod badge;
 pub mod chart;
+pub mod container_log;
 pub mod difference;
 pub mod folds;
 pub mod frame;

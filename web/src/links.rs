@@ -78,6 +78,12 @@ pub fn environment(repository_name: &str, name: &str) -> String {
     format!("{}/{}", environments(repository_name), encode(name))
 }
 
+/// One container of an environment.
+#[must_use]
+pub fn container(repository_name: &str, environment_name: &str, container: &str) -> String {
+    format!("{}/containers/{}", environment(repository_name, environment_name), encode(container))
+}
+
 /// One release of an environment.
 #[must_use]
 pub fn release(repository_name: &str, environment_name: &str, number: i64) -> String {

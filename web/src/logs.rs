@@ -31,7 +31,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    fn class(self) -> &'static str {
+    pub(crate) fn class(self) -> &'static str {
         match self {
             Stream::Out => "out",
             Stream::Err => "err",
@@ -39,7 +39,7 @@ impl Stream {
         }
     }
 
-    fn meaning(self) -> &'static str {
+    pub(crate) fn meaning(self) -> &'static str {
         match self {
             Stream::Out => "",
             Stream::Err => "standard error",

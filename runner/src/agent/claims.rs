@@ -62,7 +62,8 @@ impl Agent {
             match reply {
                 Ok(reply) => {
                     backoff.reset();
-                    let nothing = matches!(reply, ClaimReply::Idle | ClaimReply::Collect { .. });
+                    let nothing =
+                        matches!(reply, ClaimReply::Idle | ClaimReply::Collect { .. } | ClaimReply::Log { .. });
                     self.obey(reply);
                     if asking == Asking::LastJob && nothing {
                         asking = Asking::Orders;
@@ -117,6 +118,10 @@ impl Agent {
             ClaimReply::Collect { order } => {
                 // With one under way and one waiting, whoever asks for a third hears that there was no answer.
                 let _ = self.orders.try_send(order);
+            }
+            ClaimReply::Log { question } => {
+                // The same where more wait than are answered soon.
+                let _ = self.questions.try_send(question);
             }
             ClaimReply::Cancel { leases } => {
                 for key in leases {

@@ -21,10 +21,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     builds::Workshop,
     checkout::Mirrors,
-    coordinator::{CollectionOrder, Coordinator, LeaseKey},
+    coordinator::{CollectionOrder, Coordinator, LeaseKey, LogQuestion},
     engine::labels::Origin,
     journal::{Entry, Journal},
     kept::KeptBuilds,
+    log_reader::{self, LogReader},
     measurements::Surveyor,
     proxy::{Caddy, Proxy},
     reconciler::{Means, Reconciler},
@@ -55,6 +56,8 @@ struct Agent {
     space: Arc<Space>,
     /// To the collector.
     orders: mpsc::Sender<CollectionOrder>,
+    /// To the reader of logs.
+    questions: mpsc::Sender<LogQuestion>,
     /// Keeps what is live on this runner's engine as it should be.
     reconciler: Arc<Reconciler>,
 }
@@ -141,6 +144,7 @@ pub async fn run_until_drained(
         docker_host: config.docker_host.clone(),
     });
     let (orders, ordered) = mpsc::channel(1);
+    let (questions, asked) = mpsc::channel(log_reader::MOST_WAITING);
     let agent = Arc::new(Agent {
         config,
         incarnation,
@@ -157,6 +161,7 @@ pub async fn run_until_drained(
         rounds,
         space,
         orders,
+        questions,
         reconciler,
     });
     // 1. What earlier lives left on the engine goes before new work comes, if the engine answers in time.
@@ -170,6 +175,7 @@ pub async fn run_until_drained(
             agent.resume(entries, &shutdown).await;
             tokio::spawn(agent.collector(ordered).run(ended.clone()));
             tokio::spawn(agent.surveyor().run(ended.clone()));
+            tokio::spawn(agent.log_reader().run(asked, ended.clone()));
             // 4. What is live already. Rollouts that go on are left alone: the server names no environment of theirs.
             let keeping = tokio::spawn(agent.reconciler.clone().run(ended.clone()));
             let outcome = agent.claim_until(&drain, &shutdown).await;
@@ -203,6 +209,15 @@ impl Agent {
             coordinator: self.coordinator.clone(),
             orders,
         }
+    }
+
+    /// What answers for this runner what its releases write.
+    fn log_reader(&self) -> Arc<LogReader> {
+        Arc::new(LogReader {
+            coordinator: self.coordinator.clone(),
+            runner: self.config.id.clone(),
+            docker_host: self.config.docker_host.clone(),
+        })
     }
 
     /// What measures for this runner.

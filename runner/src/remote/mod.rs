@@ -18,8 +18,8 @@ use call::{Call, Line};
 
 use crate::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Readings, Resumption, Steering,
-    SteeringRequest, StepDeclaration, StepResult, Verdict,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
+    Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -115,6 +115,10 @@ impl Coordinator for RemoteCoordinator {
 
     async fn collected(&self, report: CollectionReport) -> Result<(), CoordinatorError> {
         self.report(Call::new(Method::POST, "collected", REPORT).with_packed(&report)?).await
+    }
+
+    async fn answer_log(&self, answer: LogAnswer) -> Result<(), CoordinatorError> {
+        self.report(Call::new(Method::POST, "container-log", HEARTBEAT).with_packed(&answer)?).await
     }
 
     async fn steering(&self, lease: &LeaseKey, asked: SteeringRequest) -> Result<Steering, CoordinatorError> {

@@ -1,6 +1,7 @@
 //! The kinds of engines that host environments, and what the rollouts and the reconciler ask of either.
 
 pub mod docker;
+mod recent;
 pub mod swarm;
 
 use std::time::Duration;
@@ -10,10 +11,11 @@ use futures_util::future::join_all;
 use slipway_pipelines::config::TargetKind;
 
 use crate::{
-    coordinator::{LogStream, RegistryCredential, SecretValue},
+    coordinator::{ContainerLog, LogStream, RegistryCredential, SecretValue},
     engine::Engine,
 };
 use docker::{DockerTarget, EnvironmentNames, Instance, Placement, Replica, TargetError, Vitals};
+pub(crate) use recent::Window;
 use swarm::SwarmTarget;
 
 /// An environment on an engine of one kind.
@@ -80,6 +82,14 @@ impl Target {
         match self {
             Target::Docker(docker) => docker.is_of_environment(instance),
             Target::Swarm(swarm) => swarm.is_of_environment(instance),
+        }
+    }
+
+    /// Whether it was made by this runner, whatever release it belongs to.
+    pub(crate) fn is_own(&self, instance: &Instance) -> bool {
+        match self {
+            Target::Docker(docker) => docker.is_own(instance),
+            Target::Swarm(swarm) => swarm.is_own(instance),
         }
     }
 
@@ -214,6 +224,14 @@ impl Target {
         match self {
             Target::Docker(docker) => Box::pin(docker.last_lines(name, count)).await,
             Target::Swarm(swarm) => Box::pin(swarm.last_lines(name, count)).await,
+        }
+    }
+
+    /// The lines of a window that the replica wrote, on whichever node.
+    pub(crate) async fn recent_log(&self, instance: &Instance, window: Window) -> Result<ContainerLog, TargetError> {
+        match self {
+            Target::Docker(docker) => Box::pin(docker.recent_log(instance, window)).await,
+            Target::Swarm(swarm) => Box::pin(swarm.recent_log(instance, window)).await,
         }
     }
 

@@ -4,6 +4,7 @@
 mod alert;
 mod channel;
 mod client;
+mod container;
 mod environment;
 mod exit;
 mod forge;
@@ -83,6 +84,9 @@ enum Command {
     Retry(retry::Retry),
     /// The log of a build's step, or its lines that hold a text.
     Logs(logs::Logs),
+    /// What the containers of what is live write.
+    #[command(subcommand)]
+    Container(container::ContainerCommand),
     /// Logins to image registries.
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
@@ -256,6 +260,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Repository(command) => repository::run(command).await,
         Command::Retry(retry) => retry::run(retry).await,
         Command::Logs(logs) => logs.run().await,
+        Command::Container(command) => container::run(command).await,
         Command::Registry(command) => registry::run(command).await,
         Command::Forge(command) => forge::run(command).await,
         Command::Services(command) => command.run().await,

@@ -8,8 +8,13 @@ use axum::{
 use serde::Serialize;
 
 use crate::{
-    environments::ProtectionError, forge::CredentialError, notifications::ChannelError, releases::ReleaseError,
-    runners::RunnerError, secrets::repository::SecretError, store::StoreError,
+    environments::{ProtectionError, RecentLogError},
+    forge::CredentialError,
+    notifications::ChannelError,
+    releases::ReleaseError,
+    runners::RunnerError,
+    secrets::repository::SecretError,
+    store::StoreError,
 };
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
@@ -202,6 +207,20 @@ impl From<SecretError> for Problem {
             SecretError::Store(error) => error.into(),
             SecretError::TooMany => Problem::conflict(sentence(&error)),
             other => Problem::unprocessable(sentence(&other)),
+        }
+    }
+}
+
+impl From<RecentLogError> for Problem {
+    fn from(error: RecentLogError) -> Self {
+        match error {
+            RecentLogError::Store(error) => error.into(),
+            RecentLogError::Homeless(_) => Problem::conflict(sentence(&error)),
+            RecentLogError::Gone(_) | RecentLogError::Refused { .. } => Problem::not_found(sentence(&error)),
+            RecentLogError::Silent(_)
+            | RecentLogError::Busy(_)
+            | RecentLogError::Unanswered { .. }
+            | RecentLogError::Unreadable(_) => Problem::unavailable(sentence(&error)),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     hand_out::hand_out,
     heartbeat::MOST_LEASES,
     lifecycle::note,
-    limits,
+    limits, log_questions,
     unheard::handed_out_unheard,
 };
 use crate::{
@@ -64,6 +64,9 @@ pub(super) async fn claim(server: &ServerCoordinator, request: &ClaimRequest) ->
         }
         if let Some(order) = collect::next(server, request).await? {
             return Ok(ClaimReply::Collect { order });
+        }
+        if let Some(question) = log_questions::next(server, request).await? {
+            return Ok(ClaimReply::Log { question });
         }
         let sweep = Instant::now() + server.timing.sweep;
         // A sweep's end is no different from a bell: either way the loop looks again.

@@ -9,15 +9,15 @@ use std::{
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, Readings, Resumption, Steering,
-    SteeringRequest, StepDeclaration, StepResult, Verdict,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
+    Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, measurements, readings, register,
-    resume, steering, step_reports,
+    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, log_questions, measurements,
+    readings, register, resume, steering, step_reports,
 };
 use crate::{
     retention::Limits,
@@ -245,6 +245,11 @@ impl Coordinator for ServerCoordinator {
     async fn collected(&self, mut report: CollectionReport) -> Result<(), CoordinatorError> {
         report.runner = self.proved(report.runner);
         Ok(collect::report(self, &report).await?)
+    }
+
+    async fn answer_log(&self, mut answer: LogAnswer) -> Result<(), CoordinatorError> {
+        answer.runner = self.proved(answer.runner);
+        Ok(log_questions::answer(self, &answer).await?)
     }
 
     async fn hosting(&self, mut question: HostingQuestion) -> Result<Hosting, CoordinatorError> {

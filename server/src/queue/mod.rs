@@ -19,6 +19,7 @@ mod kept_images;
 mod lifecycle;
 mod limits;
 mod log;
+mod log_questions;
 mod measurements;
 mod order;
 mod overdue;

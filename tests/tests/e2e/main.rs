@@ -13,6 +13,7 @@ mod checkout;
 mod collecting;
 mod commands;
 mod composed;
+mod container_logs;
 mod containment;
 mod contention;
 mod crash;

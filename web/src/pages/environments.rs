@@ -78,6 +78,8 @@ pub struct ReplicaRow {
     pub replica: u32,
     /// Its name on the engine.
     pub container: String,
+    /// Its page; none where the viewer may not read what it writes.
+    pub page: Option<String>,
     /// Where it takes connections inside the environment's network.
     pub address: Option<String>,
     /// How it is, in a word or two.

@@ -4,6 +4,7 @@ mod alerts;
 mod build;
 mod compare;
 mod connect;
+mod container;
 mod deliveries;
 mod environments;
 mod home;
@@ -21,6 +22,7 @@ pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};
 pub use connect::{ConnectPage, ConnectedPage};
+pub use container::{ContainerPage, RecentLines};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
     AppRow, DecisionRow, DriftRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Freeze, Pause, Promotion,

@@ -10,8 +10,11 @@ use bollard::{
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use super::{DockerTarget, TargetError};
-use crate::coordinator::LogStream;
+use super::{DockerTarget, Instance, TargetError};
+use crate::{
+    coordinator::{ContainerLog, LogStream},
+    targets::recent::Window,
+};
 
 /// The longest line of a failed container that is shown.
 const LINE_LIMIT: usize = 2_000;
@@ -82,6 +85,12 @@ impl DockerTarget {
     pub async fn last_lines(&self, name: &str, count: usize) -> Vec<(LogStream, String)> {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string()).build();
         last_lines(self.engine.logs(name, Some(options)), count).await
+    }
+
+    /// The lines of a window that the very container wrote: another one may have its name by now.
+    pub(crate) async fn recent_log(&self, instance: &Instance, window: Window) -> Result<ContainerLog, TargetError> {
+        let read = window.read(self.engine.logs(&instance.id, Some(window.options()))).await;
+        Ok(read.map_err(|failure| self.engine.error(format!("read the log of {}", instance.name), &failure))?)
     }
 }
 

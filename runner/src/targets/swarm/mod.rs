@@ -36,9 +36,10 @@ use super::{
     },
 };
 use crate::{
-    coordinator::{LogStream, RegistryCredential, SecretValue},
+    coordinator::{ContainerLog, LogStream, RegistryCredential, SecretValue},
     engine::{Engine, EngineError, labels as kinds},
     registry::{engine_login, pinned},
+    targets::recent::Window,
 };
 
 /// The driver of networks over all nodes.
@@ -316,6 +317,17 @@ impl SwarmTarget {
         let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&count.to_string()).build();
         let parts = self.engine.task_logs(task, Some(options));
         last_lines(parts, count).await
+    }
+
+    /// The lines of a window that the replica's newest container wrote; none before there was one.
+    pub(crate) async fn recent_log(&self, instance: &Instance, window: Window) -> Result<ContainerLog, TargetError> {
+        let view = self.seen().await?;
+        let slot = view.slot(&instance.name).unwrap_or_default();
+        let Some(task) = slot.spoke() else {
+            return Ok(ContainerLog::Lines { lines: Vec::new(), is_cut: false });
+        };
+        let read = window.read(self.engine.task_logs(task, Some(window.options()))).await;
+        Ok(read.map_err(|failure| self.engine.error(format!("read the log of {}", instance.name), &failure))?)
     }
 
     /// Whether this manager's engine holds exactly this image; its other nodes may.

@@ -4,6 +4,7 @@ pub(super) mod alerts;
 mod audit;
 mod builds;
 pub(super) mod channels;
+pub(super) mod container_logs;
 pub(super) mod decisions;
 mod deliveries;
 mod differences;
@@ -47,6 +48,7 @@ pub fn routes() -> Routes {
         .merge(audit::routes())
         .merge(builds::routes())
         .merge(channels::routes())
+        .merge(container_logs::routes())
         .merge(decisions::routes())
         .merge(deliveries::routes())
         .merge(differences::routes())

@@ -122,11 +122,12 @@ async fn show(
     };
     let decided = decisions::of_environment(conn, &environment.id, None, DECISIONS).await?;
     let title = format!("{} of {}", environment.name, repository.name);
+    let containers = card.may_change.then_some(repository.name.as_str());
     Ok(Html::ok(EnvironmentPage {
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
         decisions: decision_rows(&repository, &environment, decided, now),
-        replicas: replicas::rows(conn, &environment, told_at).await?,
+        replicas: replicas::rows(conn, &environment, containers, told_at).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
         protection: card.may_change.then(|| protection::form(&environment.protection.0)),
         measurements,

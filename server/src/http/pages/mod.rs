@@ -6,6 +6,7 @@ mod assets;
 mod builds;
 mod channels;
 mod connect;
+mod containers;
 mod deliveries;
 mod differences;
 mod environments;
@@ -47,6 +48,7 @@ pub fn routes() -> Routes {
         .merge(builds::routes())
         .merge(channels::routes())
         .merge(connect::routes())
+        .merge(containers::routes())
         .merge(deliveries::routes())
         .merge(differences::routes())
         .merge(environments::routes())

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
-        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogChunk, Measurements, PROTOCOL, Readings,
-        Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, PROTOCOL,
+        Readings, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -40,6 +40,8 @@ const STEPS: usize = 4 * 1024 * 1024;
 /// Of a chunk of a log: a runner's chunks have 64 KiB of text, which JSON may make six times as long, and more for
 /// many short lines.
 const CHUNK: usize = 4 * 1024 * 1024;
+/// Of the last lines of a container, which JSON may make six times as long.
+const CONTAINER_LOG: usize = 4 * 1024 * 1024;
 /// Of a step's result.
 const RESULT: usize = 256 * 1024;
 /// Of a job's result, with its artifacts and all that captain.yml says of releases.
@@ -53,6 +55,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/heartbeat", needs, heartbeat)
         .post("/api/runner/v1/kept-images", needs, kept_images)
         .post("/api/runner/v1/collected", needs, collected)
+        .post("/api/runner/v1/container-log", needs, answer_log)
         .post("/api/runner/v1/hosting", needs, hosting)
         .post("/api/runner/v1/environment", needs, report_environment)
         .post("/api/runner/v1/measurements", needs, report_measurements)
@@ -120,6 +123,11 @@ async fn kept_images(Own(queue): Own, Sent(question): Sent<KeptImages, DIGESTS>)
 
 async fn collected(Own(queue): Own, Sent(report): Sent<CollectionReport, DIGESTS>) -> Result<Json<Value>, Problem> {
     queue.collected(report).await?;
+    Ok(done())
+}
+
+async fn answer_log(Own(queue): Own, Sent(answer): Sent<LogAnswer, CONTAINER_LOG>) -> Result<Json<Value>, Problem> {
+    queue.answer_log(answer).await?;
     Ok(done())
 }
 

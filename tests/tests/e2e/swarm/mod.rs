@@ -122,6 +122,7 @@ async fn an_environment_on_a_swarm() {
     assert_eq!(place.settled().await, place.both(), "spread over the zones, and fetched by both nodes");
     assert!(place.house.visit(DOMAIN).await.contains("one"));
     place.is_found_by_its_name().await;
+    place.can_be_read().await;
 
     let mut load = Load::gentle(&place.house.caddy.url(), DOMAIN);
     load.answers(10).await;
@@ -244,6 +245,19 @@ impl Place {
         })
         .await;
         assert_eq!(self.settled().await, self.both());
+    }
+
+    /// What replicas write is read by their manager, on whichever node they are.
+    async fn can_be_read(&self) {
+        let environment: Value = self.house.ask("environments/dev").await.expect(200).json();
+        for replica in environment["replicas"].as_array().unwrap() {
+            let log = format!("environments/dev/containers/{}/log", replica["container"].as_str().unwrap());
+            until("a replica's first line", LONG, async || {
+                let log = self.house.ask(&log).await.expect(200).json();
+                (log["items"][0]["text"] == "serving").then_some(())
+            })
+            .await;
+        }
     }
 
     /// What runs on the manager's node is measured; that the rest is not is said.
