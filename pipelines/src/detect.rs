@@ -1,5 +1,9 @@
 //! Apps without a captain.yml: every Dockerfile of the repository, named as captain names it.
 
+mod file;
+
+pub use file::captain_yml;
+
 use crate::{
     config::{App, Config, TagRule},
     diagnostics::{Diagnostics, Problem, Report},

@@ -277,6 +277,8 @@
     themeButton();
     prepare();
     setInterval(tick, 1000);
+    // What waits for something that no event tells of looks again by itself.
+    setInterval(() => { if (!document.hidden && document.querySelector("[data-poll]")) soon(); }, 3000);
     listen();
     document.addEventListener("click", onClick);
   });

@@ -72,6 +72,12 @@ pub fn settings(repository_name: &str) -> String {
     format!("{}/settings", repository(repository_name))
 }
 
+/// From a connected repository to its first build.
+#[must_use]
+pub fn setup(repository_name: &str) -> String {
+    format!("{}/setup", repository(repository_name))
+}
+
 /// One environment.
 #[must_use]
 pub fn environment(repository_name: &str, name: &str) -> String {

@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     access::{LoginLimit, session::SessionCookie},
     config::Config,
-    deliveries::Decoy,
+    deliveries::{Decoy, Refusals},
     forge::Forges,
     http::Bodies,
     intake::Intake,
@@ -55,6 +55,8 @@ pub struct Shared {
     pub intake: Intake,
     /// Stands in for the hook that does not exist.
     pub decoy: Decoy,
+    /// Why deliveries were refused lately.
+    pub refusals: Refusals,
     /// How many pages are followed live at once: half of the connections, so that pages left open keep nobody out.
     /// Beyond that, pages are still shown, but not live.
     pub live_pages: Arc<Semaphore>,
@@ -85,6 +87,7 @@ impl AppState {
             bodies: Bodies::new(config.max_delivery_bytes),
             intake: Intake::start(store.clone()),
             decoy: Decoy::new(&sealer),
+            refusals: Refusals::default(),
             live_pages: Arc::new(Semaphore::new((config.max_connections / 2).max(1))),
             store,
             config,

@@ -5,6 +5,7 @@ mod alert;
 mod channel;
 mod client;
 mod container;
+mod delivery;
 mod environment;
 mod exit;
 mod forge;
@@ -137,6 +138,9 @@ enum Command {
     /// What is wrong now.
     #[command(subcommand)]
     Alert(alert::AlertCommand),
+    /// Webhook deliveries.
+    #[command(subcommand)]
+    Delivery(delivery::DeliveryCommand),
     /// Builds at set times.
     #[command(subcommand)]
     Schedule(schedule::ScheduleCommand),
@@ -283,6 +287,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Gc(gc) => gc.run().await,
         Command::Channel(command) => channel::run(command).await,
         Command::Alert(command) => alert::run(command).await,
+        Command::Delivery(command) => delivery::run(command).await,
         Command::Schedule(command) => schedule::run(command).await,
         Command::Trigger(trigger) => trigger::run(trigger).await,
         Command::Build(of) => of.command.run(of.common.or(before)).await,

@@ -19,8 +19,21 @@ pub(super) enum RepositoryCommand {
     List(Client),
     /// Changes what is set for a repository.
     Set(Set),
+    /// Disconnects a repository: its builds, environments, releases, secrets and deliveries are removed from Slipway.
+    Remove(Remove),
     /// Gives a repository's webhook a new secret and prints it, once; deliveries with the earlier one are refused from then on.
     HookSecret(HookSecret),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Remove {
+    /// The repository, owner/name.
+    name: String,
+    /// Also while something of it is live or under way: what runs is broken off, what is live is looked after by nobody.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    client: Client,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +131,14 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
             }
             set_reported(&set.client, &set.name, set.reported).await?;
             set_builders(&set.client, &set.name, set.built_by).await?;
+        }
+        RepositoryCommand::Remove(asked) => {
+            let (owner, name) = repository_path(&asked.name)?;
+            let path = ["repositories", owner, name];
+            let query: &[(&str, &str)] = if asked.force { &[("force", "true")] } else { &[] };
+            let client = asked.client.asking(query);
+            let _: Value = client.call(Method::DELETE, &path, None::<&Value>).await?;
+            say(format_args!("{owner}/{name} is disconnected."))?;
         }
         RepositoryCommand::HookSecret(asked) => {
             let (owner, name) = repository_path(&asked.name)?;

@@ -19,7 +19,7 @@ use crate::{
     app::AppState,
     builds::NewBuild,
     deliveries::{
-        Said,
+        Refusal, Said,
         github::{self, PayloadError},
         merge_ref, signature,
     },
@@ -70,14 +70,24 @@ async fn receive(
     body: Body,
 ) -> Result<Response, Problem> {
     let hook = repositories::by_hook(&mut state.store.read().await?.conn(), &hook_id).await?;
+    let of = hook.as_ref().map(|hook| hook.repository.id.clone());
+    let taken = take(&state, hook, &headers, body).await;
+    if let Err(problem) = &taken {
+        let (status, reason) = (problem.status().as_u16(), problem.detail().to_owned());
+        state.refusals.note(of, Refusal { at: state.store.clock().now(), status, reason });
+    }
+    taken
+}
+
+async fn take(state: &AppState, hook: Option<Hook>, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
     let body = state.bodies.take(body).await?;
-    let encoding = encoding(&headers)?;
-    let repository = signed(&state, hook, &headers, &body.bytes)?;
-    let delivery = read(&state, &repository, encoding, &headers, body.bytes)?;
+    let encoding = encoding(headers)?;
+    let repository = signed(state, hook, headers, &body.bytes)?;
+    let delivery = read(state, &repository, encoding, headers, body.bytes)?;
     if let Some(shortage) = state.store.shortage() {
         return Err(Problem::unavailable(format!("{} Deliver it again then.", sentence(&shortage))));
     }
-    Ok(answer(&state, state.intake.store(delivery).await?))
+    Ok(answer(state, state.intake.store(delivery).await?))
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Problem> {
@@ -121,7 +131,8 @@ fn read(
     Ok(NewDelivery { repository: repository.id.clone(), forge_id, event, payload: json.into(), verdict })
 }
 
-fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
+/// What a delivery asks for, by what it says.
+pub(super) fn verdict(said: Said, repository: &Repository, supersede: bool) -> Verdict {
     match said {
         Said::Nothing { reason } => Verdict::Ignored { reason },
         Said::Deleted { git_ref } => Verdict::RefDeleted { git_ref },

@@ -1,8 +1,10 @@
 //! Taking in webhook deliveries: stored with all that they cause, in one transaction, before they are answered.
 
+mod again;
 mod batch;
 mod receive;
 
+pub use again::deal_again;
 pub use batch::Intake;
 
 use crate::{

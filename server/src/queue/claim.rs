@@ -164,6 +164,10 @@ async fn take_once(server: &ServerCoordinator, request: &ClaimRequest) -> Result
     if runner.hindrance.is_some() {
         store::runners::hinder(&mut tx, &request.runner, &request.incarnation, None).await?;
     }
+    if runner.drained_by.is_some() {
+        tx.commit().await?;
+        return Ok(Taken::Nothing);
+    }
     let until = tx.lease_time().await? + server.timing.lease_ms();
     claims::take_turns(&mut tx).await?;
     let builds_at_once = limits::builds_at_once(&mut tx.conn()).await?;

@@ -27,6 +27,9 @@ pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Optio
     if let Some(reason) = nobody(&runners, now) {
         return Ok(Some(reason));
     }
+    if let Some(reason) = all_drained(&runners, now) {
+        return Ok(Some(reason));
+    }
     if let Some(reason) = nobody_may(conn, job, now).await? {
         return Ok(Some(reason));
     }
@@ -84,6 +87,16 @@ fn nobody(runners: &[Runner], now: i64) -> Option<String> {
     let silent = silent(last);
     (silent > Timing::default().lease_ms())
         .then(|| format!("waiting for a runner: none is online; {} was last heard of {} ago", last.name, span(silent)))
+}
+
+/// Where everyone who is there was told to take nothing: who told the first of them.
+fn all_drained(runners: &[Runner], now: i64) -> Option<String> {
+    let there = |runner: &&Runner| matches!(Presence::of(runner, now), Presence::Present | Presence::Drained);
+    let mut there = runners.iter().filter(there);
+    let first = there.next()?;
+    let by = first.drained_by.as_deref()?;
+    let is_all = there.all(|runner| runner.drained_by.is_some());
+    is_all.then(|| format!("waiting for a runner: {} takes nothing new, as {by} said", first.name))
 }
 
 /// Where everyone who is there is kept from taking work: what hinders the first of them.
@@ -155,6 +168,8 @@ mod tests {
             labels: JsonText::default(),
             takes: Takes::Everything,
             draining_at: None,
+            drained_by: None,
+            drained_at: None,
             revoked_at: None,
             hindrance: None,
             silent_at: None,

@@ -1,4 +1,4 @@
-//! Runners come with a token of their own, and go with it.
+//! Runners come with a token of their own, go with it, and rest meanwhile where somebody says so.
 
 use serde_json::json;
 
@@ -45,15 +45,50 @@ pub async fn admit(tx: &mut Tx, name: &str, labels: &Labels, actor: &str) -> Res
 /// # Errors
 /// When there is no such runner.
 pub async fn revoke(tx: &mut Tx, name: &str, actor: &str) -> Result<Runner, RunnerError> {
-    let found = match runners::named(&mut tx.conn(), name).await? {
-        Some(found) => Some(found),
-        None => runners::find(&mut tx.conn(), name).await?.filter(|found| found.revoked_at.is_none()),
-    };
-    let found = found.ok_or_else(|| RunnerError::Unknown(name.to_owned()))?;
+    let found = called(tx, name).await?;
     runners::revoke(tx, &found.id).await?;
     access_tokens::revoke_of_runner(tx, &found.id).await?;
     queue::give_back_all(tx, &found.id, "its runner was revoked").await?;
     tx.emit(NewEvent::new("runner.revoked").with("runner", &found.id).with("name", &found.name));
     audit::append(tx, actor, "runner.revoke", &found.name, json!({"runner": found.id})).await?;
     Ok(found)
+}
+
+/// Lets a runner finish what it has and take nothing new, over its restarts too, until somebody lets it again.
+///
+/// # Errors
+/// When there is no such runner.
+pub async fn drain(tx: &mut Tx, name: &str, actor: &str) -> Result<(), RunnerError> {
+    let found = called(tx, name).await?;
+    if runners::drain(tx, &found.id, actor).await? {
+        tx.emit(NewEvent::new("runner.drained").with("runner", &found.id).with("name", &found.name).with("by", actor));
+        audit::append(tx, actor, "runner.drain", &found.name, json!({"runner": found.id})).await?;
+    }
+    Ok(())
+}
+
+/// Lets a runner take jobs again.
+///
+/// # Errors
+/// When there is no such runner.
+pub async fn undrain(tx: &mut Tx, name: &str, actor: &str) -> Result<(), RunnerError> {
+    let found = called(tx, name).await?;
+    if runners::undrain(tx, &found.id).await? {
+        tx.emit(
+            NewEvent::new("runner.undrained").with("runner", &found.id).with("name", &found.name).with("by", actor),
+        );
+        // What waits may be this one's now.
+        tx.ring_queue();
+        audit::append(tx, actor, "runner.undrain", &found.name, json!({"runner": found.id})).await?;
+    }
+    Ok(())
+}
+
+/// The runner of that name or id that was not revoked.
+async fn called(tx: &mut Tx, name: &str) -> Result<Runner, RunnerError> {
+    let found = match runners::named(&mut tx.conn(), name).await? {
+        Some(found) => Some(found),
+        None => runners::find(&mut tx.conn(), name).await?.filter(|found| found.revoked_at.is_none()),
+    };
+    found.ok_or_else(|| RunnerError::Unknown(name.to_owned()))
 }

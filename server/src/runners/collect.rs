@@ -36,7 +36,7 @@ pub async fn ask_to_collect(store: &Store, dry_run: bool, patience: Duration) ->
     let stale = tx.now() - STALE_MS;
     for runner in store::runners::list(&mut tx.conn()).await? {
         let is_there = match Presence::of(&runner, now) {
-            Presence::Present | Presence::Draining => true,
+            Presence::Present | Presence::Draining | Presence::Drained => true,
             Presence::Silent => false,
             Presence::Expected | Presence::Gone => continue,
         };

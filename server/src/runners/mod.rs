@@ -7,7 +7,7 @@ mod labels;
 mod presence;
 mod trouble;
 
-pub use admit::{admit, revoke};
+pub use admit::{admit, drain, revoke, undrain};
 pub use collect::{Answered, ask_to_collect};
 pub use error::RunnerError;
 pub use labels::{Label, Labels, check_labels, meets};

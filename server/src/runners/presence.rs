@@ -14,6 +14,8 @@ text_enum! {
         Present = "present",
         /// It finishes what it has, and takes nothing new.
         Draining = "draining",
+        /// It is there, and takes nothing new until somebody lets it: an administrator said so.
+        Drained = "drained",
         /// It finished what it had, and went.
         Gone = "gone",
         /// It was not heard of for so long that its jobs are given to others.
@@ -32,6 +34,7 @@ impl Presence {
             (Some(_), _) if silent => Presence::Gone,
             (Some(_), _) => Presence::Draining,
             (None, _) if silent => Presence::Silent,
+            (None, _) if runner.drained_by.is_some() => Presence::Drained,
             (None, _) => Presence::Present,
         }
     }
@@ -43,6 +46,7 @@ impl Presence {
             Presence::Expected => "It was admitted and has not come yet.",
             Presence::Present => "It takes jobs.",
             Presence::Draining => "It finishes what it has, and takes nothing new.",
+            Presence::Drained => "It finishes what it has, and takes nothing new until somebody lets it.",
             Presence::Gone => "It finished what it had, and ended.",
             Presence::Silent => "It was not heard of for a minute; its jobs are given to others.",
         }
@@ -54,7 +58,7 @@ impl Presence {
         match self {
             Presence::Present => Some(true),
             Presence::Silent => Some(false),
-            Presence::Expected | Presence::Draining | Presence::Gone => None,
+            Presence::Expected | Presence::Draining | Presence::Drained | Presence::Gone => None,
         }
     }
 }

@@ -74,6 +74,13 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
     )?)
 }
 
+/// The runners that have a token which was not revoked.
+pub(crate) async fn runners(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreError> {
+    let found: Vec<(String,)> =
+        rows!(conn, "SELECT runner_id FROM access_token WHERE runner_id IS NOT NULL AND revoked_at IS NULL")?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
 /// The names of the tokens that were not revoked. Where another transaction asks for them too, it waits until this one ends.
 ///
 /// # Errors

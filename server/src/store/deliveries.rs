@@ -36,36 +36,68 @@ pub struct Delivery {
     pub build_number: Option<i64>,
     /// When it was received, in unix milliseconds.
     pub received_at: i64,
+    /// The delivery whose bytes these are, where somebody had it dealt with once more.
+    pub again_of: Option<DeliveryId>,
 }
 
-/// Deliveries older than `before`, newest first, at most `limit`; of one repository where it is given.
+/// Which deliveries are asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Which<'a> {
+    /// Those of this repository alone.
+    pub repository: Option<&'a RepositoryId>,
+    /// Those of which this became alone.
+    pub state: Option<DeliveryState>,
+}
+
+/// Deliveries older than `before`, newest first, at most `limit`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(
     conn: &mut Conn<'_>,
-    repository: Option<&RepositoryId>,
+    Which { repository, state }: Which<'_>,
     before: Option<&DeliveryId>,
     limit: i64,
 ) -> Result<Vec<Delivery>, StoreError> {
     let before = before.map_or(super::LAST_ID, DeliveryId::as_str);
-    Ok(match repository {
-        None => rows!(
+    Ok(match (repository, state) {
+        (None, None) => rows!(
             conn,
             "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
-                    b.number AS build_number, d.received_at
+                    b.number AS build_number, d.received_at, d.again_of
              FROM delivery d LEFT JOIN build b ON b.id = d.build_id
              WHERE d.id < $1 ORDER BY d.id DESC LIMIT $2",
             before,
             limit
         )?,
-        Some(repository) => rows!(
+        (Some(repository), None) => rows!(
             conn,
             "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
-                    b.number AS build_number, d.received_at
+                    b.number AS build_number, d.received_at, d.again_of
              FROM delivery d LEFT JOIN build b ON b.id = d.build_id
              WHERE d.repository_id = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
             repository,
+            before,
+            limit
+        )?,
+        (None, Some(state)) => rows!(
+            conn,
+            "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
+                    b.number AS build_number, d.received_at, d.again_of
+             FROM delivery d LEFT JOIN build b ON b.id = d.build_id
+             WHERE d.state = $1 AND d.id < $2 ORDER BY d.id DESC LIMIT $3",
+            state,
+            before,
+            limit
+        )?,
+        (Some(repository), Some(state)) => rows!(
+            conn,
+            "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
+                    b.number AS build_number, d.received_at, d.again_of
+             FROM delivery d LEFT JOIN build b ON b.id = d.build_id
+             WHERE d.repository_id = $1 AND d.state = $2 AND d.id < $3 ORDER BY d.id DESC LIMIT $4",
+            repository,
+            state,
             before,
             limit
         )?,
@@ -80,7 +112,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<Option<Deliver
     Ok(row!(
         conn,
         "SELECT d.id, d.repository_id, d.forge_id, d.event, d.state, d.reason, d.build_id,
-                b.number AS build_number, d.received_at
+                b.number AS build_number, d.received_at, d.again_of
          FROM delivery d LEFT JOIN build b ON b.id = d.build_id WHERE d.id = $1",
         id
     )?)
@@ -142,4 +174,23 @@ pub(crate) async fn insert(tx: &mut Tx, delivery: &Delivery, packed: &[u8]) -> R
         delivery.received_at
     )?;
     Ok(inserted == 1)
+}
+
+/// Inserts a delivery with the bytes of the one that it deals with once more.
+pub(crate) async fn insert_again(tx: &mut Tx, delivery: &Delivery, of: &DeliveryId) -> Result<(), StoreError> {
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO delivery (id, repository_id, forge_id, event, state, reason, payload, build_id, received_at, again_of)
+         SELECT $1, $2, $3, $4, $5, $6, payload, $7, $8, $9 FROM delivery WHERE id = $9",
+        &delivery.id,
+        &delivery.repository_id,
+        &delivery.forge_id,
+        &delivery.event,
+        delivery.state,
+        delivery.reason.as_deref(),
+        delivery.build_id.as_ref(),
+        delivery.received_at,
+        of
+    )?;
+    Ok(())
 }

@@ -25,6 +25,7 @@ pub(crate) mod collection_orders;
 pub(crate) mod compaction;
 pub mod decisions;
 pub mod deliveries;
+pub mod disconnection;
 pub mod environments;
 pub mod events;
 pub(crate) mod figures;

@@ -36,6 +36,10 @@ pub struct Runner {
     pub disk_full_at: Option<i64>,
     /// The version of the protocol that its present life speaks.
     pub protocol: i64,
+    /// Who told it to take nothing new; none where nobody did.
+    pub drained_by: Option<String>,
+    /// When they did, in unix milliseconds.
+    pub drained_at: Option<i64>,
 }
 
 /// What a runner says of a new life.
@@ -67,7 +71,7 @@ pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<Runner>, StoreError> {
     Ok(rows!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at, protocol
+                hindrance, silent_at, disk_full_at, protocol, drained_by, drained_at
          FROM runner WHERE revoked_at IS NULL ORDER BY name, id"
     )?)
 }
@@ -80,7 +84,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, Store
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at, protocol
+                hindrance, silent_at, disk_full_at, protocol, drained_by, drained_at
          FROM runner WHERE id = $1",
         id
     )?)
@@ -94,7 +98,7 @@ pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, St
     Ok(row!(
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
-                hindrance, silent_at, disk_full_at, protocol
+                hindrance, silent_at, disk_full_at, protocol, drained_by, drained_at
          FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
         name
     )?)
@@ -223,4 +227,27 @@ pub(crate) async fn revoke(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(&mut tx.conn(), "UPDATE runner SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL", id, now)?;
     Ok(())
+}
+
+/// Lets the runner take nothing new from now on, as `by` says; false when somebody has said so before.
+pub(crate) async fn drain(tx: &mut Tx, id: &str, by: &str) -> Result<bool, StoreError> {
+    let now = tx.now();
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET drained_by = $2, drained_at = $3 WHERE id = $1 AND drained_by IS NULL",
+        id,
+        by,
+        now
+    )?;
+    Ok(changed == 1)
+}
+
+/// Lets the runner take jobs again; false when nobody had said otherwise.
+pub(crate) async fn undrain(tx: &mut Tx, id: &str) -> Result<bool, StoreError> {
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE runner SET drained_by = NULL, drained_at = NULL WHERE id = $1 AND drained_by IS NOT NULL",
+        id
+    )?;
+    Ok(changed == 1)
 }

@@ -10,5 +10,6 @@ mod plain;
 mod scene;
 mod search;
 mod settings;
+mod setup;
 mod viewer;
 mod wire;

@@ -211,7 +211,7 @@ async fn payloads_go_before_deliveries(database: TestDatabase) {
     pipeline.deliver(Verdict::Build(pipeline.push("main", "a"))).await;
     let all = async || {
         let mut reader = pipeline.store.read().await.unwrap();
-        deliveries::list(&mut reader.conn(), None, None, 10).await.unwrap()
+        deliveries::list(&mut reader.conn(), deliveries::Which::default(), None, 10).await.unwrap()
     };
     let delivery = all().await.remove(0);
     pipeline.clock.advance(15 * DAY);

@@ -10,7 +10,7 @@ use slipway_server::{
     intake::{Received, Verdict},
     secrets::LoginScope,
     store::{
-        Db, Store, StoreError, access_tokens, audit, deliveries, events, events::EventFilter, logs,
+        Db, Store, StoreError, access_tokens, audit, deliveries, disconnection, events, events::EventFilter, logs,
         registry_credentials, repositories, sessions, settings, steps,
     },
 };
@@ -31,6 +31,7 @@ on_both_databases!(
     a_newer_push_takes_the_place_of_older_builds,
     a_deleted_branch_is_no_longer_built,
     lists_page_by_key,
+    a_repository_goes_with_all_that_hangs_on_it,
     followers_miss_nothing_and_are_woken,
     a_log_is_stored_once_and_read_from_any_line,
     tokens_sessions_credentials_settings_and_audit,
@@ -67,7 +68,7 @@ async fn a_delivery_is_stored_once(database: TestDatabase) {
     let again = pipeline.deliver_as("42", Verdict::Build(pipeline.push("main", "b"))).await;
     assert_eq!(again, Received::Duplicate { delivery });
     let mut reader = pipeline.store.read().await.unwrap();
-    assert_eq!(deliveries::list(&mut reader.conn(), None, None, 10).await.unwrap().len(), 1);
+    assert_eq!(deliveries::list(&mut reader.conn(), deliveries::Which::default(), None, 10).await.unwrap().len(), 1);
     let builds = slipway_server::store::builds::list(&mut reader.conn(), &pipeline.repository.id, None, None, 10).await;
     assert_eq!(builds.unwrap().len(), 1);
 }
@@ -205,6 +206,33 @@ async fn a_deleted_branch_is_no_longer_built(database: TestDatabase) {
     assert!(matches!(returned, Received::Stored { build: Some(3), ignored: None, .. }), "{returned:?}");
 }
 
+async fn a_repository_goes_with_all_that_hangs_on_it(database: TestDatabase) {
+    let pipeline = Pipeline::new(database).await;
+    pipeline.set_secret(None, "TOKEN", "geheim").await;
+    pipeline.live_in_dev("a").await;
+    pipeline.promote("production").await.unwrap();
+    pipeline.roll_out().await;
+    pipeline.queue(&pipeline.push("main", "b")).await;
+    let running = pipeline.claim().await;
+    let id = &pipeline.repository.id;
+    let mut reader = pipeline.store.read().await.unwrap();
+    assert_eq!(disconnection::under_way(&mut reader.conn(), id).await.unwrap(), 1);
+    assert_eq!(disconnection::live_in(&mut reader.conn(), id).await.unwrap(), ["dev", "production"]);
+    drop(reader);
+
+    let mut tx = pipeline.store.write().await.unwrap();
+    disconnection::remove(&mut tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    let lost = pipeline.coordinator.start_step(&running.key, 0).await;
+    assert!(lost.is_err(), "the runner's lease is nobody's any more");
+    let mut reader = pipeline.store.read().await.unwrap();
+    let conn = &mut reader.conn();
+    assert!(repositories::by_name(conn, "acme/shop").await.unwrap().is_none());
+    assert_eq!(disconnection::under_way(conn, id).await.unwrap(), 0);
+    assert_eq!(disconnection::live_in(conn, id).await.unwrap(), [""; 0]);
+    assert!(deliveries::list(conn, deliveries::Which::default(), None, 10).await.unwrap().is_empty());
+}
+
 async fn lists_page_by_key(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     for number in 0..7 {
@@ -227,8 +255,11 @@ async fn lists_page_by_key(database: TestDatabase) {
         heads.iter().map(|head| head.git_ref.as_str()).collect::<Vec<_>>(),
         ["refs/heads/main", "refs/heads/topic"]
     );
-    let first = deliveries::list(conn, Some(id), None, 4).await.unwrap();
-    let rest = deliveries::list(conn, None, first.last().map(|delivery| &delivery.id), 10).await.unwrap();
+    let of_it = deliveries::Which { repository: Some(id), state: None };
+    let first = deliveries::list(conn, of_it, None, 4).await.unwrap();
+    let rest = deliveries::list(conn, deliveries::Which::default(), first.last().map(|delivery| &delivery.id), 10)
+        .await
+        .unwrap();
     assert_eq!((first.len(), rest.len()), (4, 3));
     assert_eq!(repositories::list(conn, "", 10).await.unwrap().len(), 1);
     assert!(repositories::list(conn, "acme/shop", 10).await.unwrap().is_empty());

@@ -10,6 +10,12 @@ pub struct DeliveriesPage {
     pub frame: Frame,
     /// The deliveries, newest first.
     pub deliveries: Vec<DeliveryRow>,
+    /// What may have become of them: the word, its page, and whether it is chosen.
+    pub states: Vec<(&'static str, String, bool)>,
+    /// The one that is chosen, as the address has it.
+    pub state: String,
+    /// The repository whose deliveries alone are shown; empty for all.
+    pub repository: String,
     /// The page of older ones.
     pub older: Option<String>,
     /// The first page, where this is not it.
@@ -26,8 +32,14 @@ pub struct DeliveryPage {
     pub delivery: DeliveryRow,
     /// Slipway's id.
     pub id: String,
-    /// The forge's id.
-    pub forge_id: String,
+    /// The forge's id; none where it was dealt with once more.
+    pub forge_id: Option<String>,
+    /// The page of the delivery that it deals with once more.
+    pub again_of: Option<String>,
+    /// Where the build stands that it caused.
+    pub caused: Option<State>,
+    /// Where the form goes that has it dealt with once more; none where its payload is gone.
+    pub redeliver: Option<String>,
     /// When the payload was removed; none while it is kept.
     pub removed: Option<When>,
     /// The payload, indented, cut to a readable size.
@@ -53,6 +65,8 @@ pub struct DeliveryRow {
     pub build: Option<(i64, String)>,
     /// Why it was ignored.
     pub reason: Option<String>,
+    /// Whether somebody had an earlier one dealt with once more.
+    pub is_again: bool,
     /// When it came.
     pub when: When,
 }

@@ -21,7 +21,7 @@ mod settings;
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};
-pub use connect::{ConnectPage, ConnectedPage};
+pub use connect::{ConnectPage, SetupPage, SetupStep};
 pub use container::{ContainerPage, RecentLines};
 pub use deliveries::{DeliveriesPage, DeliveryPage, DeliveryRow};
 pub use environments::{
@@ -35,7 +35,7 @@ pub use plan::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow};
 pub use release::ReleasePage;
 pub use repository::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab};
 pub use repository_settings::{Hook, HookSecretPage, RepositorySettingsPage, SecretForm, SecretRow, ToldForm};
-pub use runners::{RunnerRow, RunnersPage};
+pub use runners::{NewRunnerPage, RunnerForm, RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
 pub use settings::{
     AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, NewTokenPage, RegistriesPage, RegistryForm, RegistryRow,

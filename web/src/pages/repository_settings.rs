@@ -31,6 +31,8 @@ pub struct RepositorySettingsPage {
     pub schedules: Vec<ScheduleRow>,
     /// What is kept of it, and for how long, in words.
     pub kept: Vec<(&'static str, String)>,
+    /// What stands against disconnecting it, in words.
+    pub holds: Vec<String>,
     /// What was just done.
     pub note: Option<String>,
     /// Why what was asked for was not done.

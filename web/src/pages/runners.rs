@@ -14,6 +14,10 @@ pub struct RunnersPage {
     pub waiting: i64,
     /// What was measured of their hosts.
     pub hosts: Measurements,
+    /// What the form to admit one holds.
+    pub form: RunnerForm,
+    /// Why what was asked for was not done.
+    pub error: Option<String>,
 }
 
 /// A runner.
@@ -39,4 +43,33 @@ pub struct RunnerRow {
     pub good: Option<bool>,
     /// What keeps it from taking jobs.
     pub hindrance: Option<String>,
+    /// Who told it to take nothing new, and when.
+    pub drained: Option<(String, When)>,
+    /// Where its forms go.
+    pub address: String,
+    /// Whether it was admitted, and so can be dismissed; the server's own cannot.
+    pub may_be_revoked: bool,
+}
+
+/// What the form of a new runner holds.
+#[derive(Debug, Default)]
+pub struct RunnerForm {
+    /// Its name.
+    pub name: String,
+    /// Its labels, as `key=value`, parted by commas.
+    pub labels: String,
+}
+
+/// The one page that shows a runner's token.
+#[derive(Debug, Template)]
+#[template(path = "runner_token.html")]
+pub struct NewRunnerPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// Its name.
+    pub name: String,
+    /// Its token.
+    pub value: String,
+    /// Where it finds this server.
+    pub server: String,
 }

@@ -27,6 +27,10 @@ enum AtTheServer {
     List(Client),
     /// Revokes a runner's token; what it works on is given to others.
     Revoke(Revoke),
+    /// Lets a runner finish what it has and take nothing new, over its restarts too.
+    Drain(Drain),
+    /// Lets a drained runner take jobs again.
+    Undrain(Drain),
 }
 
 #[derive(Debug, Args)]
@@ -36,6 +40,14 @@ struct Create {
     /// A label that it has, whatever it says of itself; may be given several times.
     #[arg(long = "label", value_name = "KEY=VALUE")]
     labels: Vec<Label>,
+    #[command(flatten)]
+    client: Client,
+}
+
+#[derive(Debug, Args)]
+struct Drain {
+    /// The runner's name.
+    name: String,
     #[command(flatten)]
     client: Client,
 }
@@ -78,6 +90,16 @@ pub(super) async fn run(command: RunnerCommand) -> Result<(), Failure> {
                 ))?;
             }
             Ok(())
+        }
+        Some(AtTheServer::Drain(drain)) => {
+            let path = ["runners", drain.name.as_str(), "drain"];
+            drain.client.call::<Value>(Method::PUT, &path, None::<&Value>).await?;
+            Ok(say(format_args!("The runner {} finishes what it has, and takes nothing new.", drain.name))?)
+        }
+        Some(AtTheServer::Undrain(drain)) => {
+            let path = ["runners", drain.name.as_str(), "drain"];
+            drain.client.call::<Value>(Method::DELETE, &path, None::<&Value>).await?;
+            Ok(say(format_args!("The runner {} takes jobs again.", drain.name))?)
         }
         Some(AtTheServer::Revoke(revoke)) => {
             let path = ["runners", revoke.name.as_str()];

@@ -1,35 +1,39 @@
-//! The webhook deliveries that were received.
+//! The webhook deliveries that were received, and dealing with one once more.
 
 use std::collections::HashMap;
 
-use axum::{Json, extract::State};
-use serde::Serialize;
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
+    lookup,
     page::{Cursor, Page},
     time::Time,
 };
 use crate::{
-    access::{Permission, Routes},
+    access::{Permission, Principal, Routes},
     app::AppState,
+    deliveries::github,
     http::{
-        errors::Problem,
-        extract::{Asked, Named},
+        errors::{Problem, sentence},
+        extract::{Asked, Body, Named},
+        hooks,
     },
     ids::{DeliveryId, RepositoryId},
+    intake::deal_again,
     store::{
-        StoreError,
-        deliveries::{self, Delivery, DeliveryState},
-        repositories,
+        Conn, StoreError, audit,
+        deliveries::{self, Delivery, DeliveryState, Payload, Which},
+        repositories::{self, Repository},
     },
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/deliveries", Permission::Read, list).get(
-        "/api/v1/deliveries/{id}",
-        Permission::Read,
-        show,
-    )
+    Routes::new()
+        .get("/api/v1/deliveries", Permission::Read, list)
+        .get("/api/v1/deliveries/{id}", Permission::Read, show)
+        .post("/api/v1/deliveries/{id}/redeliver", Permission::Change, redeliver)
 }
 
 /// Without the payload, which holds the e-mail addresses of people.
@@ -43,6 +47,8 @@ struct DeliveryView {
     reason: Option<String>,
     build: Option<i64>,
     received_at: Time,
+    /// The delivery whose bytes these are, where somebody had it dealt with once more.
+    again_of: Option<String>,
 }
 
 fn view(delivery: Delivery, repository: Option<String>) -> DeliveryView {
@@ -55,16 +61,35 @@ fn view(delivery: Delivery, repository: Option<String>) -> DeliveryView {
         reason: delivery.reason,
         build: delivery.build_number,
         received_at: Time(delivery.received_at),
+        again_of: delivery.again_of.map(String::from),
     }
+}
+
+/// Which deliveries are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    cursor: Option<String>,
+    limit: Option<u16>,
+    /// Those of this repository alone, `owner/name`.
+    repository: Option<String>,
+    /// Those of which this became alone.
+    state: Option<DeliveryState>,
 }
 
 async fn list(
     State(state): State<AppState>,
-    Asked(cursor): Asked<Cursor>,
+    Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Page<DeliveryView>>, Problem> {
+    let cursor = Cursor::new(wanted.cursor, wanted.limit);
     let before: Option<DeliveryId> = cursor.parsed()?;
     let mut reader = state.store.read().await?;
-    let rows = deliveries::list(&mut reader.conn(), None, before.as_ref(), cursor.rows()).await?;
+    let repository = match &wanted.repository {
+        Some(name) => Some(named(&mut reader.conn(), name).await?.id),
+        None => None,
+    };
+    let which = Which { repository: repository.as_ref(), state: wanted.state };
+    let rows = deliveries::list(&mut reader.conn(), which, before.as_ref(), cursor.rows()).await?;
     let mut names: HashMap<RepositoryId, String> = HashMap::new();
     for row in &rows {
         if !names.contains_key(&row.repository_id)
@@ -89,4 +114,60 @@ async fn show(State(state): State<AppState>, Named(id): Named<DeliveryId>) -> Re
     let found = found.ok_or_else(|| StoreError::missing("delivery", &id))?;
     let repository = repositories::find(&mut reader.conn(), &found.repository_id).await?;
     Ok(Json(view(found, repository.map(|repository| repository.name))))
+}
+
+/// The repository of that name, `owner/name`.
+pub(in crate::http) async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Repository, Problem> {
+    let (owner, name) = name.split_once('/').unwrap_or((name, ""));
+    lookup::repository(conn, owner, name).await
+}
+
+/// How a delivery is to be dealt with once more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    /// Whether its commit is built again although it was built, as far as it is still the newest of its branch.
+    #[serde(default)]
+    build_again: bool,
+}
+
+async fn redeliver(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<DeliveryId>,
+    Body(asked): Body<Again>,
+) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+    let (delivery, repository) = deal_with_again(&state, &principal, &id, asked.build_again).await?;
+    Ok((StatusCode::CREATED, Json(view(delivery, Some(repository.name)))))
+}
+
+/// Deals with a stored delivery once more, for the API and for the page.
+pub(in crate::http) async fn deal_with_again(
+    state: &AppState,
+    principal: &Principal,
+    id: &DeliveryId,
+    build_again: bool,
+) -> Result<(Delivery, Repository), Problem> {
+    let mut reader = state.store.read().await?;
+    let missing = || StoreError::missing("delivery", id);
+    let original = deliveries::find(&mut reader.conn(), id).await?.ok_or_else(missing)?;
+    let payload = deliveries::payload(&mut reader.conn(), id).await?.ok_or_else(missing)?;
+    drop(reader);
+    let Payload::Kept(bytes) = payload else {
+        return Err(Problem::conflict(
+            "The payload of this delivery was removed, as it is kept for a limited time: deliver it again at the forge.",
+        ));
+    };
+    let mut tx = state.store.write().await?;
+    let repository = repositories::find(&mut tx.conn(), &original.repository_id).await?.ok_or_else(missing)?;
+    let said = github::read(&original.event, &bytes, &repository.name);
+    let said = said.map_err(|error| Problem::conflict(format!("It cannot be read any more. {}", sentence(&error))))?;
+    let verdict = hooks::verdict(said, &repository, state.config.supersede);
+    let delivery = deal_again(&mut tx, &original, &verdict, build_again).await?;
+    let detail = json!({
+        "again_of": original.id, "build_again": build_again, "state": delivery.state, "build": delivery.build_number,
+    });
+    audit::append(&mut tx, principal.actor(), "delivery.redeliver", &repository.name, detail).await?;
+    tx.commit().await?;
+    Ok((delivery, repository))
 }

@@ -1,12 +1,16 @@
 //! Connecting repositories, looking at them, and changing what is set for them.
 
 mod address;
+mod disconnect;
+mod trial;
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub use address::{Address, AddressError};
+pub(in crate::http) use disconnect::{hindrances, let_go};
+pub(in crate::http) use trial::{Trial, send_trial};
 
 use super::{lookup, page::Cursor, page::Page, time::Time};
 use crate::{
@@ -30,7 +34,9 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/repositories", Permission::Read, list)
         .get("/api/v1/repositories/{owner}/{name}", Permission::Read, show)
         .put("/api/v1/repositories/{owner}/{name}", Permission::Change, change)
+        .delete("/api/v1/repositories/{owner}/{name}", Permission::Change, disconnect::disconnect)
         .post("/api/v1/repositories/{owner}/{name}/hook-secret", Permission::Change, renew_hook)
+        .post("/api/v1/repositories/{owner}/{name}/hook-test", Permission::Change, trial::test)
         .put("/api/v1/repositories/{owner}/{name}/limits", Permission::Change, limit)
 }
 

@@ -12,8 +12,10 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
+    ids::RunnerId,
     runners::{self, Labels, Presence, Takes},
-    store,
+    secrets::Secret,
+    store::{self, runners::Runner},
 };
 
 pub(super) fn routes() -> Routes {
@@ -21,6 +23,8 @@ pub(super) fn routes() -> Routes {
         .get("/api/v1/runners", Permission::Read, list)
         .post("/api/v1/runners", Permission::Change, create)
         .delete("/api/v1/runners/{name}", Permission::Change, revoke)
+        .put("/api/v1/runners/{name}/drain", Permission::Change, drain)
+        .delete("/api/v1/runners/{name}/drain", Permission::Change, undrain)
 }
 
 #[derive(Deserialize)]
@@ -57,6 +61,8 @@ struct RunnerView {
     version: String,
     /// What keeps it from taking jobs.
     hindrance: Option<String>,
+    /// Who told it to take nothing new.
+    drained_by: Option<String>,
     last_seen_at: Option<Time>,
 }
 
@@ -75,6 +81,7 @@ async fn list(State(state): State<AppState>) -> Result<Json<Runners>, Problem> {
         capacity: row.capacity,
         version: row.version,
         hindrance: row.hindrance,
+        drained_by: row.drained_by,
         last_seen_at: (row.last_seen_at > 0).then_some(Time(row.last_seen_at)),
     });
     Ok(Json(Runners { items: items.collect() }))
@@ -85,12 +92,23 @@ async fn create(
     principal: Principal,
     Body(asked): Body<Create>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
-    let mut tx = state.store.write().await?;
-    let (id, token) = runners::admit(&mut tx, &asked.name, &asked.labels, principal.actor()).await?;
-    tx.commit().await?;
+    let (id, token) = admit(&state, &principal, &asked.name, &asked.labels).await?;
     let token = token.reveal().to_owned();
     let created = Created { id: id.to_string(), name: asked.name, labels: asked.labels, token };
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Admits a runner, for the API and for the page. Its token is in the answer and nowhere else.
+pub(in crate::http) async fn admit(
+    state: &AppState,
+    principal: &Principal,
+    name: &str,
+    labels: &Labels,
+) -> Result<(RunnerId, Secret), Problem> {
+    let mut tx = state.store.write().await?;
+    let admitted = runners::admit(&mut tx, name, labels, principal.actor()).await?;
+    tx.commit().await?;
+    Ok(admitted)
 }
 
 async fn revoke(
@@ -98,8 +116,47 @@ async fn revoke(
     principal: Principal,
     Named(name): Named<String>,
 ) -> Result<Json<Value>, Problem> {
-    let mut tx = state.store.write().await?;
-    let revoked = runners::revoke(&mut tx, &name, principal.actor()).await?;
-    tx.commit().await?;
+    let revoked = dismiss(&state, &principal, &name).await?;
     Ok(Json(json!({"id": revoked.id, "name": revoked.name})))
+}
+
+/// Dismisses a runner, for the API and for the page.
+pub(in crate::http) async fn dismiss(state: &AppState, principal: &Principal, name: &str) -> Result<Runner, Problem> {
+    let mut tx = state.store.write().await?;
+    let revoked = runners::revoke(&mut tx, name, principal.actor()).await?;
+    tx.commit().await?;
+    Ok(revoked)
+}
+
+async fn drain(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(name): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    set_drained(&state, &principal, &name, true).await?;
+    Ok(Json(json!({"name": name, "drained": true})))
+}
+
+async fn undrain(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(name): Named<String>,
+) -> Result<Json<Value>, Problem> {
+    set_drained(&state, &principal, &name, false).await?;
+    Ok(Json(json!({"name": name, "drained": false})))
+}
+
+/// Lets a runner take nothing new, or jobs again, for the API and for the page.
+pub(in crate::http) async fn set_drained(
+    state: &AppState,
+    principal: &Principal,
+    name: &str,
+    is_drained: bool,
+) -> Result<(), Problem> {
+    let mut tx = state.store.write().await?;
+    match is_drained {
+        true => runners::drain(&mut tx, name, principal.actor()).await?,
+        false => runners::undrain(&mut tx, name, principal.actor()).await?,
+    }
+    Ok(tx.commit().await?)
 }

@@ -1,4 +1,4 @@
-//! `/connect`: connecting a repository, and setting up its webhook.
+//! `/connect`: connecting a repository.
 
 use axum::{
     extract::State,
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{ConnectPage, ConnectedPage},
+    pages::{ConnectPage, SetupPage},
 };
 
-use super::{Html, viewer::viewer};
+use super::{Html, setup, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -55,15 +55,8 @@ async fn connect(
         }
         Err(problem) => return Err(problem),
     };
-    let name = connected.repository.name;
-    let page = ConnectedPage {
-        frame: frame(&principal),
-        address: links::repository(&name),
-        hook_url: connected.hook_url,
-        secret: connected.secret.reveal().to_owned(),
-        forge_settings: forge_settings(&connected.repository.clone_url),
-        name,
-    };
+    let page = setup::page(&state, &principal, &connected.repository, None).await?;
+    let page = SetupPage { secret: Some(connected.secret.reveal().to_owned()), ..page };
     Ok(Html::with_status(StatusCode::CREATED, page).into_response())
 }
 

@@ -1,6 +1,6 @@
-//! `/deliveries`: what the forges sent, and what became of it.
+//! `/deliveries`: what the forges sent, what became of it, and dealing with it once more.
 
-use axum::extract::State;
+use axum::{extract::State, response::Redirect};
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
@@ -14,13 +14,14 @@ use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{
+        api::deliveries::deal_with_again,
         errors::Problem,
-        extract::{Asked, Named},
+        extract::{Asked, Filled, Named},
     },
     ids::DeliveryId,
     store::{
-        Conn, StoreError,
-        deliveries::{self, Delivery, Payload},
+        Conn, StoreError, builds,
+        deliveries::{self, Delivery, DeliveryState, Payload, Which},
         events, repositories,
     },
 };
@@ -33,13 +34,34 @@ const SHOWN: usize = 64 * 1024;
 const INDENTED: usize = 1024 * 1024;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/deliveries", Permission::Read, list).get("/deliveries/{id}", Permission::Change, show)
+    Routes::new().get("/deliveries", Permission::Read, list).get("/deliveries/{id}", Permission::Change, show).post(
+        "/deliveries/{id}/redeliver",
+        Permission::Change,
+        redeliver,
+    )
 }
 
-/// Which deliveries are asked for.
+/// Which deliveries are asked for. A form sends its empty fields too.
 #[derive(Debug, Default, Deserialize)]
 struct Wanted {
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    state: String,
     before: Option<DeliveryId>,
+}
+
+impl Wanted {
+    /// The page with these deliveries.
+    fn address(&self, state: &str, before: Option<&DeliveryId>) -> String {
+        let fields = [("repository", self.repository.as_str()), ("state", state)];
+        let fields = fields.into_iter().chain(before.map(|before| ("before", before.as_str())));
+        let said: Vec<String> = fields
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| format!("{name}={}", links::encode(value)))
+            .collect();
+        if said.is_empty() { "/deliveries".to_owned() } else { format!("/deliveries?{}", said.join("&")) }
+    }
 }
 
 async fn list(
@@ -51,10 +73,20 @@ async fn list(
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
-    let mut found = deliveries::list(conn, None, wanted.before.as_ref(), DELIVERIES + 1).await?;
+    let wanted = Wanted { repository: wanted.repository.trim().to_owned(), ..wanted };
+    let repository = repositories::by_name(conn, &wanted.repository).await?.map(|repository| repository.id);
+    let known = [DeliveryState::Accepted, DeliveryState::Ignored];
+    let chosen = known.into_iter().find(|known| known.as_str() == wanted.state);
+    let which = Which { repository: repository.as_ref(), state: chosen };
+    // Of a repository that is not here nothing came.
+    let is_nobodys = repository.is_none() && !wanted.repository.is_empty();
+    let mut found = match is_nobodys {
+        true => Vec::new(),
+        false => deliveries::list(conn, which, wanted.before.as_ref(), DELIVERIES + 1).await?,
+    };
     let more = found.len() > usize::try_from(DELIVERIES).unwrap_or(usize::MAX);
     found.truncate(usize::try_from(DELIVERIES).unwrap_or(usize::MAX));
-    let older = if more { found.last().map(|last| format!("/deliveries?before={}", last.id)) } else { None };
+    let older = if more { found.last().map(|last| wanted.address(&wanted.state, Some(&last.id))) } else { None };
     let mut rows = Vec::new();
     for delivery in found {
         rows.push(row(conn, delivery, now).await?);
@@ -63,8 +95,34 @@ async fn list(
     if wanted.before.is_none() {
         frame = frame.live(format!("/stream/deliveries?from={since}"));
     }
-    let newest = wanted.before.map(|_| "/deliveries".to_owned());
-    Ok(Html::ok(DeliveriesPage { frame, deliveries: rows, older, newest }))
+    let choice = |word: &'static str, state: &str| (word, wanted.address(state, None), wanted.state == state);
+    Ok(Html::ok(DeliveriesPage {
+        frame,
+        deliveries: rows,
+        older,
+        newest: wanted.before.as_ref().map(|_| wanted.address(&wanted.state, None)),
+        states: vec![choice("all", ""), choice("accepted", "accepted"), choice("ignored", "ignored")],
+        state: wanted.state.clone(),
+        repository: wanted.repository.clone(),
+    }))
+}
+
+/// The form that has a delivery dealt with once more.
+#[derive(Debug, Deserialize)]
+struct Again {
+    /// Browsers send nothing of a box without a tick.
+    #[serde(default)]
+    build_again: bool,
+}
+
+async fn redeliver(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<DeliveryId>,
+    Filled(asked): Filled<Again>,
+) -> Result<Redirect, Problem> {
+    let (delivery, _) = deal_with_again(&state, &principal, &id, asked.build_again).await?;
+    Ok(Redirect::to(&links::delivery(delivery.id.as_str())))
 }
 
 async fn show(
@@ -86,7 +144,13 @@ async fn show(
         frame: Frame::new(format!("Delivery of {}", found.event), Section::Deliveries, viewer(&principal))
             .under("Deliveries", "/deliveries"),
         id: found.id.to_string(),
-        forge_id: found.forge_id.clone(),
+        forge_id: found.again_of.is_none().then(|| found.forge_id.clone()),
+        again_of: found.again_of.as_ref().map(|of| links::delivery(of.as_str())),
+        caused: match &found.build_id {
+            Some(build) => builds::find(conn, build).await?.map(|build| build.state.into()),
+            None => None,
+        },
+        redeliver: removed.is_none().then(|| format!("{}/redeliver", links::delivery(id.as_str()))),
         delivery: row(conn, found, now).await?,
         removed: removed.map(|at| When { at, now }),
         payload,
@@ -94,7 +158,7 @@ async fn show(
     }))
 }
 
-async fn row(conn: &mut Conn<'_>, delivery: Delivery, now: i64) -> Result<DeliveryRow, Problem> {
+pub(super) async fn row(conn: &mut Conn<'_>, delivery: Delivery, now: i64) -> Result<DeliveryRow, Problem> {
     let repository = repositories::find(conn, &delivery.repository_id).await?;
     let name = repository.map_or_else(String::new, |repository| repository.name);
     Ok(DeliveryRow {
@@ -105,6 +169,7 @@ async fn row(conn: &mut Conn<'_>, delivery: Delivery, now: i64) -> Result<Delive
         build: delivery.build_number.map(|number| (number, links::build(&name, number))),
         repository: name,
         reason: delivery.reason,
+        is_again: delivery.again_of.is_some(),
         when: When { at: delivery.received_at, now },
     })
 }

@@ -28,6 +28,7 @@ mod rows;
 mod runners;
 mod services;
 mod settings;
+mod setup;
 mod steering;
 pub(in crate::http) mod steps;
 mod trials;
@@ -66,4 +67,5 @@ pub fn routes() -> Routes {
         .merge(runners::routes())
         .merge(services::routes())
         .merge(settings::routes())
+        .merge(setup::routes())
 }

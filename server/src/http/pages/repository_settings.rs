@@ -44,6 +44,7 @@ pub(super) fn routes() -> Routes {
         .post("/repositories/{owner}/{name}/settings/hook-secret", Permission::Change, renew_hook)
         .post("/repositories/{owner}/{name}/settings/source", Permission::Change, change_source)
         .post("/repositories/{owner}/{name}/settings/reports", Permission::Change, ask_reports)
+        .post("/repositories/{owner}/{name}/settings/disconnect", Permission::Change, disconnect)
 }
 
 /// The two parts of a repository's name.
@@ -259,6 +260,34 @@ async fn ask_reports(
     Ok(Done::Reports.page(&of))
 }
 
+/// The form that lets the repository go.
+#[derive(Deserialize)]
+struct Disconnecting {
+    /// Its name, typed once more.
+    name: String,
+    #[serde(default)]
+    force: bool,
+}
+
+async fn disconnect(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(of): Named<Name>,
+    Filled(asked): Filled<Disconnecting>,
+) -> Result<Response, Problem> {
+    let name = format!("{}/{}", of.0, of.1);
+    let done = match asked.name.trim() == name {
+        true => api::let_go(&state, &principal, (&of.0, &of.1), asked.force).await,
+        false => Err(Problem::unprocessable(format!("To disconnect it, its name must be typed as it is: {name}."))),
+    };
+    let problem = match done {
+        Ok(_) => return Ok(Redirect::to("/").into_response()),
+        Err(problem) => told(problem)?,
+    };
+    let page = page(&state, &principal, &of, Wanted::default()).await?;
+    Ok(refused(RepositorySettingsPage { error: Some(problem), ..page }))
+}
+
 async fn page(
     state: &AppState,
     principal: &Principal,
@@ -284,6 +313,7 @@ async fn page(
         told: told_form(conn, &repository).await?,
         schedules: schedule_rows(conn, &repository, now).await?,
         kept: kept(&state.config.retention),
+        holds: api::hindrances(conn, &repository.id).await?,
         builds_at_once: repository.builds_at_once,
         clone_url: repository.clone_url,
         default_branch: repository.default_branch,
@@ -347,7 +377,9 @@ async fn last_delivery(
     repository: &Repository,
     now: i64,
 ) -> Result<Option<(String, String, When)>, Problem> {
-    let last = deliveries::list(conn, Some(&repository.id), None, 1).await?.pop();
+    let last = deliveries::list(conn, deliveries::Which { repository: Some(&repository.id), state: None }, None, 1)
+        .await?
+        .pop();
     Ok(last.map(|last| (last.event, links::delivery(last.id.as_str()), When { at: last.received_at, now })))
 }
 

@@ -168,6 +168,33 @@ impl Scene {
         }
     }
 
+    /// Takes no job, as there is none for it.
+    pub(super) async fn finds_no_job(&self) {
+        let request = ClaimRequest {
+            runner: RUNNER.to_owned(),
+            incarnation: "first".to_owned(),
+            free: 1,
+            holding: vec![],
+            wait_ms: 0,
+            draining: false,
+            hindrance: None,
+        };
+        let reply = self.runner.claim(request).await.unwrap();
+        assert!(matches!(reply, ClaimReply::Idle), "{reply:?}");
+    }
+
+    /// A page as somebody who is logged in gets it.
+    pub(super) async fn page_of(&self, path: &str, cookie: &str) -> String {
+        let asking = client().get(self.url(path)).header(header::ACCEPT, "text/html").header(header::COOKIE, cookie);
+        asking.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Ends a build well, with nothing made of it.
+    pub(super) async fn succeed(&self, lease: &LeaseKey) {
+        let built = JobResult::Built { artifacts: vec![], release_plan: ReleasePlan::default() };
+        self.runner.finish_job(lease, built).await.unwrap();
+    }
+
     /// Makes steps known: kind, app, name.
     pub(super) async fn declare(&self, lease: &LeaseKey, steps: &[(StepKind, &str, &str)]) {
         let steps = (0..).zip(steps).map(|(index, (kind, app, name))| StepDeclaration {

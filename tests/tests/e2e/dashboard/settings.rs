@@ -124,6 +124,28 @@ async fn a_repository_is_set_up_on_its_own_page() {
 }
 
 #[tokio::test]
+async fn a_repository_is_let_go_once_its_name_is_typed_and_nothing_of_it_runs() {
+    let scene = Scene::new().await;
+    scene.ship(1, "Show the delivery date").await;
+    let cookie = scene.log_in().await;
+    let settings = "/repositories/acme/shop/settings";
+    assert!(scene.page_of(settings, &cookie).await.contains("its releases are live in dev"));
+    let disconnect = async |form: &str| {
+        let answer = scene.post(&format!("{settings}/disconnect"), form, Some(&cookie)).await;
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, said) = disconnect("name=acme/other&force=true").await;
+    assert!(status == 422 && said.contains("its name must be typed as it is: acme/shop"), "{status} {said}");
+    let (status, said) = disconnect("name=acme/shop").await;
+    assert!(status == 422 && said.contains("Its releases are live in dev. Wait for its end"), "{status} {said}");
+    assert_eq!(disconnect("name=acme/shop&force=true").await.0, 303);
+    assert_eq!(scene.get("/repositories/acme/shop").await.status(), 404);
+    assert!(scene.page("/").await.contains("No repository is connected yet"));
+    assert!(scene.page_of("/settings/audit", &cookie).await.contains("repository.disconnect"));
+    scene.stop().await;
+}
+
+#[tokio::test]
 async fn settings_are_for_those_who_may_change_things() {
     let scene = Scene::new().await;
     assert!(!scene.page("/").await.contains("/settings"), "a reader is not led there");

@@ -100,6 +100,48 @@ async fn a_redelivery_is_not_built_again() {
 }
 
 #[tokio::test]
+async fn a_stored_delivery_is_dealt_with_once_more_and_undoes_nothing_newer() {
+    let (slipway, webhook) = server().await;
+    let first = push("one").send(&webhook).await.expect(202).json();
+    let again = async |delivery: &Value, build_again: bool| {
+        let address = format!("/api/v1/deliveries/{}/redeliver", delivery["delivery"].as_str().unwrap());
+        slipway.api().post(&address, &json!({"build_again": build_again})).await.expect(201).json()
+    };
+    let told = again(&first, false).await;
+    assert_eq!((&told["state"], &told["reason"]), (&json!("ignored"), &json!("already built as #1")));
+    assert_eq!(told["again_of"], first["delivery"]);
+    let refused = again(&first, true).await;
+    assert_eq!(refused["reason"], "already built as #1, and not again: it is under way");
+
+    // What failed for another reason is built again, under a number of its own.
+    slipway.api().post("/api/v1/repositories/shop/web/builds/1/cancel", &json!({})).await.expect(200);
+    let said =
+        slipway.command(&["delivery", "redeliver", first["delivery"].as_str().unwrap(), "--build-again"], "").await;
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("accepted  build 2  its commit, which was built as #1, is built again"), "{said}");
+
+    // The word of before is not heard once there is a newer one.
+    let second = Push::to_branch(REPOSITORY, "main", &commit("two")).after(&commit("one")).delivery();
+    let second = second.send(&webhook).await.expect(202).json();
+    let late = again(&first, true).await;
+    assert_eq!(late["reason"], "refs/heads/main has moved on since it was delivered, and led to #3");
+    let gone =
+        Push::deletes_branch(REPOSITORY, "main", &commit("two")).delivery().send(&webhook).await.expect(202).json();
+    assert_eq!(again(&second, true).await["reason"], "refs/heads/main was deleted after it was delivered");
+    Push::to_branch(REPOSITORY, "main", &commit("three")).delivery().send(&webhook).await.expect(202);
+    let ended = again(&gone, false).await;
+    assert_eq!(ended["reason"], "refs/heads/main was pushed after it was delivered, and led to #4");
+    assert_eq!(build(&slipway, 4).await["state"], "queued");
+
+    let listed = async |query: &str| count_of(&slipway, &format!("/api/v1/deliveries?{query}")).await;
+    assert_eq!(listed("repository=shop/web&state=accepted").await, 5, "four that were sent, and one build again");
+    assert_eq!((listed("state=ignored").await, listed("repository=shop/web").await), (5, 10));
+    slipway.api().get("/api/v1/deliveries?repository=no/body").await.expect(404);
+    let audit = slipway.api().get("/api/v1/audit?action=delivery.redeliver").await.expect(200).json();
+    assert_eq!(audit["items"].as_array().unwrap().len(), 6);
+}
+
+#[tokio::test]
 async fn a_newer_push_takes_the_place_of_an_older_one() {
     let (slipway, webhook) = server().await;
     push("one").send(&webhook).await.expect(202);

@@ -1,0 +1,95 @@
+//! Letting a repository go, with all that hangs on it.
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::lookup;
+use crate::{
+    access::Principal,
+    app::AppState,
+    events::NewEvent,
+    http::{
+        errors::{Problem, sentence},
+        extract::{Asked, Named},
+    },
+    ids::{RepositoryId, StepId},
+    store::{Conn, Store, StoreError, audit, disconnection, repositories},
+};
+
+/// Whether it is let go whatever stands against it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    #[serde(default)]
+    force: bool,
+}
+
+pub(super) async fn disconnect(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named((owner, name)): Named<(String, String)>,
+    Asked(wanted): Asked<Wanted>,
+) -> Result<Json<Value>, Problem> {
+    let name = let_go(&state, &principal, (&owner, &name), wanted.force).await?;
+    Ok(Json(json!({"name": name})))
+}
+
+/// What stands against letting a repository go, in sentences.
+pub(in crate::http) async fn hindrances(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+) -> Result<Vec<String>, StoreError> {
+    let mut said = Vec::new();
+    match disconnection::under_way(conn, repository).await? {
+        0 => {}
+        1 => said.push("one job of it waits or runs".to_owned()),
+        many => said.push(format!("{many} jobs of it wait or run")),
+    }
+    let live = disconnection::live_in(conn, repository).await?;
+    if !live.is_empty() {
+        said.push(format!("its releases are live in {}", live.join(", ")));
+    }
+    Ok(said)
+}
+
+/// Disconnects a repository, for the API and for the page; unless it is forced, only where nothing of it is live, waits or
+/// runs. What runs on an engine is left there: nobody looks after it any more. Returns its name.
+pub(in crate::http) async fn let_go(
+    state: &AppState,
+    principal: &Principal,
+    (owner, name): (&str, &str),
+    force: bool,
+) -> Result<String, Problem> {
+    let mut tx = state.store.write().await?;
+    let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    // Nothing is queued meanwhile.
+    repositories::hold(&mut tx, &repository.id).await?;
+    let against = hindrances(&mut tx.conn(), &repository.id).await?;
+    if !against.is_empty() && !force {
+        return Err(Problem::conflict(format!(
+            "{} Wait for its end, or say that it is disconnected all the same: what runs is broken off, and what is live runs \
+             on with nobody looking after it.",
+            sentence(&against.join(", and "))
+        )));
+    }
+    let logs = disconnection::archived_steps(&mut tx.conn(), &repository.id).await?;
+    disconnection::remove(&mut tx, &repository.id).await?;
+    tx.emit(NewEvent::new("repository.disconnected").repository(&repository.id).with("name", &repository.name));
+    // Runners that hold a job of it look whether they still do.
+    tx.ring_queue();
+    let detail = json!({"clone_url": repository.clone_url, "force": force, "against": against});
+    audit::append(&mut tx, principal.actor(), "repository.disconnect", &repository.name, detail).await?;
+    tx.commit().await?;
+    tokio::spawn(remove_logs(state.store.clone(), logs));
+    Ok(repository.name)
+}
+
+/// Removes from the archive what nothing in the database tells of any more.
+async fn remove_logs(store: Store, steps: Vec<StepId>) {
+    for step in steps {
+        if let Err(error) = store.archive().remove(&step).await {
+            tracing::warn!(%error, %step, "a log of a disconnected repository stays in the archive");
+        }
+    }
+}
