@@ -54,6 +54,8 @@ pub struct StepRow {
     pub needs: Vec<usize>,
     /// What it was taken over from, where it did not run itself.
     pub reused: Option<Reused>,
+    /// Of an image build, how many instructions were in the cache, and how many there are.
+    pub cached: Option<(u32, u32)>,
 }
 
 /// Where the result of a step came from that did not run.
@@ -233,6 +235,7 @@ mod tests {
             tail: None,
             needs: vec![],
             reused: None,
+            cached: None,
         }
     }
 

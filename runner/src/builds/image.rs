@@ -4,8 +4,8 @@ use slipway_pipelines::plan::PlannedStep;
 
 use super::step::Bench;
 use crate::{
-    coordinator::{INPUT_KEY, KnownImage, RECIPE, StepResult, UNCHANGED_SINCE},
-    images::{Base, ImageRequest, input_key},
+    coordinator::{INPUT_KEY, KnownImage, LAYERS, LAYERS_CACHED, RECIPE, StepResult, UNCHANGED_SINCE},
+    images::{Base, BuiltImage, ImageRequest, input_key},
     reporter::StepLog,
     steps::{Patience, StepError},
 };
@@ -22,8 +22,8 @@ impl Bench<'_> {
         patience: &Patience,
     ) -> Result<StepResult, StepError> {
         let Some(earlier) = &self.earlier else {
-            let id = patience.bear(self.told(self.builder.build(request, log))).await?;
-            return self.made_image(step, image, id, log).await;
+            let built = patience.bear(self.told(self.builder.build(request, log))).await?;
+            return self.made_image(step, image, built, log).await;
         };
         let recipe = earlier.recipe(step);
         if let Some(known) = earlier.of_commit(step, image)
@@ -40,8 +40,8 @@ impl Bench<'_> {
                 return Ok(taken(known, key.as_deref(), recipe));
             }
         }
-        let id = patience.bear(self.told(self.builder.build(request, log))).await?;
-        let result = self.made_image(step, image, id, log).await?;
+        let built = patience.bear(self.told(self.builder.build(request, log))).await?;
+        let result = self.made_image(step, image, built, log).await?;
         Ok(made_by(result, key.as_deref(), recipe))
     }
 
@@ -49,13 +49,15 @@ impl Bench<'_> {
         &self,
         step: &PlannedStep,
         image: &str,
-        id: String,
+        built: BuiltImage,
         log: &StepLog,
     ) -> Result<StepResult, StepError> {
+        let BuiltImage { id, layers } = built;
         self.has_image(step, image, &id).await?;
         log.say(format!("built {id}")).await;
         self.name(&step.app, &id, log).await?;
-        Ok(StepResult::succeeded().with("image_id", id))
+        let result = StepResult::succeeded().with("image_id", id);
+        Ok(result.with(LAYERS, layers.all.to_string()).with(LAYERS_CACHED, layers.cached.to_string()))
     }
 
     /// Lets the other steps of the build find an app's image, which the engine has.

@@ -130,6 +130,11 @@ pub const RECIPE: &str = "recipe";
 /// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
 pub const UNCHANGED_SINCE: &str = "unchanged_since";
 
+/// The fact of an image build's output that counts the instructions of its Dockerfile.
+pub const LAYERS: &str = "layers";
+/// The fact of an image build's output that counts those of them that were in the cache.
+pub const LAYERS_CACHED: &str = "layers_cached";
+
 /// The end states of a step. An unknown one counts as a failure: nothing succeeds by a misunderstanding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,7 +15,7 @@ use reqwest::{
 use url::form_urlencoded;
 
 use super::{
-    ContextLimits, ImageBuilder, ImageError, ImageRequest,
+    BuiltImage, ContextLimits, ImageBuilder, ImageError, ImageRequest,
     context::Context,
     progress::Progress,
     reports::{Broken, Reports},
@@ -49,7 +49,7 @@ impl BuildKit {
 
 #[async_trait]
 impl ImageBuilder for BuildKit {
-    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<String, ImageError> {
+    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<BuiltImage, ImageError> {
         let context = Context::open(&request, self.limits)?;
         let line = Line::to(&self.engine)?;
         let session = Session::open(&line, request.registries.clone(), request.secrets.clone()).await?;
@@ -77,7 +77,7 @@ impl ImageBuilder for BuildKit {
                 return Err(ours().unwrap_or(ImageError::Build(message.trim().to_owned())));
             }
             if let Some(id) = tell(report, &mut progress, log).await {
-                return Ok(id);
+                return Ok(BuiltImage { id, layers: progress.layers() });
             }
         }
         Err(ImageError::Build("BuildKit ended without naming an image".to_owned()))

@@ -21,6 +21,7 @@ pub(crate) use inputs::{dockerfile, input_key};
 pub(crate) use pull::{ensure, ensure_silently};
 pub(crate) use push::{Means, Pushed, push, tag_pushed};
 
+use self::progress::Layers;
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};
 
 /// An image to build.
@@ -87,9 +88,18 @@ pub(crate) struct Base {
     pub(crate) local: String,
 }
 
+/// An image that was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BuiltImage {
+    /// Its id.
+    pub(crate) id: String,
+    /// What it was made of.
+    pub(crate) layers: Layers,
+}
+
 /// Builds images. Dropping the future stops the build.
 #[async_trait]
 pub(crate) trait ImageBuilder: Send + Sync {
-    /// Builds an image, tells the log how it goes, and returns the image's id.
-    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<String, ImageError>;
+    /// Builds an image, and tells the log how it goes.
+    async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<BuiltImage, ImageError>;
 }

@@ -12,11 +12,27 @@ use crate::{
 /// The longest line of a build's command, in bytes.
 const LINE_LIMIT: usize = 16 * 1024;
 
+/// The instructions of a Dockerfile that a build came to the end of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Layers {
+    /// Those that had not to be carried out.
+    pub(crate) cached: u32,
+    /// All of them.
+    pub(crate) all: u32,
+}
+
+/// Whether a vertex is an instruction, such as `[build 2/4] RUN make`; a `FROM` makes nothing.
+fn is_layer(name: &str) -> bool {
+    let instruction = name.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    instruction.is_some_and(|(place, what)| place.contains('/') && !what.starts_with("FROM "))
+}
+
 /// Follows the vertexes of one build.
 #[derive(Debug)]
 pub(super) struct Progress {
     masks: Masks,
     vertexes: HashMap<String, Seen>,
+    layers: Layers,
 }
 
 #[derive(Debug)]
@@ -30,7 +46,7 @@ struct Seen {
 impl Progress {
     /// Follows a build whose output holds no secret in the clear.
     pub(super) fn new(masks: Masks) -> Self {
-        Progress { masks, vertexes: HashMap::new() }
+        Progress { masks, vertexes: HashMap::new(), layers: Layers::default() }
     }
 
     /// The lines that a report adds.
@@ -51,6 +67,11 @@ impl Progress {
             lines.push((LogStream::Slipway, format!("#{number} WARNING: {text}")));
         }
         lines
+    }
+
+    /// The layers that ended so far.
+    pub(super) fn layers(&self) -> Layers {
+        self.layers
     }
 
     fn vertex(&mut self, vertex: &Vertex, lines: &mut Vec<(LogStream, String)>) {
@@ -78,6 +99,10 @@ impl Progress {
             format!("DONE {seconds:.1}s")
         };
         lines.push((LogStream::Slipway, format!("#{number} {end}")));
+        if vertex.error.is_empty() && is_layer(&vertex.name) {
+            self.layers.all += 1;
+            self.layers.cached += u32::from(vertex.cached);
+        }
     }
 
     fn seen(&mut self, digest: &str) -> &mut Seen {
@@ -89,5 +114,18 @@ impl Progress {
             ended: false,
             output: LineSplitter::new(LINE_LIMIT, masks.clone()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_layer;
+
+    #[test]
+    fn instructions_are_layers_and_what_the_build_needs_besides_is_none() {
+        assert!(is_layer("[2/4] RUN make") && is_layer("[build 3/4] COPY . /app"));
+        for other in ["[1/4] FROM docker.io/library/busybox", "[internal] load build context", "exporting to image"] {
+            assert!(!is_layer(other), "{other}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Layers that an engine does not have are taken from what earlier builds pushed, where captain.yml says so.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use slipway_tests::{
     databases::TestDatabase, house::House, own_engine::OwnEngine, registry::RegistryFixture, slipway::Setup,
 };
@@ -69,6 +69,10 @@ async fn a_layer_is_taken_from_the_registry_when_the_engine_does_not_have_it_and
     let (taken, said) = place.build("main", shared, "two").await;
     assert_eq!(taken, made, "{said}");
     assert!(said.contains("importing cache manifest from") && said.contains(" CACHED"), "{said}");
+    let build = place.house.build(2).await;
+    let steps = build["attempts"][0]["steps"].as_array().unwrap();
+    let facts = &steps.iter().find(|step| step["kind"] == "build").unwrap()["output"];
+    assert_eq!((&facts["layers"], &facts["layers_cached"]), (&json!("2"), &json!("1")), "the RUN, and not the COPY");
     // 2. So does a build of another branch: they trust each other as far as they push to the same image.
     place.forget();
     let (taken, said) = place.build("feature", shared, "three").await;

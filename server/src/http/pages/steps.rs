@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use slipway_runner::coordinator::{StepKind, TAKEN_OVER, UNCHANGED_SINCE, WARNINGS};
+use slipway_runner::coordinator::{LAYERS, LAYERS_CACHED, StepKind, TAKEN_OVER, UNCHANGED_SINCE, WARNINGS};
 use slipway_web::{
     links,
     logs::{LogRows, LogWriter, TAIL_LINES},
@@ -186,9 +186,16 @@ fn reused(step: &Step, repository: &str) -> Option<Reused> {
     Some(Reused::Attempt { number: attempt })
 }
 
+/// How much of an image build was in the cache.
+fn cached(step: &Step) -> Option<(u32, u32)> {
+    let count = |name: &str| step.output.0.get(name)?.parse::<u32>().ok();
+    count(LAYERS_CACHED).zip(count(LAYERS)).filter(|(_, all)| *all > 0)
+}
+
 fn row(step: Step, address: String, listed: Listed<'_>, now: i64) -> StepRow {
     StepRow {
         reused: reused(&step, listed.repository),
+        cached: cached(&step),
         key: key(&step),
         kind: step.kind.as_str().to_owned(),
         state: step.state.into(),
