@@ -10,7 +10,7 @@
   let lost = false;
 
   function say() {
-    const words = lost ? "The server does not answer; trying again." : atEnd() ? "Following." : "Not following: scroll to the end to go on.";
+    const words = lost ? "The server does not answer; trying again." : byId("said").children.length ? "Trying again." : atEnd() ? "Following." : "Not following: scroll to the end to go on.";
     says.hidden = false;
     if (says.textContent !== words) says.textContent = words;
   }

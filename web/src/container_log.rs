@@ -76,9 +76,10 @@ impl ContainerLogRows {
 }
 
 impl Row {
+    /// As wide for every line.
     fn clock(&self) -> String {
         let is_of_today = self.at.date_naive() == self.now.date_naive();
-        self.at.format(if is_of_today { "%H:%M:%S%.3f" } else { "%-d %b %H:%M:%S" }).to_string()
+        self.at.format(if is_of_today { "%H:%M:%S%.3f" } else { "%e %b %H:%M" }).to_string()
     }
 
     fn exact(&self) -> String {
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(
             rows,
             "<p class=\"own\"><time></time><span>Earlier lines are not shown.</span></p>\
-             <p><time title=\"2026-11-21T09:30:00.123456789Z\">21 Nov 09:30:00</time><span>a &lt;b&gt;</span></p>\
+             <p><time title=\"2026-11-21T09:30:00.123456789Z\">21 Nov 09:30</time><span>a &lt;b&gt;</span></p>\
              <p class=\"err\" title=\"standard error\"><time title=\"2026-11-22T09:30:00.123456789Z\">09:30:00.123</time><span><span class=\"f1\">bad</span></span></p>"
         );
         assert!(ContainerLogRows::default().is_empty());
