@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod compose;
@@ -104,7 +105,7 @@ pub struct Trigger {
 }
 
 /// A wish to merge one branch into another. What is built of it is what the merge would give.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullRequest {
     /// Its number at the forge.
     pub number: i64,

@@ -27,6 +27,7 @@ pub use hosting::{
 pub use measurements::{HostMeasurement, Measurements, ReplicaMeasurement};
 pub use readings::{MOST_READINGS, Measure, Reading, Readings};
 pub use resumption::{KnownStep, LogPosition, Resumption};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
@@ -388,7 +389,7 @@ pub enum JobResult {
 }
 
 /// The image that a build produced and pushed for an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// The app's name.
     pub app: String,

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 #[error("“{0}” is not an id: 26 characters of Crockford's base 32 were expected")]
 pub struct InvalidId(String);
 
+/// What an id is, for the API's document.
+pub const DESCRIPTION: &str = "An id: a ULID, 26 characters of Crockford's base 32.";
+/// What an id looks like.
+pub const PATTERN: &str = "^[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$";
+
 static GENERATOR: Mutex<ulid::Generator> = Mutex::new(ulid::Generator::new());
 
 /// A new ULID. Within one process a later one always sorts behind an earlier one, also within one millisecond.
@@ -49,6 +54,16 @@ macro_rules! id {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({"type": "string", "description": DESCRIPTION, "pattern": PATTERN})
             }
         }
 

@@ -1,5 +1,6 @@
 //! The environments: where their releases come from, and what must hold before one goes live.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::release::ReleaseSettings;
@@ -60,7 +61,7 @@ impl Environment {
 }
 
 /// Where an environment's releases come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum Source {
     /// Every successful build of a branch is released.
@@ -76,7 +77,7 @@ pub enum Source {
 }
 
 /// Who must agree to a release.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approvals {
     /// How many people.
     pub count: u32,
@@ -85,7 +86,7 @@ pub struct Approvals {
 }
 
 /// How a release replaces the one before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "strategy", rename_all = "snake_case")]
 pub enum Strategy {
     /// Some containers at a time.
@@ -128,7 +129,7 @@ impl Strategy {
 }
 
 /// What is measured of a release that is judged, and how much of it may be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Limits {
     /// The CPU that a container uses on average over a while.
@@ -142,7 +143,7 @@ pub struct Limits {
 }
 
 /// How much of its CPU or of its memory a container may use.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
     /// So many times as much as the stable version beside it uses.
@@ -196,7 +197,7 @@ fn lower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
 }
 
 /// How slow answers may be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Latency {
     /// So many milliseconds.
@@ -229,7 +230,7 @@ impl Limits {
 }
 
 /// How many of an app's containers a rolling release replaces at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Pace {
     /// How many more than the replicas may run meanwhile.
@@ -246,7 +247,7 @@ impl Default for Pace {
 }
 
 /// A number of containers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quota {
     /// So many.
@@ -277,7 +278,8 @@ impl Pace {
 pub type Share = u8;
 
 /// When releases may begin.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ReleaseWindow")]
 pub struct Window {
     /// The days that it begins on, Monday first.
     pub days: [bool; 7],
@@ -307,7 +309,7 @@ pub struct Span {
 }
 
 /// What runs the containers of an environment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// One Docker engine.

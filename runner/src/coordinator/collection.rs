@@ -1,5 +1,6 @@
 //! What a runner keeps between jobs, and what of it goes, where a person asks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Asks a runner to look at what it keeps, and to remove at once what its limits keep no longer.
@@ -23,7 +24,7 @@ pub struct CollectionReport {
 }
 
 /// Things of one kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stored {
     /// The kind in words, such as `mirror`.
     pub what: String,
@@ -48,7 +49,7 @@ pub struct Stored {
 }
 
 /// Something that goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Leaving {
     /// Its name, as the runner knows it.
     pub name: String,

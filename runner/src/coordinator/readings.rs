@@ -1,5 +1,6 @@
 //! What is measured of new containers while they are tried, as people see it at that moment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most readings that are told at once.
@@ -13,7 +14,7 @@ pub struct Readings {
 }
 
 /// One measurement of an app's new version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reading {
     /// The app.
     pub app: String,
@@ -33,7 +34,7 @@ pub struct Reading {
 }
 
 /// What is measured. A word that is not known is something that a later version measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// How many requests were answered.

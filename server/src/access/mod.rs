@@ -3,6 +3,7 @@
 mod authorise;
 mod first_token;
 mod login_limit;
+mod operations;
 mod permission;
 mod routes;
 pub mod session;
@@ -12,6 +13,7 @@ mod token_name;
 pub use authorise::{Guard, authorise};
 pub use first_token::{make_first_token, make_token};
 pub use login_limit::LoginLimit;
+pub use operations::{ApiRoutes, Operation};
 pub use permission::{Permission, Principal, Role};
 pub use routes::{Permissions, Routes, Verb};
 pub use token_name::{TokenNameError, check_token_name};

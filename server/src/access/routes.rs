@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 
-use super::Permission;
+use super::{Operation, Permission};
 use crate::app::AppState;
 
 /// Routes with what each of them needs. What is not registered here is not served.
@@ -17,6 +17,7 @@ use crate::app::AppState;
 pub struct Routes {
     router: Router<AppState>,
     permissions: Permissions,
+    operations: Vec<Operation>,
 }
 
 /// What each route needs, by its path as registered and its method.
@@ -119,9 +120,22 @@ impl Routes {
 
     /// Adds the routes of another register.
     #[must_use]
-    pub fn merge(mut self, other: Routes) -> Self {
+    pub fn merge(mut self, other: impl Into<Routes>) -> Self {
+        let other = other.into();
         self.router = self.router.merge(other.router);
         self.permissions.0.extend(other.permissions.0);
+        self.operations.extend(other.operations);
+        self
+    }
+
+    /// What the API's document tells of the routes.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    pub(super) fn told(mut self, operation: Operation) -> Self {
+        self.operations.push(operation);
         self
     }
 

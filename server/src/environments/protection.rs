@@ -1,5 +1,6 @@
 //! What an administrator asks of an environment's releases on the server, where no commit can take it away.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slipway_pipelines::{
@@ -28,7 +29,7 @@ const MAX_NAME: usize = 100;
 const MAX_REASON: usize = 1_000;
 
 /// What an administrator asks for beyond captain.yml. Of both, the stricter holds.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protection {
     /// How many people must agree, at least.

@@ -1,10 +1,12 @@
 //! How an environment wants its releases.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::config::{self, Approvals, Limits, Strategy, TargetKind, Window};
 
 /// How an environment wants its releases, as captain.yml of the default branch has it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EnvironmentSettings")]
 #[serde(default)]
 pub struct Settings {
     /// Whether what is live in its source is promoted by itself.

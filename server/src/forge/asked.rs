@@ -1,5 +1,6 @@
 //! What of a repository is reported.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::text::text_enum;
@@ -17,7 +18,8 @@ text_enum! {
 }
 
 /// What of a repository is reported to its forge, where there is a credential for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Reporting")]
 #[serde(default, deny_unknown_fields)]
 pub struct Asked {
     /// Which commit statuses.

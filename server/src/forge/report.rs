@@ -1,5 +1,6 @@
 //! What a forge is to show, made of what the database holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use slipway_web::{links, time::duration};
@@ -20,7 +21,8 @@ const LONGEST_CONTEXT: usize = 100;
 const LONGEST_BASE: usize = 60;
 
 /// What a forge is to show. It is stored as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ForgeReport")]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     /// The state of a commit.
@@ -44,7 +46,8 @@ text_enum! {
 }
 
 /// A commit status: the newest of a context is what the forge shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CommitStatus")]
 pub struct Status {
     /// The commit.
     pub sha: String,
@@ -77,7 +80,7 @@ text_enum! {
 }
 
 /// A release, as a deployment with its newest status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     /// The release, by which the deployment is known again.
     pub release: ReleaseId,

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
@@ -45,12 +46,17 @@ enum Kind {
     GivenUp,
 }
 
-/// The body of RFC 9457.
-#[derive(Serialize)]
-struct Details<'a> {
+/// A refusal, as RFC 9457 has it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Details<'a> {
+    /// What it is, for programs: `urn:slipway:problem:not-found` and the like.
     r#type: String,
+    /// What it is, in a word.
     title: &'a str,
+    /// The answer's status.
     status: u16,
+    /// What went wrong and what to do, in a sentence.
     detail: &'a str,
 }
 

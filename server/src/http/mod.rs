@@ -9,6 +9,7 @@ mod health;
 mod hooks;
 mod login;
 mod metrics;
+pub mod openapi;
 pub mod pages;
 mod repeat;
 mod runners;
@@ -46,6 +47,7 @@ pub fn routes() -> Routes {
         .merge(hooks::routes())
         .merge(login::routes())
         .merge(metrics::routes())
+        .merge(openapi::routes())
         .merge(api::routes())
         .merge(pages::routes())
         .merge(runners::routes())

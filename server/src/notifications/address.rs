@@ -1,5 +1,6 @@
 //! Where a channel's messages go. An address lets whoever has it send there, so that it is kept sealed.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -26,7 +27,8 @@ text_enum! {
 }
 
 /// Where messages go.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(rename = "ChannelAddress")]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Address {
     /// See [`ChannelKind::Webhook`].

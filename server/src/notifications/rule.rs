@@ -1,5 +1,6 @@
 //! What a channel is told.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::conditions::{PatternError, Patterns};
 
@@ -11,7 +12,7 @@ const MAX_LIST: usize = 50;
 const MAX_AFTER_MINUTES: u32 = 7 * 24 * 60;
 
 /// What a channel is told. All that is given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rule {
     /// Of what; the end of a trouble that it was told of comes by itself.

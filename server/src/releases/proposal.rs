@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use slipway_pipelines::{config::Source, plan::ReleasePlan};
 use slipway_web::time::duration;
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// A release that would follow a merge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Proposed {
     /// The environment.
     pub environment: String,
@@ -32,7 +33,7 @@ pub struct Proposed {
 }
 
 /// An app of a release that would follow a merge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProposedApp {
     /// The app.
     pub app: String,

@@ -1,11 +1,13 @@
 //! `[retention]`: how long what is stored is kept.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::measurements::{MOMENT_MS, SUM_MS};
 
 /// The limits in force. A number of days that is 0 means for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RetentionLimits")]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Of each branch, the newest builds that are kept whatever their age; of a tag as well.

@@ -1,5 +1,6 @@
 //! One round: what goes is chosen first and can be looked at; then just that is removed, portion by portion.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -47,7 +48,7 @@ macro_rules! portions {
 }
 
 /// Something that goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Going {
     /// What it is: `release`, `build`, `earlier values of secrets`, `logs`, `payloads`, `deliveries`, `pull requests`,
     /// `tokens`, `events`, `audit entries`, `measurements`, `sessions`.

@@ -64,6 +64,7 @@ async fn what_is_public_is_few() {
         "/schema/captain.yml.json",
         // Where not everybody may read, it wants a token of its own.
         "/badges/{owner}/{file}",
+        "/api/v1/openapi.json",
     ];
     let surprising: Vec<_> =
         public.iter().filter(|path| !known.contains(path) && !path.starts_with("/assets/")).collect();
@@ -77,6 +78,18 @@ async fn editors_get_the_schema_of_captain_yml_without_a_token() {
     assert_eq!(schema.header("content-type"), "application/schema+json");
     assert_eq!(schema.header("cache-control"), "public, max-age=3600");
     assert_eq!(schema.json(), slipway_pipelines::schema::json_schema());
+}
+
+#[tokio::test]
+async fn programs_get_the_document_of_the_api_without_a_token() {
+    let slipway = Slipway::start().await;
+    let served = slipway.anonymous().get("/api/v1/openapi.json").await.expect(200);
+    assert_eq!(served.header("content-type"), "application/json");
+    let document = served.json();
+    assert_eq!((&document["openapi"], &document["info"]["title"]), (&json!("3.1.0"), &json!("Slipway")));
+    let printed = slipway.command(&["schema", "--api"], "").await;
+    let printed: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(printed, document, "the command line tells the same, without a server");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! What is wrong now, and what was.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -23,15 +24,33 @@ use crate::{
 /// The most alerts of an answer.
 const MOST: i64 = 200;
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/alerts", Permission::Read, list)
-        .post("/api/v1/alerts/{id}/acknowledge", Permission::Change, acknowledge)
-        .post("/api/v1/alerts/{id}/close", Permission::Change, close)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Alerts")
+        .get(
+            "/api/v1/alerts",
+            Permission::Read,
+            "listAlerts",
+            "Alerts, newest first: those that are open, or those that are over.",
+            list,
+        )
+        .post(
+            "/api/v1/alerts/{id}/acknowledge",
+            Permission::Change,
+            "acknowledgeAlert",
+            "Says that somebody looks after an alert.",
+            acknowledge,
+        )
+        .post(
+            "/api/v1/alerts/{id}/close",
+            Permission::Change,
+            "closeAlert",
+            "Says that an alert is no trouble any more.",
+            close,
+        )
 }
 
 /// Which alerts are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Which {
     /// Those that are over, instead of those that are not.
@@ -39,12 +58,13 @@ struct Which {
     closed: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Alerts {
     items: Vec<AlertView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alert")]
 struct AlertView {
     id: String,
     title: String,

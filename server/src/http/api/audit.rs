@@ -1,22 +1,30 @@
 //! The audit log.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{page::Cursor, page::Page, time::Time};
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     http::{errors::Problem, extract::Asked},
     store::audit,
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/audit", Permission::Change, list)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Audit").get(
+        "/api/v1/audit",
+        Permission::Change,
+        "listAuditEntries",
+        "Who changed what, newest first.",
+        list,
+    )
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AuditEntry")]
 struct EntryView {
     at: Time,
     actor: String,
@@ -26,7 +34,8 @@ struct EntryView {
 }
 
 /// Which entries are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedEntries")]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     cursor: Option<String>,

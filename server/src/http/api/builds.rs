@@ -1,12 +1,9 @@
 //! Builds: asking for one, listing, looking at one, cancelling, building and trying again.
 
-use axum::{
-    Json,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Json, extract::State, http::HeaderMap};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use slipway_pipelines::plan::PullRequest;
 use slipway_runner::coordinator::Artifact;
 
@@ -17,13 +14,14 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Requested, Retried},
     deliveries::{is_commit, is_ref},
     http::{
         errors::Problem,
         extract::{Asked, Body, Named},
+        openapi::{Made, Told},
     },
     queue,
     releases::{Proposed, proposed_by},
@@ -34,17 +32,53 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/builds", Permission::Read, list)
-        .post("/api/v1/repositories/{owner}/{name}/builds", Permission::Change, ask)
-        .get("/api/v1/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
-        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, cancel)
-        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, build_again)
-        .post("/api/v1/repositories/{owner}/{name}/builds/{number}/retry", Permission::Change, retry)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Builds")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/builds",
+            Permission::Read,
+            "listBuilds",
+            "The builds of a repository, newest first.",
+            list,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/builds",
+            Permission::Change,
+            "requestBuild",
+            "Builds a branch, a tag or a commit.",
+            ask,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}",
+            Permission::Read,
+            "getBuild",
+            "One build with its steps, its artifacts and what it would release.",
+            show,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}/cancel",
+            Permission::Change,
+            "cancelBuild",
+            "Ends a build.",
+            cancel,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}/again",
+            Permission::Change,
+            "buildAgain",
+            "Builds the commit of a build once more, as a new build.",
+            build_again,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}/retry",
+            Permission::Change,
+            "retryBuild",
+            "Tries a build again: all of it, or what failed.",
+            retry,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Only of this full ref, such as `refs/heads/main`.
@@ -53,7 +87,8 @@ struct Wanted {
     limit: Option<u16>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Build")]
 pub(super) struct BuildView {
     number: i64,
     state: BuildState,
@@ -69,7 +104,7 @@ pub(super) struct BuildView {
     finished_at: Option<Time>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct BuildInFull {
     #[serde(flatten)]
     build: BuildView,
@@ -139,7 +174,6 @@ async fn show(
     }))
 }
 
-/// 200 when it is over, 202 when its runner was told to stop it.
 /// Has the build of this number end; whether it has ended already, and who is said to have ended it.
 pub(in crate::http) async fn call_off(
     state: &AppState,
@@ -163,27 +197,36 @@ pub(in crate::http) async fn call_off(
     Ok((has_ended, reason))
 }
 
+/// A build that is ended, at once or by its runner.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CancelledBuild")]
+struct Cancelled {
+    number: i64,
+    /// What is said of its end.
+    reason: String,
+}
+
 async fn cancel(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Told<Cancelled>, Problem> {
     let (has_ended, reason) = call_off(&state, &principal, (&owner, &name, number)).await?;
-    let status = if has_ended { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(json!({"number": number, "reason": reason}))))
+    let cancelled = Cancelled { number, reason };
+    Ok(if has_ended { Told::Over(cancelled) } else { Told::GoesOn(cancelled) })
 }
 
-/// 201 with the new build.
 async fn build_again(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, number)): Named<(String, String, i64)>,
-) -> Result<(StatusCode, Json<BuildView>), Problem> {
-    Ok((StatusCode::CREATED, Json(queue_again(&state, &principal, &owner, &name, number).await?.into())))
+) -> Result<Made<BuildView>, Problem> {
+    Ok(Made(queue_again(&state, &principal, &owner, &name, number).await?.into()))
 }
 
 /// What somebody wants built.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedBuild")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wish {
     /// The full ref of a branch or a tag.
@@ -202,14 +245,14 @@ const KEY_HEADER: &str = "idempotency-key";
 /// The longest key that is taken, in bytes.
 const KEY_BYTES: usize = 200;
 
-/// 201 for a new build, 200 for the one that the same request led to before.
+/// The new build, or the one that the same request led to before.
 async fn ask(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name)): Named<(String, String)>,
     headers: HeaderMap,
     Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Json<BuildView>), Problem> {
+) -> Result<Made<BuildView>, Problem> {
     let key = match headers.get(KEY_HEADER).map(|value| value.to_str().map(str::to_owned)) {
         None => None,
         Some(Ok(key)) if (1..=KEY_BYTES).contains(&key.len()) => Some(key),
@@ -219,8 +262,7 @@ async fn ask(
         }
     };
     match request_build(&state, &principal, &owner, &name, wish, key).await? {
-        Requested::Queued(build) => Ok((StatusCode::CREATED, Json((*build).into()))),
-        Requested::Before(build) => Ok((StatusCode::OK, Json((*build).into()))),
+        Requested::Queued(build) | Requested::Before(build) => Ok(Made((*build).into())),
         Requested::Reused => {
             Err(Problem::unprocessable("This Idempotency-Key was used for another request before: take a new one."))
         }
@@ -294,7 +336,7 @@ async fn retry(
 }
 
 /// What is tried again.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Retry {
     /// Only what failed or never ran; what succeeded is taken over.

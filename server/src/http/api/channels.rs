@@ -1,12 +1,13 @@
 //! Channels that notifications go to. An address goes in and never comes out again.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{notifications::NotificationView, time::Time};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -23,16 +24,35 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/channels", Permission::Change, list)
-        .get("/api/v1/channels/{name}", Permission::Change, show)
-        .put("/api/v1/channels/{name}", Permission::Change, set)
-        .delete("/api/v1/channels/{name}", Permission::Change, remove)
-        .post("/api/v1/channels/{name}/test", Permission::Change, test)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Notifications")
+        .get(
+            "/api/v1/channels",
+            Permission::Change,
+            "listChannels",
+            "Every channel that notifications go to; they are few, and come whole.",
+            list,
+        )
+        .get("/api/v1/channels/{name}", Permission::Change, "getChannel", "One channel.", show)
+        .put(
+            "/api/v1/channels/{name}",
+            Permission::Change,
+            "setChannel",
+            "Makes a channel, or changes the one of this name.",
+            set,
+        )
+        .delete("/api/v1/channels/{name}", Permission::Change, "removeChannel", "Removes a channel.", remove)
+        .post(
+            "/api/v1/channels/{name}/test",
+            Permission::Change,
+            "testChannel",
+            "Sends a message by which the channel can be tried, and waits for the other side.",
+            test,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedChannel")]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Where it leads; may be left away where that stays.
@@ -42,12 +62,13 @@ struct Wanted {
     rule: Rule,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Channels {
     items: Vec<ChannelView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Channel")]
 struct ChannelView {
     name: String,
     kind: ChannelKind,
@@ -113,13 +134,28 @@ pub(in crate::http) async fn make(
     Ok(channel)
 }
 
+/// A channel that was just removed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RemovedChannel")]
+struct Removed {
+    name: String,
+}
+
+/// A channel that took a message.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TestedChannel")]
+struct Tested {
+    name: String,
+    sent: bool,
+}
+
 async fn remove(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     end(&state, &principal, &name).await?;
-    Ok(Json(json!({"name": name})))
+    Ok(Json(Removed { name }))
 }
 
 /// Removes a channel: nothing goes there any more.
@@ -136,9 +172,9 @@ async fn test(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Tested>, Problem> {
     try_out(&state, &principal, &name).await?;
-    Ok(Json(json!({"name": name, "sent": true})))
+    Ok(Json(Tested { name, sent: true }))
 }
 
 /// Sends a message that says what it is, and waits for the other side's answer.

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value, json};
 
@@ -12,7 +13,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     environments::{self as domain, Freeze, Protection},
     http::{
@@ -29,24 +30,43 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
+pub(super) fn routes() -> ApiRoutes {
     let approvals = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/approvals";
     let rejections = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rejections";
     let protection = "/api/v1/repositories/{owner}/{name}/environments/{environment}/protection";
     let freeze = "/api/v1/repositories/{owner}/{name}/environments/{environment}/freeze";
     let decisions = "/api/v1/repositories/{owner}/{name}/environments/{environment}/decisions";
-    Routes::new()
-        .post(approvals, Permission::Change, approve)
-        .post(rejections, Permission::Change, reject)
-        .get(protection, Permission::Read, show_protection)
-        .put(protection, Permission::Change, set_protection)
-        .put(freeze, Permission::Change, set_freeze)
-        .delete(freeze, Permission::Change, end_freeze)
-        .get(decisions, Permission::Read, list)
+    ApiRoutes::about("Releases")
+        .post(approvals, Permission::Change, "approveRelease", "Agrees to a release that waits for people.", approve)
+        .post(rejections, Permission::Change, "rejectRelease", "Rejects a release that waits for people.", reject)
+        .get(
+            protection,
+            Permission::Read,
+            "getProtection",
+            "What an administrator asks of the releases of an environment.",
+            show_protection,
+        )
+        .put(
+            protection,
+            Permission::Change,
+            "setProtection",
+            "Sets what is asked of the releases of an environment.",
+            set_protection,
+        )
+        .put(freeze, Permission::Change, "freezeEnvironment", "Has nothing released to an environment.", set_freeze)
+        .delete(freeze, Permission::Change, "unfreezeEnvironment", "Ends the freeze of an environment.", end_freeze)
+        .get(
+            decisions,
+            Permission::Read,
+            "listDecisions",
+            "What people decided of an environment and its releases, newest first.",
+            list,
+        )
 }
 
 /// A decision as the API has it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub(super) struct DecisionView {
     kind: DecisionKind,
     /// The number of the release that it is about; none where it is about the whole environment.
@@ -72,7 +92,8 @@ impl From<Decision> for DecisionView {
 }
 
 /// That nothing is released to an environment.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Freeze")]
 pub(super) struct FreezeView {
     by: String,
     reason: String,
@@ -94,22 +115,27 @@ impl FreezeView {
 }
 
 /// What a person says along with a decision.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Said {
     pub(super) reason: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedFreeze")]
 #[serde(deny_unknown_fields)]
 struct Frozen {
     reason: String,
     /// When it ends by itself, as RFC 3339 has it.
+    #[schemars(with = "Option<Time>")]
     until: Option<DateTime<Utc>>,
 }
 
 /// What is asked for, as it is shown, and beside it why.
+#[derive(JsonSchema)]
+#[schemars(rename = "WantedProtection")]
 struct Protected {
+    #[schemars(flatten)]
     protection: Protection,
     reason: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! What a rollback would change, and what differs between two releases.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
     releases::ReleaseView,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -18,14 +19,27 @@ use crate::{
     releases::{self, Difference},
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/rollback", Permission::Read, show_rollback)
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/compare", Permission::Read, compare)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Releases")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/rollback",
+            Permission::Read,
+            "previewRollback",
+            "What a rollback of an environment would change.",
+            show_rollback,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/compare",
+            Permission::Read,
+            "compareReleases",
+            "What differs between two releases of an environment.",
+            compare,
+        )
 }
 
 /// What differs between two releases.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Difference")]
 pub(super) struct DifferenceView {
     /// The commits that differ, newest first.
     commits: Vec<CommitView>,
@@ -69,7 +83,8 @@ impl DifferenceView {
 }
 
 /// What a rollback would change.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RollbackPreview")]
 struct WayBackView {
     /// The release that it would return to.
     release: ReleaseView,
@@ -87,7 +102,8 @@ struct WayBackView {
 }
 
 /// Which rollback is meant.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedWayBack")]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// The number of the release to return to; the one before what is live, unless it is given.
@@ -116,7 +132,8 @@ async fn show_rollback(
 }
 
 /// Which two releases are compared.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "Compared")]
 #[serde(deny_unknown_fields)]
 struct Compared {
     /// The number of the one that the other is compared to.

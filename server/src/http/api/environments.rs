@@ -1,6 +1,7 @@
 //! Environments with their releases.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use slipway_pipelines::config::Source;
@@ -15,7 +16,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     environments::{Protection, Settings, told},
     http::{
@@ -33,20 +34,45 @@ use crate::{
 /// The newest of what was put right that are listed.
 const DRIFTS: i64 = 100;
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/environments", Permission::Read, list)
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/drifts", Permission::Read, list_drifts)
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/releases", Permission::Read, list_releases)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Environments")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments",
+            Permission::Read,
+            "listEnvironments",
+            "The environments of a repository; captain.yml names them all, and they come whole.",
+            list,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}",
+            Permission::Read,
+            "getEnvironment",
+            "One environment: what is live, what waits, and how its containers stand.",
+            show,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/drifts",
+            Permission::Read,
+            "listDrifts",
+            "What was put right in an environment, newest first.",
+            list_drifts,
+        )
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases",
+            Permission::Read,
+            "listReleases",
+            "The releases of an environment, newest first.",
+            list_releases,
+        )
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Environments {
     items: Vec<EnvironmentView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Environment")]
 struct EnvironmentView {
     name: String,
     source: Source,
@@ -72,7 +98,8 @@ struct EnvironmentView {
 }
 
 /// One container of what is live.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Replica")]
 struct ReplicaView {
     app: String,
     replica: u32,
@@ -86,7 +113,8 @@ struct ReplicaView {
     trouble: Option<TroubleView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Trouble")]
 struct TroubleView {
     found: String,
     done: String,
@@ -108,7 +136,8 @@ impl ReplicaView {
 }
 
 /// Something that was not as it should be, or is again.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Drift")]
 struct DriftView {
     at: Time,
     /// `environment.drifted`, `environment.crash_loop` or `environment.healed`.
@@ -117,7 +146,7 @@ struct DriftView {
     data: Map<String, Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Drifts {
     items: Vec<DriftView>,
 }

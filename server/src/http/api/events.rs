@@ -2,6 +2,11 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use aide::{
+    generate::GenContext,
+    openapi::{Operation, Response as Description},
+    operation::OperationOutput,
+};
 use axum::{
     Json,
     extract::State,
@@ -12,14 +17,15 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
+use schemars::{JsonSchema, json_schema};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
-    http::{errors::Problem, extract::Asked},
+    http::{errors::Problem, extract::Asked, openapi::content},
     store::{
         StoreError,
         events::{self, Event, EventFilter, Portion},
@@ -34,11 +40,17 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How often a quiet stream says that it is still there, so that nothing between drops it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/events", Permission::Read, list)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Events").get(
+        "/api/v1/events",
+        Permission::Read,
+        "listEvents",
+        "What happened: a page of it, or, with `Accept: text/event-stream`, a stream that goes on.",
+        list,
+    )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Events behind this number.
@@ -47,14 +59,15 @@ struct Wanted {
     repository: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Events {
     items: Vec<EventView>,
     /// What to give as `after` for what comes next.
     after: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 struct EventView {
     id: i64,
     at: Time,
@@ -83,13 +96,36 @@ impl From<Event> for EventView {
     }
 }
 
+/// A page, or a stream.
+struct Answer(Response);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl OperationOutput for Answer {
+    type Inner = Events;
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Description)> {
+        let page = ctx.schema.subschema_for::<Events>();
+        let stream = json_schema!({
+            "type": "string",
+            "description": "Server-sent events: each has the event's id, its kind, and the event itself as JSON.",
+        });
+        let told = content("Events in their order.", vec![("application/json", page), ("text/event-stream", stream)]);
+        vec![(Some(200), told)]
+    }
+}
+
 /// A page of JSON, or, to whoever accepts `text/event-stream`, a stream. A stream that was cut goes on behind its
 /// `Last-Event-ID`; one that says nothing of where to begin begins now.
 async fn list(
     State(state): State<AppState>,
     Asked(wanted): Asked<Wanted>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let mut reader = state.store.read().await?;
     let mut filter = EventFilter::default();
     if let Some(name) = &wanted.repository {
@@ -100,7 +136,7 @@ async fn list(
         let after = wanted.after.unwrap_or(0);
         let found = events::portion(&mut reader.conn(), after, &filter, AT_ONCE).await?;
         let items = found.events.into_iter().map(EventView::from).collect();
-        return Ok(Json(Events { items, after: found.seen }).into_response());
+        return Ok(Answer(Json(Events { items, after: found.seen }).into_response()));
     }
     let resumed = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let after = match resumed.or(wanted.after) {
@@ -112,7 +148,7 @@ async fn list(
     let place = place.map_err(|_| Problem::unavailable("Too many streams are open; read the events page by page."))?;
     let unbuffered = [(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"))];
     let stream = Sse::new(follow(state, place, after, filter)).keep_alive(KeepAlive::new().interval(HEARTBEAT));
-    Ok((unbuffered, stream).into_response())
+    Ok(Answer((unbuffered, stream).into_response()))
 }
 
 fn accepts_stream(headers: &HeaderMap) -> bool {

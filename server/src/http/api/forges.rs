@@ -1,15 +1,16 @@
 //! Credentials for forges, and what of a repository they are shown. A token or a key goes in and never comes out again.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     lookup::{self, ReleasePath},
     time::Time,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     forge::{Asked, Credential, CredentialKind, NewCredential, Report, ReportState, remove_credential, set_credential},
     http::{
@@ -27,24 +28,49 @@ use crate::{
 /// Where GitHub's API is.
 pub(in crate::http) const GITHUB: &str = "https://api.github.com";
 
-pub(super) fn routes() -> Routes {
+pub(super) fn routes() -> ApiRoutes {
     let reports = "/api/v1/repositories/{owner}/{name}/reports";
     let of_build = "/api/v1/repositories/{owner}/{name}/builds/{number}/reports";
     let of_release = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/reports";
-    Routes::new()
-        .get("/api/v1/forges", Permission::Change, list)
-        .get("/api/v1/forges/{name}", Permission::Change, show)
-        .put("/api/v1/forges/{name}", Permission::Change, set)
-        .delete("/api/v1/forges/{name}", Permission::Change, remove)
-        .post("/api/v1/forges/{name}/check", Permission::Change, check)
-        .get(reports, Permission::Read, show_asked)
-        .put(reports, Permission::Change, ask)
-        .get(of_build, Permission::Read, of_one_build)
-        .get(of_release, Permission::Read, of_one_release)
+    ApiRoutes::about("Forges")
+        .get(
+            "/api/v1/forges",
+            Permission::Change,
+            "listForges",
+            "The credentials for forges; they are few, and come whole.",
+            list,
+        )
+        .get("/api/v1/forges/{name}", Permission::Change, "getForge", "One credential, without its token or key.", show)
+        .put(
+            "/api/v1/forges/{name}",
+            Permission::Change,
+            "setForge",
+            "Makes a credential for a forge, or changes the one of this name.",
+            set,
+        )
+        .delete("/api/v1/forges/{name}", Permission::Change, "removeForge", "Removes a credential.", remove)
+        .post(
+            "/api/v1/forges/{name}/check",
+            Permission::Change,
+            "checkForge",
+            "Asks the forge for a repository with a credential, and waits for its answer.",
+            check,
+        )
+        .get(reports, Permission::Read, "getReporting", "What of a repository is shown by its forge.", show_asked)
+        .put(reports, Permission::Change, "setReporting", "Sets what of a repository is shown by its forge.", ask)
+        .get(of_build, Permission::Read, "listBuildReports", "What the forge is shown of a build.", of_one_build)
+        .get(
+            of_release,
+            Permission::Read,
+            "listReleaseReports",
+            "What the forge is shown of a release.",
+            of_one_release,
+        )
 }
 
 /// A token, or an App with its key.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedForge")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Wanted {
     /// A personal access token.
@@ -62,12 +88,13 @@ pub(in crate::http) struct Wanted {
     pub(in crate::http) all_repositories: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Forges {
     items: Vec<ForgeView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Forge")]
 struct ForgeView {
     name: String,
     kind: CredentialKind,
@@ -134,13 +161,29 @@ pub(in crate::http) async fn set_forge(
     Ok(set)
 }
 
+/// A credential that was just removed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RemovedForge")]
+struct Removed {
+    name: String,
+}
+
+/// What a credential reached.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReachedForge")]
+struct Reached {
+    name: String,
+    repository: String,
+    reached: bool,
+}
+
 async fn remove(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     remove_forge(&state, &principal, &name).await?;
-    Ok(Json(json!({"name": name})))
+    Ok(Json(Removed { name }))
 }
 
 /// Removes a credential, for the API and for the page.
@@ -153,7 +196,8 @@ pub(in crate::http) async fn remove_forge(state: &AppState, principal: &Principa
     Ok(tx.commit().await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "ForgeCheck")]
 #[serde(deny_unknown_fields)]
 struct Checked {
     /// The repository to ask the forge for, `owner/name`.
@@ -165,9 +209,9 @@ async fn check(
     State(state): State<AppState>,
     Named(name): Named<String>,
     Body(asked): Body<Checked>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Reached>, Problem> {
     let repository = check_forge(&state, &name, &asked.repository).await?;
-    Ok(Json(json!({"name": name, "repository": repository, "reached": true})))
+    Ok(Json(Reached { name, repository, reached: true }))
 }
 
 /// Asks the forge for a connected repository with a credential, for the API and for the page. Returns its name.
@@ -217,13 +261,14 @@ pub(in crate::http) async fn set_asked(
     Ok(tx.commit().await?)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Reports {
     items: Vec<ReportView>,
 }
 
 /// One thing that the forge is to show.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Report")]
 struct ReportView {
     /// What it is to show.
     wanted: Report,

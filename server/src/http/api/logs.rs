@@ -1,5 +1,12 @@
 //! The log of a step: from any line on, the lines that hold a text, and the whole as plain text.
 
+use aide::{
+    generate::GenContext,
+    openapi::{
+        Header, HeaderStyle, Operation, ParameterSchemaOrContent, ReferenceOr, Response as Description, SchemaObject,
+    },
+    operation::OperationOutput,
+};
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -7,16 +14,19 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
+use indexmap::IndexMap;
+use schemars::{JsonSchema, json_schema};
 use serde::{Deserialize, Serialize};
 use slipway_runner::coordinator::LogStream;
 
 use super::{lookup, time::Time};
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     http::{
         errors::Problem,
         extract::{Asked, Named},
+        openapi::{content, refusal},
     },
     logs::{Found, Search},
     queue::ran,
@@ -38,27 +48,39 @@ const PIECE_LINES: usize = 2_000;
 /// Where the next answer begins. Of a search it is left out where the log ends by now.
 pub const NEXT_LINE: &str = "slipway-next-line";
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/builds/{number}/steps/{index}/log", Permission::Read, of_build)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Logs")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/builds/{number}/steps/{index}/log",
+            Permission::Read,
+            "getBuildLog",
+            "Lines of the log of a build's step, or those that hold a text.",
+            of_build,
+        )
         .get(
             "/api/v1/repositories/{owner}/{name}/builds/{number}/steps/{index}/log.txt",
             Permission::Read,
+            "getWholeBuildLog",
+            "The whole log of a build's step.",
             whole_of_build,
         )
         .get(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/steps/{index}/log",
             Permission::Read,
+            "getReleaseLog",
+            "Lines of the log of a release's step, or those that hold a text.",
             of_release,
         )
         .get(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/steps/{index}/log.txt",
             Permission::Read,
+            "getWholeReleaseLog",
+            "The whole log of a release's step.",
             whole_of_release,
         )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Part {
     /// The first line wanted, from 1.
@@ -73,7 +95,7 @@ struct Part {
     any_case: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Whole {
     /// The attempt wanted; the last unless it is given.
@@ -85,12 +107,75 @@ fn first_line() -> i64 {
 }
 
 /// One line in `application/x-ndjson`.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Line")]
 struct LineView<'a> {
     line: i64,
     at: Time,
     stream: LogStream,
     text: &'a str,
+}
+
+/// Lines of a log.
+struct Lines(Response);
+
+/// A whole log.
+struct Text(Response);
+
+impl IntoResponse for Lines {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+/// Said of a log that was kept for long enough.
+const GONE: &str = "The log was removed: logs are kept for a limited time.";
+
+impl OperationOutput for Lines {
+    type Inner = ();
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Description)> {
+        let line = ctx.schema.subschema_for::<LineView<'_>>();
+        let plain =
+            json_schema!({"type": "string", "description": "The lines; of a search, as `grep -n` writes them."});
+        let lines = json_schema!({
+            "type": "string", "description": "With `Accept: application/x-ndjson`, a line of JSON for each.",
+            "contentSchema": line,
+        });
+        let types = vec![("text/plain; charset=utf-8", plain), ("application/x-ndjson", lines)];
+        let mut told = content("The lines. `Slipway-Next-Line` says where the next answer begins.", types);
+        let next = Header {
+            description: Some("Where the next answer begins; not given by a search that came to the end.".to_owned()),
+            style: HeaderStyle::Simple,
+            required: false,
+            deprecated: None,
+            format: ParameterSchemaOrContent::Schema(SchemaObject {
+                json_schema: json_schema!({"type": "integer"}),
+                example: None,
+                external_docs: None,
+            }),
+            example: None,
+            examples: IndexMap::new(),
+            extensions: IndexMap::new(),
+        };
+        told.headers.insert(NEXT_LINE.to_owned(), ReferenceOr::Item(next));
+        vec![(Some(200), told), (Some(410), refusal(ctx, GONE))]
+    }
+}
+
+impl OperationOutput for Text {
+    type Inner = ();
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Description)> {
+        let plain = vec![("text/plain; charset=utf-8", json_schema!({"type": "string"}))];
+        vec![(Some(200), content("Every line.", plain)), (Some(410), refusal(ctx, GONE))]
+    }
 }
 
 /// Names a step of a build.
@@ -103,9 +188,9 @@ async fn of_build(
     Named(names): InBuild,
     Asked(part): Asked<Part>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Lines, Problem> {
     let step = step_of_build(&mut state.store.read().await?.conn(), &names, part.attempt).await?;
-    answer(&state.store, step, &part, &headers).await
+    answer(&state.store, step, &part, &headers).await.map(Lines)
 }
 
 async fn of_release(
@@ -113,27 +198,27 @@ async fn of_release(
     Named(names): InRelease,
     Asked(part): Asked<Part>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Lines, Problem> {
     let step = step_of_release(&mut state.store.read().await?.conn(), &names, part.attempt).await?;
-    answer(&state.store, step, &part, &headers).await
+    answer(&state.store, step, &part, &headers).await.map(Lines)
 }
 
 async fn whole_of_build(
     State(state): State<AppState>,
     Named(names): InBuild,
     Asked(wanted): Asked<Whole>,
-) -> Result<Response, Problem> {
+) -> Result<Text, Problem> {
     let step = step_of_build(&mut state.store.read().await?.conn(), &names, wanted.attempt).await?;
-    whole(&state, step)
+    whole(&state, step).map(Text)
 }
 
 async fn whole_of_release(
     State(state): State<AppState>,
     Named(names): InRelease,
     Asked(wanted): Asked<Whole>,
-) -> Result<Response, Problem> {
+) -> Result<Text, Problem> {
     let step = step_of_release(&mut state.store.read().await?.conn(), &names, wanted.attempt).await?;
-    whole(&state, step)
+    whole(&state, step).map(Text)
 }
 
 async fn step_of_build(

@@ -2,11 +2,12 @@
 
 use axum::{Json, extract::State};
 use chrono::DateTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{lookup, time::Time};
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     http::{
         errors::Problem,
@@ -16,14 +17,26 @@ use crate::{
     store::{StoreError, runners},
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/measurements", Permission::Read, apps)
-        .get("/api/v1/runners/{name}/measurements", Permission::Read, host)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Measurements")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/measurements",
+            Permission::Read,
+            "getEnvironmentMeasurements",
+            "What was measured of the apps of an environment.",
+            apps,
+        )
+        .get(
+            "/api/v1/runners/{name}/measurements",
+            Permission::Read,
+            "getRunnerMeasurements",
+            "What was measured of a runner's host.",
+            host,
+        )
 }
 
 /// Which time is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Asking {
     /// `hour` (unless said otherwise), `day` or `week`.
@@ -44,7 +57,8 @@ impl Asking {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Measured{T}")]
 struct Measured<T> {
     window: Window,
     since: Time,
@@ -62,7 +76,7 @@ impl<T> Measured<T> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Apps {
     /// What is not measured, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,14 +84,15 @@ struct Apps {
     apps: Vec<AppView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "MeasuredApp")]
 struct AppView {
     app: String,
     points: Vec<AppPoint>,
 }
 
 /// All containers of the app together, at a moment or summed up.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct AppPoint {
     at: Time,
     /// CPUs in use: on average and at most.
@@ -112,12 +127,12 @@ impl From<Point<AppFigures>> for AppPoint {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Host {
     points: Vec<HostPoint>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HostPoint {
     at: Time,
     /// CPUs in use: on average, at most, and how many there are.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     http::{errors::Problem, extract::Asked},
     ids::NotificationId,
@@ -21,12 +22,19 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/notifications", Permission::Change, list)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Notifications").get(
+        "/api/v1/notifications",
+        Permission::Change,
+        "listNotifications",
+        "What was told to whom, newest first.",
+        list,
+    )
 }
 
 /// One message to one channel.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Notification")]
 pub(super) struct NotificationView {
     id: String,
     channel: String,

@@ -1,5 +1,6 @@
 //! Lists: a page at a time, each with the way to the next.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::http::errors::Problem;
@@ -10,7 +11,8 @@ const USUAL: u16 = 50;
 const MOST: u16 = 200;
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(super) struct Page<T> {
     /// The items.
     items: Vec<T>,
@@ -19,7 +21,7 @@ pub(super) struct Page<T> {
 }
 
 /// Which page is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cursor {
     /// What the page before gave as `next`.

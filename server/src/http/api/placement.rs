@@ -1,12 +1,13 @@
 //! Where jobs may run: the labels that a repository's builds need, and the runner that hosts an environment.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::lookup;
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -16,24 +17,38 @@ use crate::{
     store::{audit, placement, runners},
 };
 
-pub(super) fn routes() -> Routes {
+pub(super) fn routes() -> ApiRoutes {
     let labels = "/api/v1/repositories/{owner}/{name}/runner-labels";
     let host = "/api/v1/repositories/{owner}/{name}/environments/{environment}/runner";
-    Routes::new()
-        .get(labels, Permission::Read, show_labels)
-        .put(labels, Permission::Change, set_labels)
-        .get(host, Permission::Read, show_host)
-        .put(host, Permission::Change, set_host)
+    ApiRoutes::about("Placement")
+        .get(
+            labels,
+            Permission::Read,
+            "getNeededLabels",
+            "The labels that a runner must have to build a repository.",
+            show_labels,
+        )
+        .put(
+            labels,
+            Permission::Change,
+            "setNeededLabels",
+            "Sets the labels that a runner must have to build a repository.",
+            set_labels,
+        )
+        .get(host, Permission::Read, "getHostRunner", "The runner that hosts an environment.", show_host)
+        .put(host, Permission::Change, "setHostRunner", "Sets the runner that hosts an environment.", set_host)
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "NeededLabels")]
 #[serde(deny_unknown_fields)]
 struct Needed {
     labels: Labels,
 }
 
 /// A runner by its name; none for whichever takes the next rollout.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "HostRunner")]
 #[serde(deny_unknown_fields)]
 struct Host {
     runner: Option<String>,

@@ -1,35 +1,62 @@
 //! Promotions, rollbacks and restores: the ways in which a person makes a release; and what a promotion would change.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{differences::DifferenceView, lookup, releases::ReleaseView};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
         extract::{Body, Named},
+        openapi::Begun,
     },
     releases::{self, By, Commit, Preview},
     runners::RunnerError,
     store::{self, StoreError, Tx, audit, releases::Release, repositories::Repository, runners},
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotion", Permission::Read, show)
-        .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/promotions", Permission::Change, promote)
-        .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/rollbacks", Permission::Change, roll_back)
-        .post("/api/v1/repositories/{owner}/{name}/environments/{environment}/restores", Permission::Change, restore)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Releases")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/promotion",
+            Permission::Read,
+            "previewPromotion",
+            "What a promotion to an environment would change.",
+            show,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/promotions",
+            Permission::Change,
+            "promote",
+            "Releases what is live where the environment takes its releases from.",
+            promote,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/rollbacks",
+            Permission::Change,
+            "rollBack",
+            "Releases again what an earlier release held.",
+            roll_back,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/environments/{environment}/restores",
+            Permission::Change,
+            "restore",
+            "Makes what is live anew, also on another runner's engine.",
+            restore,
+        )
 }
 
 /// An environment by the names in its address: owner, name and its own.
 pub(in crate::http) type Place = (String, String, String);
 
 /// What is asked for with a promotion.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedPromotion")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Promotion {
     /// The number of the release that was seen live where it comes from: nothing is promoted where it is another by now.
@@ -39,7 +66,8 @@ pub(in crate::http) struct Promotion {
 }
 
 /// What is asked for with a rollback.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedRollback")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Rollback {
     /// The number of the release to return to; the one before what is live, unless it is given.
@@ -51,7 +79,8 @@ pub(in crate::http) struct Rollback {
 }
 
 /// What is asked for with a restore.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedRestore")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Restore {
     /// The name of the runner on whose engine it is made anew; the one that hosts it, unless it is given.
@@ -61,7 +90,8 @@ pub(in crate::http) struct Restore {
 }
 
 /// What a promotion would change.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PromotionPreview")]
 struct PreviewView {
     /// The environment that it comes from.
     from: String,
@@ -79,7 +109,8 @@ struct PreviewView {
 }
 
 /// A commit of what differs.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Commit")]
 pub(super) struct CommitView {
     build: i64,
     commit: String,
@@ -88,7 +119,8 @@ pub(super) struct CommitView {
 }
 
 /// An app whose image differs: the two digests, none where one of the two does not run it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ImageChange")]
 pub(super) struct ImageView {
     pub(super) app: String,
     pub(super) before: Option<String>,
@@ -96,7 +128,8 @@ pub(super) struct ImageView {
 }
 
 /// A setting that differs, none where it is not set.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SettingChange")]
 pub(super) struct SettingView {
     pub(super) app: String,
     pub(super) setting: String,
@@ -229,8 +262,8 @@ async fn promote(
     principal: Principal,
     Named(place): Named<Place>,
     Body(asked): Body<Promotion>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
-    Ok((StatusCode::ACCEPTED, Json(promote_to(&state, &principal, &place, &asked).await?.into())))
+) -> Result<Begun<ReleaseView>, Problem> {
+    Ok(Begun(promote_to(&state, &principal, &place, &asked).await?.into()))
 }
 
 async fn roll_back(
@@ -238,8 +271,8 @@ async fn roll_back(
     principal: Principal,
     Named(place): Named<Place>,
     Body(asked): Body<Rollback>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
-    Ok((StatusCode::ACCEPTED, Json(roll_back_to(&state, &principal, &place, &asked).await?.into())))
+) -> Result<Begun<ReleaseView>, Problem> {
+    Ok(Begun(roll_back_to(&state, &principal, &place, &asked).await?.into()))
 }
 
 async fn restore(
@@ -247,6 +280,6 @@ async fn restore(
     principal: Principal,
     Named(place): Named<Place>,
     Body(asked): Body<Restore>,
-) -> Result<(StatusCode, Json<ReleaseView>), Problem> {
-    Ok((StatusCode::ACCEPTED, Json(make_anew(&state, &principal, &place, &asked).await?.into())))
+) -> Result<Begun<ReleaseView>, Problem> {
+    Ok(Begun(make_anew(&state, &principal, &place, &asked).await?.into()))
 }

@@ -1,12 +1,13 @@
 //! Logins to registries. A password goes in and never comes out again.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -19,15 +20,28 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/registries", Permission::Change, list)
-        .get("/api/v1/registries/{host}", Permission::Change, show)
-        .put("/api/v1/registries/{host}", Permission::Change, set)
-        .delete("/api/v1/registries/{host}", Permission::Change, remove)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Registries")
+        .get(
+            "/api/v1/registries",
+            Permission::Change,
+            "listRegistries",
+            "The logins to registries; they are few, and come whole.",
+            list,
+        )
+        .get("/api/v1/registries/{host}", Permission::Change, "getRegistry", "One login, without its password.", show)
+        .put("/api/v1/registries/{host}", Permission::Change, "setRegistry", "Sets the login to a registry.", set)
+        .delete(
+            "/api/v1/registries/{host}",
+            Permission::Change,
+            "removeRegistry",
+            "Removes the login to a registry.",
+            remove,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedLogin")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Login {
     pub(in crate::http) username: String,
@@ -39,12 +53,13 @@ pub(in crate::http) struct Login {
     pub(in crate::http) all_repositories: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Registries {
     items: Vec<RegistryView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Registry")]
 struct RegistryView {
     host: String,
     username: String,
@@ -75,15 +90,33 @@ async fn show(State(state): State<AppState>, Named(host): Named<String>) -> Resu
     Ok(Json(found.ok_or_else(|| StoreError::missing("login for the registry", &host))?.into()))
 }
 
+/// A login that was just set.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SetRegistry")]
+struct Set {
+    host: String,
+    username: String,
+    /// Null where it is for every repository.
+    repositories: Option<Vec<String>>,
+}
+
+/// A login that was just removed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RemovedRegistry")]
+struct Removed {
+    host: String,
+}
+
 async fn set(
     State(state): State<AppState>,
     principal: Principal,
     Named(host): Named<String>,
     Body(login): Body<Login>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Set>, Problem> {
     let username = login.username.clone();
     let scope = set_login(&state, &principal, &host, login).await?;
-    Ok(Json(json!({"host": host, "username": username, "repositories": scope.patterns()})))
+    let repositories = scope.patterns().map(<[String]>::to_vec);
+    Ok(Json(Set { host, username, repositories }))
 }
 
 /// Sets the login for a registry, for the API and for the page.
@@ -116,9 +149,9 @@ async fn remove(
     State(state): State<AppState>,
     principal: Principal,
     Named(host): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     remove_login(&state, &principal, &host).await?;
-    Ok(Json(json!({"host": host})))
+    Ok(Json(Removed { host }))
 }
 
 /// Forgets the login for a registry, for the API and for the page.

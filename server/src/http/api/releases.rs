@@ -1,6 +1,7 @@
 //! One release with the steps of its rollout.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 use slipway_runner::coordinator::ReleasedApp;
 
@@ -12,7 +13,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     http::{errors::Problem, extract::Named},
     queue,
@@ -20,15 +21,18 @@ use crate::{
     store::{decisions, jobs, releases::Release},
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get(
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Releases").get(
         "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}",
         Permission::Read,
+        "getRelease",
+        "One release with the steps of its rollout and what was decided of it.",
         show,
     )
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Release")]
 pub(super) struct ReleaseView {
     number: i64,
     kind: ReleaseKind,
@@ -44,7 +48,8 @@ pub(super) struct ReleaseView {
 }
 
 /// An app of a release. How it runs holds environment variables, which are not everybody's to read.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReleasedApp")]
 struct AppView {
     app: String,
     image: String,
@@ -56,7 +61,7 @@ struct AppView {
     domain: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ReleaseInFull {
     #[serde(flatten)]
     release: ReleaseView,

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slipway_runner::coordinator::Stored;
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::{Problem, sentence},
         extract::Asked,
+        openapi::Told,
     },
     retention::{Collected, Going, Limits, Round, collect_now},
     runners::{self, Answered},
@@ -27,11 +29,19 @@ const RUNNERS_PATIENCE: Duration = Duration::from_secs(20);
 /// The most that one answer names; the rest is in its sums.
 const NAMED: usize = 1_000;
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/retention", Permission::Read, show).post("/api/v1/gc", Permission::Change, collect)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Server")
+        .get("/api/v1/retention", Permission::Read, "getRetention", "What is kept for how long.", show)
+        .post(
+            "/api/v1/gc",
+            Permission::Change,
+            "collect",
+            "Removes what is older than that, or says what would go.",
+            collect,
+        )
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Retention {
     limits: Limits,
     /// When a whole round ended last, on whichever server.
@@ -46,7 +56,7 @@ async fn show(State(state): State<AppState>) -> Result<Json<Retention>, Problem>
     Ok(Json(Retention { limits, collected_at: collected_at.map(Time), paused }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     /// Whether it is only said what would go.
@@ -54,7 +64,7 @@ struct Wanted {
     dry_run: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Collection {
     dry_run: bool,
     /// Whether it is done; a large one goes on after the answer.
@@ -71,7 +81,8 @@ struct Collection {
 }
 
 /// One runner.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CollectedRunner")]
 struct RunnerView {
     runner: String,
     /// Whether it answered. One that is away, busy with the last question, or a release older does not.
@@ -108,7 +119,7 @@ async fn collect(
     State(state): State<AppState>,
     principal: Principal,
     Asked(wanted): Asked<Wanted>,
-) -> Result<(StatusCode, Json<Collection>), Problem> {
+) -> Result<Told<Collection>, Problem> {
     let paused = state.watch.doubt();
     if let Some(doubt) = paused.as_ref().filter(|_| !wanted.dry_run) {
         return Err(Problem::conflict(sentence(&format!("nothing is collected now: {doubt}"))));
@@ -119,9 +130,8 @@ async fn collect(
     let asking = runners::ask_to_collect(&state.store, wanted.dry_run, RUNNERS_PATIENCE);
     let ending = || Problem::unavailable("The server is shutting down.");
     let answers = state.shutdown.run_until_cancelled(asking).await.ok_or_else(ending)??;
-    let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let done = (wanted.dry_run, done && !wanted.dry_run);
-    Ok((status, Json(Collection::of(&going, done, paused, answers))))
+    let collection = Collection::of(&going, (wanted.dry_run, done && !wanted.dry_run), paused, answers);
+    Ok(if done { Told::Over(collection) } else { Told::GoesOn(collection) })
 }
 
 /// Removes what was chosen; false when that goes on for longer than an answer may wait.

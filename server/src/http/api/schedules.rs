@@ -1,14 +1,15 @@
 //! Schedules: when they come, running one now, pausing.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 use super::{builds::BuildView, lookup, time::Time};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
-    http::{errors::Problem, extract::Named},
+    http::{errors::Problem, extract::Named, openapi::Made},
     schedules as domain,
     store::{
         Conn, Tx, audit,
@@ -20,20 +21,33 @@ use crate::{
 
 const ONE: &str = "/api/v1/repositories/{owner}/{name}/schedules/{schedule}/pause";
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/schedules", Permission::Read, list)
-        .post("/api/v1/repositories/{owner}/{name}/schedules/{schedule}/run", Permission::Change, run)
-        .put(ONE, Permission::Change, pause)
-        .delete(ONE, Permission::Change, resume)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Schedules")
+        .get(
+            "/api/v1/repositories/{owner}/{name}/schedules",
+            Permission::Read,
+            "listSchedules",
+            "The schedules of a repository; captain.yml names them all, and they come whole.",
+            list,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/schedules/{schedule}/run",
+            Permission::Change,
+            "runSchedule",
+            "Queues a schedule's build now.",
+            run,
+        )
+        .put(ONE, Permission::Change, "pauseSchedule", "Pauses a schedule.", pause)
+        .delete(ONE, Permission::Change, "resumeSchedule", "Lets a schedule go on.", resume)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Schedules {
     items: Vec<ScheduleView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Schedule")]
 struct ScheduleView {
     name: String,
     cron: String,
@@ -46,7 +60,8 @@ struct ScheduleView {
     last: Option<FireView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "KeptTime")]
 struct FireView {
     /// When it was due.
     due_at: Time,
@@ -92,8 +107,8 @@ async fn run(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name, schedule)): Named<(String, String, String)>,
-) -> Result<(StatusCode, Json<BuildView>), Problem> {
-    Ok((StatusCode::CREATED, Json(run_schedule(&state, &principal, &owner, &name, &schedule).await?.into())))
+) -> Result<Made<BuildView>, Problem> {
+    Ok(Made(run_schedule(&state, &principal, &owner, &name, &schedule).await?.into()))
 }
 
 async fn pause(

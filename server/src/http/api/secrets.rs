@@ -1,16 +1,13 @@
 //! Secrets of repositories and of their environments. A value goes in and never comes out again.
 
-use axum::{
-    Json,
-    extract::{DefaultBodyLimit, State},
-    handler::Handler as _,
-};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{lookup, time::Time};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -23,18 +20,15 @@ use crate::{
 /// The largest body, which no other route's exceeds: the longest value, each of its characters escaped as JSON may have it.
 pub(in crate::http) const BODY_LIMIT: usize = 6 * secrets::VALUE_LIMIT + 1024;
 
-pub(super) fn routes() -> Routes {
-    let large = || DefaultBodyLimit::max(BODY_LIMIT);
-    let set = set.layer(large());
-    let set_in = set_in.layer(large());
-    Routes::new()
-        .get("/api/v1/repositories/{owner}/{name}/secrets", Permission::Change, list)
-        .get("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, show)
-        .put("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, set)
-        .delete("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, remove)
-        .get(IN_ENVIRONMENT, Permission::Change, show_in)
-        .put(IN_ENVIRONMENT, Permission::Change, set_in)
-        .delete(IN_ENVIRONMENT, Permission::Change, remove_in)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Secrets")
+        .get("/api/v1/repositories/{owner}/{name}/secrets", Permission::Change, "listSecrets", "The names of a repository's secrets, and of those of its environments; their number is limited, and they come whole.", list)
+        .get("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, "getSecret", "One secret of a repository, without its value.", show)
+        .put_large(("/api/v1/repositories/{owner}/{name}/secrets/{secret}", BODY_LIMIT), Permission::Change, "setSecret", "Sets a secret of a repository.", set)
+        .delete("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, "removeSecret", "Removes a secret of a repository.", remove)
+        .get(IN_ENVIRONMENT, Permission::Change, "getEnvironmentSecret", "One secret of an environment, without its value.", show_in)
+        .put_large((IN_ENVIRONMENT, BODY_LIMIT), Permission::Change, "setEnvironmentSecret", "Sets a secret of an environment.", set_in)
+        .delete(IN_ENVIRONMENT, Permission::Change, "removeEnvironmentSecret", "Removes a secret of an environment.", remove_in)
 }
 
 const IN_ENVIRONMENT: &str = "/api/v1/repositories/{owner}/{name}/environments/{environment}/secrets/{secret}";
@@ -47,7 +41,8 @@ pub(in crate::http) struct Address {
     pub(in crate::http) secret: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "SecretValue")]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Value {
     pub(in crate::http) value: Secret,
@@ -56,12 +51,13 @@ pub(in crate::http) struct Value {
     pub(in crate::http) forget_earlier: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Secrets {
     items: Vec<SecretView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Secret")]
 struct SecretView {
     name: String,
     /// The one environment that it is for; none for the whole repository.
@@ -72,7 +68,8 @@ struct SecretView {
 }
 
 /// A secret that was just set.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SetSecret")]
 pub(in crate::http) struct Set {
     name: String,
     environment: Option<String>,
@@ -89,6 +86,14 @@ impl From<SecretName> for SecretView {
             updated_at: Time(secret.updated_at),
         }
     }
+}
+
+/// A secret that was just removed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RemovedSecret")]
+pub(in crate::http) struct Removed {
+    secret: String,
+    environment: Option<String>,
 }
 
 /// The whole repository's and those of every environment.
@@ -139,7 +144,7 @@ async fn remove(
     state: State<AppState>,
     principal: Principal,
     Named((owner, name, secret)): Named<(String, String, String)>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     Ok(Json(forget(&state, &principal, Address { owner, name, environment: None, secret }).await?))
 }
 
@@ -147,7 +152,7 @@ async fn remove_in(
     state: State<AppState>,
     principal: Principal,
     Named((owner, name, environment, secret)): Named<(String, String, String, String)>,
-) -> Result<Json<serde_json::Value>, Problem> {
+) -> Result<Json<Removed>, Problem> {
     Ok(Json(forget(&state, &principal, Address { owner, name, environment: Some(environment), secret }).await?))
 }
 
@@ -196,7 +201,7 @@ pub(in crate::http) async fn forget(
     state: &AppState,
     principal: &Principal,
     address: Address,
-) -> Result<serde_json::Value, Problem> {
+) -> Result<Removed, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
     let environment = address.environment.as_deref();
@@ -204,9 +209,9 @@ pub(in crate::http) async fn forget(
         return Err(missing(&address, &repository));
     }
     let detail = json!({"secret": address.secret, "environment": environment});
-    audit::append(&mut tx, principal.actor(), "secret.remove", &repository.name, detail.clone()).await?;
+    audit::append(&mut tx, principal.actor(), "secret.remove", &repository.name, detail).await?;
     tx.commit().await?;
-    Ok(detail)
+    Ok(Removed { secret: address.secret, environment: address.environment })
 }
 
 fn missing(address: &Address, repository: &Repository) -> Problem {

@@ -3,30 +3,42 @@
 use std::collections::BTreeMap;
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     environments::{Service, directory},
     http::errors::Problem,
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new().get("/api/v1/services", Permission::Read, list).get(
-        "/api/v1/services/prometheus",
-        Permission::Read,
-        prometheus,
-    )
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Services")
+        .get(
+            "/api/v1/services",
+            Permission::Read,
+            "listServices",
+            "The service directory: where every container of what is live takes connections.",
+            list,
+        )
+        .get(
+            "/api/v1/services/prometheus",
+            Permission::Read,
+            "discoverTargets",
+            "The same as Prometheus discovers targets over HTTP.",
+            prometheus,
+        )
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Services {
     items: Vec<ServiceView>,
 }
 
 /// One replica of an app that is live.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Service")]
 struct ServiceView {
     repository: String,
     environment: String,
@@ -69,7 +81,7 @@ async fn list(State(state): State<AppState>) -> Result<Json<Services>, Problem> 
 /// A group of targets as Prometheus discovers them over HTTP
 /// (<https://prometheus.io/docs/prometheus/latest/http_sd/>): every label is a text, and whatever begins with `__meta_` is gone
 /// after relabelling.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TargetGroup {
     targets: [String; 1],
     labels: BTreeMap<&'static str, String>,

@@ -1,6 +1,7 @@
 //! Steering a rollout that is under way: pausing it, letting it go on, ending it.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
@@ -21,18 +22,24 @@ use crate::{
     store::{audit, decisions::Decision, releases::Release},
 };
 
-pub(super) fn routes() -> Routes {
+pub(super) fn routes() -> ApiRoutes {
     let pause_path = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/pause";
     let rollout = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rollout";
-    Routes::new().put(pause_path, Permission::Change, pause).delete(pause_path, Permission::Change, resume).delete(
-        rollout,
-        Permission::Change,
-        cancel,
-    )
+    ApiRoutes::about("Releases")
+        .put(pause_path, Permission::Change, "pauseRollout", "Holds a rollout where it is.", pause)
+        .delete(pause_path, Permission::Change, "resumeRollout", "Lets a rollout go on.", resume)
+        .delete(
+            rollout,
+            Permission::Change,
+            "cancelRollout",
+            "Ends a rollout: what was live serves alone again.",
+            cancel,
+        )
 }
 
 /// That a rollout is paused.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Pause")]
 pub(super) struct PauseView {
     by: String,
     reason: Option<String>,
@@ -47,7 +54,8 @@ impl PauseView {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedResume")]
 #[serde(deny_unknown_fields)]
 struct Resumed {
     reason: Option<String>,

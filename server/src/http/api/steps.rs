@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use slipway_runner::coordinator::Reading;
 
@@ -18,14 +19,16 @@ use crate::{
 };
 
 /// One try of a job.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub(super) struct AttemptView {
     attempt: i64,
     steps: Vec<StepView>,
 }
 
 /// One step.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Step")]
 pub(super) struct StepView {
     index: i64,
     app: Option<String>,

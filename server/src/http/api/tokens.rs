@@ -1,16 +1,18 @@
 //! Making, listing and revoking access tokens.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes, check_token_name, make_token},
+    access::{ApiRoutes, Permission, Principal, check_token_name, make_token},
     app::AppState,
     http::{
         errors::Problem,
         extract::{Body, Named},
+        openapi::Made,
     },
     ids::TokenId,
     secrets::Secret,
@@ -20,33 +22,44 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/tokens", Permission::Change, list)
-        .post("/api/v1/tokens", Permission::Change, create)
-        .delete("/api/v1/tokens/{id}", Permission::Change, revoke)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Tokens")
+        .get("/api/v1/tokens", Permission::Change, "listTokens", "Every access token, without its value.", list)
+        .post(
+            "/api/v1/tokens",
+            Permission::Change,
+            "createToken",
+            "Makes a token. The one answer that holds its value.",
+            create,
+        )
+        .delete("/api/v1/tokens/{id}", Permission::Change, "revokeToken", "Revokes a token.", revoke)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewToken")]
 #[serde(deny_unknown_fields)]
 struct Create {
+    /// Its bearer's name, in the audit log and wherever somebody's word counts.
+    #[schemars(length(min = 1, max = 100))]
     name: String,
 }
 
 /// The one answer that holds a token's value.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedToken")]
 struct Created {
     id: String,
     name: String,
     token: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tokens {
     items: Vec<TokenView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Token")]
 struct TokenView {
     id: String,
     name: String,
@@ -79,10 +92,10 @@ async fn create(
     State(state): State<AppState>,
     principal: Principal,
     Body(asked): Body<Create>,
-) -> Result<(StatusCode, Json<Created>), Problem> {
+) -> Result<Made<Created>, Problem> {
     let (id, token) = make(&state, &principal, &asked.name).await?;
     let created = Created { id: id.to_string(), name: asked.name, token: token.reveal().to_owned() };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok(Made(created))
 }
 
 /// Makes a token of that name, for the API and for the page. Its value is in the answer and nowhere else.
@@ -99,13 +112,20 @@ pub(in crate::http) async fn make(
     Ok(made)
 }
 
+/// A token that was just revoked.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RevokedToken")]
+struct Revoked {
+    id: TokenId,
+}
+
 async fn revoke(
     State(state): State<AppState>,
     principal: Principal,
     Named(id): Named<TokenId>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Revoked>, Problem> {
     end(&state, &principal, &id).await?;
-    Ok(Json(json!({"id": id})))
+    Ok(Json(Revoked { id }))
 }
 
 /// Revokes a token, for the API and for the page.
