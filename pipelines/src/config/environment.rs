@@ -143,7 +143,7 @@ pub struct Limits {
 }
 
 /// How much of its CPU or of its memory a container may use.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Usage {
     /// So many times as much as the stable version beside it uses.
@@ -160,6 +160,32 @@ pub enum Usage {
     /// So many percent of its limit, or of its machine.
     #[serde(untagged)]
     Percent(f64),
+}
+
+/// Written by hand, as a share is the number itself, which a derived schema does not know of.
+impl JsonSchema for Usage {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Usage".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let number = || schemars::json_schema!({"type": "number"});
+        let of = |fields: &[&str]| {
+            let properties: serde_json::Map<_, _> =
+                fields.iter().map(|field| ((*field).to_owned(), number().to_value())).collect();
+            schemars::json_schema!({"type": "object", "properties": properties, "required": fields})
+        };
+        schemars::json_schema!({
+            "description": "How much of its CPU or of its memory a container may use: percent of its limit or of its machine; \
+                so many times as much as the stable version uses; the lower of both; or `any`.",
+            "oneOf": [
+                number(),
+                of(&["times"]),
+                {"type": "object", "properties": {"lower": of(&["percent", "times"])}, "required": ["lower"]},
+                {"const": "any"},
+            ],
+        })
+    }
 }
 
 impl Usage {

@@ -13,7 +13,7 @@ mod token_name;
 pub use authorise::{Guard, authorise};
 pub use first_token::{make_first_token, make_token};
 pub use login_limit::LoginLimit;
-pub use operations::{ApiRoutes, Operation};
+pub use operations::{Answers, ApiRoutes, Operation};
 pub use permission::{Permission, Principal, Role};
 pub use routes::{Permissions, Routes, Verb};
 pub use token_name::{TokenNameError, check_token_name};

@@ -11,6 +11,9 @@ use axum::{extract::DefaultBodyLimit, handler::Handler};
 use super::{Permission, Routes, Verb};
 use crate::app::AppState;
 
+/// What a handler gives, by status; none for what it is not known of.
+pub type Answers = Vec<(Option<u16>, openapi::Response)>;
+
 /// One route of the API, as its document tells it.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
@@ -29,7 +32,7 @@ pub struct Operation {
     /// Tells what the handler takes.
     pub input: fn(&mut GenContext, &mut openapi::Operation),
     /// Tells what the handler gives, by status.
-    pub output: fn(&mut GenContext, &mut openapi::Operation) -> Vec<(Option<u16>, openapi::Response)>,
+    pub output: fn(&mut GenContext, &mut openapi::Operation) -> Answers,
 }
 
 /// Routes of the API about one thing.

@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     deliveries::{Decoy, Refusals},
     forge::Forges,
-    http::Bodies,
+    http::{Bodies, UnderWay},
     intake::Intake,
     notifications::Sender,
     queue::{ServerCoordinator, Timing},
@@ -51,6 +51,8 @@ pub struct Shared {
     pub login_limit: LoginLimit,
     /// The room that deliveries are read in.
     pub bodies: Bodies,
+    /// The requests with a key that are being carried out.
+    pub under_way: UnderWay,
     /// The way in for deliveries whose signature held.
     pub intake: Intake,
     /// Stands in for the hook that does not exist.
@@ -85,6 +87,7 @@ impl AppState {
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),
             bodies: Bodies::new(config.max_delivery_bytes),
+            under_way: UnderWay::default(),
             intake: Intake::start(store.clone()),
             decoy: Decoy::new(&sealer),
             refusals: Refusals::default(),

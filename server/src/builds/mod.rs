@@ -15,5 +15,5 @@ pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};
 pub(crate) use found::found;
 pub(crate) use lifecycle::apply;
-pub use request::{BuildRequest, Requested, request};
+pub use request::{BuildRequest, request};
 pub use state::{BuildEvent, BuildState, next};

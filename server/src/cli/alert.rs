@@ -59,7 +59,8 @@ pub(super) async fn run(command: AlertCommand) -> Result<(), Failure> {
 
 impl List {
     async fn run(self) -> Result<(), Failure> {
-        let found: Value = self.client.call(Method::GET, &["alerts"], None::<&Value>).await?;
+        let client = self.client.asking(&[("limit", "200")]);
+        let found: Value = client.call(Method::GET, &["alerts"], None::<&Value>).await?;
         if self.json {
             return Ok(say(&found)?);
         }

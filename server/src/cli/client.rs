@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use ulid::Ulid;
 use url::Url;
 
 use crate::secrets::Secret;
@@ -115,21 +119,54 @@ impl Client {
         let unreachable =
             |error: reqwest::Error| ClientError::Unreachable { url: self.url.clone(), reason: innermost(&error) };
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().map_err(unreachable)?;
-        let mut request = client.request(method, url).bearer_auth(token.reveal());
-        if let Some(key) = &self.key {
-            request = request.header("idempotency-key", key);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let answer = request.send().await.map_err(unreachable)?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let bytes = answer.bytes().await.map_err(unreachable)?;
+        // A POST has a key, and whatever else the API takes may be sent twice.
+        let key = (method == Method::POST).then(|| self.key.clone().unwrap_or_else(|| Ulid::generate().to_string()));
+        let request = || {
+            let mut request = client.request(method.clone(), url.clone()).bearer_auth(token.reveal());
+            if let Some(key) = &key {
+                request = request.header("idempotency-key", key);
+            }
+            match body {
+                Some(body) => request.json(body),
+                None => request,
+            }
+        };
+        let (status, headers, bytes) = repeated(request).await.map_err(unreachable)?;
         if !status.is_success() {
             return Err(ClientError::Refused { status: status.as_u16(), detail: detail_of(&bytes) });
         }
-        Ok((headers, bytes.to_vec()))
+        Ok((headers, bytes))
     }
+}
+
+/// How often a request is sent whose connection broke.
+const TIMES: u32 = 3;
+/// How long until it is sent again, the first time.
+const PAUSE: Duration = Duration::from_millis(500);
+
+type Whole = (StatusCode, HeaderMap, Vec<u8>);
+
+/// Sends a request, and again where the connection broke before the answer was whole, or while the first one is still carried
+/// out.
+async fn repeated(request: impl Fn() -> RequestBuilder) -> Result<Whole, reqwest::Error> {
+    for time in 1..TIMES {
+        let answer = sent(request()).await;
+        let is_to_repeat = match &answer {
+            Ok((status, headers, _)) => *status == StatusCode::CONFLICT && headers.contains_key(RETRY_AFTER),
+            Err(error) => !(error.is_connect() || error.is_timeout() || error.is_builder()),
+        };
+        if !is_to_repeat {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE * time).await;
+    }
+    sent(request()).await
+}
+
+async fn sent(request: RequestBuilder) -> Result<Whole, reqwest::Error> {
+    let answer = request.send().await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    Ok((status, headers, answer.bytes().await?.to_vec()))
 }
 
 /// What a refusal says: the `detail` of a problem, or the beginning of whatever came.

@@ -35,6 +35,8 @@ enum Kind {
     MethodNotAllowed,
     Timeout,
     Conflict,
+    /// The same request is still carried out.
+    UnderWay,
     Gone,
     TooLarge,
     UnsupportedMediaType,
@@ -69,7 +71,7 @@ impl Kind {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Kind::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Conflict | Kind::UnderWay => StatusCode::CONFLICT,
             Kind::Gone => StatusCode::GONE,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -107,6 +109,8 @@ impl Problem {
         timeout: Timeout;
         /// 409: not in the present state.
         conflict: Conflict;
+        /// 409: the same request is still carried out.
+        under_way: UnderWay;
         /// 410: it was here once.
         gone: Gone;
         /// 413: the body is too large.
@@ -169,6 +173,9 @@ impl IntoResponse for Problem {
         match self.kind {
             Kind::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"slipway\""));
+            }
+            Kind::UnderWay => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Kind::Unavailable | Kind::GivenUp | Kind::TooManyRequests => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));

@@ -77,6 +77,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
     if has_nul(bytes) {
         return Err(Problem::unprocessable("The body holds a NUL character, which no text here may."));
     }
+    // A list of the fields without their names would be taken, too.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::unprocessable("The body is not what is expected here: a list, where an object is."));
+    }
     serde_json::from_slice(bytes).map(Body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             Problem::unprocessable(format!("The body is not what is expected here: {error}."))

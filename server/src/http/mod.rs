@@ -9,6 +9,7 @@ mod health;
 mod hooks;
 mod login;
 mod metrics;
+mod once;
 pub mod openapi;
 pub mod pages;
 mod repeat;
@@ -28,6 +29,8 @@ use axum::{
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, set_header::SetResponseHeaderLayer};
 
 pub use bodies::Bodies;
+pub(crate) use once::KEPT_MS;
+pub use once::UnderWay;
 
 use crate::{
     access::{Guard, Routes, authorise},
@@ -63,6 +66,7 @@ pub fn service(state: AppState) -> Router {
     router
         .fallback(nothing_here)
         .method_not_allowed_fallback(not_that_way)
+        .layer(from_fn_with_state(guard.clone(), once::once))
         .layer(from_fn_with_state(permissions, repeat::repeat))
         .layer(from_fn_with_state(guard, authorise))
         .layer(DefaultBodyLimit::max(extract::MAX_BODY_BYTES))

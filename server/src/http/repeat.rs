@@ -17,14 +17,16 @@ const AGAIN: u32 = 3;
 /// How much longer each pause is than the one before.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What is not one transaction: what of it was done stays done.
-const NOT_ONE: &str = "/api/v1/gc";
+/// What is not one transaction: what of it was done stays done, and it waits for what others do to the database meanwhile.
+pub(super) const NOT_ONE: [&str; 2] = ["/api/v1/gc", "/api/v1/repositories/{owner}/{name}/hook-test"];
 
 /// Carries out the changes that people ask for; all that one of them does to the database is one transaction, but for
 /// [`NOT_ONE`]. Deliveries and runners' reports are not among them: the intake and the runners repeat those themselves.
 pub(super) async fn repeat(State(permissions): State<Arc<Permissions>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if path == NOT_ONE || request.method().is_safe() || permissions.needed(path, request.method()) != Permission::Change
+    if NOT_ONE.contains(&path)
+        || request.method().is_safe()
+        || permissions.needed(path, request.method()) != Permission::Change
     {
         return next.run(request).await;
     }

@@ -39,7 +39,7 @@ pub async fn exposition(conn: &mut Conn<'_>, now: i64, lease_time: i64) -> Resul
     let leased = jobs::leased(conn).await?.len();
     text.family("slipway_jobs_running", "Jobs that runners work on.");
     text.sample(&[], whole(i64::try_from(leased).unwrap_or(i64::MAX)));
-    let alerts = alerts::open(conn, MOST_ALERTS).await?.len();
+    let alerts = alerts::open(conn, None, MOST_ALERTS).await?.len();
     text.family("slipway_alerts_open", "Alerts that are not over.");
     text.sample(&[], whole(i64::try_from(alerts).unwrap_or(i64::MAX)));
     Ok(text.finish())

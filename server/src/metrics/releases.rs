@@ -80,7 +80,7 @@ fn newest(text: &mut Exposition, all: &[Newest]) {
 async fn put_right(conn: &mut Conn<'_>, text: &mut Exposition, all: &[Newest], now: i64) -> Result<(), StoreError> {
     let mut counted = Vec::new();
     for environment in all {
-        let told = standing::drifts(conn, &environment.id, MOST_DRIFTS).await?;
+        let told = standing::drifts(conn, &environment.id, None, MOST_DRIFTS).await?;
         let count = |kind: &str| told.iter().filter(|it| it.at > now - HOUR_MS && it.kind == kind).count();
         counted.push((environment, count("environment.drifted"), count("environment.healed")));
     }

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::{
     access::session,
+    http::KEPT_MS,
     ids::{BuildId, ReleaseId, RepositoryId, StepId},
     store::{
-        self, Conn, Store, StoreError, archived, grown, measurements,
+        self, Conn, Store, StoreError, answers, archived, grown, measurements,
         repositories::Repository,
         retention::{self as stored, Amount},
         secrets, sessions,
@@ -51,7 +52,7 @@ macro_rules! portions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Going {
     /// What it is: `release`, `build`, `earlier values of secrets`, `logs`, `payloads`, `deliveries`, `pull requests`,
-    /// `tokens`, `events`, `audit entries`, `measurements`, `sessions`.
+    /// `tokens`, `events`, `audit entries`, `measurements`, `answers`, `sessions`.
     pub what: &'static str,
     /// Its name, such as `acme/shop #12`; empty where it is many at once.
     pub name: String,
@@ -226,6 +227,8 @@ impl Round {
             let amount = measurements::old(conn, span_ms, before).await?;
             self.count("measurements", amount, reason);
         }
+        let answers = Amount { count: answers::old(conn, self.now - KEPT_MS).await?, ..Amount::default() };
+        self.count("answers", answers, "to requests of more than a day ago".to_owned());
         let (created, seen) = (self.now - session::ABSOLUTE_MS, self.now - session::IDLE_MS);
         let amount = stored::old_sessions(conn, created, seen).await?;
         self.count("sessions", amount, "ended".to_owned());
@@ -359,6 +362,7 @@ impl Round {
         turn.step(async {
             let mut tx = store.write().await?;
             let (created, seen) = (self.now - session::ABSOLUTE_MS, self.now - session::IDLE_MS);
+            answers::forget(&mut tx, self.now - KEPT_MS).await?;
             sessions::delete_expired(&mut tx, created, seen).await?;
             tx.commit().await
         })

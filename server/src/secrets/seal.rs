@@ -46,6 +46,12 @@ impl<'a> Place<'a> {
         Place { table: "forge_credential", id: name }
     }
 
+    /// An answer that is kept, by the hash of its key.
+    #[must_use]
+    pub fn answer(key: &'a str) -> Self {
+        Place { table: "kept_answer", id: key }
+    }
+
     /// A secret of a repository, by the whole of its row's key.
     #[must_use]
     pub fn secret(key: &'a str) -> Self {

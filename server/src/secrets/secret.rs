@@ -23,7 +23,7 @@ impl Secret {
 
 impl schemars::JsonSchema for Secret {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Secret".into()
+        "SecretText".into()
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -81,6 +81,20 @@ pub(crate) async fn runners(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreErr
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
+/// Tokens behind `after`, oldest first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -> Result<Vec<AccessToken>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at
+         FROM access_token WHERE id > $1 ORDER BY id LIMIT $2",
+        after.map_or("", TokenId::as_str),
+        limit
+    )?)
+}
+
 /// The names of the tokens that were not revoked. Where another transaction asks for them too, it waits until this one ends.
 ///
 /// # Errors

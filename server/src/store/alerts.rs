@@ -73,32 +73,47 @@ pub async fn find(conn: &mut Conn<'_>, id: &AlertId) -> Result<Option<Alert>, St
     )?)
 }
 
-/// What is wrong now, newest first, at most `limit`.
+/// Where a page of alerts begins: behind the one that opened, or ended, then.
+pub type Behind = (i64, AlertId);
+
+/// What is wrong now, newest first, at most `limit`, behind `behind`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn open(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+pub async fn open(conn: &mut Conn<'_>, behind: Option<&Behind>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+    let (at, id) = place(behind);
     Ok(rows!(
         conn,
         "SELECT id, subject, repository_id, message, number, times, opened_at, last_at, acknowledged_at,
                 acknowledged_by, closed_at, closed_by
-         FROM alert WHERE closed_at IS NULL ORDER BY opened_at DESC, id DESC LIMIT $1",
+         FROM alert WHERE closed_at IS NULL AND (opened_at < $1 OR (opened_at = $1 AND id < $2))
+         ORDER BY opened_at DESC, id DESC LIMIT $3",
+        at,
+        id,
         limit
     )?)
 }
 
-/// What was wrong and is over, the newest end first, at most `limit`.
+/// What was wrong and is over, the newest end first, at most `limit`, behind `behind`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn closed(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+pub async fn closed(conn: &mut Conn<'_>, behind: Option<&Behind>, limit: i64) -> Result<Vec<Alert>, StoreError> {
+    let (at, id) = place(behind);
     Ok(rows!(
         conn,
         "SELECT id, subject, repository_id, message, number, times, opened_at, last_at, acknowledged_at,
                 acknowledged_by, closed_at, closed_by
-         FROM alert WHERE closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT $1",
+         FROM alert WHERE closed_at IS NOT NULL AND closed_at <= $1 AND (closed_at < $1 OR id < $2)
+         ORDER BY closed_at DESC, id DESC LIMIT $3",
+        at,
+        id,
         limit
     )?)
+}
+
+fn place(behind: Option<&Behind>) -> (i64, &str) {
+    behind.map_or((i64::MAX, super::LAST_ID), |(at, id)| (*at, id.as_str()))
 }
 
 /// Writes an alert as it is now.

@@ -89,14 +89,21 @@ pub async fn find(conn: &mut Conn<'_>, environment: &EnvironmentId) -> Result<Op
 ///
 /// # Errors
 /// When the database fails.
-pub async fn drifts(conn: &mut Conn<'_>, environment: &EnvironmentId, limit: i64) -> Result<Vec<Event>, StoreError> {
+pub async fn drifts(
+    conn: &mut Conn<'_>,
+    environment: &EnvironmentId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Event>, StoreError> {
     Ok(rows!(
         conn,
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE environment_id = $1
            AND kind IN ('environment.drifted', 'environment.crash_loop', 'environment.healed')
-         ORDER BY id DESC LIMIT $2",
+           AND id < $2
+         ORDER BY id DESC LIMIT $3",
         environment,
+        before.unwrap_or(i64::MAX),
         limit
     )?)
 }

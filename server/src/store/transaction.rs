@@ -7,6 +7,7 @@ use super::{
     engine::{Open, time_of},
     events, execute,
     listen::Rung,
+    parking::Parking,
 };
 use crate::{
     events::{Bells, NewEvent},
@@ -104,7 +105,7 @@ impl Tx {
         self.rung.logs.push(step);
     }
 
-    /// Makes everything true at once, and rings the bells.
+    /// Makes everything true at once, and rings the bells; within a request whose answer is stored with it, once that is.
     ///
     /// The events are written last and, on PostgreSQL, under one lock: so their ids become visible in their order,
     /// and a follower that has seen number 7 will never miss number 6.
@@ -112,7 +113,14 @@ impl Tx {
     /// # Errors
     /// When the database fails; then nothing of the transaction happened (or, if the connection broke while
     /// committing, that is unknown, as always).
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match Parking::park(self) {
+            Some(tx) => tx.settle().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn settle(mut self) -> Result<(), StoreError> {
         if !self.events.is_empty() {
             self.rung.events = true;
             events::append(&mut self.open.conn(), self.clock.now, &self.events).await?;

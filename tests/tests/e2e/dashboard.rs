@@ -7,7 +7,7 @@ mod looks;
 mod many;
 mod pictures;
 mod plain;
-mod scene;
+pub(crate) mod scene;
 mod search;
 mod settings;
 mod setup;

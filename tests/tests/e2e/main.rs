@@ -3,6 +3,7 @@
 
 mod access;
 mod adoption;
+mod api;
 mod archive;
 mod baking;
 mod builds;

@@ -1,11 +1,16 @@
 //! What is wrong now, and what was.
 
+use std::str::FromStr;
+
 use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::time::Time;
+use super::{
+    page::{Cursor, Page},
+    time::Time,
+};
 use crate::{
     access::{ApiRoutes, Permission, Principal},
     app::AppState,
@@ -16,13 +21,10 @@ use crate::{
     ids::AlertId,
     notifications,
     store::{
-        alerts::{self, Alert},
+        alerts::{self, Alert, Behind},
         audit,
     },
 };
-
-/// The most alerts of an answer.
-const MOST: i64 = 200;
 
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Alerts")
@@ -56,11 +58,29 @@ struct Which {
     /// Those that are over, instead of those that are not.
     #[serde(default)]
     closed: bool,
+    /// What the page before gave as `next`.
+    cursor: Option<String>,
+    /// How many at most.
+    limit: Option<u16>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Alerts {
-    items: Vec<AlertView>,
+/// Behind which alert a page begins, as its cursor says.
+struct Place(Behind);
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Place((at, id)) = self;
+        write!(f, "{at}-{}", id.as_str())
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (at, id) = text.split_once('-').ok_or(())?;
+        Ok(Place((at.parse().map_err(drop)?, id.parse().map_err(drop)?)))
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -99,11 +119,17 @@ fn view(state: &AppState, alert: Alert) -> AlertView {
     }
 }
 
-async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> Result<Json<Alerts>, Problem> {
+async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> Result<Json<Page<AlertView>>, Problem> {
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
-    let found = if which.closed { alerts::closed(conn, MOST).await? } else { alerts::open(conn, MOST).await? };
-    Ok(Json(Alerts { items: found.into_iter().map(|alert| view(&state, alert)).collect() }))
+    let cursor = Cursor::new(which.cursor, which.limit);
+    let behind = cursor.parsed::<Place>()?.map(|Place(behind)| behind);
+    let found = match which.closed {
+        true => alerts::closed(conn, behind.as_ref(), cursor.rows()).await?,
+        false => alerts::open(conn, behind.as_ref(), cursor.rows()).await?,
+    };
+    let place = |alert: &Alert| Place((alert.closed_at.unwrap_or(alert.opened_at), alert.id.clone())).to_string();
+    Ok(Json(cursor.page(found, place, |alert| view(&state, alert))))
 }
 
 async fn acknowledge(

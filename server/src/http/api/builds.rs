@@ -1,6 +1,6 @@
 //! Builds: asking for one, listing, looking at one, cancelling, building and trying again.
 
-use axum::{Json, extract::State, http::HeaderMap};
+use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     access::{ApiRoutes, Permission, Principal},
     app::AppState,
-    builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Requested, Retried},
+    builds::{self as domain, Again, BuildRequest, BuildState, Cancellation, Retried},
     deliveries::{is_commit, is_ref},
     http::{
         errors::Problem,
@@ -25,11 +25,7 @@ use crate::{
     },
     queue,
     releases::{Proposed, proposed_by},
-    store::{
-        artifacts, audit,
-        builds::{self, Build},
-        jobs, pull_requests,
-    },
+    store::{artifacts, audit, build_search, builds::Build, jobs, pull_requests},
 };
 
 pub(super) fn routes() -> ApiRoutes {
@@ -83,7 +79,13 @@ pub(super) fn routes() -> ApiRoutes {
 struct Wanted {
     /// Only of this full ref, such as `refs/heads/main`.
     r#ref: Option<String>,
+    /// Only of commits of this author.
+    author: Option<String>,
+    /// Only those that stand so.
+    state: Option<BuildState>,
+    /// What the page before gave as `next`; it may be given though fewer were found than asked for.
     cursor: Option<String>,
+    /// How many at most, from 1 to 200; 50 unless it is said.
     limit: Option<u16>,
 }
 
@@ -146,9 +148,11 @@ async fn list(
     let cursor = Cursor::new(wanted.cursor, wanted.limit);
     let mut reader = state.store.read().await?;
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
-    let git_ref = wanted.r#ref.as_deref();
-    let rows = builds::list(&mut reader.conn(), &repository.id, git_ref, cursor.parsed()?, cursor.rows()).await?;
-    Ok(Json(cursor.page(rows, |row| row.number.to_string(), BuildView::from)))
+    let wish = build_search::Wish { git_ref: wanted.r#ref, author: wanted.author, state: wanted.state };
+    let (before, most) = (cursor.parsed()?, cursor.most());
+    let found = build_search::find(&mut reader.conn(), &repository.id, &wish, before, most).await?;
+    let items = found.builds.into_iter().map(BuildView::from).collect();
+    Ok(Json(Page::new(items, found.before.map(|number| number.to_string()))))
 }
 
 async fn show(
@@ -239,34 +243,13 @@ pub(in crate::http) struct Wish {
     pub(in crate::http) commit: Option<String>,
 }
 
-/// The header by which a request is known again when it is sent twice, as the IETF's draft
-/// "The Idempotency-Key HTTP Header Field" has it.
-const KEY_HEADER: &str = "idempotency-key";
-/// The longest key that is taken, in bytes.
-const KEY_BYTES: usize = 200;
-
-/// The new build, or the one that the same request led to before.
 async fn ask(
     State(state): State<AppState>,
     principal: Principal,
     Named((owner, name)): Named<(String, String)>,
-    headers: HeaderMap,
     Body(wish): Body<Wish>,
 ) -> Result<Made<BuildView>, Problem> {
-    let key = match headers.get(KEY_HEADER).map(|value| value.to_str().map(str::to_owned)) {
-        None => None,
-        Some(Ok(key)) if (1..=KEY_BYTES).contains(&key.len()) => Some(key),
-        Some(_) => {
-            let message = format!("The header Idempotency-Key is not a text of 1 to {KEY_BYTES} characters.");
-            return Err(Problem::unprocessable(message));
-        }
-    };
-    match request_build(&state, &principal, &owner, &name, wish, key).await? {
-        Requested::Queued(build) | Requested::Before(build) => Ok(Made((*build).into())),
-        Requested::Reused => {
-            Err(Problem::unprocessable("This Idempotency-Key was used for another request before: take a new one."))
-        }
-    }
+    Ok(Made(request_build(&state, &principal, &owner, &name, wish).await?.into()))
 }
 
 /// Queues a build that somebody wants, for the API and for the page.
@@ -276,8 +259,7 @@ pub(in crate::http) async fn request_build(
     owner: &str,
     name: &str,
     wish: Wish,
-    key: Option<String>,
-) -> Result<Requested, Problem> {
+) -> Result<Build, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let git_ref = match (wish.r#ref, wish.branch, wish.tag) {
@@ -294,14 +276,12 @@ pub(in crate::http) async fn request_build(
     if commit.as_ref().is_some_and(|commit| !is_commit(commit)) {
         return Err(Problem::unprocessable("Write the commit with all of its 40 hexadecimal digits."));
     }
-    let wanted = BuildRequest { repository: repository.id, git_ref, commit, key };
-    let requested = domain::request(&mut tx, &wanted).await?;
-    if let Requested::Queued(build) = &requested {
-        let detail = json!({"ref": wanted.git_ref, "commit": wanted.commit, "build": build.number});
-        audit::append(&mut tx, principal.actor(), "build.request", &repository.name, detail).await?;
-    }
+    let wanted = BuildRequest { repository: repository.id, git_ref, commit };
+    let build = domain::request(&mut tx, &wanted).await?;
+    let detail = json!({"ref": wanted.git_ref, "commit": wanted.commit, "build": build.number});
+    audit::append(&mut tx, principal.actor(), "build.request", &repository.name, detail).await?;
     tx.commit().await?;
-    Ok(requested)
+    Ok(build)
 }
 
 /// Queues a commit once more, for the API and for the page.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::{Json, extract::State};
 use chrono::{DateTime, SecondsFormat};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use slipway_runner::coordinator::{ContainerLine, LogQuestion, LogStream};
 
 use super::lookup;
 use crate::{
-    access::{Permission, Routes},
+    access::{ApiRoutes, Permission},
     app::AppState,
     environments::{LogWish, RecentLog, recent_log},
     http::{
@@ -23,20 +24,23 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// How many lines are told where nothing is said.
 pub(in crate::http) const LINES: u32 = 200;
 
-pub(super) fn routes() -> Routes {
+pub(super) fn routes() -> ApiRoutes {
     // What an app writes may hold what is nobody else's to read; nothing masks it.
-    Routes::new().get(
+    ApiRoutes::about("Logs").get(
         "/api/v1/repositories/{owner}/{name}/environments/{environment}/containers/{container}/log",
         Permission::Change,
+        "getContainerLog",
+        "What a container of what is live wrote last, as its runner reads it from its engine.",
         show,
     )
 }
 
 /// Which lines are asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct WantedLines {
     /// How many of the last ones.
+    #[schemars(range(min = 1, max = 1000))]
     lines: Option<u32>,
     /// Only those after this moment, RFC 3339: that of the last line that is known, to read on from there.
     since: Option<Moment>,
@@ -68,6 +72,19 @@ impl std::fmt::Display for Moment {
     }
 }
 
+impl JsonSchema for Moment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string", "format": "date-time",
+            "description": "A time in UTC with nanoseconds, such as `2026-11-20T09:30:00.000000000Z`.",
+        })
+    }
+}
+
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -84,7 +101,8 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContainerLog")]
 struct LogView {
     /// The lines, oldest first.
     items: Vec<LineView>,
@@ -92,7 +110,8 @@ struct LogView {
     is_cut: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContainerLine")]
 struct LineView {
     /// When its engine was given it, by that engine's clock.
     time: Moment,

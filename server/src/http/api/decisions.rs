@@ -133,7 +133,7 @@ struct Frozen {
 
 /// What is asked for, as it is shown, and beside it why.
 #[derive(JsonSchema)]
-#[schemars(rename = "WantedProtection")]
+#[schemars(rename = "WantedProtection", deny_unknown_fields)]
 struct Protected {
     #[schemars(flatten)]
     protection: Protection,

@@ -2,7 +2,18 @@
 
 use std::collections::HashMap;
 
-use axum::{Json, extract::State, http::StatusCode};
+use aide::{
+    generate::GenContext,
+    openapi::{Operation, Response as Description},
+    operation::OperationOutput,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use schemars::{JsonSchema, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -12,13 +23,14 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     deliveries::github,
     http::{
         errors::{Problem, sentence},
         extract::{Asked, Body, Named},
         hooks,
+        openapi::{Made, content, refusal},
     },
     ids::{DeliveryId, RepositoryId},
     intake::deal_again,
@@ -29,15 +41,35 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/deliveries", Permission::Read, list)
-        .get("/api/v1/deliveries/{id}", Permission::Read, show)
-        .post("/api/v1/deliveries/{id}/redeliver", Permission::Change, redeliver)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Deliveries")
+        .get(
+            "/api/v1/deliveries",
+            Permission::Read,
+            "listDeliveries",
+            "The webhook deliveries that were received, newest first.",
+            list,
+        )
+        .get("/api/v1/deliveries/{id}", Permission::Read, "getDelivery", "One delivery.", show)
+        .get(
+            "/api/v1/deliveries/{id}/payload",
+            Permission::Change,
+            "getDeliveryPayload",
+            "What the forge sent with a delivery, as it came.",
+            payload,
+        )
+        .post(
+            "/api/v1/deliveries/{id}/redeliver",
+            Permission::Change,
+            "redeliver",
+            "Deals with a delivery once more, as a new delivery.",
+            redeliver,
+        )
 }
 
 /// Without the payload, which holds the e-mail addresses of people.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 struct DeliveryView {
     id: String,
     repository: Option<String>,
@@ -66,7 +98,8 @@ fn view(delivery: Delivery, repository: Option<String>) -> DeliveryView {
 }
 
 /// Which deliveries are asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WantedDeliveries")]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     cursor: Option<String>,
@@ -123,7 +156,8 @@ pub(in crate::http) async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Re
 }
 
 /// How a delivery is to be dealt with once more.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "WantedRedelivery")]
 #[serde(deny_unknown_fields)]
 struct Again {
     /// Whether its commit is built again although it was built, as far as it is still the newest of its branch.
@@ -136,9 +170,9 @@ async fn redeliver(
     principal: Principal,
     Named(id): Named<DeliveryId>,
     Body(asked): Body<Again>,
-) -> Result<(StatusCode, Json<DeliveryView>), Problem> {
+) -> Result<Made<DeliveryView>, Problem> {
     let (delivery, repository) = deal_with_again(&state, &principal, &id, asked.build_again).await?;
-    Ok((StatusCode::CREATED, Json(view(delivery, Some(repository.name)))))
+    Ok(Made(view(delivery, Some(repository.name))))
 }
 
 /// Deals with a stored delivery once more, for the API and for the page.
@@ -170,4 +204,40 @@ pub(in crate::http) async fn deal_with_again(
     audit::append(&mut tx, principal.actor(), "delivery.redeliver", &repository.name, detail).await?;
     tx.commit().await?;
     Ok((delivery, repository))
+}
+
+/// The bytes that the forge sent, as they came.
+struct Bytes(Vec<u8>);
+
+impl IntoResponse for Bytes {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, "application/octet-stream"),
+            (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        ];
+        (headers, self.0).into_response()
+    }
+}
+
+impl OperationOutput for Bytes {
+    type Inner = ();
+
+    fn inferred_responses(ctx: &mut GenContext, _: &mut Operation) -> Vec<(Option<u16>, Description)> {
+        let bytes = json_schema!({"type": "string", "format": "binary"});
+        let told = content("The bytes as they came: of GitHub, JSON.", vec![("application/octet-stream", bytes)]);
+        let gone = refusal(ctx, "The payload was removed: payloads are kept for a limited time.");
+        vec![(Some(200), told), (Some(410), gone)]
+    }
+}
+
+/// A payload holds the e-mail addresses of people, so that not everybody who may look reads it.
+async fn payload(State(state): State<AppState>, Named(id): Named<DeliveryId>) -> Result<Bytes, Problem> {
+    let found = deliveries::payload(&mut state.store.read().await?.conn(), &id).await?;
+    match found.ok_or_else(|| StoreError::missing("delivery", &id))? {
+        Payload::Kept(bytes) => Ok(Bytes(bytes)),
+        Payload::Removed { at } => {
+            let at = Time(at);
+            Err(Problem::gone(format!("The payload was removed on {at}: payloads are kept for a limited time.")))
+        }
+    }
 }

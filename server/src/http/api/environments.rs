@@ -31,9 +31,6 @@ use crate::{
     },
 };
 
-/// The newest of what was put right that are listed.
-const DRIFTS: i64 = 100;
-
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Environments")
         .get(
@@ -146,11 +143,6 @@ struct DriftView {
     data: Map<String, Value>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Drifts {
-    items: Vec<DriftView>,
-}
-
 /// `now` is the server's, and `told_at` the database's, by which runners are heard of.
 async fn view(
     conn: &mut Conn<'_>,
@@ -210,13 +202,14 @@ async fn show(
 async fn list_drifts(
     State(state): State<AppState>,
     Named((owner, name, environment)): Named<(String, String, String)>,
-) -> Result<Json<Drifts>, Problem> {
+    Asked(cursor): Asked<Cursor>,
+) -> Result<Json<Page<DriftView>>, Problem> {
     let mut reader = state.store.read().await?;
     let repository = lookup::repository(&mut reader.conn(), &owner, &name).await?;
     let environment = lookup::environment(&mut reader.conn(), &repository, &environment).await?;
-    let events = standing::drifts(&mut reader.conn(), &environment.id, DRIFTS).await?;
+    let events = standing::drifts(&mut reader.conn(), &environment.id, cursor.parsed()?, cursor.rows()).await?;
     let view = |event: Event| DriftView { at: Time(event.at), kind: event.kind, data: event.data.0 };
-    Ok(Json(Drifts { items: events.into_iter().map(view).collect() }))
+    Ok(Json(cursor.page(events, |event| event.id.to_string(), view)))
 }
 
 async fn list_releases(

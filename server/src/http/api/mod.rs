@@ -1,5 +1,6 @@
 //! The API under `/api/v1`: JSON in, JSON out, problems as RFC 9457 has them.
 
+pub(super) mod activity;
 pub(super) mod alerts;
 mod audit;
 mod builds;
@@ -15,6 +16,7 @@ pub(super) mod logs;
 pub(super) mod lookup;
 mod measurements;
 mod notifications;
+mod overview;
 mod page;
 mod placement;
 pub(super) mod promotions;
@@ -44,6 +46,7 @@ pub(in crate::http) use secrets::BODY_LIMIT as LARGEST_BODY;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
+        .merge(activity::routes())
         .merge(alerts::routes())
         .merge(audit::routes())
         .merge(builds::routes())
@@ -58,6 +61,7 @@ pub fn routes() -> Routes {
         .merge(logs::routes())
         .merge(measurements::routes())
         .merge(notifications::routes())
+        .merge(overview::routes())
         .merge(placement::routes())
         .merge(promotions::routes())
         .merge(registries::routes())

@@ -20,18 +20,31 @@ pub(super) struct Page<T> {
     next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The page with these items, of a list that says itself where the next begins.
+    pub(super) fn new(items: Vec<T>, next: Option<String>) -> Self {
+        Page { items, next }
+    }
+}
+
 /// Which page is asked for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Cursor {
     /// What the page before gave as `next`.
     pub(super) cursor: Option<String>,
+    /// How many at most, from 1 to 200; 50 unless it is said.
     limit: Option<u16>,
 }
 
 impl Cursor {
     pub(super) fn new(cursor: Option<String>, limit: Option<u16>) -> Self {
         Cursor { cursor, limit }
+    }
+
+    /// How many items the page has at most.
+    pub(super) fn most(&self) -> i64 {
+        i64::from(self.limit())
     }
 
     /// How many rows to read: one more than the page holds, which tells whether there is another page.

@@ -4,7 +4,8 @@ mod address;
 mod disconnect;
 mod trial;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -14,11 +15,12 @@ pub(in crate::http) use trial::{Trial, send_trial};
 
 use super::{lookup, page::Cursor, page::Page, time::Time};
 use crate::{
-    access::{Permission, Principal, Routes, token::random_text},
+    access::{ApiRoutes, Permission, Principal, token::random_text},
     app::AppState,
     http::{
         errors::{Problem, sentence},
         extract::{Asked, Body, Named},
+        openapi::Made,
     },
     ids::RepositoryId,
     secrets::{Place, Secret},
@@ -28,23 +30,65 @@ use crate::{
     },
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .post("/api/v1/repositories", Permission::Change, connect)
-        .get("/api/v1/repositories", Permission::Read, list)
-        .get("/api/v1/repositories/{owner}/{name}", Permission::Read, show)
-        .put("/api/v1/repositories/{owner}/{name}", Permission::Change, change)
-        .delete("/api/v1/repositories/{owner}/{name}", Permission::Change, disconnect::disconnect)
-        .post("/api/v1/repositories/{owner}/{name}/hook-secret", Permission::Change, renew_hook)
-        .post("/api/v1/repositories/{owner}/{name}/hook-test", Permission::Change, trial::test)
-        .put("/api/v1/repositories/{owner}/{name}/limits", Permission::Change, limit)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Repositories")
+        .post(
+            "/api/v1/repositories",
+            Permission::Change,
+            "connectRepository",
+            "Connects a repository. The one answer that holds its hook's secret.",
+            connect,
+        )
+        .get("/api/v1/repositories", Permission::Read, "listRepositories", "Every repository, by name.", list)
+        .get("/api/v1/repositories/{owner}/{name}", Permission::Read, "getRepository", "One repository.", show)
+        .put(
+            "/api/v1/repositories/{owner}/{name}",
+            Permission::Change,
+            "changeRepository",
+            "Changes where a repository is fetched from, or its default branch.",
+            change,
+        )
+        .delete(
+            "/api/v1/repositories/{owner}/{name}",
+            Permission::Change,
+            "disconnectRepository",
+            "Lets a repository go, with all that hangs on it.",
+            disconnect::disconnect,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/hook-secret",
+            Permission::Change,
+            "renewHookSecret",
+            "Gives a webhook a new secret. The one answer that holds it.",
+            renew_hook,
+        )
+        .post(
+            "/api/v1/repositories/{owner}/{name}/hook-test",
+            Permission::Change,
+            "testHook",
+            "Sends a test delivery to the webhook's address, and says whether it arrived.",
+            trial::test,
+        )
+        .put(
+            "/api/v1/repositories/{owner}/{name}/limits",
+            Permission::Change,
+            "limitRepository",
+            "Sets how many builds of a repository may run at once.",
+            limit,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewRepository")]
 #[serde(deny_unknown_fields)]
 struct Connect {
+    /// `owner/name`, as the forge has it.
+    #[schemars(length(max = 1024), regex(pattern = r"^[A-Za-z0-9_][A-Za-z0-9._-]*/[A-Za-z0-9_][A-Za-z0-9._-]*$"))]
     name: String,
+    /// Where it is fetched from: https, ssh, git or http, or `git@host:path`; without credentials.
+    #[schemars(length(min = 1, max = 1024))]
     clone_url: String,
+    /// The branch whose builds define the environments.
     #[serde(default = "main_branch")]
     default_branch: String,
 }
@@ -53,7 +97,8 @@ fn main_branch() -> String {
     "main".to_owned()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Repository")]
 struct RepositoryView {
     id: String,
     name: String,
@@ -66,7 +111,8 @@ struct RepositoryView {
 }
 
 /// The one answer that holds the hook's address and secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ConnectedRepository")]
 struct Connected {
     #[serde(flatten)]
     repository: RepositoryView,
@@ -92,14 +138,14 @@ async fn connect(
     State(state): State<AppState>,
     principal: Principal,
     Body(asked): Body<Connect>,
-) -> Result<(StatusCode, Json<Connected>), Problem> {
+) -> Result<Made<Connected>, Problem> {
     let new = connect_repository(&state, &principal, &asked.name, &asked.clone_url, &asked.default_branch).await?;
     let connected = Connected {
         hook_url: new.hook_url,
         hook_secret: new.secret.reveal().to_owned(),
         repository: new.repository.into(),
     };
-    Ok((StatusCode::CREATED, Json(connected)))
+    Ok(Made(connected))
 }
 
 /// A repository that was just connected or has a new secret, with what is said of its hook this once.
@@ -157,7 +203,8 @@ async fn show(
 }
 
 /// Where a repository is fetched from and which branch leads it; what is left away stays.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RepositoryChange")]
 #[serde(deny_unknown_fields)]
 struct Change {
     clone_url: Option<String>,
@@ -203,7 +250,7 @@ pub(in crate::http) async fn change_source(
 }
 
 /// The one answer that holds a webhook's new secret.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct HookSecret {
     name: String,
     hook_url: String,
@@ -246,10 +293,12 @@ pub(in crate::http) fn hook_url(state: &AppState, repository: &Repository) -> St
     state.url(&format!("/webhooks/github/{}", repository.hook_id))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "RepositoryLimits")]
 #[serde(deny_unknown_fields)]
 struct Limits {
     /// From 1; null for the server's own limit.
+    #[schemars(range(min = 1))]
     builds_at_once: Option<u32>,
 }
 

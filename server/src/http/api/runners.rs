@@ -1,16 +1,17 @@
 //! The runners: who they are and what they take; admitting those on other machines, and dismissing them.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::time::Time;
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{ApiRoutes, Permission, Principal},
     app::AppState,
     http::{
         errors::Problem,
         extract::{Body, Named},
+        openapi::Made,
     },
     ids::RunnerId,
     runners::{self, Labels, Presence, Takes},
@@ -18,16 +19,35 @@ use crate::{
     store::{self, runners::Runner},
 };
 
-pub(super) fn routes() -> Routes {
-    Routes::new()
-        .get("/api/v1/runners", Permission::Read, list)
-        .post("/api/v1/runners", Permission::Change, create)
-        .delete("/api/v1/runners/{name}", Permission::Change, revoke)
-        .put("/api/v1/runners/{name}/drain", Permission::Change, drain)
-        .delete("/api/v1/runners/{name}/drain", Permission::Change, undrain)
+pub(super) fn routes() -> ApiRoutes {
+    ApiRoutes::about("Runners")
+        .get("/api/v1/runners", Permission::Read, "listRunners", "Every runner; they are few, and come whole.", list)
+        .post(
+            "/api/v1/runners",
+            Permission::Change,
+            "admitRunner",
+            "Admits a runner. The one answer that holds its token.",
+            create,
+        )
+        .delete("/api/v1/runners/{name}", Permission::Change, "dismissRunner", "Dismisses a runner.", revoke)
+        .put(
+            "/api/v1/runners/{name}/drain",
+            Permission::Change,
+            "drainRunner",
+            "Lets a runner finish what it has, and take nothing new.",
+            drain,
+        )
+        .delete(
+            "/api/v1/runners/{name}/drain",
+            Permission::Change,
+            "undrainRunner",
+            "Lets a runner take jobs again.",
+            undrain,
+        )
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "NewRunner")]
 #[serde(deny_unknown_fields)]
 struct Create {
     name: String,
@@ -36,7 +56,8 @@ struct Create {
 }
 
 /// The one answer that holds a runner's token.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CreatedRunner")]
 struct Created {
     id: String,
     name: String,
@@ -44,12 +65,13 @@ struct Created {
     token: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Runners {
     items: Vec<RunnerView>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Runner")]
 struct RunnerView {
     id: String,
     name: String,
@@ -91,11 +113,11 @@ async fn create(
     State(state): State<AppState>,
     principal: Principal,
     Body(asked): Body<Create>,
-) -> Result<(StatusCode, Json<Created>), Problem> {
+) -> Result<Made<Created>, Problem> {
     let (id, token) = admit(&state, &principal, &asked.name, &asked.labels).await?;
     let token = token.reveal().to_owned();
     let created = Created { id: id.to_string(), name: asked.name, labels: asked.labels, token };
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok(Made(created))
 }
 
 /// Admits a runner, for the API and for the page. Its token is in the answer and nowhere else.
@@ -111,13 +133,29 @@ pub(in crate::http) async fn admit(
     Ok(admitted)
 }
 
+/// A runner that was just dismissed.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DismissedRunner")]
+struct Dismissed {
+    id: String,
+    name: String,
+}
+
+/// A runner that was told whether it takes something new.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DrainedRunner")]
+struct Drained {
+    name: String,
+    drained: bool,
+}
+
 async fn revoke(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Dismissed>, Problem> {
     let revoked = dismiss(&state, &principal, &name).await?;
-    Ok(Json(json!({"id": revoked.id, "name": revoked.name})))
+    Ok(Json(Dismissed { id: revoked.id, name: revoked.name }))
 }
 
 /// Dismisses a runner, for the API and for the page.
@@ -132,18 +170,18 @@ async fn drain(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Drained>, Problem> {
     set_drained(&state, &principal, &name, true).await?;
-    Ok(Json(json!({"name": name, "drained": true})))
+    Ok(Json(Drained { name, drained: true }))
 }
 
 async fn undrain(
     State(state): State<AppState>,
     principal: Principal,
     Named(name): Named<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Drained>, Problem> {
     set_drained(&state, &principal, &name, false).await?;
-    Ok(Json(json!({"name": name, "drained": false})))
+    Ok(Json(Drained { name, drained: false }))
 }
 
 /// Lets a runner take nothing new, or jobs again, for the API and for the page.

@@ -5,13 +5,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::time::Time;
+use super::{
+    page::{Cursor, Page},
+    time::Time,
+};
 use crate::{
     access::{ApiRoutes, Permission, Principal, check_token_name, make_token},
     app::AppState,
     http::{
         errors::Problem,
-        extract::{Body, Named},
+        extract::{Asked, Body, Named},
         openapi::Made,
     },
     ids::TokenId,
@@ -24,7 +27,13 @@ use crate::{
 
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Tokens")
-        .get("/api/v1/tokens", Permission::Change, "listTokens", "Every access token, without its value.", list)
+        .get(
+            "/api/v1/tokens",
+            Permission::Change,
+            "listTokens",
+            "Every access token, oldest first, without its value.",
+            list,
+        )
         .post(
             "/api/v1/tokens",
             Permission::Change,
@@ -54,11 +63,6 @@ struct Created {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Tokens {
-    items: Vec<TokenView>,
-}
-
-#[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Token")]
 struct TokenView {
     id: String,
@@ -83,9 +87,10 @@ impl From<AccessToken> for TokenView {
     }
 }
 
-async fn list(State(state): State<AppState>) -> Result<Json<Tokens>, Problem> {
-    let rows = access_tokens::list(&mut state.store.read().await?.conn()).await?;
-    Ok(Json(Tokens { items: rows.into_iter().map(TokenView::from).collect() }))
+async fn list(State(state): State<AppState>, Asked(cursor): Asked<Cursor>) -> Result<Json<Page<TokenView>>, Problem> {
+    let after = cursor.parsed::<TokenId>()?;
+    let rows = access_tokens::portion(&mut state.store.read().await?.conn(), after.as_ref(), cursor.rows()).await?;
+    Ok(Json(cursor.page(rows, |row| row.id.to_string(), TokenView::from)))
 }
 
 async fn create(

@@ -5,8 +5,8 @@ use std::mem;
 use aide::{
     generate::{self, GenContext},
     openapi::{
-        Components, Info, License, OpenApi, Operation as Description, Parameter, PathItem, Paths, ReferenceOr,
-        Response, Responses, SchemaObject, SecurityScheme, StatusCode, Tag,
+        Components, Info, License, OpenApi, Operation as Description, PathItem, Paths, ReferenceOr, Response,
+        Responses, SchemaObject, SecurityScheme, StatusCode, Tag,
     },
 };
 use indexmap::IndexMap;
@@ -36,10 +36,12 @@ pub(super) fn of(operations: &[Operation]) -> OpenApi {
     let (mut reading, mut writing) =
         (generator(SchemaSettings::for_deserialize), generator(SchemaSettings::for_serialize));
     let problem = writing.subschema_for::<Details<'_>>();
+    let refusal =
+        |meaning: &str| ReferenceOr::Item(content(meaning, vec![("application/problem+json", problem.clone())]));
     let mut paths = Paths::default();
     let mut tags: Vec<&str> = Vec::new();
     for operation in operations {
-        let described = generate::in_context(|ctx| describe(ctx, operation, (&mut reading, &mut writing), &problem));
+        let described = generate::in_context(|ctx| describe(ctx, operation, (&mut reading, &mut writing)));
         if !tags.contains(&operation.tag) {
             tags.push(operation.tag);
         }
@@ -77,6 +79,7 @@ pub(super) fn of(operations: &[Operation]) -> OpenApi {
         paths: Some(paths),
         components: Some(Components {
             schemas,
+            responses: MEANINGS.iter().map(|(status, meaning)| (named_refusal(*status), refusal(meaning))).collect(),
             security_schemes: IndexMap::from([(BEARER.to_owned(), ReferenceOr::Item(bearer))]),
             ..Components::default()
         }),
@@ -97,7 +100,6 @@ fn describe(
     ctx: &mut GenContext,
     operation: &Operation,
     (reading, writing): (&mut SchemaGenerator, &mut SchemaGenerator),
-    problem: &Schema,
 ) -> Description {
     let mut told = Description {
         tags: vec![operation.tag.to_owned()],
@@ -113,13 +115,18 @@ fn describe(
     mem::swap(&mut ctx.schema, writing);
     let given = (operation.output)(ctx, &mut told);
     mem::swap(&mut ctx.schema, writing);
+    if operation.verb == Verb::Post && operation.needs == Permission::Change {
+        told.parameters.push(ReferenceOr::Item(parameters::key()));
+    }
     let mut responses = Responses::default();
     for (status, response) in given {
         responses.responses.insert(StatusCode::Code(status.unwrap_or(200)), ReferenceOr::Item(named(response)));
     }
-    for (status, meaning) in refusals(operation, &told) {
-        let refusal = content(meaning, vec![("application/problem+json", problem.clone())]);
-        responses.responses.insert(StatusCode::Code(status), ReferenceOr::Item(refusal));
+    for status in refusals(operation, &told) {
+        let reference = format!("#/components/responses/{}", named_refusal(status));
+        responses
+            .responses
+            .insert(StatusCode::Code(status), ReferenceOr::Reference { reference, summary: None, description: None });
     }
     told.responses = Some(responses);
     if operation.needs != Permission::Public {
@@ -146,40 +153,50 @@ fn permission(needs: Permission) -> &'static str {
     }
 }
 
+/// The refusals that more than one operation has.
+const MEANINGS: &[(u16, &str)] = &[
+    (400, "The request makes no sense, such as a query or JSON that cannot be read."),
+    (401, "The token is missing or does not hold."),
+    (403, "The token does not allow this."),
+    (404, "There is no such thing."),
+    (409, "Not in the present state of things, or while the same request is still carried out."),
+    (413, "The body is larger than what is taken here."),
+    (415, "The body's type is not application/json."),
+    (422, "The request was understood, and is wrong; or its Idempotency-Key was used for another one."),
+    (500, "Something failed in the server; its log says what."),
+    (503, "Not now; try again after what `Retry-After` says."),
+];
+
+fn named_refusal(status: u16) -> String {
+    format!("Refused{status}")
+}
+
 /// How a request may be refused, by what it takes and needs.
-fn refusals(operation: &Operation, told: &Description) -> Vec<(u16, &'static str)> {
+fn refusals(operation: &Operation, told: &Description) -> Vec<u16> {
     let is_change = operation.verb != Verb::Get;
     let has_body = told.request_body.is_some();
-    let in_query = |name: &str| {
-        let parameters = told.parameters.iter().filter_map(ReferenceOr::as_item);
-        parameters.map(Parameter::parameter_data_ref).any(|parameter| parameter.name == name)
-    };
-    let names_something = operation.path.contains('{') || is_change || in_query("repository");
+    let names_repository = told.parameters.iter().filter_map(ReferenceOr::as_item).any(|parameter| {
+        let parameter = parameter.parameter_data_ref();
+        parameter.name == "repository"
+    });
+    let names_something = operation.path.contains('{') || is_change || names_repository;
+    let may_conflict = is_change || ["/promotion", "/rollback"].iter().any(|end| operation.path.ends_with(end));
     let is_protected = operation.needs != Permission::Public;
-    [
-        (400, true, "The request makes no sense, such as a query or JSON that cannot be read."),
-        (401, is_protected, "The token is missing or does not hold."),
-        (403, is_protected, "The token does not allow this."),
-        (404, names_something, "There is no such thing."),
-        (
-            409,
-            is_change || operation.path.ends_with("/promotion"),
-            "Not in the present state of things, or while the same request is still carried out.",
-        ),
-        (413, is_change, "The body is larger than what is taken here."),
-        (415, has_body, "The body's type is not application/json."),
-        (422, is_change, "The request was understood, and is wrong; or its Idempotency-Key was used for another one."),
-        (500, true, "Something failed in the server; its log says what."),
-        (503, true, "Not now; try again after what `Retry-After` says."),
-    ]
-    .into_iter()
-    .filter_map(|(status, occurs, meaning)| occurs.then_some((status, meaning)))
-    .collect()
+    let occurs = |status: &u16| match status {
+        401 | 403 => is_protected,
+        404 => names_something,
+        409 => may_conflict,
+        413 | 422 => is_change,
+        415 => has_body,
+        _ => true,
+    };
+    MEANINGS.iter().map(|(status, _)| *status).filter(occurs).collect()
 }
 
 /// The schemas of what is written and of what is read. Where both have one of a name and they differ, as what is read may
 /// leave things out, that which is read has another name.
 fn merged(written: Map<String, Value>, read: Map<String, Value>, paths: &mut Paths) -> IndexMap<String, SchemaObject> {
+    let (written, read) = (readable(written), readable(read));
     let differs = |name: &String, schema: &Value| written.get(name).is_some_and(|other| other != schema);
     let mut renamed: Vec<String> =
         read.iter().filter(|(name, schema)| differs(name, schema)).map(|(name, _)| name.clone()).collect();
@@ -227,6 +244,24 @@ fn merged(written: Map<String, Value>, read: Map<String, Value>, paths: &mut Pat
         Some((name, SchemaObject { json_schema, example: None, external_docs: None }))
     })
     .collect()
+}
+
+/// Without the brackets by which the descriptions name what is only in the source.
+fn readable(mut schemas: Map<String, Value>) -> Map<String, Value> {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(text)) = fields.get_mut("description") {
+                    *text = text.replace("[`", "`").replace("`]", "`");
+                }
+                fields.values_mut().for_each(walk);
+            }
+            Value::Array(items) => items.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    schemas.values_mut().for_each(walk);
+    schemas
 }
 
 /// What the name of a schema ends with that differs where it is read.

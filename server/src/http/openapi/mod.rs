@@ -15,8 +15,7 @@ pub(in crate::http) use answers::{Begun, Made, Told, content, refusal};
 use crate::access::{Permission, Routes};
 
 /// The document as it is served; it changes with the version of Slipway alone.
-static DOCUMENT: LazyLock<String> =
-    LazyLock::new(|| serde_json::to_string_pretty(&document()).map(|text| text + "\n").unwrap_or_default());
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| serde_json::to_string(&document()).unwrap_or_default());
 
 /// The document of the API.
 #[must_use]

@@ -1,6 +1,6 @@
 //! The names in the paths, each with what it names.
 
-use aide::openapi::{Parameter, ParameterData, ParameterSchemaOrContent, PathStyle, SchemaObject};
+use aide::openapi::{HeaderStyle, Parameter, ParameterData, ParameterSchemaOrContent, PathStyle, SchemaObject};
 use indexmap::IndexMap;
 use schemars::{Schema, json_schema};
 
@@ -13,16 +13,28 @@ pub(super) fn of(path: &str) -> Vec<Parameter> {
     pairs.filter_map(|(before, part)| Some(told(before, name_in(part)?))).collect()
 }
 
+/// The key of a request that may be sent again.
+pub(super) fn key() -> Parameter {
+    let about = "By which the request is known again, for a day, when it is sent twice: it is carried out once, and answered \
+        as before.";
+    let schema = json_schema!({"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"});
+    Parameter::Header { parameter_data: data("Idempotency-Key", about, false, schema), style: HeaderStyle::Simple }
+}
+
 fn name_in(part: &str) -> Option<&str> {
     part.strip_prefix('{')?.strip_suffix('}')
 }
 
 fn told(before: &str, name: &str) -> Parameter {
     let (description, schema) = meaning(before, name);
-    let parameter_data = ParameterData {
+    Parameter::Path { parameter_data: data(name, description, true, schema), style: PathStyle::Simple }
+}
+
+fn data(name: &str, description: &str, required: bool, schema: Schema) -> ParameterData {
+    ParameterData {
         name: name.to_owned(),
         description: Some(description.to_owned()),
-        required: true,
+        required,
         deprecated: None,
         format: ParameterSchemaOrContent::Schema(SchemaObject {
             json_schema: schema,
@@ -33,8 +45,7 @@ fn told(before: &str, name: &str) -> Parameter {
         examples: IndexMap::new(),
         explode: None,
         extensions: IndexMap::new(),
-    };
-    Parameter::Path { parameter_data, style: PathStyle::Simple }
+    }
 }
 
 /// What a name stands for behind the part of the path before it. A name that is not known is refused by this module's test.
@@ -52,6 +63,7 @@ fn meaning(before: &str, name: &str) -> (&'static str, Schema) {
         }
         ("secrets", "secret") => ("The secret's name: that of an environment variable.", text()),
         ("schedules", "schedule") => ("The schedule's name, as captain.yml has it.", text()),
+        ("containers", "container") => ("The container's name, as the environment has it.", text()),
         ("channels", "name") => ("The channel's name.", text()),
         ("forges", "name") => ("The credential's name.", text()),
         ("runners", "name") => ("The runner's name.", text()),

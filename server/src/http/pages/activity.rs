@@ -4,9 +4,9 @@ use slipway_web::{links, pages::Activity, time::Took};
 
 use super::rows;
 use crate::{
-    http::errors::Problem,
+    http::{api::activity::open_jobs, errors::Problem},
     ids::{BuildId, ReleaseId},
-    store::{Conn, builds, environments, jobs, releases, repositories},
+    store::{Conn, builds, environments, releases, repositories},
 };
 
 /// The jobs at work or waiting that are listed.
@@ -15,10 +15,8 @@ const ACTIVE: i64 = 20;
 /// The jobs at work and the first of those that wait, and how many more wait.
 pub(super) async fn activity(conn: &mut Conn<'_>, now: i64) -> Result<(Vec<Activity>, i64), Problem> {
     let mut active = Vec::new();
-    let mut open = jobs::leased(conn).await?;
-    let all = i64::try_from(open.len()).unwrap_or(i64::MAX).saturating_add(jobs::queued_count(conn).await?);
-    open.extend(jobs::queued(conn, ACTIVE).await?);
-    for job in open.into_iter().take(usize::try_from(ACTIVE).unwrap_or(usize::MAX)) {
+    let (open, more) = open_jobs(conn, ACTIVE).await?;
+    for job in open {
         let found = match (&job.build_id, &job.release_id) {
             (Some(build), _) => build_activity(conn, build, now).await?,
             (None, Some(release)) => release_activity(conn, release, now).await?,
@@ -26,7 +24,7 @@ pub(super) async fn activity(conn: &mut Conn<'_>, now: i64) -> Result<(Vec<Activ
         };
         active.extend(found);
     }
-    Ok((active, (all - ACTIVE).max(0)))
+    Ok((active, more))
 }
 
 async fn build_activity(conn: &mut Conn<'_>, id: &BuildId, now: i64) -> Result<Option<Activity>, Problem> {

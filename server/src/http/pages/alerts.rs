@@ -58,8 +58,8 @@ async fn show(
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
-    let open = alerts::open(conn, MOST_OPEN).await?;
-    let over = alerts::closed(conn, MOST_OVER).await?;
+    let open = alerts::open(conn, None, MOST_OPEN).await?;
+    let over = alerts::closed(conn, None, MOST_OVER).await?;
     let viewer = viewer(&principal);
     let channels = if viewer.may_change() { Some(channel_rows(conn, now).await?) } else { None };
     let is_known = |name: &String| channels.iter().flatten().any(|channel| channel.name == *name);

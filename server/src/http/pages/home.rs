@@ -71,7 +71,7 @@ async fn show(
         1..=FEW if after.is_empty() => Repositories::Cards(cards(conn, &listed, now).await?),
         _ => Repositories::Matrix(matrix(conn, after, &listed, (now, told_at)).await?),
     };
-    let alerts = alerts::open(conn, ALERTS).await?.len();
+    let alerts = alerts::open(conn, None, ALERTS).await?.len();
     let (active, more_wait) = activity(conn, now).await?;
     let tone = match &repositories {
         _ if alerts > 0 => Tone::Bad,

@@ -32,6 +32,8 @@ mod setup;
 mod steering;
 pub(in crate::http) mod steps;
 mod trials;
+#[cfg(test)]
+mod twins;
 mod viewer;
 
 pub use html::Html;

@@ -67,7 +67,7 @@ pub(super) async fn drift_rows(
     environment: &Environment,
     now: i64,
 ) -> Result<Vec<DriftRow>, StoreError> {
-    let events = standing::drifts(conn, &environment.id, DRIFTS).await?;
+    let events = standing::drifts(conn, &environment.id, None, DRIFTS).await?;
     Ok(events.into_iter().map(|event| drift_row(&event, now)).collect())
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn drifts_of(
     (app, replica): (&str, u32),
     now: i64,
 ) -> Result<Vec<DriftRow>, StoreError> {
-    let events = standing::drifts(conn, &environment.id, DRIFTS_OF_ALL).await?;
+    let events = standing::drifts(conn, &environment.id, None, DRIFTS_OF_ALL).await?;
     let is_of_it = |event: &&Event| {
         event.data.get("app").is_some_and(|of| of == app) && event.data.get("replica").is_some_and(|of| *of == replica)
     };

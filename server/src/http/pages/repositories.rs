@@ -14,7 +14,7 @@ use super::{Html, rows, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes, session},
     app::AppState,
-    builds::{BuildState, Requested},
+    builds::BuildState,
     http::{
         api::{self, lookup, request_build, run_schedule, set_paused},
         badges,
@@ -261,13 +261,8 @@ async fn build(
     };
     let commit = Some(asked.commit.trim().to_owned()).filter(|commit| !commit.is_empty());
     let wish = api::Wish { r#ref: None, branch, tag, commit };
-    let address = links::repository(&format!("{owner}/{name}"));
-    match request_build(&state, &principal, &owner, &name, wish, None).await? {
-        Requested::Queued(build) | Requested::Before(build) => {
-            Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), build.number)))
-        }
-        Requested::Reused => Ok(Redirect::to(&address)),
-    }
+    let build = request_build(&state, &principal, &owner, &name, wish).await?;
+    Ok(Redirect::to(&links::build(&format!("{owner}/{name}"), build.number)))
 }
 
 async fn run(

@@ -30,7 +30,7 @@ use tempfile::TempDir;
 const RUNNER: &str = "01J0000000000000000000000R";
 
 /// The server and what stands in for its runner.
-pub(super) struct Scene {
+pub(crate) struct Scene {
     app: App,
     store: Store,
     runner: ServerCoordinator,
@@ -45,7 +45,7 @@ impl Scene {
     }
 
     /// The same, closed to strangers.
-    pub(super) async fn closed() -> Scene {
+    pub(crate) async fn closed() -> Scene {
         Self::open_to(false).await
     }
 
@@ -83,12 +83,12 @@ impl Scene {
     }
 
     /// The address of a path.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.app.address())
     }
 
     /// The administrator's token.
-    pub(super) fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.app.first_token().unwrap().reveal().to_owned()
     }
 
@@ -128,7 +128,7 @@ impl Scene {
     }
 
     /// Queues a build of a branch.
-    pub(super) async fn push(&self, branch: &str, commit: u8, message: &str) -> i64 {
+    pub(crate) async fn push(&self, branch: &str, commit: u8, message: &str) -> i64 {
         let new = NewBuild {
             repository: self.shop.id.clone(),
             event: "push".to_owned(),
@@ -260,7 +260,7 @@ impl Scene {
     }
 
     /// Stops the server in good order.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.app.stop().await;
     }
 
@@ -271,7 +271,7 @@ impl Scene {
     }
 
     /// Builds a commit of main to its good end and brings it to dev.
-    pub(super) async fn ship(&self, commit: u8, message: &str) -> i64 {
+    pub(crate) async fn ship(&self, commit: u8, message: &str) -> i64 {
         let number = self.push("main", commit, message).await;
         let lease = self.claim().await;
         self.declare(&lease, &SHOP_STEPS).await;
@@ -284,7 +284,7 @@ impl Scene {
     }
 
     /// Lets the next rollout go live.
-    pub(super) async fn roll_out(&self) {
+    pub(crate) async fn roll_out(&self) {
         let lease = self.claim().await;
         self.declare(&lease, &ROLLOUT_STEPS).await;
         for index in 0..3 {
@@ -348,14 +348,14 @@ impl Scene {
     }
 
     /// Promotes what is live in the environment before.
-    pub(super) async fn promote(&self, environment: &str) {
+    pub(crate) async fn promote(&self, environment: &str) {
         let mut tx = self.store.write().await.unwrap();
         promote(&mut tx, &self.shop, environment, By::name("administrator")).await.unwrap();
         tx.commit().await.unwrap();
     }
 
     /// Stores a delivery that asks for nothing.
-    pub(super) async fn ping(&self) {
+    pub(crate) async fn ping(&self) {
         let delivery = NewDelivery {
             repository: self.shop.id.clone(),
             forge_id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".to_owned(),
@@ -367,7 +367,7 @@ impl Scene {
     }
 }
 
-pub(super) fn client() -> Client {
+pub(crate) fn client() -> Client {
     rustls_provider();
     Client::builder().redirect(Policy::none()).build().unwrap()
 }

@@ -117,7 +117,7 @@ impl Scene {
 
     /// What is wrong now.
     pub(crate) async fn open(&self) -> Vec<Alert> {
-        alerts::open(&mut self.pipeline.store.read().await.unwrap().conn(), 100).await.unwrap()
+        alerts::open(&mut self.pipeline.store.read().await.unwrap().conn(), None, 100).await.unwrap()
     }
 
     /// Where every message stands, newest first, with the reason.

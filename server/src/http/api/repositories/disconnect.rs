@@ -1,8 +1,9 @@
 //! Letting a repository go, with all that hangs on it.
 
 use axum::{Json, extract::State};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::super::lookup;
 use crate::{
@@ -18,11 +19,19 @@ use crate::{
 };
 
 /// Whether it is let go whatever stands against it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
+    /// Also where something of it is live, waits or runs.
     #[serde(default)]
     force: bool,
+}
+
+/// A repository that was let go.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DisconnectedRepository")]
+pub(super) struct Disconnected {
+    name: String,
 }
 
 pub(super) async fn disconnect(
@@ -30,9 +39,9 @@ pub(super) async fn disconnect(
     principal: Principal,
     Named((owner, name)): Named<(String, String)>,
     Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Disconnected>, Problem> {
     let name = let_go(&state, &principal, (&owner, &name), wanted.force).await?;
-    Ok(Json(json!({"name": name})))
+    Ok(Json(Disconnected { name }))
 }
 
 /// What stands against letting a repository go, in sentences.

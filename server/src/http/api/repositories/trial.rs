@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::{Json, extract::State};
 use reqwest::{Client, header, redirect::Policy};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,7 +23,8 @@ use crate::{
 const TIME: Duration = Duration::from_secs(10);
 
 /// How a test delivery went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "HookTrial")]
 pub(in crate::http) struct Trial {
     /// Where it was sent.
     pub(in crate::http) url: String,
