@@ -35,6 +35,7 @@ pub mod forge_reports;
 pub(crate) mod grown;
 pub mod jobs;
 pub(crate) mod log_questions;
+pub mod jump;
 pub mod logs;
 pub mod measurements;
 pub mod notifications;

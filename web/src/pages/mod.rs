@@ -8,6 +8,7 @@ mod container;
 mod deliveries;
 mod environments;
 mod home;
+mod jump;
 mod log;
 mod message;
 mod plan;
@@ -29,6 +30,7 @@ pub use environments::{
     Protection, ReleaseRow, ReplicaRow, Source, Steering,
 };
 pub use home::{Activity, Home, Repositories, RepositoryCard};
+pub use jump::{Goal, JumpPage};
 pub use log::{LogPage, LogSearch, LogViewer};
 pub use message::{LoginPage, MessagePage};
 pub use plan::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow};

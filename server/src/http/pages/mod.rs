@@ -13,6 +13,7 @@ mod environments;
 mod gates;
 mod home;
 mod html;
+mod jump;
 mod log_parts;
 mod login;
 mod logs;
@@ -60,6 +61,7 @@ pub fn routes() -> Routes {
         .merge(protection::routes())
         .merge(home::routes())
         .merge(log_parts::routes())
+        .merge(jump::routes())
         .merge(login::routes())
         .merge(logs::routes())
         .merge(releases::routes())

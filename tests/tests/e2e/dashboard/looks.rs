@@ -5,7 +5,7 @@ use slipway_tests::{browser::Browser, inbox::Inbox};
 
 use super::scene::Scene;
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 16] = [
     "/",
     "/repositories/acme/shop",
     "/repositories/acme/shop?branch=main&status=failed&author=Ana+Pereira",
@@ -18,6 +18,9 @@ const PAGES: [&str; 13] = [
     "/repositories/acme/shop/environments/dev/releases/1",
     "/alerts",
     "/deliveries",
+    "/jump?q=shop",
+    "/repositories/acme/shop/environments/dev/releases/1/rollback",
+    "/repositories/acme/shop/environments/dev/compare?from=1&to=2",
     "/login",
 ];
 
@@ -95,6 +98,29 @@ async fn hands_promote_and_roll_back() {
     browser.press("Roll staging back to #1").await;
     browser.until("location.pathname.endsWith('/staging/releases/3')").await;
     browser.shows("#facts", "rolled back to #1").await;
+}
+
+#[tokio::test]
+async fn a_few_letters_lead_anywhere() {
+    let scene = shop().await;
+    let browser = Browser::open().await;
+    browser.goto(&scene.url("/alerts")).await;
+    browser.press("Jump to").await;
+    browser.type_into(".palette input", "shop stag").await;
+    browser.until("document.querySelectorAll('.palette a').length === 1").await;
+    browser.shows(".palette a[aria-selected=true]", "acme/shop staging").await;
+    browser.type_into(".palette input", "\u{e007}").await;
+    browser.until("location.pathname.endsWith('/environments/staging')").await;
+
+    // By the keyboard alone, and with an arrow.
+    browser.type_into("body", "\u{e009}k\u{e000}").await;
+    browser.type_into(".palette input", "shop 2").await;
+    browser.until("document.querySelector('.palette a[aria-selected=true]')?.textContent.includes('#2')").await;
+    browser.type_into(".palette input", "\u{e015}\u{e007}").await;
+    browser.until("location.pathname.endsWith('/builds/2')").await;
+    // Without JavaScript it is a page.
+    assert!(scene.page("/jump?q=shop+stag").await.contains("/repositories/acme/shop/environments/staging"));
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test]
