@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(names("prod SHOP"), ["environment acme/shop production"]);
         assert_eq!(names("acme/shop #12"), ["build acme/shop #12", "build acme/workshop #12"]);
         assert_eq!(names("run"), ["page Runners"]);
-        assert_eq!(names("nothing of this"), [String::new(); 0]);
+        assert!(names("nothing of this").is_empty());
         assert_eq!(names("shop 99999999999999999999"), names("shop"), "no build has such a number");
         assert_eq!(names("").len(), 5 + 3 + 3);
     }
