@@ -131,7 +131,11 @@ impl Client {
                 None => request,
             }
         };
-        let (status, headers, bytes) = repeated(request).await.map_err(unreachable)?;
+        let ((status, headers, bytes), times) = repeated(request).await.map_err(unreachable)?;
+        // What an answer was lost of may have been done: then it is not there any more.
+        if method == Method::DELETE && times > 1 && status == StatusCode::NOT_FOUND {
+            return Ok((headers, Vec::new()));
+        }
         if !status.is_success() {
             return Err(ClientError::Refused { status: status.as_u16(), detail: detail_of(&bytes) });
         }
@@ -147,8 +151,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 type Whole = (StatusCode, HeaderMap, Vec<u8>);
 
 /// Sends a request, and again where the connection broke before the answer was whole, or while the first one is still carried
-/// out.
-async fn repeated(request: impl Fn() -> RequestBuilder) -> Result<Whole, reqwest::Error> {
+/// out. With how often it was sent.
+async fn repeated(request: impl Fn() -> RequestBuilder) -> Result<(Whole, u32), reqwest::Error> {
     for time in 1..TIMES {
         let answer = sent(request()).await;
         let is_to_repeat = match &answer {
@@ -156,11 +160,11 @@ async fn repeated(request: impl Fn() -> RequestBuilder) -> Result<Whole, reqwest
             Err(error) => !(error.is_connect() || error.is_timeout() || error.is_builder()),
         };
         if !is_to_repeat {
-            return answer;
+            return answer.map(|whole| (whole, time));
         }
         tokio::time::sleep(PAUSE * time).await;
     }
-    sent(request()).await
+    sent(request()).await.map(|whole| (whole, TIMES))
 }
 
 async fn sent(request: RequestBuilder) -> Result<Whole, reqwest::Error> {

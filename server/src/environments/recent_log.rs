@@ -10,8 +10,6 @@ use crate::{
     store::{self, Store, StoreError, environments::Environment},
 };
 
-/// After how many milliseconds nobody waits for an answer any more, whatever became of who asked.
-const STALE_MS: i64 = 10 * 60 * 1_000;
 /// How many questions one runner has at once: it answers a few at a time.
 const MOST_WAITING: i64 = 32;
 
@@ -119,7 +117,7 @@ pub async fn recent_log(
         since: wish.since,
     };
     let mut tx = store.write().await?;
-    let stale = tx.now() - STALE_MS;
+    let stale = tx.now() - store::log_questions::STALE_MS;
     if store::log_questions::waiting(&mut tx, &host.id, stale).await? >= MOST_WAITING {
         tx.commit().await?;
         return Err(RecentLogError::Busy(host.name));

@@ -70,19 +70,24 @@ async fn overtaken(tx: &mut Tx, original: &Delivery, verdict: &Verdict) -> Resul
     if head.deleted_at.is_some_and(|at| at > original.received_at) {
         return Ok(Some(format!("{git_ref} was deleted after it was delivered")));
     }
+    let own = match verdict {
+        Verdict::Build(build) => build.commit_sha.as_str(),
+        Verdict::Skipped { commit, .. } => commit,
+        Verdict::RefDeleted { .. } => "",
+        Verdict::PullRequest { .. } | Verdict::PullRequestClosed(_) | Verdict::Ignored { .. } => return Ok(None),
+    };
+    if head.stands_at() == own {
+        return Ok(None);
+    }
     let newest = store::builds::find(&mut tx.conn(), &head.build_id).await?;
-    let newer = newest.filter(|newest| newest.created_at > original.received_at);
-    let is_other = |commit: &str| head.commit_sha != commit;
-    Ok(match (newer, verdict) {
-        // What was built since may be this very commit, which somebody asked for.
-        (Some(newer), Verdict::Build(build)) if is_other(&build.commit_sha) => {
-            Some(format!("{git_ref} has moved on since it was delivered, and led to #{}", newer.number))
-        }
-        (Some(newer), Verdict::RefDeleted { .. } | Verdict::Skipped { .. }) => {
-            Some(format!("{git_ref} was pushed after it was delivered, and led to #{}", newer.number))
-        }
-        _ => None,
-    })
+    // What was built since may be this very commit, which somebody asked for.
+    let newer = newest.filter(|newest| newest.created_at > original.received_at && newest.commit_sha != own);
+    if let Some(newer) = newer {
+        return Ok(Some(format!("{git_ref} was pushed after it was delivered, and led to #{}", newer.number)));
+    }
+    // A push whose commit asked not to be built moves a ref as well.
+    let has_moved = head.moved_at.is_some_and(|at| at > original.received_at);
+    Ok(has_moved.then(|| format!("{git_ref} was pushed after it was delivered")))
 }
 
 /// Has a commit built again that was built before, as far as that may be.

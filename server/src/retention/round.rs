@@ -13,7 +13,7 @@ use crate::{
     http::KEPT_MS,
     ids::{BuildId, ReleaseId, RepositoryId, StepId},
     store::{
-        self, Conn, Store, StoreError, answers, archived, grown, measurements,
+        self, Conn, Store, StoreError, answers, archived, grown, log_questions, measurements,
         repositories::Repository,
         retention::{self as stored, Amount},
         secrets, sessions,
@@ -363,6 +363,7 @@ impl Round {
             let mut tx = store.write().await?;
             let (created, seen) = (self.now - session::ABSOLUTE_MS, self.now - session::IDLE_MS);
             answers::forget(&mut tx, self.now - KEPT_MS).await?;
+            log_questions::forget(&mut tx, self.now - log_questions::STALE_MS).await?;
             sessions::delete_expired(&mut tx, created, seen).await?;
             tx.commit().await
         })

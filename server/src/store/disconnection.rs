@@ -17,6 +17,30 @@ pub async fn under_way(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result
     Ok(found.map_or(0, |(count,)| count))
 }
 
+/// How many releases of a repository are held.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT COUNT(*) FROM environment e JOIN release r ON r.environment_id = e.id AND r.state = 'held'
+         WHERE e.repository_id = $1",
+        repository
+    )?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
+/// How many alerts of a repository are open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_alerts(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> =
+        row!(conn, "SELECT COUNT(*) FROM alert WHERE closed_at IS NULL AND repository_id = $1", repository)?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
 /// The environments of a repository in which something is live, by name.
 ///
 /// # Errors

@@ -4,6 +4,9 @@ use slipway_runner::coordinator::{ContainerLog, LogAnswer, LogQuestion};
 
 use super::{Conn, JsonText, StoreError, Tx, execute, row};
 
+/// After how many milliseconds nobody waits for an answer any more, whatever became of who asked.
+pub(crate) const STALE_MS: i64 = 10 * 60 * 1_000;
+
 /// How many questions a runner has at once that nobody has withdrawn; those asked before `stale` (unix milliseconds) nobody
 /// waits for any more: they go.
 pub(crate) async fn waiting(tx: &mut Tx, runner: &str, stale: i64) -> Result<i64, StoreError> {
@@ -11,6 +14,12 @@ pub(crate) async fn waiting(tx: &mut Tx, runner: &str, stale: i64) -> Result<i64
     let counted: Option<(i64,)> =
         row!(&mut tx.conn(), "SELECT COUNT(*) FROM log_question WHERE runner_id = $1", runner)?;
     Ok(counted.map_or(0, |(count,)| count))
+}
+
+/// Forgets the questions, with their answers, that were asked before `stale` (unix milliseconds): whoever asked is gone.
+pub(crate) async fn forget(tx: &mut Tx, stale: i64) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "DELETE FROM log_question WHERE asked_at < $1", stale)?;
+    Ok(())
 }
 
 /// Asks a runner.

@@ -230,6 +230,8 @@ pub(crate) struct RefHead {
     /// The commit after it, where that one asked not to be built.
     pub(crate) skipped_sha: Option<String>,
     pub(crate) deleted_at: Option<i64>,
+    /// When a push was last seen to move it; none where nobody noted that.
+    pub(crate) moved_at: Option<i64>,
 }
 
 impl RefHead {
@@ -246,7 +248,8 @@ pub(crate) async fn head(
 ) -> Result<Option<RefHead>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT number, build_id, commit_sha, skipped_sha, deleted_at FROM ref_head WHERE repository_id = $1 AND git_ref = $2",
+        "SELECT number, build_id, commit_sha, skipped_sha, deleted_at, moved_at FROM ref_head
+         WHERE repository_id = $1 AND git_ref = $2",
         repository,
         git_ref
     )?)
@@ -254,17 +257,20 @@ pub(crate) async fn head(
 
 /// Makes a build that a push led to the newest of its ref.
 pub(crate) async fn move_head(tx: &mut Tx, build: &Build) -> Result<(), StoreError> {
+    let now = tx.now();
     execute!(
         &mut tx.conn(),
-        "INSERT INTO ref_head (repository_id, git_ref, build_id, number, commit_sha) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO ref_head (repository_id, git_ref, build_id, number, commit_sha, moved_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (repository_id, git_ref) DO UPDATE
          SET build_id = excluded.build_id, number = excluded.number, commit_sha = excluded.commit_sha,
-             skipped_sha = NULL, deleted_at = NULL",
+             moved_at = excluded.moved_at, skipped_sha = NULL, deleted_at = NULL",
         &build.repository_id,
         &build.git_ref,
         &build.id,
         build.number,
-        &build.commit_sha
+        &build.commit_sha,
+        now
     )?;
     Ok(())
 }
@@ -319,12 +325,15 @@ pub(crate) async fn skip_head(
     git_ref: &str,
     commit: &str,
 ) -> Result<(), StoreError> {
+    let now = tx.now();
     execute!(
         &mut tx.conn(),
-        "UPDATE ref_head SET skipped_sha = $3, deleted_at = NULL WHERE repository_id = $1 AND git_ref = $2",
+        "UPDATE ref_head SET skipped_sha = $3, deleted_at = NULL, moved_at = $4
+         WHERE repository_id = $1 AND git_ref = $2",
         repository,
         git_ref,
-        commit
+        commit,
+        now
     )?;
     Ok(())
 }

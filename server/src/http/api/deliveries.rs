@@ -185,6 +185,12 @@ pub(in crate::http) async fn deal_with_again(
     let mut reader = state.store.read().await?;
     let missing = || StoreError::missing("delivery", id);
     let original = deliveries::find(&mut reader.conn(), id).await?.ok_or_else(missing)?;
+    // Its own time would say that nothing came since, where the forge's word is older.
+    if let Some(first) = &original.again_of {
+        return Err(Problem::conflict(format!(
+            "This delivery is one that was dealt with once more: redeliver {first}."
+        )));
+    }
     let payload = deliveries::payload(&mut reader.conn(), id).await?.ok_or_else(missing)?;
     drop(reader);
     let Payload::Kept(bytes) = payload else {

@@ -150,7 +150,8 @@ async fn show(
             Some(build) => builds::find(conn, build).await?.map(|build| build.state.into()),
             None => None,
         },
-        redeliver: removed.is_none().then(|| format!("{}/redeliver", links::delivery(id.as_str()))),
+        redeliver: (removed.is_none() && found.again_of.is_none())
+            .then(|| format!("{}/redeliver", links::delivery(id.as_str()))),
         delivery: row(conn, found, now).await?,
         removed: removed.map(|at| When { at, now }),
         payload,

@@ -36,8 +36,9 @@ const FOUND_LINES: usize = 2_000;
 /// The lines that are copied at most.
 const COPIED_LINES: i64 = 10_000;
 
-/// A part that can change no more is kept by the browser for an hour: after an update of Slipway it may look different.
-const KEPT: HeaderValue = HeaderValue::from_static("private, max-age=3600, immutable");
+/// How many bytes of lines are copied at most, and how many lines are read at a time: a line may be long.
+const COPIED_BYTES: usize = 4 * 1024 * 1024;
+const READ_LINES: i64 = 250;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -62,14 +63,10 @@ async fn lines(State(state): State<AppState>, Named((step, part)): Named<(StepId
     let mut writer = primed(&state.store, &step, first, LogWriter::for_log_page(began(&step))).await?;
     let most = usize::try_from(PART_LINES).unwrap_or(0);
     let lines = logs::lines(&state.store, &step.id, first, most).await?;
-    let changes_no_more = lines.len() == most || step.state.is_final();
     let mut answer = draw(&mut writer, &lines).to_string().into_response();
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
-    if changes_no_more {
-        headers.insert(header::CACHE_CONTROL, KEPT);
-    }
     Ok(answer)
 }
 
@@ -160,9 +157,24 @@ async fn text(
             "At most {COPIED_LINES} lines are copied at once; download the log."
         )));
     }
-    let most = usize::try_from(count).unwrap_or(0);
-    let lines = logs::lines(&state.store, &step.id, from.max(1), most).await?;
-    let texts: Vec<_> = lines.iter().map(|line| ansi::plain(&line.line.text)).collect();
+    let mut copied = String::new();
+    let mut first = from.max(1);
+    while first <= to {
+        let most = usize::try_from(READ_LINES.min(to - first + 1)).unwrap_or(0);
+        let lines = logs::lines(&state.store, &step.id, first, most).await?;
+        for line in &lines {
+            copied += &ansi::plain(&line.line.text);
+            copied.push('\n');
+        }
+        if copied.len() > COPIED_BYTES {
+            return Err(Problem::bad_request("These lines are more than 4 MiB: download the log."));
+        }
+        if lines.len() < most {
+            break;
+        }
+        first += READ_LINES;
+    }
+    copied.pop();
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(([kind], texts.join("\n")).into_response())
+    Ok(([kind], copied).into_response())
 }

@@ -234,6 +234,12 @@ async fn carry_out(
         "" => None,
         number => Some(number.parse().map_err(|_| Problem::unprocessable("A number of builds was expected."))?),
     };
+    // The address and the number are two changes: neither is made where one of them cannot be.
+    if at_once == Some(0) {
+        return Err(Problem::unprocessable(
+            "No build would ever begin: let at least 1 run at once, or leave it empty.",
+        ));
+    }
     let changed = api::change_source(state, principal, (owner, name), Some(clone_url), Some(branch)).await?;
     if changed.builds_at_once != at_once.map(i64::from) {
         api::limit_builds(state, principal, (owner, name), at_once).await?;

@@ -101,7 +101,7 @@ async fn a_push_reaches_production_through_time_and_people_and_no_crash_changes_
     command(&house, &["freeze", &repository, "production", "--reason", "sale", "--json"]).await;
     let preview = command(&house, &["rollback", &repository, "production", "--dry-run", "--json"]).await;
     assert_eq!((&preview["release"]["number"], &preview["goes_back"]), (&json!(1), &json!(true)), "{preview:#}");
-    assert_eq!(preview["passes"], "production is frozen by administrator: sale", "{preview:#}");
+    assert!(preview["passes"].as_str().unwrap().contains("production is frozen by administrator: sale"), "{preview:#}");
     let told = house.slipway.command(&["rollback", &repository, "production", "--dry-run"], "").await;
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(told.starts_with(&format!("production of {repository} back to #1:\n  - ")), "{told}");

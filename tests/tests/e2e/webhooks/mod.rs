@@ -124,7 +124,7 @@ async fn a_stored_delivery_is_dealt_with_once_more_and_undoes_nothing_newer() {
     let second = Push::to_branch(REPOSITORY, "main", &commit("two")).after(&commit("one")).delivery();
     let second = second.send(&webhook).await.expect(202).json();
     let late = again(&first, true).await;
-    assert_eq!(late["reason"], "refs/heads/main has moved on since it was delivered, and led to #3");
+    assert_eq!(late["reason"], "refs/heads/main was pushed after it was delivered, and led to #3");
     let gone =
         Push::deletes_branch(REPOSITORY, "main", &commit("two")).delivery().send(&webhook).await.expect(202).json();
     assert_eq!(again(&second, true).await["reason"], "refs/heads/main was deleted after it was delivered");
@@ -133,12 +133,29 @@ async fn a_stored_delivery_is_dealt_with_once_more_and_undoes_nothing_newer() {
     assert_eq!(ended["reason"], "refs/heads/main was pushed after it was delivered, and led to #4");
     assert_eq!(build(&slipway, 4).await["state"], "queued");
 
+    // Neither is it once the newer one's commit asked not to be built, nor by way of a delivery that was dealt with again.
+    let skipped =
+        Push::to_branch(REPOSITORY, "main", &commit("four")).after(&commit("three")).saying("Comma [skip ci]");
+    skipped.delivery().send(&webhook).await.expect(202);
+    assert_eq!(again(&gone, false).await["reason"], "refs/heads/main was pushed after it was delivered, and led to #4");
+    let accepted = slipway.api().get("/api/v1/deliveries?state=accepted").await.expect(200).json();
+    let third = &accepted["items"][0];
+    let address = format!("/api/v1/deliveries/{}/redeliver", third["id"].as_str().unwrap());
+    let overtaken = slipway.api().post(&address, &json!({"build_again": true})).await.expect(201).json();
+    assert_eq!(overtaken["reason"], "refs/heads/main was pushed after it was delivered");
+    let address = format!("/api/v1/deliveries/{}/redeliver", overtaken["id"].as_str().unwrap());
+    let refused = slipway.api().post(&address, &json!({"build_again": true})).await.expect(409);
+    assert_eq!(
+        refused.detail(),
+        format!("This delivery is one that was dealt with once more: redeliver {}.", third["id"].as_str().unwrap())
+    );
+
     let listed = async |query: &str| count_of(&slipway, &format!("/api/v1/deliveries?{query}")).await;
     assert_eq!(listed("repository=shop/web&state=accepted").await, 5, "four that were sent, and one build again");
-    assert_eq!((listed("state=ignored").await, listed("repository=shop/web").await), (5, 10));
+    assert_eq!((listed("state=ignored").await, listed("repository=shop/web").await), (8, 13));
     slipway.api().get("/api/v1/deliveries?repository=no/body").await.expect(404);
     let audit = slipway.api().get("/api/v1/audit?action=delivery.redeliver").await.expect(200).json();
-    assert_eq!(audit["items"].as_array().unwrap().len(), 6);
+    assert_eq!(audit["items"].as_array().unwrap().len(), 8);
 }
 
 #[tokio::test]

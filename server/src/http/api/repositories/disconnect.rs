@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// Also where something of it is live, waits or runs.
+    /// Also where something of it is live, waits or runs, or an alert of it is open.
     #[serde(default)]
     force: bool,
 }
@@ -55,6 +55,16 @@ pub(in crate::http) async fn hindrances(
         1 => said.push("one job of it waits or runs".to_owned()),
         many => said.push(format!("{many} jobs of it wait or run")),
     }
+    match disconnection::held(conn, repository).await? {
+        0 => {}
+        1 => said.push("one release of it is held".to_owned()),
+        many => said.push(format!("{many} releases of it are held")),
+    }
+    match disconnection::open_alerts(conn, repository).await? {
+        0 => {}
+        1 => said.push("one alert of it is open, and who was told would never hear of its end".to_owned()),
+        many => said.push(format!("{many} alerts of it are open, and who was told would never hear of their end")),
+    }
     let live = disconnection::live_in(conn, repository).await?;
     if !live.is_empty() {
         said.push(format!("its releases are live in {}", live.join(", ")));
@@ -63,7 +73,7 @@ pub(in crate::http) async fn hindrances(
 }
 
 /// Disconnects a repository, for the API and for the page; unless it is forced, only where nothing of it is live, waits or
-/// runs. What runs on an engine is left there: nobody looks after it any more. Returns its name.
+/// runs, and no alert of it is open. What runs on an engine is left there: nobody looks after it any more. Returns its name.
 pub(in crate::http) async fn let_go(
     state: &AppState,
     principal: &Principal,
