@@ -21,7 +21,7 @@ pub async fn places(conn: &mut Conn<'_>, repositories: i64) -> Result<Vec<Place>
     Ok(rows!(
         conn,
         "SELECT listed.name AS repository, e.name AS environment
-         FROM (SELECT id, name FROM repository ORDER BY name LIMIT $1) AS listed
+         FROM (SELECT id, name FROM repository WHERE name > '' ORDER BY name LIMIT $1) AS listed
          LEFT JOIN environment e ON e.repository_id = listed.id AND e.removed_at IS NULL
          ORDER BY listed.name, e.name",
         repositories
