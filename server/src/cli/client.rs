@@ -96,6 +96,21 @@ impl Client {
             .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })
     }
 
+    /// Sends a POST, and says with the answer whether that is the one of an earlier time: the key was used before.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn once<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<(T, bool), ClientError> {
+        let (headers, bytes) = self.send(Method::POST, path, Some(body)).await?;
+        let answer = serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })?;
+        Ok((answer, headers.contains_key("idempotency-replayed")))
+    }
+
     /// Asks for the text at `path` below `/api/v1/`; its headers come with it.
     ///
     /// # Errors

@@ -36,7 +36,12 @@ pub(super) async fn run(trigger: Trigger) -> Result<(), Failure> {
         Some(key) => trigger.client.with_key(key),
         None => trigger.client,
     };
-    let build: Value = client.call(Method::POST, &["repositories", owner, name, "builds"], Some(&body)).await?;
+    let (mut build, is_of_before): (Value, bool) = client.once(&["repositories", owner, name, "builds"], &body).await?;
+    if is_of_before {
+        // What was answered then is not how the build stands now.
+        let number = build["number"].to_string();
+        build = client.call(Method::GET, &["repositories", owner, name, "builds", &number], None::<&Value>).await?;
+    }
     if trigger.json {
         return Ok(say(build)?);
     }
