@@ -1,6 +1,7 @@
 //! The dashboard: in plain HTTP, and in a real browser.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
 
+mod accessible;
 mod builds;
 mod live;
 mod looks;

@@ -156,7 +156,7 @@ pub(super) async fn of_release(
     let (before, found) = domain::changed_by(conn, release).await?;
     let number = before.map(|before| before.number);
     let columns = if release.state.is_settled() {
-        [number.map_or_else(String::new, |number| format!("#{number}")), format!("#{}", release.number)]
+        [number.map_or_else(|| "Before".to_owned(), |number| format!("#{number}")), format!("#{}", release.number)]
     } else {
         soon()
     };
