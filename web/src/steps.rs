@@ -208,7 +208,7 @@ fn label(ms: i64) -> String {
     match ms {
         0 => "0".to_owned(),
         1..1_000 => time::duration(ms),
-        1_000..60_000 => format!("{} s", ms / 1_000),
+        1_000..60_000 if ms % 1_000 == 0 => format!("{} s", ms / 1_000),
         60_000..3_600_000 if ms % 60_000 == 0 => format!("{} min", ms / 60_000),
         3_600_000.. if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
         _ => time::duration(ms),
@@ -284,6 +284,7 @@ mod tests {
         let labels = |span| ticks(span).into_iter().map(|tick| tick.label).collect::<Vec<_>>();
         assert_eq!(labels(42_000), ["0", "10 s", "20 s", "30 s"]);
         assert_eq!(labels(500), ["0", "0.1 s", "0.2 s", "0.3 s", "0.4 s"]);
+        assert_eq!(labels(1_700), ["0", "0.5 s", "1 s", "1.5 s"]);
         assert_eq!(labels(1), ["0"]);
         assert!(labels(400_000_000).len() <= 6);
     }
