@@ -86,10 +86,7 @@ pub(super) async fn once(State(guard): State<Guard>, request: Request, next: Nex
     let is_one = !NOT_ONE.contains(&path);
     let sender = match key_of(request.headers()) {
         Ok(None) => return next.run(request).await,
-        Ok(Some(key)) => {
-            let actor = request.extensions().get::<Principal>().map_or("", Principal::actor);
-            hash(&[actor.as_bytes(), key.as_bytes()])
-        }
+        Ok(Some(key)) => hash(&[sender(&request), key.as_bytes()]),
         Err(problem) => return problem.into_response(),
     };
     let (parts, body) = request.into_parts();
@@ -114,6 +111,15 @@ pub(super) async fn once(State(guard): State<Guard>, request: Request, next: Nex
         return before(&guard.state, &keyed).await.ok().flatten().unwrap_or(answer);
     }
     kept(&guard.state, &keyed, parking.take(), answer).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+/// Whose key it is: the token's that came with the request. Another one may have the name of one that was revoked.
+fn sender(request: &Request) -> &[u8] {
+    let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
+    match bearer {
+        Some((_, token)) => token.trim().as_bytes(),
+        None => request.extensions().get::<Principal>().map_or("", Principal::actor).as_bytes(),
+    }
 }
 
 fn key_of(headers: &HeaderMap) -> Result<Option<&str>, Problem> {

@@ -30,6 +30,14 @@ async fn what_is_sent_again_is_answered_as_before_and_nobody_reads_it_in_the_dat
     assert!(other.detail().contains("was used for another request"), "{}", other.body);
     let theirs = slipway.anonymous().bearing(&token).with("idempotency-key", "mine");
     theirs.post("/api/v1/runners", &json!({"name": "r"})).await.expect(201);
+    // Nor does who has the name of a token that was revoked get the answers that it got.
+    let list = api.get("/api/v1/tokens").await.expect(200).json();
+    let ci = list["items"].as_array().unwrap().iter().find(|one| one["name"] == "ci").unwrap()["id"].clone();
+    api.delete(&format!("/api/v1/tokens/{}", ci.as_str().unwrap())).await.expect(200);
+    let next = api.post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201).json();
+    let next = slipway.anonymous().bearing(next["token"].as_str().unwrap()).with("idempotency-key", "mine");
+    let fresh = next.post("/api/v1/runners", &json!({"name": "r"})).await;
+    assert_eq!(fresh.header("idempotency-replayed"), "", "{}", fresh.body);
     api.clone()
         .with("idempotency-key", &"x".repeat(201))
         .post("/api/v1/tokens", &json!({"name": "x"}))
