@@ -1,11 +1,14 @@
 //! Access: who may look, who may change, and what everyone else is told.
 
+use std::time::Duration;
+
 use serde_json::json;
 use slipway_server::{access::Permission, http};
 use slipway_tests::{
     api::Api,
     slipway::{Setup, Slipway},
 };
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 const CLONE_URL: &str = "https://git.example/shop/web.git";
 
@@ -112,6 +115,19 @@ async fn a_lost_token_is_replaced_on_the_machine_itself() {
     let made = slipway.command(&["token", "create", "rescue", "--local"], "").await;
     let token = String::from_utf8(made.stdout).unwrap();
     slipway.anonymous().bearing(token.trim()).get("/api/v1/tokens").await.expect(200);
+}
+
+#[tokio::test]
+async fn who_only_reads_waits_for_nobody_who_writes() {
+    let slipway = Slipway::start().await;
+    let database = format!("sqlite://{}", slipway.data_dir().join("slipway.db").display());
+    let mut writer = SqliteConnection::connect(&database).await.unwrap();
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    // The first use of a token is to be noted, which has to wait; the server gives a writer half a minute.
+    let api = slipway.api();
+    let read = tokio::time::timeout(Duration::from_secs(10), api.get("/api/v1/tokens"));
+    read.await.expect("an answer although somebody writes").expect(200);
+    writer.execute("ROLLBACK").await.unwrap();
 }
 
 #[tokio::test]
