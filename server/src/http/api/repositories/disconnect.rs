@@ -15,7 +15,7 @@ use crate::{
         extract::{Asked, Named},
     },
     ids::{RepositoryId, StepId},
-    store::{Conn, Store, StoreError, audit, disconnection, repositories},
+    store::{Conn, Store, StoreError, audit, disconnection, environments, repositories},
 };
 
 /// Whether it is let go whatever stands against it.
@@ -84,6 +84,10 @@ pub(in crate::http) async fn let_go(
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     // Nothing is queued meanwhile.
     repositories::hold(&mut tx, &repository.id).await?;
+    // Nor is a release made: that locks its environment alone.
+    for environment in environments::of_repository(&mut tx.conn(), &repository.id).await? {
+        environments::lock(&mut tx, &environment.id).await?;
+    }
     let against = hindrances(&mut tx.conn(), &repository.id).await?;
     if !against.is_empty() && !force {
         return Err(Problem::conflict(format!(
