@@ -19,8 +19,7 @@ pub(super) enum Attention {
 impl Attention {
     /// Who knows it at `now` of an environment that was taken out of captain.yml at `removed_at`.
     pub(super) fn of(host: Option<&Runner>, removed_at: Option<i64>, now: i64) -> Self {
-        let is_heard =
-            |host| matches!(Presence::of(host, now), Presence::Present | Presence::Draining | Presence::Drained);
+        let is_heard = |host| Presence::of(host, now).is_there();
         match host {
             _ if removed_at.is_some() => Attention::Unattended,
             Some(host) if is_heard(host) => Attention::Heard,

@@ -104,7 +104,7 @@ pub async fn recent_log(
         (host, live.map(|live| live.content().target()).unwrap_or_default())
     };
     let host = host.ok_or_else(|| RecentLogError::Homeless(environment.name.clone()))?;
-    if !matches!(Presence::of(&host, now), Presence::Present | Presence::Draining | Presence::Drained) {
+    if !Presence::of(&host, now).is_there() {
         return Err(RecentLogError::Silent(host.name));
     }
     let question = LogQuestion {

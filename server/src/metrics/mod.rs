@@ -97,8 +97,7 @@ fn labels((repository, environment, app): &App) -> [(&'static str, &str); 3] {
 async fn hosts(conn: &mut Conn<'_>, text: &mut Exposition, now: i64, lease_time: i64) -> Result<(), StoreError> {
     let (mut present, mut measured) = (Vec::new(), Vec::new());
     for runner in runners::list(conn).await? {
-        let is_there =
-            matches!(Presence::of(&runner, lease_time), Presence::Present | Presence::Draining | Presence::Drained);
+        let is_there = Presence::of(&runner, lease_time).is_there();
         let figures: Option<HostFigures> = stored::latest(conn, &runner.id, now - FRESH_MS).await?;
         measured.extend(figures.map(|figures| (runner.name.clone(), figures)));
         present.push((runner.name, is_there));

@@ -26,7 +26,7 @@ pub(super) async fn doubt(
         None => None,
     };
     let Some(host) = host else { return Ok(Some("no runner looks after it".to_owned())) };
-    if !matches!(Presence::of(&host, now), Presence::Present | Presence::Draining | Presence::Drained) {
+    if !Presence::of(&host, now).is_there() {
         return Ok(Some(format!("its runner {} is not heard of", host.name)));
     }
     let standing = store::standing::find(conn, &environment.id).await?;

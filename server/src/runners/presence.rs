@@ -52,6 +52,15 @@ impl Presence {
         }
     }
 
+    /// Whether it was heard of just now: it answers, and looks after what it hosts.
+    #[must_use]
+    pub fn is_there(self) -> bool {
+        match self {
+            Presence::Present | Presence::Draining | Presence::Drained => true,
+            Presence::Expected | Presence::Gone | Presence::Silent => false,
+        }
+    }
+
     /// Whether it is as it should be; none where it is neither good nor bad.
     #[must_use]
     pub fn is_good(self) -> Option<bool> {
