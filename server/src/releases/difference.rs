@@ -8,6 +8,9 @@ use super::{
 };
 use crate::store::{self, Conn, StoreError, builds::Build, releases::Release};
 
+/// Stands for a value that is not for everybody.
+const HIDDEN: &str = "hidden";
+
 /// What differs between two releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
@@ -21,6 +24,19 @@ pub struct Difference {
     pub images: Vec<ImageChange>,
     /// What changes in how the apps run.
     pub settings: Vec<SettingChange>,
+}
+
+impl Difference {
+    /// As somebody sees it: the values of environment variables are for those who may change something alone.
+    #[must_use]
+    pub fn seen_by(mut self, may_change: bool) -> Self {
+        for change in self.settings.iter_mut().filter(|change| change.is_private && !may_change) {
+            for value in [&mut change.before, &mut change.after].into_iter().flatten() {
+                HIDDEN.clone_into(value);
+            }
+        }
+        self
+    }
 }
 
 /// An app whose image changes.

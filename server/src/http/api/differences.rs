@@ -54,11 +54,8 @@ pub(super) struct DifferenceView {
 }
 
 impl DifferenceView {
-    /// The values of environment variables are for those who may change them alone.
     pub(super) fn of(found: Difference, shows_values: bool) -> Self {
-        let shown = |value: Option<String>, is_private: bool| {
-            value.map(|value| if is_private && !shows_values { "hidden".to_owned() } else { value })
-        };
+        let found = found.seen_by(shows_values);
         DifferenceView {
             commits: found.commits.into_iter().map(CommitView::from).collect(),
             more_commits: found.has_more_commits,
@@ -74,8 +71,8 @@ impl DifferenceView {
                 .map(|change| SettingView {
                     app: change.app,
                     setting: change.setting,
-                    before: shown(change.before, change.is_private),
-                    after: shown(change.after, change.is_private),
+                    before: change.before,
+                    after: change.after,
                 })
                 .collect(),
         }
@@ -135,11 +132,11 @@ async fn show_rollback(
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "Compared")]
 #[serde(deny_unknown_fields)]
-struct Compared {
+pub(in crate::http) struct Compared {
     /// The number of the one that the other is compared to.
-    from: i64,
+    pub(in crate::http) from: i64,
     /// The number of the other one.
-    to: i64,
+    pub(in crate::http) to: i64,
 }
 
 async fn compare(

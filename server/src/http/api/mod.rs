@@ -8,7 +8,7 @@ pub(super) mod channels;
 pub(super) mod container_logs;
 pub(super) mod decisions;
 pub(super) mod deliveries;
-mod differences;
+pub(super) mod differences;
 mod environments;
 mod events;
 pub(super) mod forges;

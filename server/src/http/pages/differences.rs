@@ -1,7 +1,6 @@
 //! What differs between two releases, shown before somebody goes back to one of them, and whenever they are compared.
 
 use axum::extract::State;
-use serde::Deserialize;
 use slipway_web::{
     difference::{AppChange, Difference, SettingRow},
     frame::{Frame, Section, Viewer},
@@ -15,7 +14,7 @@ use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
     http::{
-        api::lookup,
+        api::{differences::Compared, lookup},
         errors::Problem,
         extract::{Asked, Named},
     },
@@ -33,13 +32,10 @@ pub(super) fn routes() -> Routes {
         .get("/repositories/{owner}/{name}/environments/{environment}/compare", Permission::Read, compare)
 }
 
-/// The difference as a page has it, with what its two columns are called. The values of environment variables are for those
-/// who may change them alone.
+/// The difference as the viewer sees it on a page, with what its two columns are called.
 pub(super) fn difference(found: domain::Difference, columns: [String; 2], viewer: &Viewer) -> Difference {
     let digest = |whole: Option<String>| whole.map(|whole| Digest { whole });
-    let shown = |value: Option<String>, is_private: bool| {
-        value.map(|value| if is_private && !viewer.may_change() { "hidden".to_owned() } else { value })
-    };
+    let found = found.seen_by(viewer.may_change());
     let [before, after] = columns;
     Difference {
         before,
@@ -62,8 +58,8 @@ pub(super) fn difference(found: domain::Difference, columns: [String; 2], viewer
             .map(|change| SettingRow {
                 app: change.app,
                 setting: change.setting,
-                before: shown(change.before, change.is_private),
-                after: shown(change.after, change.is_private),
+                before: change.before,
+                after: change.after,
             })
             .collect(),
     }
@@ -102,13 +98,6 @@ async fn show_rollback(
         environment: environment.name.clone(),
         environment_address: address,
     }))
-}
-
-/// Which two releases are compared.
-#[derive(Debug, Deserialize)]
-struct Compared {
-    from: i64,
-    to: i64,
 }
 
 async fn compare(
