@@ -117,3 +117,27 @@ fn images(before: &[ReleasedApp], after: &[ReleasedApp]) -> Vec<ImageChange> {
     });
     all.filter(|change| change.before != change.after).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_change_nothing_sees_that_a_variable_differs_and_not_how() {
+        let change = |setting: &str, is_private| SettingChange {
+            app: "web".to_owned(),
+            setting: setting.to_owned(),
+            before: None,
+            after: Some("8".to_owned()),
+            is_private,
+        };
+        let found = Difference {
+            settings: vec![change("env TOKEN", true), change("replicas", false)],
+            ..Difference::default()
+        };
+        let values = |seen: Difference| seen.settings.into_iter().map(|it| (it.before, it.after)).collect::<Vec<_>>();
+        let (hidden, eight) = (Some(HIDDEN.to_owned()), Some("8".to_owned()));
+        assert_eq!(values(found.clone().seen_by(false)), [(None, hidden), (None, eight.clone())]);
+        assert_eq!(values(found.seen_by(true)), [(None, eight.clone()), (None, eight)]);
+    }
+}
