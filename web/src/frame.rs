@@ -58,16 +58,81 @@ pub enum Viewer {
     Known {
         /// Their name.
         name: String,
-        /// Whether they may change things.
-        may_change: bool,
+        /// What they may do with what the page is about.
+        here: Rights,
+        /// What they may do with the server as a whole.
+        server: Rights,
     },
 }
 
+/// What somebody may do with something. Each holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rights {
+    /// Nothing, not even see it.
+    Nothing,
+    /// See it.
+    Read,
+    /// Build it.
+    Develop,
+    /// Release it.
+    Deploy,
+    /// Set it up.
+    Administer,
+}
+
 impl Viewer {
-    /// Whether buttons that change something are shown.
+    /// What they may do with what the page is about.
     #[must_use]
-    pub fn may_change(&self) -> bool {
-        matches!(self, Viewer::Known { may_change: true, .. })
+    pub fn here(&self) -> Rights {
+        match self {
+            Viewer::Unseen => Rights::Nothing,
+            Viewer::Anonymous => Rights::Read,
+            Viewer::Known { here, .. } => *here,
+        }
+    }
+
+    /// What they may do with the server as a whole: what the navigation names. Somebody unknown is let in by `public_read`
+    /// alone, which shows the whole server.
+    #[must_use]
+    pub fn server(&self) -> Rights {
+        match self {
+            Viewer::Unseen | Viewer::Anonymous => Rights::Read,
+            Viewer::Known { server, .. } => *server,
+        }
+    }
+
+    /// Whether they are shown what builds it.
+    #[must_use]
+    pub fn may_develop(&self) -> bool {
+        self.here() >= Rights::Develop
+    }
+
+    /// Whether they are shown what releases it.
+    #[must_use]
+    pub fn may_deploy(&self) -> bool {
+        self.here() >= Rights::Deploy
+    }
+
+    /// Whether they are shown what sets it up.
+    #[must_use]
+    pub fn may_administer(&self) -> bool {
+        self.here() >= Rights::Administer
+    }
+
+    /// Whether they see what is of no one repository.
+    #[must_use]
+    pub fn sees_server(&self) -> bool {
+        self.server() >= Rights::Read
+    }
+
+    /// Whether they set up the server.
+    #[must_use]
+    pub fn may_administer_server(&self) -> bool {
+        self.server() >= Rights::Administer
+    }
+
+    pub(crate) fn only_reads(&self) -> bool {
+        self.here().max(self.server()) <= Rights::Read
     }
 }
 

@@ -68,10 +68,10 @@ fn facts_are_there_without_any_script() {
 }
 
 #[test]
-fn only_those_who_may_change_things_see_buttons() {
+fn only_those_who_may_release_see_buttons() {
     let mut page = fixtures::releases::environment("production", true);
     assert!(page.to_string().contains("<button"));
-    page.may_change = false;
+    page.may_deploy = false;
     assert!(!page.to_string().contains("<button"));
 }
 

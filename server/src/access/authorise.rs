@@ -41,7 +41,7 @@ pub async fn authorise(State(guard): State<Guard>, mut request: Request, next: N
     let needed = guard.permissions.needed(path.as_str(), request.method());
     let principal = match needed {
         Permission::Public => Principal::Anonymous,
-        Permission::Read | Permission::Change | Permission::RunJobs => {
+        Permission::Read | Permission::Develop | Permission::Deploy | Permission::Administer | Permission::RunJobs => {
             match authenticate(&guard.state, request.headers()).await {
                 Ok(principal) => principal,
                 Err(problem) => return problem.into_response(),

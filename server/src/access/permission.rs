@@ -7,10 +7,26 @@ pub enum Permission {
     Public,
     /// Looking at repositories, builds, logs, environments. Open to everyone where `public_read` is set.
     Read,
+    /// Building: triggering, cancelling and repeating builds, running schedules, looking after alerts.
+    Develop,
+    /// Releasing: promoting, rolling back, deciding, freezing, steering, and what running containers write.
+    Deploy,
+    /// Setting up: repositories, secrets, logins, runners, channels, protection, people and tokens; and what only those who
+    /// do should see.
+    Administer,
     /// Claiming jobs and reporting on them. Runners alone have it, each for its own.
     RunJobs,
-    /// Changing anything, and looking at what only those who may change should see.
-    Change,
+}
+
+impl Permission {
+    /// Whether it is one that people have in order to change things.
+    #[must_use]
+    pub fn is_for_changes(self) -> bool {
+        match self {
+            Permission::Develop | Permission::Deploy | Permission::Administer => true,
+            Permission::Public | Permission::Read | Permission::RunJobs => false,
+        }
+    }
 }
 
 /// What a token allows its bearer.
@@ -40,8 +56,8 @@ impl Role {
 
     fn grants(self, permission: Permission) -> bool {
         match (self, permission) {
-            (Role::Administrator, Permission::Public | Permission::Read | Permission::Change) => true,
             (Role::Administrator, Permission::RunJobs) => false,
+            (Role::Administrator, _) => true,
         }
     }
 }
@@ -76,10 +92,9 @@ impl Principal {
         match (permission, self) {
             (Permission::Public, _) => true,
             (Permission::Read, Principal::Anonymous) => public_read,
-            (Permission::Change | Permission::RunJobs, Principal::Anonymous) => false,
-            (Permission::RunJobs, Principal::Runner { .. }) => true,
             (Permission::Read, Principal::Runner { .. }) => public_read,
-            (Permission::Change, Principal::Runner { .. }) => false,
+            (Permission::RunJobs, Principal::Runner { .. }) => true,
+            (_, Principal::Anonymous | Principal::Runner { .. }) => false,
             (needed, Principal::Bearer { role, .. }) => {
                 role.is_some_and(|role| role.grants(needed)) || (needed == Permission::Read && public_read)
             }
@@ -105,7 +120,7 @@ mod tests {
         let unknown_role = Principal::Bearer { name: "x".to_owned(), role: Role::named("wizard"), by_cookie: false };
         for principal in [Principal::Anonymous, unknown_role] {
             for public_read in [false, true] {
-                assert!(!principal.has(Permission::Change, public_read));
+                assert!(!principal.has(Permission::Develop, public_read));
                 assert!(!principal.has(Permission::RunJobs, public_read));
                 assert_eq!(principal.has(Permission::Read, public_read), public_read);
                 assert!(principal.has(Permission::Public, public_read));
@@ -117,7 +132,7 @@ mod tests {
     fn a_runner_runs_jobs_and_nobody_else_does() {
         let runner = Principal::Runner { id: "r".to_owned(), name: "r".to_owned() };
         assert!(runner.has(Permission::RunJobs, false) && runner.has(Permission::Public, false));
-        assert!(!runner.has(Permission::Read, false) && !runner.has(Permission::Change, true));
+        assert!(!runner.has(Permission::Read, false) && !runner.has(Permission::Develop, true));
         let role = Some(Role::Administrator);
         let administrator = Principal::Bearer { name: "x".to_owned(), role, by_cookie: false };
         assert!(!administrator.has(Permission::RunJobs, true), "it is bound to no runner");

@@ -161,7 +161,7 @@ impl Permissions {
     pub fn needed(&self, path: &str, method: &Method) -> Permission {
         Verb::of(method)
             .and_then(|verb| self.0.iter().find(|((known, at), _)| *known == path && *at == verb))
-            .map_or(Permission::Change, |(_, needs)| *needs)
+            .map_or(Permission::Administer, |(_, needs)| *needs)
     }
 
     /// Every route with its method and what it needs.

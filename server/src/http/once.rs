@@ -24,7 +24,7 @@ use super::{
     repeat::NOT_ONE,
 };
 use crate::{
-    access::{Guard, Permission, Principal},
+    access::{Guard, Principal},
     app::AppState,
     secrets::{Place, Secret},
     store::{
@@ -79,7 +79,7 @@ struct Keyed {
 /// Carries a request of the API with a key out once.
 pub(super) async fn once(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let is_change = guard.permissions.needed(path, request.method()) == Permission::Change;
+    let is_change = guard.permissions.needed(path, request.method()).is_for_changes();
     if request.method() != Method::POST || !path.starts_with("/api/v1/") || !is_change {
         return next.run(request).await;
     }

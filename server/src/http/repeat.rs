@@ -10,7 +10,7 @@ use axum::{
 };
 
 use super::{api::LARGEST_BODY, errors::Problem};
-use crate::access::{Permission, Permissions};
+use crate::access::Permissions;
 
 /// How often a request is carried out again.
 const AGAIN: u32 = 3;
@@ -26,7 +26,7 @@ pub(super) async fn repeat(State(permissions): State<Arc<Permissions>>, request:
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if NOT_ONE.contains(&path)
         || request.method().is_safe()
-        || permissions.needed(path, request.method()) != Permission::Change
+        || !permissions.needed(path, request.method()).is_for_changes()
     {
         return next.run(request).await;
     }

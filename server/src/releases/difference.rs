@@ -27,10 +27,10 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// As somebody sees it: the values of environment variables are for those who may change something alone.
+    /// As somebody sees it: the values of environment variables are for those alone who may release.
     #[must_use]
-    pub fn seen_by(mut self, may_change: bool) -> Self {
-        for change in self.settings.iter_mut().filter(|change| change.is_private && !may_change) {
+    pub fn seen_by(mut self, may_deploy: bool) -> Self {
+        for change in self.settings.iter_mut().filter(|change| change.is_private && !may_deploy) {
             for value in [&mut change.before, &mut change.after].into_iter().flatten() {
                 HIDDEN.clone_into(value);
             }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_may_change_nothing_sees_that_a_variable_differs_and_not_how() {
+    fn who_may_not_release_sees_that_a_variable_differs_and_not_how() {
         let change = |setting: &str, is_private| SettingChange {
             app: "web".to_owned(),
             setting: setting.to_owned(),

@@ -28,7 +28,7 @@ pub struct RollbackPage {
     /// Whether just that is live already.
     pub is_live: bool,
     /// Whether the viewer may ask for it.
-    pub may_change: bool,
+    pub may_deploy: bool,
 }
 
 /// `…/environments/{environment}/compare`: two releases beside each other.

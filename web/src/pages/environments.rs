@@ -128,7 +128,7 @@ pub struct EnvironmentCard {
     /// What could be promoted into it now.
     pub promotion: Option<Promotion>,
     /// Whether the viewer may release.
-    pub may_change: bool,
+    pub may_deploy: bool,
 }
 
 impl askama::filters::HtmlSafe for EnvironmentCard {}
@@ -243,7 +243,7 @@ pub struct Steering {
     /// Whether a bake is on its way, the rest of which can be passed over.
     pub bakes: bool,
     /// Whether the viewer may steer.
-    pub may_change: bool,
+    pub may_steer: bool,
 }
 
 /// Who paused a rollout.

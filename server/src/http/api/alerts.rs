@@ -37,14 +37,14 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .post(
             "/api/v1/alerts/{id}/acknowledge",
-            Permission::Change,
+            Permission::Develop,
             "acknowledgeAlert",
             "Says that somebody looks after an alert.",
             acknowledge,
         )
         .post(
             "/api/v1/alerts/{id}/close",
-            Permission::Change,
+            Permission::Develop,
             "closeAlert",
             "Says that an alert is no trouble any more.",
             close,

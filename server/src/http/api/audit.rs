@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Audit").get(
         "/api/v1/audit",
-        Permission::Change,
+        Permission::Administer,
         "listAuditEntries",
         "Who changed what, newest first.",
         list,

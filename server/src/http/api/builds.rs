@@ -39,7 +39,7 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/builds",
-            Permission::Change,
+            Permission::Develop,
             "requestBuild",
             "Builds a branch, a tag or a commit.",
             ask,
@@ -53,21 +53,21 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/builds/{number}/cancel",
-            Permission::Change,
+            Permission::Develop,
             "cancelBuild",
             "Ends a build.",
             cancel,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/builds/{number}/again",
-            Permission::Change,
+            Permission::Develop,
             "buildAgain",
             "Builds the commit of a build once more, as a new build.",
             build_again,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/builds/{number}/retry",
-            Permission::Change,
+            Permission::Develop,
             "retryBuild",
             "Tries a build again: all of it, or what failed.",
             retry,

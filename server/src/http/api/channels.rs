@@ -28,23 +28,23 @@ pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Notifications")
         .get(
             "/api/v1/channels",
-            Permission::Change,
+            Permission::Administer,
             "listChannels",
             "Every channel that notifications go to; they are few, and come whole.",
             list,
         )
-        .get("/api/v1/channels/{name}", Permission::Change, "getChannel", "One channel.", show)
+        .get("/api/v1/channels/{name}", Permission::Administer, "getChannel", "One channel.", show)
         .put(
             "/api/v1/channels/{name}",
-            Permission::Change,
+            Permission::Administer,
             "setChannel",
             "Makes a channel, or changes the one of this name.",
             set,
         )
-        .delete("/api/v1/channels/{name}", Permission::Change, "removeChannel", "Removes a channel.", remove)
+        .delete("/api/v1/channels/{name}", Permission::Administer, "removeChannel", "Removes a channel.", remove)
         .post(
             "/api/v1/channels/{name}/test",
-            Permission::Change,
+            Permission::Administer,
             "testChannel",
             "Sends a message by which the channel can be tried, and waits for the other side.",
             test,

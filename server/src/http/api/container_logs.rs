@@ -28,7 +28,7 @@ pub(super) fn routes() -> ApiRoutes {
     // What an app writes may hold what is nobody else's to read; nothing masks it.
     ApiRoutes::about("Logs").get(
         "/api/v1/repositories/{owner}/{name}/environments/{environment}/containers/{container}/log",
-        Permission::Change,
+        Permission::Deploy,
         "getContainerLog",
         "What a container of what is live wrote last, as its runner reads it from its engine.",
         show,

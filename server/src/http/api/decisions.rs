@@ -37,8 +37,8 @@ pub(super) fn routes() -> ApiRoutes {
     let freeze = "/api/v1/repositories/{owner}/{name}/environments/{environment}/freeze";
     let decisions = "/api/v1/repositories/{owner}/{name}/environments/{environment}/decisions";
     ApiRoutes::about("Releases")
-        .post(approvals, Permission::Change, "approveRelease", "Agrees to a release that waits for people.", approve)
-        .post(rejections, Permission::Change, "rejectRelease", "Rejects a release that waits for people.", reject)
+        .post(approvals, Permission::Deploy, "approveRelease", "Agrees to a release that waits for people.", approve)
+        .post(rejections, Permission::Deploy, "rejectRelease", "Rejects a release that waits for people.", reject)
         .get(
             protection,
             Permission::Read,
@@ -48,13 +48,13 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .put(
             protection,
-            Permission::Change,
+            Permission::Administer,
             "setProtection",
             "Sets what is asked of the releases of an environment.",
             set_protection,
         )
-        .put(freeze, Permission::Change, "freezeEnvironment", "Has nothing released to an environment.", set_freeze)
-        .delete(freeze, Permission::Change, "unfreezeEnvironment", "Ends the freeze of an environment.", end_freeze)
+        .put(freeze, Permission::Deploy, "freezeEnvironment", "Has nothing released to an environment.", set_freeze)
+        .delete(freeze, Permission::Deploy, "unfreezeEnvironment", "Ends the freeze of an environment.", end_freeze)
         .get(
             decisions,
             Permission::Read,

@@ -53,14 +53,14 @@ pub(super) fn routes() -> ApiRoutes {
         .get("/api/v1/deliveries/{id}", Permission::Read, "getDelivery", "One delivery.", show)
         .get(
             "/api/v1/deliveries/{id}/payload",
-            Permission::Change,
+            Permission::Administer,
             "getDeliveryPayload",
             "What the forge sent with a delivery, as it came.",
             payload,
         )
         .post(
             "/api/v1/deliveries/{id}/redeliver",
-            Permission::Change,
+            Permission::Develop,
             "redeliver",
             "Deals with a delivery once more, as a new delivery.",
             redeliver,

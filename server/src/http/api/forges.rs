@@ -35,29 +35,35 @@ pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Forges")
         .get(
             "/api/v1/forges",
-            Permission::Change,
+            Permission::Administer,
             "listForges",
             "The credentials for forges; they are few, and come whole.",
             list,
         )
-        .get("/api/v1/forges/{name}", Permission::Change, "getForge", "One credential, without its token or key.", show)
+        .get(
+            "/api/v1/forges/{name}",
+            Permission::Administer,
+            "getForge",
+            "One credential, without its token or key.",
+            show,
+        )
         .put(
             "/api/v1/forges/{name}",
-            Permission::Change,
+            Permission::Administer,
             "setForge",
             "Makes a credential for a forge, or changes the one of this name.",
             set,
         )
-        .delete("/api/v1/forges/{name}", Permission::Change, "removeForge", "Removes a credential.", remove)
+        .delete("/api/v1/forges/{name}", Permission::Administer, "removeForge", "Removes a credential.", remove)
         .post(
             "/api/v1/forges/{name}/check",
-            Permission::Change,
+            Permission::Administer,
             "checkForge",
             "Asks the forge for a repository with a credential, and waits for its answer.",
             check,
         )
         .get(reports, Permission::Read, "getReporting", "What of a repository is shown by its forge.", show_asked)
-        .put(reports, Permission::Change, "setReporting", "Sets what of a repository is shown by its forge.", ask)
+        .put(reports, Permission::Administer, "setReporting", "Sets what of a repository is shown by its forge.", ask)
         .get(of_build, Permission::Read, "listBuildReports", "What the forge is shown of a build.", of_one_build)
         .get(
             of_release,

@@ -25,7 +25,7 @@ use crate::{
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Notifications").get(
         "/api/v1/notifications",
-        Permission::Change,
+        Permission::Administer,
         "listNotifications",
         "What was told to whom, newest first.",
         list,

@@ -30,13 +30,13 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .put(
             labels,
-            Permission::Change,
+            Permission::Administer,
             "setNeededLabels",
             "Sets the labels that a runner must have to build a repository.",
             set_labels,
         )
         .get(host, Permission::Read, "getHostRunner", "The runner that hosts an environment.", show_host)
-        .put(host, Permission::Change, "setHostRunner", "Sets the runner that hosts an environment.", set_host)
+        .put(host, Permission::Administer, "setHostRunner", "Sets the runner that hosts an environment.", set_host)
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]

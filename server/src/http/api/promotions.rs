@@ -30,21 +30,21 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/promotions",
-            Permission::Change,
+            Permission::Deploy,
             "promote",
             "Releases what is live where the environment takes its releases from.",
             promote,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/rollbacks",
-            Permission::Change,
+            Permission::Deploy,
             "rollBack",
             "Releases again what an earlier release held.",
             roll_back,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/environments/{environment}/restores",
-            Permission::Change,
+            Permission::Deploy,
             "restore",
             "Makes what is live anew, also on another runner's engine.",
             restore,
@@ -166,7 +166,7 @@ async fn show(
     let repository = lookup::repository(conn, &owner, &name).await?;
     let environment = lookup::environment(conn, &repository, &environment).await?;
     let preview = releases::preview(conn, &repository, &environment, state.store.clock().now()).await?;
-    Ok(Json(PreviewView::of(preview, principal.has(Permission::Change, false))))
+    Ok(Json(PreviewView::of(preview, principal.has(Permission::Deploy, false))))
 }
 
 fn by<'a>(principal: &'a Principal, reason: &'a Option<String>) -> By<'a> {

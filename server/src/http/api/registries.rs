@@ -24,16 +24,22 @@ pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Registries")
         .get(
             "/api/v1/registries",
-            Permission::Change,
+            Permission::Administer,
             "listRegistries",
             "The logins to registries; they are few, and come whole.",
             list,
         )
-        .get("/api/v1/registries/{host}", Permission::Change, "getRegistry", "One login, without its password.", show)
-        .put("/api/v1/registries/{host}", Permission::Change, "setRegistry", "Sets the login to a registry.", set)
+        .get(
+            "/api/v1/registries/{host}",
+            Permission::Administer,
+            "getRegistry",
+            "One login, without its password.",
+            show,
+        )
+        .put("/api/v1/registries/{host}", Permission::Administer, "setRegistry", "Sets the login to a registry.", set)
         .delete(
             "/api/v1/registries/{host}",
-            Permission::Change,
+            Permission::Administer,
             "removeRegistry",
             "Removes the login to a registry.",
             remove,

@@ -34,7 +34,7 @@ pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Repositories")
         .post(
             "/api/v1/repositories",
-            Permission::Change,
+            Permission::Administer,
             "connectRepository",
             "Connects a repository. The one answer that holds its hook's secret.",
             connect,
@@ -43,35 +43,35 @@ pub(super) fn routes() -> ApiRoutes {
         .get("/api/v1/repositories/{owner}/{name}", Permission::Read, "getRepository", "One repository.", show)
         .put(
             "/api/v1/repositories/{owner}/{name}",
-            Permission::Change,
+            Permission::Administer,
             "changeRepository",
             "Changes where a repository is fetched from, or its default branch.",
             change,
         )
         .delete(
             "/api/v1/repositories/{owner}/{name}",
-            Permission::Change,
+            Permission::Administer,
             "disconnectRepository",
             "Lets a repository go, with all that hangs on it.",
             disconnect::disconnect,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/hook-secret",
-            Permission::Change,
+            Permission::Administer,
             "renewHookSecret",
             "Gives a webhook a new secret. The one answer that holds it.",
             renew_hook,
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/hook-test",
-            Permission::Change,
+            Permission::Administer,
             "testHook",
             "Sends a test delivery to the webhook's address, and says whether it arrived.",
             trial::test,
         )
         .put(
             "/api/v1/repositories/{owner}/{name}/limits",
-            Permission::Change,
+            Permission::Administer,
             "limitRepository",
             "Sets how many builds of a repository may run at once.",
             limit,

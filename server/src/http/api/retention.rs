@@ -34,7 +34,7 @@ pub(super) fn routes() -> ApiRoutes {
         .get("/api/v1/retention", Permission::Read, "getRetention", "What is kept for how long.", show)
         .post(
             "/api/v1/gc",
-            Permission::Change,
+            Permission::Administer,
             "collect",
             "Removes what is older than that, or says what would go.",
             collect,

@@ -24,22 +24,22 @@ pub(super) fn routes() -> ApiRoutes {
         .get("/api/v1/runners", Permission::Read, "listRunners", "Every runner; they are few, and come whole.", list)
         .post(
             "/api/v1/runners",
-            Permission::Change,
+            Permission::Administer,
             "admitRunner",
             "Admits a runner. The one answer that holds its token.",
             create,
         )
-        .delete("/api/v1/runners/{name}", Permission::Change, "dismissRunner", "Dismisses a runner.", revoke)
+        .delete("/api/v1/runners/{name}", Permission::Administer, "dismissRunner", "Dismisses a runner.", revoke)
         .put(
             "/api/v1/runners/{name}/drain",
-            Permission::Change,
+            Permission::Administer,
             "drainRunner",
             "Lets a runner finish what it has, and take nothing new.",
             drain,
         )
         .delete(
             "/api/v1/runners/{name}/drain",
-            Permission::Change,
+            Permission::Administer,
             "undrainRunner",
             "Lets a runner take jobs again.",
             undrain,

@@ -32,13 +32,13 @@ pub(super) fn routes() -> ApiRoutes {
         )
         .post(
             "/api/v1/repositories/{owner}/{name}/schedules/{schedule}/run",
-            Permission::Change,
+            Permission::Develop,
             "runSchedule",
             "Queues a schedule's build now.",
             run,
         )
-        .put(ONE, Permission::Change, "pauseSchedule", "Pauses a schedule.", pause)
-        .delete(ONE, Permission::Change, "resumeSchedule", "Lets a schedule go on.", resume)
+        .put(ONE, Permission::Develop, "pauseSchedule", "Pauses a schedule.", pause)
+        .delete(ONE, Permission::Develop, "resumeSchedule", "Lets a schedule go on.", resume)
 }
 
 #[derive(Serialize, JsonSchema)]

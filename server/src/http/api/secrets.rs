@@ -22,13 +22,13 @@ pub(in crate::http) const BODY_LIMIT: usize = 6 * secrets::VALUE_LIMIT + 1024;
 
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Secrets")
-        .get("/api/v1/repositories/{owner}/{name}/secrets", Permission::Change, "listSecrets", "The names of a repository's secrets, and of those of its environments; their number is limited, and they come whole.", list)
-        .get("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, "getSecret", "One secret of a repository, without its value.", show)
-        .put_large(("/api/v1/repositories/{owner}/{name}/secrets/{secret}", BODY_LIMIT), Permission::Change, "setSecret", "Sets a secret of a repository.", set)
-        .delete("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Change, "removeSecret", "Removes a secret of a repository.", remove)
-        .get(IN_ENVIRONMENT, Permission::Change, "getEnvironmentSecret", "One secret of an environment, without its value.", show_in)
-        .put_large((IN_ENVIRONMENT, BODY_LIMIT), Permission::Change, "setEnvironmentSecret", "Sets a secret of an environment.", set_in)
-        .delete(IN_ENVIRONMENT, Permission::Change, "removeEnvironmentSecret", "Removes a secret of an environment.", remove_in)
+        .get("/api/v1/repositories/{owner}/{name}/secrets", Permission::Administer, "listSecrets", "The names of a repository's secrets, and of those of its environments; their number is limited, and they come whole.", list)
+        .get("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Administer, "getSecret", "One secret of a repository, without its value.", show)
+        .put_large(("/api/v1/repositories/{owner}/{name}/secrets/{secret}", BODY_LIMIT), Permission::Administer, "setSecret", "Sets a secret of a repository.", set)
+        .delete("/api/v1/repositories/{owner}/{name}/secrets/{secret}", Permission::Administer, "removeSecret", "Removes a secret of a repository.", remove)
+        .get(IN_ENVIRONMENT, Permission::Administer, "getEnvironmentSecret", "One secret of an environment, without its value.", show_in)
+        .put_large((IN_ENVIRONMENT, BODY_LIMIT), Permission::Administer, "setEnvironmentSecret", "Sets a secret of an environment.", set_in)
+        .delete(IN_ENVIRONMENT, Permission::Administer, "removeEnvironmentSecret", "Removes a secret of an environment.", remove_in)
 }
 
 const IN_ENVIRONMENT: &str = "/api/v1/repositories/{owner}/{name}/environments/{environment}/secrets/{secret}";

@@ -26,11 +26,11 @@ pub(super) fn routes() -> ApiRoutes {
     let pause_path = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/pause";
     let rollout = "/api/v1/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rollout";
     ApiRoutes::about("Releases")
-        .put(pause_path, Permission::Change, "pauseRollout", "Holds a rollout where it is.", pause)
-        .delete(pause_path, Permission::Change, "resumeRollout", "Lets a rollout go on.", resume)
+        .put(pause_path, Permission::Deploy, "pauseRollout", "Holds a rollout where it is.", pause)
+        .delete(pause_path, Permission::Deploy, "resumeRollout", "Lets a rollout go on.", resume)
         .delete(
             rollout,
-            Permission::Change,
+            Permission::Deploy,
             "cancelRollout",
             "Ends a rollout: what was live serves alone again.",
             cancel,

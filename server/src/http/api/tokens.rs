@@ -29,19 +29,19 @@ pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Tokens")
         .get(
             "/api/v1/tokens",
-            Permission::Change,
+            Permission::Administer,
             "listTokens",
             "Every access token, oldest first, without its value.",
             list,
         )
         .post(
             "/api/v1/tokens",
-            Permission::Change,
+            Permission::Administer,
             "createToken",
             "Makes a token. The one answer that holds its value.",
             create,
         )
-        .delete("/api/v1/tokens/{id}", Permission::Change, "revokeToken", "Revokes a token.", revoke)
+        .delete("/api/v1/tokens/{id}", Permission::Administer, "revokeToken", "Revokes a token.", revoke)
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -115,7 +115,7 @@ fn describe(
     mem::swap(&mut ctx.schema, writing);
     let given = (operation.output)(ctx, &mut told);
     mem::swap(&mut ctx.schema, writing);
-    if operation.verb == Verb::Post && operation.needs == Permission::Change {
+    if operation.verb == Verb::Post && operation.needs.is_for_changes() {
         told.parameters.push(ReferenceOr::Item(parameters::key()));
     }
     let mut responses = Responses::default();
@@ -148,7 +148,9 @@ fn permission(needs: Permission) -> &'static str {
     match needs {
         Permission::Public => "Anyone may.",
         Permission::Read => "Every token may; also without one where the server has `public_read`.",
-        Permission::Change => "A token that may change things.",
+        Permission::Develop => "A token that may build: a developer's.",
+        Permission::Deploy => "A token that may release: a deployer's.",
+        Permission::Administer => "A token that may set things up: an administrator's.",
         Permission::RunJobs => "A runner's token.",
     }
 }

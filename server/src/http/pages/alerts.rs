@@ -38,8 +38,8 @@ const MOST_OVER: i64 = 10;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/alerts", Permission::Read, show)
-        .post("/alerts/{id}/acknowledge", Permission::Change, acknowledge)
-        .post("/alerts/{id}/close", Permission::Change, close)
+        .post("/alerts/{id}/acknowledge", Permission::Develop, acknowledge)
+        .post("/alerts/{id}/close", Permission::Develop, close)
 }
 
 /// What the page is to say.
@@ -61,7 +61,7 @@ async fn show(
     let open = alerts::open(conn, None, MOST_OPEN).await?;
     let over = alerts::closed(conn, None, MOST_OVER).await?;
     let viewer = viewer(&principal);
-    let channels = if viewer.may_change() { Some(channel_rows(conn, now).await?) } else { None };
+    let channels = if viewer.may_administer() { Some(channel_rows(conn, now).await?) } else { None };
     let is_known = |name: &String| channels.iter().flatten().any(|channel| channel.name == *name);
     let tried = asked.tried.filter(is_known);
     let tone = if open.is_empty() { Tone::Quiet } else { Tone::Bad };

@@ -41,9 +41,9 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/repositories/{owner}/{name}/builds/{number}", Permission::Read, show)
         .get("/repositories/{owner}/{name}/builds/{number}/attempts/{attempt}", Permission::Read, show_attempt)
-        .post("/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Change, stop)
-        .post("/repositories/{owner}/{name}/builds/{number}/again", Permission::Change, again)
-        .post("/repositories/{owner}/{name}/builds/{number}/retry", Permission::Change, retry)
+        .post("/repositories/{owner}/{name}/builds/{number}/cancel", Permission::Develop, stop)
+        .post("/repositories/{owner}/{name}/builds/{number}/again", Permission::Develop, again)
+        .post("/repositories/{owner}/{name}/builds/{number}/retry", Permission::Develop, retry)
 }
 
 async fn show(
@@ -93,8 +93,8 @@ async fn page(
         (words.into_iter().flatten().collect::<Vec<_>>().join(" · "), page)
     });
     Ok(Html::ok(BuildPage {
-        may_build_again: viewer.may_change() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
-        may_retry: viewer.may_change() && build.state == BuildState::Failed,
+        may_build_again: viewer.may_develop() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
+        may_retry: viewer.may_develop() && build.state == BuildState::Failed,
         may_retry_failed: steps.is_worth_taking_over,
         attempts: steps
             .attempts
@@ -105,7 +105,7 @@ async fn page(
                 is_shown: Some(*number) == steps.shown,
             })
             .collect(),
-        may_cancel: viewer.may_change() && shown.is_open() && !is_stopping,
+        may_cancel: viewer.may_develop() && shown.is_open() && !is_stopping,
         frame: Frame::new(format!("#{number} {} of {}", shown.word(), repository.name), Section::Repositories, viewer)
             .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
             .toned(shown.tone()),

@@ -20,9 +20,9 @@ const PAGE: &str = "/alerts";
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .post("/alerts/channels", Permission::Change, set)
-        .post("/alerts/channels/{name}/test", Permission::Change, test)
-        .post("/alerts/channels/{name}/remove", Permission::Change, remove)
+        .post("/alerts/channels", Permission::Administer, set)
+        .post("/alerts/channels/{name}/test", Permission::Administer, test)
+        .post("/alerts/channels/{name}/remove", Permission::Administer, remove)
 }
 
 /// What a form says, in the order of its fields: a browser repeats a name for every box with a tick.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/connect", Permission::Change, show).post("/connect", Permission::Change, connect)
+    Routes::new().get("/connect", Permission::Administer, show).post("/connect", Permission::Administer, connect)
 }
 
 #[derive(Debug, Deserialize)]

@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(6);
 pub(super) fn routes() -> Routes {
     Routes::new().get(
         "/repositories/{owner}/{name}/environments/{environment}/containers/{container}",
-        Permission::Change,
+        Permission::Deploy,
         show,
     )
 }

@@ -34,9 +34,9 @@ const SHOWN: usize = 64 * 1024;
 const INDENTED: usize = 1024 * 1024;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/deliveries", Permission::Read, list).get("/deliveries/{id}", Permission::Change, show).post(
+    Routes::new().get("/deliveries", Permission::Read, list).get("/deliveries/{id}", Permission::Administer, show).post(
         "/deliveries/{id}/redeliver",
-        Permission::Change,
+        Permission::Develop,
         redeliver,
     )
 }

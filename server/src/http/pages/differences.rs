@@ -35,7 +35,7 @@ pub(super) fn routes() -> Routes {
 /// The difference as the viewer sees it on a page, with what its two columns are called.
 pub(super) fn difference(found: domain::Difference, columns: [String; 2], viewer: &Viewer) -> Difference {
     let digest = |whole: Option<String>| whole.map(|whole| Digest { whole });
-    let found = found.seen_by(viewer.may_change());
+    let found = found.seen_by(viewer.may_deploy());
     let [before, after] = columns;
     Difference {
         before,
@@ -92,7 +92,7 @@ async fn show_rollback(
         ends: found.ends.iter().map(|one| (one.state.into(), one.number, page(one.number))).collect(),
         passes: found.passes,
         is_live: found.is_live,
-        may_change: viewer.may_change(),
+        may_deploy: viewer.may_deploy(),
         frame: Frame::new(title, Section::Repositories, viewer),
         head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
         environment: environment.name.clone(),

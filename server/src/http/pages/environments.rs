@@ -52,9 +52,9 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/repositories/{owner}/{name}/environments", Permission::Read, list)
         .get("/repositories/{owner}/{name}/environments/{environment}", Permission::Read, show)
-        .post("/repositories/{owner}/{name}/environments/{environment}/promote", Permission::Change, promote)
-        .post("/repositories/{owner}/{name}/environments/{environment}/rollback", Permission::Change, roll_back)
-        .post("/repositories/{owner}/{name}/environments/{environment}/restore", Permission::Change, restore)
+        .post("/repositories/{owner}/{name}/environments/{environment}/promote", Permission::Deploy, promote)
+        .post("/repositories/{owner}/{name}/environments/{environment}/rollback", Permission::Deploy, roll_back)
+        .post("/repositories/{owner}/{name}/environments/{environment}/restore", Permission::Deploy, restore)
 }
 
 async fn list(
@@ -122,14 +122,15 @@ async fn show(
     };
     let decided = decisions::of_environment(conn, &environment.id, None, DECISIONS).await?;
     let title = format!("{} of {}", environment.name, repository.name);
-    let containers = card.may_change.then_some(repository.name.as_str());
+    let may_administer = viewer.may_administer();
+    let containers = card.may_deploy.then_some(repository.name.as_str());
     Ok(Html::ok(EnvironmentPage {
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
         decisions: decision_rows(&repository, &environment, decided, now),
         replicas: replicas::rows(conn, &environment, containers, told_at).await?,
         drifts: replicas::drift_rows(conn, &environment, now).await?,
-        protection: card.may_change.then(|| protection::form(&environment.protection.0)),
+        protection: may_administer.then(|| protection::form(&environment.protection.0)),
         measurements,
         head: RepositoryHead { name: repository.name, tab: Tab::Environments },
         environment: card,
@@ -173,7 +174,7 @@ async fn card(conn: &mut Conn<'_>, scene: &Scene<'_>, environment: &Environment)
             Some(release) => Some(rows::version(conn, release, now).await?),
             None => None,
         },
-        may_change: viewer.may_change(),
+        may_deploy: viewer.may_deploy(),
     })
 }
 

@@ -31,16 +31,16 @@ pub(super) fn routes() -> Routes {
     Routes::new()
         .post(
             "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/approve",
-            Permission::Change,
+            Permission::Deploy,
             approve,
         )
         .post(
             "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/reject",
-            Permission::Change,
+            Permission::Deploy,
             reject,
         )
-        .post("/repositories/{owner}/{name}/environments/{environment}/freeze", Permission::Change, freeze)
-        .post("/repositories/{owner}/{name}/environments/{environment}/unfreeze", Permission::Change, unfreeze)
+        .post("/repositories/{owner}/{name}/environments/{environment}/freeze", Permission::Deploy, freeze)
+        .post("/repositories/{owner}/{name}/environments/{environment}/unfreeze", Permission::Deploy, unfreeze)
 }
 
 /// What a form about a release says.

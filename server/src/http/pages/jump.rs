@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::Deserialize;
 use slipway_web::{
-    frame::{Frame, Section},
+    frame::{Frame, Rights, Section},
     links,
     pages::{Goal, JumpPage},
 };
@@ -23,16 +23,14 @@ const OFFERED: usize = 30;
 /// How many characters of a question are read.
 const LONGEST: usize = 200;
 
-/// The pages that belong to no repository.
-const PAGES: [(&str, &str); 5] = [
-    ("Repositories", "/"),
-    ("Services", "/services"),
-    ("Alerts", "/alerts"),
-    ("Deliveries", "/deliveries"),
-    ("Runners", "/runners"),
-];
+/// The page that everybody has.
+const HOME: (&str, &str) = ("Repositories", "/");
 
-/// Those that are for people alone who may change something.
+/// The pages that belong to no repository.
+const PAGES: [(&str, &str); 5] =
+    [HOME, ("Services", "/services"), ("Alerts", "/alerts"), ("Deliveries", "/deliveries"), ("Runners", "/runners")];
+
+/// Those that are for administrators alone.
 const SETTINGS: [(&str, &str); 7] = [
     ("Settings", "/settings"),
     ("Settings: secrets", "/settings/secrets"),
@@ -62,7 +60,7 @@ async fn show(
     let places = jump::places(&mut state.store.read().await?.conn(), REPOSITORIES).await?;
     let viewer = viewer(&principal);
     Ok(Html::ok(JumpPage {
-        goals: goals(&asked, &places, viewer.may_change()),
+        goals: goals(&asked, &places, viewer.server()),
         frame: Frame::new("Jump to", Section::Elsewhere, viewer),
         asked,
     }))
@@ -70,7 +68,7 @@ async fn show(
 
 /// The goals whose names hold every word that was asked for, those first that begin with one, and of these the shortest.
 /// A number leads to that build of the repositories that the other words name.
-fn goals(asked: &str, places: &[Place], may_change: bool) -> Vec<Goal> {
+fn goals(asked: &str, places: &[Place], server: Rights) -> Vec<Goal> {
     let (numbers, words): (Vec<String>, Vec<String>) = asked
         .split([' ', '/'])
         .map(|word| word.trim_start_matches('#').to_lowercase())
@@ -88,8 +86,9 @@ fn goals(asked: &str, places: &[Place], may_change: bool) -> Vec<Goal> {
             offer(&name, "build", links::build(repository, number));
         }
     } else {
-        let settings = if may_change { SETTINGS.as_slice() } else { &[] };
-        for (name, address) in PAGES.iter().chain(settings) {
+        let settings = if server >= Rights::Administer { SETTINGS.as_slice() } else { &[] };
+        let pages = if server >= Rights::Read { PAGES.as_slice() } else { &[HOME] };
+        for (name, address) in pages.iter().chain(settings) {
             offer(name, "page", (*address).to_owned());
         }
         for repository in repositories(places) {
@@ -139,7 +138,7 @@ mod tests {
             place("acme/workshop", None),
             place("zeta/mailer", Some("production")),
         ];
-        goals(asked, &places, false).into_iter().map(|goal| format!("{} {}", goal.what, goal.name)).collect()
+        goals(asked, &places, Rights::Read).into_iter().map(|goal| format!("{} {}", goal.what, goal.name)).collect()
     }
 
     #[test]

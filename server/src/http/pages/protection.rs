@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn routes() -> Routes {
     Routes::new().post(
         "/repositories/{owner}/{name}/environments/{environment}/protection",
-        Permission::Change,
+        Permission::Administer,
         protect,
     )
 }

@@ -91,7 +91,7 @@ pub(super) async fn release_row(
 ) -> Result<ReleaseRow, Problem> {
     let waits = rows::why_release_waits(conn, release, now).await?;
     let steering = steering_of(conn, release, viewer, now).await?;
-    let can_return = viewer.may_change() && is_way_back(conn, release).await?;
+    let can_return = viewer.may_deploy() && is_way_back(conn, release).await?;
     let address = links::release(&repository.name, &environment.name, release.number);
     Ok(ReleaseRow {
         number: release.number,
@@ -101,7 +101,7 @@ pub(super) async fn release_row(
         build_address: links::build(&repository.name, release.build_number),
         commit: rows::build_of(conn, release).await?,
         actor: release.actor.clone(),
-        may_answer: release.state == ReleaseState::Held && viewer.may_change(),
+        may_answer: release.state == ReleaseState::Held && viewer.may_deploy(),
         when: When { at: release.created_at, now },
         took: Took { from: release.started_at, to: release.finished_at, now },
         reason: waits.or_else(|| release.reason.clone()),

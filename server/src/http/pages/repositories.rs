@@ -38,10 +38,10 @@ const BRANCHES: i64 = 12;
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/repositories/{owner}/{name}", Permission::Read, show)
-        .post("/repositories/{owner}/{name}/builds", Permission::Change, build)
-        .post("/repositories/{owner}/{name}/schedules/{schedule}/run", Permission::Change, run)
-        .post("/repositories/{owner}/{name}/schedules/{schedule}/pause", Permission::Change, pause)
-        .post("/repositories/{owner}/{name}/schedules/{schedule}/resume", Permission::Change, resume)
+        .post("/repositories/{owner}/{name}/builds", Permission::Develop, build)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/run", Permission::Develop, run)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/pause", Permission::Develop, pause)
+        .post("/repositories/{owner}/{name}/schedules/{schedule}/resume", Permission::Develop, resume)
 }
 
 /// Which builds are asked for. A field of the form that was left empty says nothing.
@@ -134,8 +134,8 @@ async fn show(
     let heads = repositories::heads(conn, &repository.id, None, BRANCHES).await?;
     let branches = heads.iter().map(|head| choice(&repository.name, &head.git_ref)).collect();
     let viewer = viewer(&principal);
-    let may_change = viewer.may_change();
-    let hook_url = may_change.then(|| state.url(&format!("/webhooks/github/{}", repository.hook_id)));
+    let (may_develop, may_administer) = (viewer.may_develop(), viewer.may_administer());
+    let hook_url = may_administer.then(|| state.url(&format!("/webhooks/github/{}", repository.hook_id)));
     let mut frame = Frame::new(repository.name.as_str(), Section::Repositories, viewer);
     if wanted.before.is_none() {
         frame = frame.live(format!("/stream{}?from={since}", links::repository(&repository.name)));
@@ -146,26 +146,26 @@ async fn show(
         stages: rows::stages(conn, &repository, now).await?,
         branches,
         filter: wanted.filter(refused),
-        badge: badge_markup(&state, conn, &repository, may_change).await?,
+        badge: badge_markup(&state, conn, &repository, may_administer).await?,
         builds: build_rows,
         older,
         newest: wanted.before.map(|_| wanted.page(&repository.name, None)),
         schedules: schedule_rows(conn, &repository, now).await?,
-        may_build: may_change.then(|| repository.default_branch.clone()),
+        may_build: may_develop.then(|| repository.default_branch.clone()),
         hook_url,
         clone_url: repository.clone_url,
     }))
 }
 
-/// The badge of the default branch; where the server is closed to strangers, for those who may change things alone.
+/// The badge of the default branch; where the server is closed to strangers, for administrators alone.
 async fn badge_markup(
     state: &AppState,
     conn: &mut Conn<'_>,
     repository: &Repository,
-    may_change: bool,
+    may_administer: bool,
 ) -> Result<Option<BadgeMarkup>, Problem> {
     let is_secret = !state.config.public_read;
-    if is_secret && !may_change {
+    if is_secret && !may_administer {
         return Ok(None);
     }
     let token = badges::token(state, conn, repository).await?;

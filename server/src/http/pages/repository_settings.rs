@@ -38,13 +38,13 @@ pub(super) fn routes() -> Routes {
     // A value may be as long as the API takes it.
     let set_secret = set_secret.layer(DefaultBodyLimit::max(LARGEST_BODY));
     Routes::new()
-        .get("/repositories/{owner}/{name}/settings", Permission::Change, show)
-        .post("/repositories/{owner}/{name}/settings/secrets", Permission::Change, set_secret)
-        .post("/repositories/{owner}/{name}/settings/secrets/remove", Permission::Change, remove_secret)
-        .post("/repositories/{owner}/{name}/settings/hook-secret", Permission::Change, renew_hook)
-        .post("/repositories/{owner}/{name}/settings/source", Permission::Change, change_source)
-        .post("/repositories/{owner}/{name}/settings/reports", Permission::Change, ask_reports)
-        .post("/repositories/{owner}/{name}/settings/disconnect", Permission::Change, disconnect)
+        .get("/repositories/{owner}/{name}/settings", Permission::Administer, show)
+        .post("/repositories/{owner}/{name}/settings/secrets", Permission::Administer, set_secret)
+        .post("/repositories/{owner}/{name}/settings/secrets/remove", Permission::Administer, remove_secret)
+        .post("/repositories/{owner}/{name}/settings/hook-secret", Permission::Administer, renew_hook)
+        .post("/repositories/{owner}/{name}/settings/source", Permission::Administer, change_source)
+        .post("/repositories/{owner}/{name}/settings/reports", Permission::Administer, ask_reports)
+        .post("/repositories/{owner}/{name}/settings/disconnect", Permission::Administer, disconnect)
 }
 
 /// The two parts of a repository's name.

@@ -34,10 +34,10 @@ use crate::{
 pub(super) fn routes() -> Routes {
     Routes::new()
         .get("/runners", Permission::Read, show)
-        .post("/runners", Permission::Change, admit)
-        .post("/runners/{name}/drain", Permission::Change, drain)
-        .post("/runners/{name}/undrain", Permission::Change, undrain)
-        .post("/runners/{name}/revoke", Permission::Change, revoke)
+        .post("/runners", Permission::Administer, admit)
+        .post("/runners/{name}/drain", Permission::Administer, drain)
+        .post("/runners/{name}/undrain", Permission::Administer, undrain)
+        .post("/runners/{name}/revoke", Permission::Administer, revoke)
 }
 
 async fn show(

@@ -37,9 +37,9 @@ const DELIVERIES: i64 = 3;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/repositories/{owner}/{name}/setup", Permission::Change, show)
-        .post("/repositories/{owner}/{name}/setup/test", Permission::Change, test)
-        .post("/repositories/{owner}/{name}/setup/hook-secret", Permission::Change, renew_hook)
+        .get("/repositories/{owner}/{name}/setup", Permission::Administer, show)
+        .post("/repositories/{owner}/{name}/setup/test", Permission::Administer, test)
+        .post("/repositories/{owner}/{name}/setup/hook-secret", Permission::Administer, renew_hook)
 }
 
 async fn show(

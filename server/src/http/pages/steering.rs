@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) fn routes() -> Routes {
     let path = "/repositories/{owner}/{name}/environments/{environment}/releases/{number}/rollout/{order}";
-    Routes::new().post(path, Permission::Change, steer)
+    Routes::new().post(path, Permission::Deploy, steer)
 }
 
 /// The end of a form's address.
@@ -67,5 +67,5 @@ pub(super) async fn steering_of(
         None => Vec::new(),
     };
     let bakes = steps.iter().any(releases::bakes);
-    Ok(Some(Steering { paused, bakes, may_change: viewer.may_change() }))
+    Ok(Some(Steering { paused, bakes, may_steer: viewer.may_deploy() }))
 }

@@ -227,7 +227,7 @@ async fn a_runner_s_token_opens_the_runner_s_routes_alone() {
                 assert_eq!(administrator.send(verb.method(), &address, None).await.status, 403, "{path}");
                 of_runners += 1;
             }
-            Permission::Read | Permission::Change => {
+            Permission::Read | Permission::Develop | Permission::Deploy | Permission::Administer => {
                 assert_eq!(runner.send(verb.method(), &address, None).await.status, 403, "{verb:?} {path}");
             }
         }

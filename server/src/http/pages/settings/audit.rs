@@ -26,7 +26,7 @@ const ENTRIES: usize = 50;
 const VALUE: usize = 300;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PAGE, Permission::Change, show)
+    Routes::new().get(PAGE, Permission::Administer, show)
 }
 
 /// Which entries are asked for. A form sends its empty fields too.

@@ -36,10 +36,10 @@ const LOOKED_THROUGH: i64 = 200;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get(PAGE, Permission::Change, show)
-        .post(PAGE, Permission::Change, set)
-        .post("/settings/github/{name}/check", Permission::Change, check)
-        .post("/settings/github/{name}/remove", Permission::Change, remove)
+        .get(PAGE, Permission::Administer, show)
+        .post(PAGE, Permission::Administer, set)
+        .post("/settings/github/{name}/check", Permission::Administer, check)
+        .post("/settings/github/{name}/remove", Permission::Administer, remove)
 }
 
 /// What the page is to show besides the credentials.

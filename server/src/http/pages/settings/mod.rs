@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) fn routes() -> Routes {
     Routes::new()
-        .get("/settings", Permission::Change, first)
+        .get("/settings", Permission::Administer, first)
         .merge(audit::routes())
         .merge(forges::routes())
         .merge(registries::routes())

@@ -28,9 +28,9 @@ use crate::{
 const PAGE: &str = "/settings/registries";
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PAGE, Permission::Change, show).post(PAGE, Permission::Change, set).post(
+    Routes::new().get(PAGE, Permission::Administer, show).post(PAGE, Permission::Administer, set).post(
         "/settings/registries/{host}/remove",
-        Permission::Change,
+        Permission::Administer,
         remove,
     )
 }

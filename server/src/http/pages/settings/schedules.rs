@@ -23,7 +23,7 @@ const SCHEDULES: usize = 200;
 const COUNTED: i64 = 2_000;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get("/settings/schedules", Permission::Change, show)
+    Routes::new().get("/settings/schedules", Permission::Administer, show)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<SchedulesPage>, Problem> {

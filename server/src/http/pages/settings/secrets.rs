@@ -23,7 +23,7 @@ const PAGE: &str = "/settings/secrets";
 const SECRETS: usize = 400;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PAGE, Permission::Change, show)
+    Routes::new().get(PAGE, Permission::Administer, show)
 }
 
 /// Which page is asked for.

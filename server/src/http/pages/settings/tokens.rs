@@ -29,9 +29,9 @@ const PAGE: &str = "/settings/tokens";
 const REVOKED: usize = 100;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PAGE, Permission::Change, show).post(PAGE, Permission::Change, make).post(
+    Routes::new().get(PAGE, Permission::Administer, show).post(PAGE, Permission::Administer, make).post(
         "/settings/tokens/{id}/revoke",
-        Permission::Change,
+        Permission::Administer,
         revoke,
     )
 }
