@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
-    AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine, LogStream, MESSAGE,
-    RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
+    AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine, LogStream,
+    MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
 pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Work};

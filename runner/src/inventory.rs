@@ -9,13 +9,9 @@ use futures_util::TryStreamExt;
 
 use crate::{
     coordinator::RegistryCredential,
-    engine::{Engine, EngineError},
+    engine::{Engine, EngineError, labels},
     registry::engine_login,
 };
-
-/// The label that names the repository an image was built from.
-/// <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
-const SOURCE: &str = "org.opencontainers.image.source";
 
 /// The id of the image that the engine has under a name; none where it has none.
 ///
@@ -53,7 +49,7 @@ pub async fn names(engine: &Engine, image: &str) -> Result<Vec<String>, EngineEr
 pub async fn nameless(engine: &Engine, repository: &str) -> Result<Vec<String>, EngineError> {
     let filters = HashMap::from([
         ("dangling".to_owned(), vec!["true".to_owned()]),
-        ("label".to_owned(), vec![format!("{SOURCE}={repository}")]),
+        ("label".to_owned(), vec![format!("{}={repository}", labels::SOURCE)]),
     ]);
     let listed = engine.list_images(Some(ListImagesOptionsBuilder::default().filters(&filters).build())).await;
     let listed = listed.map_err(|error| engine.error("list the images without a name", &error))?;

@@ -118,7 +118,7 @@ pub async fn run(
         network,
         socket_folder,
     };
-    let subject = builds::Subject { repository: repository_name, commit };
+    let subject = builds::Subject { repository: repository_name, commit, ..builds::Subject::default() };
     let given = builds::Given { subject, secrets, names, built, is_fresh };
     let site = Site::new(grounds);
     site.plan_services(&plan.services);

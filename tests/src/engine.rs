@@ -67,7 +67,7 @@ pub struct Sweep {
 impl Drop for Sweep {
     fn drop(&mut self) {
         let runner = format!("label=slipway.runner={}", self.runner);
-        let source = format!("label=org.opencontainers.image.source={}", self.repository);
+        let source = format!("label=slipway.source={}", self.repository);
         let sweeps: [(&[&str], &[&str]); 4] = [
             (&["ps", "-aq", "--filter", &runner], &["rm", "-f"]),
             (&["network", "ls", "-q", "--filter", &runner], &["network", "rm"]),

@@ -353,7 +353,7 @@ impl House {
 
     async fn left(&self, containers: usize) -> Vec<String> {
         let runner = format!("label=slipway.runner={}", self.runner);
-        let source = format!("label=org.opencontainers.image.source={}", self.sweep.repository);
+        let source = format!("label=slipway.source={}", self.sweep.repository);
         let mark = format!(":{}.", &self.runner[self.runner.len() - 10..].to_lowercase());
         let step = "label=slipway=step";
         let mut left = docker(&["ps", "-a", "--format", "container {{.Names}}", "-f", &runner, "-f", step]);

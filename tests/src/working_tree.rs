@@ -194,7 +194,7 @@ impl Drop for WorkingTree {
         // Images in a registry's name, too, and what lost its name.
         let mut found = list(&format!("reference=*{}*/*", self.unique), "{{.Repository}}:{{.Tag}}");
         found.push_str(&list(&format!("reference=*/*{}*/*", self.unique), "{{.Repository}}:{{.Tag}}"));
-        found.push_str(&list(&format!("label=org.opencontainers.image.source=shop/{}", self.unique), "{{.ID}}"));
+        found.push_str(&list(&format!("label=slipway.source=shop/{}", self.unique), "{{.ID}}"));
         let found: Vec<&str> = found.lines().collect();
         if !found.is_empty() {
             drop(Command::new("docker").args(["rmi", "--force"]).args(found).output());

@@ -1,6 +1,6 @@
 //! The first step of every build: the commit's files, and the plan that they ask for.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use slipway_pipelines::{
     config::Event,
@@ -14,9 +14,10 @@ use super::{
     takeover::TakenOver,
 };
 use crate::{
-    checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Lines, Since},
+    checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Described, Lines, Since},
     coordinator::{
-        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, LogStream, MESSAGE, StepResult, WARNING_TEXTS, WARNINGS,
+        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, LogStream, MESSAGE, StepResult, WARNING_TEXTS,
+        WARNINGS,
     },
     job::JobContext,
     journal::Page,
@@ -39,6 +40,8 @@ pub(super) struct CheckedOut {
     pub(super) plan: Plan,
     /// The commit that people know: of a pull request the tip of its branch.
     pub(super) commit: String,
+    /// When it was made, in unix seconds; none where nobody told.
+    pub(super) committed: Option<i64>,
     /// What an attempt that failed has done of it already.
     pub(super) taken: Option<TakenOver>,
 }
@@ -64,7 +67,8 @@ fn first_of(texts: &[String]) -> String {
 
 /// What is worth keeping of the step. The server learns from it what it did not know when it queued the build.
 fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult {
-    let mut result = StepResult::succeeded().with(COMMIT, &checkout.written);
+    let mut result =
+        StepResult::succeeded().with(COMMIT, &checkout.written).with(COMMITTED, checkout.commit.committed.to_string());
     result = result.with(WARNINGS, found.warnings.len().to_string());
     if !found.warnings.is_empty() {
         result = result.with(WARNING_TEXTS, first_of(&found.warnings));
@@ -79,6 +83,11 @@ fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult 
     result
         .with(AUTHOR, first(&checkout.commit.author, AUTHOR_CHARS))
         .with(MESSAGE, first(&checkout.commit.message, MESSAGE_CHARS))
+}
+
+/// When the commit was made, as a checkout's facts tell.
+pub(super) fn committed(facts: &BTreeMap<String, String>) -> Option<i64> {
+    facts.get(COMMITTED)?.parse().ok()
 }
 
 /// Runs the checkout into `tree`, hands that to what was prepared, and ends its step. The inner error is the step's,
@@ -140,7 +149,8 @@ async fn check_out(desk: Desk<'_>, into: &Path) -> Result<(CheckedOut, StepResul
     plan.release.commits = brought.commits;
     plan.release.more_authors = brought.more_authors;
     let facts = facts(work, &checkout, &found);
-    Ok((CheckedOut { plan, commit: checkout.commit.name, taken: None }, facts))
+    let Described { name: commit, committed, .. } = checkout.commit;
+    Ok((CheckedOut { plan, commit, committed: Some(committed), taken: None }, facts))
 }
 
 fn short(commit: &str) -> &str {

@@ -10,7 +10,8 @@ use super::{
     preparation::{self, Preparation},
     remembered::Remembered,
     resumed::{self, Gone},
-    step::{Bench, Subject},
+    step::Bench,
+    subject::Subject,
     takeover::was_cut_off,
     unchanged::Earlier,
 };
@@ -135,9 +136,9 @@ async fn steps(
     site: &Site,
     checked_out: CheckedOut,
 ) -> Result<JobResult, BrokenOff> {
-    let CheckedOut { plan, commit, taken } = checked_out;
+    let CheckedOut { plan, commit, committed, taken } = checked_out;
     let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
-    let subject = Subject { repository: work.repository_name.clone(), commit };
+    let subject = Subject::of(work, commit, committed);
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
     let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel)
         .knowing(earlier)

@@ -14,6 +14,7 @@ mod preparation;
 mod remembered;
 mod resumed;
 mod step;
+mod subject;
 mod takeover;
 mod unchanged;
 
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 pub(crate) use broken_off::BrokenOff;
 pub(crate) use execute::execute;
 pub(crate) use on_tree::{Given, on_tree};
-pub(crate) use step::Subject;
+pub(crate) use subject::Subject;
 
 use crate::{
     checkout::Mirrors,

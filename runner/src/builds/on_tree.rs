@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use slipway_pipelines::plan::Plan;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    BrokenOff,
-    carry_out::carry_out,
-    declare,
-    step::{Bench, Subject},
-};
+use super::{BrokenOff, carry_out::carry_out, declare, step::Bench, subject::Subject};
 use crate::{
     coordinator::{JobResult, SecretValue},
     images::{BuildKit, ContextLimits},

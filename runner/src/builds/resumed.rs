@@ -4,7 +4,10 @@ use std::path::Path;
 
 use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 
-use super::{checkout_step::CheckedOut, step::Bench};
+use super::{
+    checkout_step::{CheckedOut, committed},
+    step::Bench,
+};
 use crate::{
     coordinator::{
         Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, RECIPE, StepOutcome, StepResult,
@@ -53,7 +56,8 @@ pub(super) fn checked_out(
     let plan = page.entry().plan.clone().ok_or_else(|| Gone("the journal has no plan".to_owned()))?;
     // Where the server did not know the commit when it handed out the job, the step has told it.
     let found = result.output.get(COMMIT).filter(|_| work.commit.is_empty());
-    Ok(Ok((workspace, CheckedOut { plan, commit: found.unwrap_or(&work.commit).clone(), taken: None })))
+    let commit = found.unwrap_or(&work.commit).clone();
+    Ok(Ok((workspace, CheckedOut { plan, commit, committed: committed(&result.output), taken: None })))
 }
 
 /// Takes up the images and artifacts of the steps that have succeeded.

@@ -11,7 +11,7 @@ use slipway_pipelines::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{command::Command, resumed::RESTARTED, unchanged::Earlier};
+use super::{command::Command, resumed::RESTARTED, subject::Subject, unchanged::Earlier};
 use crate::{
     coordinator::{Artifact, KnownImage, SecretValue, StepResult},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
@@ -19,15 +19,6 @@ use crate::{
     steps::{Patience, Site, StepError},
     storage::BuiltImages,
 };
-
-/// What is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subject {
-    /// The repository's name.
-    pub(crate) repository: String,
-    /// The commit; empty where there is none.
-    pub(crate) commit: String,
-}
 
 /// What the steps of one build work with, and what they have made so far.
 pub(super) struct Bench<'a> {
@@ -226,11 +217,9 @@ impl<'a> Bench<'a> {
 
     /// What the requests of all of the build's images have in common.
     fn request(&self) -> ImageRequest {
-        // <https://github.com/opencontainers/image-spec/blob/main/annotations.md>
-        let label = |name: &str, value: &str| (format!("org.opencontainers.image.{name}"), value.to_owned());
         ImageRequest {
             bases: self.made().bases.clone(),
-            labels: vec![label("revision", &self.subject.commit), label("source", &self.subject.repository)],
+            labels: self.subject.labels(),
             registries: self.site.registries().to_vec(),
             is_fresh: self.is_fresh,
             caches: self.site.caches().to_owned(),

@@ -9,7 +9,7 @@ use std::{
 use slipway_pipelines::plan::{Action, Plan, PlannedStep};
 
 use super::{
-    checkout_step::{CheckedOut, Desk},
+    checkout_step::{CheckedOut, Desk, committed},
     declare,
     unchanged::used,
 };
@@ -68,9 +68,10 @@ impl Desk<'_> {
                     "" => facts.get(COMMIT).cloned().unwrap_or_default(),
                     known => known.to_owned(),
                 };
+                let committed = committed(&facts);
                 let taken = Some(TakenOver { steps, left });
                 let facts = StepResult { output: facts, ..StepResult::succeeded() };
-                Ok(Some((CheckedOut { plan, commit, taken }, facts)))
+                Ok(Some((CheckedOut { plan, commit, committed, taken }, facts)))
             }
             Err(why) => {
                 kept.discard(left, &self.context.engine);

@@ -209,6 +209,7 @@ impl Mirror {
             name: commit.id().to_string(),
             message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
             author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+            committed: commit.time().seconds(),
         })
     }
 }

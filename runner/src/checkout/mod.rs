@@ -104,6 +104,8 @@ pub struct Described {
     pub message: String,
     /// Who wrote it, by name.
     pub author: String,
+    /// When it was committed, in unix seconds.
+    pub committed: i64,
 }
 
 impl Described {

@@ -117,6 +117,8 @@ pub const CHANGED: &str = "changed";
 pub const CHANGED_PATHS: &str = "changed_paths";
 /// The fact of a checkout step's output that names the commit whose files are built.
 pub const COMMIT: &str = "commit";
+/// The fact of a checkout step's output that tells when the commit was made, in unix seconds.
+pub const COMMITTED: &str = "committed";
 /// The facts that tell of that commit, where the build was queued without knowing it.
 pub const AUTHOR: &str = "author";
 /// See [`AUTHOR`].

@@ -18,6 +18,8 @@ pub const STEP: &str = "slipway.step";
 pub const SERVICE: &str = "slipway.service";
 /// What a runner's later life needs to find the commands in a container that several steps share.
 pub const SHELL: &str = "slipway.shell";
+/// The name of the repository that an image was built from.
+pub const SOURCE: &str = "slipway.source";
 /// The repository's id.
 pub const REPOSITORY: &str = "slipway.repository";
 

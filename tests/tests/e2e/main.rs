@@ -55,6 +55,7 @@ mod steering;
 mod storage;
 mod store;
 mod storm;
+mod supply;
 mod swarm;
 mod takeovers;
 mod triggers;
