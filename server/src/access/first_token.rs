@@ -3,17 +3,32 @@
 use serde_json::json;
 
 use super::{
-    Role,
+    Grant, Role,
     token::{hash, mint_token},
 };
 use crate::{
     ids::TokenId,
     secrets::Secret,
-    store::{Store, StoreError, Tx, access_tokens, audit},
+    store::{
+        Store, StoreError, Tx,
+        access_tokens::{self, NewToken},
+        audit,
+    },
 };
 
 /// The name of the token that the first start makes.
 const FIRST: &str = "administrator";
+
+/// A token that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenFor<'a> {
+    /// Its bearer's name.
+    pub name: &'a str,
+    /// What its bearer may do.
+    pub grant: &'a Grant,
+    /// When it expires, in unix milliseconds; none for never.
+    pub expires_at: Option<i64>,
+}
 
 /// Makes the administrator's token if there was never a token; none when there was.
 ///
@@ -24,19 +39,38 @@ pub async fn make_first_token(store: &Store) -> Result<Option<Secret>, StoreErro
     if !access_tokens::list(&mut tx.conn()).await?.is_empty() {
         return Ok(None);
     }
-    let (_, token) = make_token(&mut tx, FIRST, "slipway").await?;
+    let everything = Grant::everywhere(Role::Administrator);
+    let first = TokenFor { name: FIRST, grant: &everything, expires_at: None };
+    let (_, token) = make_token(&mut tx, first, "slipway").await?;
     tx.commit().await?;
     Ok(Some(token))
 }
 
-/// Makes an administrator's token. Its value is in the answer and nowhere else.
+/// Makes a token. Its value is in the answer and nowhere else.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn make_token(tx: &mut Tx, name: &str, actor: &str) -> Result<(TokenId, Secret), StoreError> {
+pub async fn make_token(tx: &mut Tx, wanted: TokenFor<'_>, actor: &str) -> Result<(TokenId, Secret), StoreError> {
+    let TokenFor { name, grant, expires_at } = wanted;
     let (id, token) = (TokenId::new(), mint_token());
-    let role = Role::Administrator.name();
-    access_tokens::insert(tx, &id, name, role, &hash(token.reveal()), None).await?;
-    audit::append(tx, actor, "token.create", name, json!({"role": role})).await?;
+    let token_hash = hash(token.reveal());
+    let stored = NewToken {
+        id: &id,
+        name,
+        role: grant.role.name(),
+        token_hash: &token_hash,
+        runner: None,
+        repository: grant.repository.as_deref(),
+        environment: grant.environment.as_deref(),
+        expires_at,
+    };
+    access_tokens::insert(tx, stored).await?;
+    let detail = json!({
+        "role": grant.role,
+        "repository": grant.repository,
+        "environment": grant.environment,
+        "expires_at": expires_at,
+    });
+    audit::append(tx, actor, "token.create", name, detail).await?;
     Ok((id, token))
 }

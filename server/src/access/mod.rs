@@ -1,19 +1,33 @@
-//! Who may do what: tokens, sessions, and the one layer that every request passes. What is not allowed is refused.
+//! Who may do what: roles, grants, tokens, sessions, and the one layer that every request passes. What is not allowed is refused.
 
+mod authenticate;
 mod authorise;
 mod first_token;
+mod grant;
 mod login_limit;
 mod operations;
 mod permission;
+mod principal;
+mod role;
 mod routes;
+mod scope;
+mod seen;
 pub mod session;
+mod subject;
+#[cfg(test)]
+mod table;
 pub mod token;
 mod token_name;
 
 pub use authorise::{Guard, authorise};
-pub use first_token::{make_first_token, make_token};
+pub use first_token::{TokenFor, make_first_token, make_token};
+pub use grant::{Grant, GrantError, Scope};
 pub use login_limit::LoginLimit;
 pub use operations::{Answers, ApiRoutes, Operation};
-pub use permission::{Permission, Principal, Role};
+pub use permission::Permission;
+pub use principal::{Known, Principal};
+pub use role::Role;
 pub use routes::{Permissions, Routes, Verb};
+pub use seen::seen_by;
+pub use subject::Subject;
 pub use token_name::{TokenNameError, check_token_name};

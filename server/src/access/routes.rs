@@ -9,7 +9,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 
-use super::{Operation, Permission};
+use super::{Operation, Permission, Subject};
 use crate::app::AppState;
 
 /// Routes with what each of them needs. What is not registered here is not served.
@@ -162,6 +162,12 @@ impl Permissions {
         Verb::of(method)
             .and_then(|verb| self.0.iter().find(|((known, at), _)| *known == path && *at == verb))
             .map_or(Permission::Administer, |(_, needs)| *needs)
+    }
+
+    /// What a request to the route `path` is about; none of a method that the route does not have.
+    #[must_use]
+    pub fn subject(&self, path: &str, method: &Method) -> Option<Subject> {
+        Subject::of(Verb::of(method)?, path)
     }
 
     /// Every route with its method and what it needs.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Client, Failure, say};
 use crate::{
-    access::{check_token_name, make_token},
+    access::{Grant, Role, TokenFor, check_token_name, make_token},
     clock::SystemClock,
     config::{Config, Overrides},
     store::{Store, access_tokens},
@@ -24,6 +24,18 @@ pub(super) enum TokenCommand {
 pub(super) struct Create {
     /// What the token is called in the audit log.
     name: String,
+    /// What its bearer may do.
+    #[arg(long, value_enum, default_value_t = Role::Administrator)]
+    role: Role,
+    /// The repositories that the role holds in, a name or a pattern such as 'shop/*' [default: the whole server].
+    #[arg(long, value_name = "OWNER/NAME")]
+    repository: Option<String>,
+    /// The environments there that it holds in, a name or a pattern [default: all of the repository].
+    #[arg(long, value_name = "NAME", requires = "repository")]
+    environment: Option<String>,
+    /// After how many days it opens nothing any more, such as 90d [default: never].
+    #[arg(long, value_name = "DAYS", value_parser = days)]
+    expires: Option<u16>,
     /// Makes it in the database of this machine's configuration, for when no token is left.
     #[arg(long)]
     local: bool,
@@ -35,24 +47,43 @@ pub(super) struct Create {
 
 pub(super) async fn run(command: TokenCommand) -> Result<(), Failure> {
     let TokenCommand::Create(create) = command;
-    let token = if create.local { create_locally(create.name, create.overrides).await? } else { ask(&create).await? };
+    let token = if create.local { create_locally(*create).await? } else { ask(&create).await? };
     say(token)?;
     Ok(())
 }
 
 async fn ask(create: &Create) -> Result<String, Failure> {
-    let made: Value = create.client.call(Method::POST, &["tokens"], Some(&json!({"name": create.name}))).await?;
+    let asked = json!({
+        "name": create.name,
+        "role": create.role,
+        "repository": create.repository,
+        "environment": create.environment,
+        "expires_in_days": create.expires,
+    });
+    let made: Value = create.client.call(Method::POST, &["tokens"], Some(&asked)).await?;
     Ok(made["token"].as_str().unwrap_or_default().to_owned())
+}
+
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Days as `90d` or `90`.
+fn days(text: &str) -> Result<u16, String> {
+    let number = text.strip_suffix('d').unwrap_or(text).parse().ok().filter(|days| (1..=3_660).contains(days));
+    number.ok_or_else(|| "1d to 3660d was expected, such as 90d".to_owned())
 }
 
 /// Whoever can write the database file needs no token. A running server does not mind: both databases take several
 /// processes.
-async fn create_locally(name: String, overrides: Overrides) -> Result<String, Failure> {
+async fn create_locally(create: Create) -> Result<String, Failure> {
+    let Create { name, role, repository, environment, expires, overrides, .. } = create;
+    let grant = Grant::new(role, repository, environment)?;
     let config = Config::load(overrides)?;
     let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?;
     let mut tx = store.write().await?;
     check_token_name(&name, &access_tokens::living_names(&mut tx).await?)?;
-    let (_, token) = make_token(&mut tx, &name, "local shell").await?;
+    let expires_at = expires.map(|days| tx.now() + i64::from(days) * DAY_MS);
+    let (_, token) = make_token(&mut tx, TokenFor { name: &name, grant: &grant, expires_at }, "local shell").await?;
     tx.commit().await?;
     store.close().await;
     Ok(token.reveal().to_owned())

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{errors::Problem, extract::Filled};
 use crate::{
-    access::{Permission, Role, Routes, session, token},
+    access::{Permission, Routes, session, token},
     app::AppState,
     secrets::Secret,
     store::{StoreError, access_tokens, audit, sessions},
@@ -54,7 +54,9 @@ async fn log_in(
 async fn open_session(state: &AppState, token: &str) -> Result<Option<Secret>, StoreError> {
     let mut tx = state.store.write().await?;
     let found = access_tokens::valid_by_hash(&mut tx.conn(), &token::hash(token)).await?;
-    let Some(found) = found.filter(|found| Role::named(&found.role).is_some()) else { return Ok(None) };
+    let Some(found) = found.filter(|found| found.grant().is_some() && found.expired(tx.now()).is_none()) else {
+        return Ok(None);
+    };
     let value = Secret::new(token::random_text());
     let now = tx.now();
     sessions::delete_expired(&mut tx, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
@@ -83,7 +85,7 @@ async fn log_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Re
         let id = token::hash(value.reveal());
         if let Some(found) = sessions::by_hash(&mut tx.conn(), &id).await? {
             sessions::delete(&mut tx, &id).await?;
-            audit::append(&mut tx, &found.token_name, "session.close", &found.token_name, json!({})).await?;
+            audit::append(&mut tx, &found.token.name, "session.close", &found.token.name, json!({})).await?;
         }
         tx.commit().await?;
     }

@@ -10,7 +10,9 @@ use crate::{
     queue,
     secrets::Secret,
     store::{
-        Tx, access_tokens, audit,
+        Tx,
+        access_tokens::{self, NewToken},
+        audit,
         runners::{self, Runner},
     },
 };
@@ -35,7 +37,18 @@ pub async fn admit(tx: &mut Tx, name: &str, labels: &Labels, actor: &str) -> Res
     let id = RunnerId::new();
     let token = mint_runner_token(&id);
     runners::admit(tx, id.as_str(), name, labels).await?;
-    access_tokens::insert(tx, &TokenId::new(), name, ROLE, &hash(token.reveal()), Some(id.as_str())).await?;
+    let token_hash = hash(token.reveal());
+    let of_runner = NewToken {
+        id: &TokenId::new(),
+        name,
+        role: ROLE,
+        token_hash: &token_hash,
+        runner: Some(id.as_str()),
+        repository: None,
+        environment: None,
+        expires_at: None,
+    };
+    access_tokens::insert(tx, of_runner).await?;
     audit::append(tx, actor, "runner.create", name, json!({"runner": id, "labels": labels})).await?;
     Ok((id, token))
 }

@@ -3,7 +3,10 @@
 use sqlx::FromRow;
 
 use super::{Conn, StoreError, Tx, execute, row, rows};
-use crate::ids::TokenId;
+use crate::{
+    access::{Grant, Role},
+    ids::TokenId,
+};
 
 /// An access token, without its value.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -22,30 +25,78 @@ pub struct AccessToken {
     pub runner_id: Option<String>,
     /// When it was last used, to the minute, in unix milliseconds; none where that is not known.
     pub last_used_at: Option<i64>,
+    /// The pattern of repositories that its role holds in; none for the server as a whole.
+    pub repository: Option<String>,
+    /// The pattern of environments there; none for the repositories as a whole.
+    pub environment: Option<String>,
+    /// When it expires, in unix milliseconds; none for never.
+    pub expires_at: Option<i64>,
 }
 
-/// Stores a token by the SHA-256 of its value.
+impl AccessToken {
+    /// What it lets its bearer do; none of a role that this version does not know.
+    #[must_use]
+    pub fn grant(&self) -> Option<Grant> {
+        Grant::stored(&self.role, self.repository.clone(), self.environment.clone())
+    }
+
+    /// Since when it has opened nothing any more, if it has expired by `now` (unix milliseconds).
+    #[must_use]
+    pub fn expired(&self, now: i64) -> Option<i64> {
+        self.expires_at.filter(|at| *at <= now)
+    }
+}
+
+/// A token to be stored, by the SHA-256 of its value.
+#[derive(Debug, Clone, Copy)]
+pub struct NewToken<'a> {
+    /// Its id.
+    pub id: &'a TokenId,
+    /// A name for people.
+    pub name: &'a str,
+    /// What its bearer may do.
+    pub role: &'a str,
+    /// The SHA-256 of its value.
+    pub token_hash: &'a [u8],
+    /// The runner whose token it is.
+    pub runner: Option<&'a str>,
+    /// The pattern of repositories that its role holds in.
+    pub repository: Option<&'a str>,
+    /// The pattern of environments there.
+    pub environment: Option<&'a str>,
+    /// When it expires, in unix milliseconds.
+    pub expires_at: Option<i64>,
+}
+
+impl<'a> NewToken<'a> {
+    /// A token that may do everything for ever.
+    #[must_use]
+    pub fn of_administrator(id: &'a TokenId, name: &'a str, token_hash: &'a [u8]) -> Self {
+        let role = Role::Administrator.name();
+        NewToken { id, name, role, token_hash, runner: None, repository: None, environment: None, expires_at: None }
+    }
+}
+
+/// Stores a token.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(
-    tx: &mut Tx,
-    id: &TokenId,
-    name: &str,
-    role: &str,
-    token_hash: &[u8],
-    runner: Option<&str>,
-) -> Result<(), StoreError> {
+pub async fn insert(tx: &mut Tx, token: NewToken<'_>) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(
         &mut tx.conn(),
-        "INSERT INTO access_token (id, name, role, token_hash, created_at, runner_id) VALUES ($1, $2, $3, $4, $5, $6)",
-        id,
-        name,
-        role,
-        token_hash,
+        "INSERT INTO access_token
+             (id, name, role, token_hash, created_at, runner_id, repository, environment, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        token.id,
+        token.name,
+        token.role,
+        token.token_hash,
         now,
-        runner
+        token.runner,
+        token.repository,
+        token.environment,
+        token.expires_at
     )?;
     Ok(())
 }
@@ -57,7 +108,7 @@ pub async fn insert(
 pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Option<AccessToken>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
          FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
         token_hash
     )?)
@@ -70,7 +121,8 @@ pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Opt
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at FROM access_token ORDER BY id"
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
+         FROM access_token ORDER BY id"
     )?)
 }
 
@@ -88,7 +140,7 @@ pub(crate) async fn runners(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreErr
 pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -> Result<Vec<AccessToken>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
          FROM access_token WHERE id > $1 ORDER BY id LIMIT $2",
         after.map_or("", TokenId::as_str),
         limit

@@ -97,6 +97,12 @@ pub(crate) async fn remove_audit_entries(tx: &mut Tx, before: i64, now: i64, lim
     let page = audit_entries_behind(&mut tx.conn(), "", limit).await?;
     let behind = time_behind_audit_entries(&mut tx.conn(), &page, now).await?;
     let Some(last) = older(&page, before, now, behind).last() else { return Ok(0) };
+    // The database lets nothing else of the log go.
+    execute!(
+        &mut tx.conn(),
+        "INSERT INTO audit_end (one, through) VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET through = excluded.through",
+        &last.key
+    )?;
     Ok(execute!(&mut tx.conn(), "DELETE FROM audit_entry WHERE id <= $1", &last.key)?)
 }
 

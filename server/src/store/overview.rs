@@ -5,7 +5,7 @@ use slipway_pipelines::config::Source;
 use slipway_runner::coordinator::{ReleasedApp, ReplicaReport};
 use sqlx::FromRow;
 
-use super::{Conn, JsonText, StoreError, builds::Build, rows};
+use super::{Conn, JsonText, Seen, StoreError, builds::Build, rows};
 use crate::{environments::Freeze, releases::ReleaseState};
 
 /// An environment that captain.yml names: what is live there, how it stands, and what came last.
@@ -37,18 +37,35 @@ pub struct Stage {
     pub newest_state: Option<ReleaseState>,
 }
 
-/// The environments of the repositories behind `after` by name, of at most `limit` repositories; by repository, then in file
+/// The environments of the repositories `seen` behind `after` by name, of at most `limit` repositories; by repository, then in file
 /// order.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn stages(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<Stage>, StoreError> {
+pub async fn stages(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -> Result<Vec<Stage>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT listed.name AS repository, e.name AS environment, e.source, e.frozen, e.runner_id,
+        sqlite: "SELECT listed.name AS repository, e.name AS environment, e.source, e.frozen, e.runner_id,
                 l.number AS live, b.commit_sha, l.finished_at AS since, l.content, s.replicas,
                 n.number AS newest, n.state AS newest_state
-         FROM (SELECT id, name FROM repository WHERE name > $1 ORDER BY name LIMIT $2) AS listed
+         FROM (SELECT id, name FROM repository
+               WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
+                 OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($3)))
+               ORDER BY name LIMIT $2) AS listed
+         JOIN environment e ON e.repository_id = listed.id AND e.removed_at IS NULL
+         LEFT JOIN release l ON l.environment_id = e.id AND l.state = 'live'
+         LEFT JOIN build b ON b.id = l.build_id
+         LEFT JOIN release n ON n.environment_id = e.id AND n.number = e.last_release_number
+         LEFT JOIN standing s ON s.environment_id = e.id AND s.release_id = l.id AND s.runner_id = e.runner_id
+         ORDER BY listed.name, e.position, e.name",
+        postgres: "SELECT listed.name AS repository, e.name AS environment, e.source, e.frozen, e.runner_id,
+                l.number AS live, b.commit_sha, l.finished_at AS since, l.content, s.replicas,
+                n.number AS newest, n.state AS newest_state
+         FROM (SELECT id, name FROM repository
+               WHERE name > $1
+                 AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON)))
+                   OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON))))
+               ORDER BY name LIMIT $2) AS listed
          JOIN environment e ON e.repository_id = listed.id AND e.removed_at IS NULL
          LEFT JOIN release l ON l.environment_id = e.id AND l.state = 'live'
          LEFT JOIN build b ON b.id = l.build_id
@@ -56,7 +73,8 @@ pub async fn stages(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<
          LEFT JOIN standing s ON s.environment_id = e.id AND s.release_id = l.id AND s.runner_id = e.runner_id
          ORDER BY listed.name, e.position, e.name",
         after,
-        limit
+        limit,
+        seen.names()
     )?)
 }
 
@@ -70,17 +88,39 @@ pub struct Tip {
     pub build: Build,
 }
 
-/// The refs that were built last, each with its newest build, of the repositories behind `after` by name, of at most `limit`
+/// The refs that were built last, each with its newest build, of the repositories `seen` behind `after` by name, of at most `limit`
 /// repositories; about `refs` of each, newest first. Deleted refs are left out.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn tips(conn: &mut Conn<'_>, after: &str, limit: i64, refs: i64) -> Result<Vec<Tip>, StoreError> {
+pub async fn tips(
+    conn: &mut Conn<'_>,
+    seen: &Seen,
+    after: &str,
+    limit: i64,
+    refs: i64,
+) -> Result<Vec<Tip>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT listed.name AS repository, b.id, b.repository_id, b.number, b.event, b.git_ref, b.commit_sha,
+        sqlite: "SELECT listed.name AS repository, b.id, b.repository_id, b.number, b.event, b.git_ref, b.commit_sha,
                 b.before_sha, b.message, b.author, b.state, b.reason, b.created_at, b.started_at, b.finished_at
-         FROM (SELECT id, name FROM repository WHERE name > $1 ORDER BY name LIMIT $2) AS listed
+         FROM (SELECT id, name FROM repository
+               WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($4))
+                 OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($4)))
+               ORDER BY name LIMIT $2) AS listed
+         JOIN ref_head h ON h.repository_id = listed.id AND h.deleted_at IS NULL
+                        AND h.number > COALESCE((SELECT past.number FROM ref_head past
+                                                 WHERE past.repository_id = listed.id AND past.deleted_at IS NULL
+                                                 ORDER BY past.number DESC LIMIT 1 OFFSET $3), 0)
+         JOIN build b ON b.id = h.build_id
+         ORDER BY listed.name, h.number DESC",
+        postgres: "SELECT listed.name AS repository, b.id, b.repository_id, b.number, b.event, b.git_ref, b.commit_sha,
+                b.before_sha, b.message, b.author, b.state, b.reason, b.created_at, b.started_at, b.finished_at
+         FROM (SELECT id, name FROM repository
+               WHERE name > $1
+                 AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($4 AS JSON)))
+                   OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($4 AS JSON))))
+               ORDER BY name LIMIT $2) AS listed
          JOIN ref_head h ON h.repository_id = listed.id AND h.deleted_at IS NULL
                         AND h.number > COALESCE((SELECT past.number FROM ref_head past
                                                  WHERE past.repository_id = listed.id AND past.deleted_at IS NULL
@@ -89,6 +129,7 @@ pub async fn tips(conn: &mut Conn<'_>, after: &str, limit: i64, refs: i64) -> Re
          ORDER BY listed.name, h.number DESC",
         after,
         limit,
-        refs
+        refs,
+        seen.names()
     )?)
 }

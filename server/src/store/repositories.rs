@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, builds::Build, execute, row, rows};
+use super::{Conn, Seen, StoreError, Tx, builds::Build, execute, row, rows};
 use crate::{
     events::NewEvent,
     ids::{BuildId, RepositoryId},
@@ -193,6 +193,40 @@ pub async fn list(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<Re
         after,
         limit
     )?)
+}
+
+/// The repositories of a list that its reader may see, in the order of their names, those behind `after`, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn seen(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -> Result<Vec<Repository>, StoreError> {
+    Ok(rows!(
+        conn,
+        sqlite: "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
+         FROM repository
+         WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
+                 OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($3)))
+         ORDER BY name LIMIT $2",
+        postgres: "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
+         FROM repository
+         WHERE name > $1
+           AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON)))
+                   OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON))))
+         ORDER BY name LIMIT $2",
+        after,
+        limit,
+        seen.names()
+    )?)
+}
+
+/// The names of the first `limit` repositories.
+///
+/// # Errors
+/// When the database fails.
+pub async fn names(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>, StoreError> {
+    let found: Vec<(String,)> =
+        rows!(conn, "SELECT name FROM repository WHERE name > '' ORDER BY name LIMIT $1", limit)?;
+    Ok(found.into_iter().map(|(name,)| name).collect())
 }
 
 /// The refs of a repository that were built last, each with its newest build, newest first. Deleted refs are left out.

@@ -2,20 +2,17 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row};
+use super::{Conn, StoreError, Tx, access_tokens::AccessToken, execute, row};
 use crate::ids::TokenId;
 
 /// A session with the token that it was opened by.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct Session {
     /// The token that it was opened by.
-    pub token_id: TokenId,
-    /// That token's name.
-    pub token_name: String,
-    /// That token's role.
-    pub role: String,
+    #[sqlx(flatten)]
+    pub token: AccessToken,
     /// When it was opened, in unix milliseconds.
-    pub created_at: i64,
+    pub opened_at: i64,
     /// When it was last used, in unix milliseconds.
     pub last_seen_at: i64,
 }
@@ -44,7 +41,8 @@ pub async fn insert(tx: &mut Tx, id_hash: &[u8], token: &TokenId) -> Result<(), 
 pub async fn by_hash(conn: &mut Conn<'_>, id_hash: &[u8]) -> Result<Option<Session>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT s.token_id, t.name AS token_name, t.role, s.created_at, s.last_seen_at
+        "SELECT t.id, t.name, t.role, t.created_at, t.revoked_at, t.runner_id, t.last_used_at, t.repository, t.environment,
+                t.expires_at, s.created_at AS opened_at, s.last_seen_at
          FROM session s JOIN access_token t ON t.id = s.token_id
          WHERE s.id_hash = $1 AND t.revoked_at IS NULL",
         id_hash

@@ -45,6 +45,7 @@ mod restarts;
 mod resume;
 mod retention;
 mod retries;
+mod roles;
 mod rollouts;
 mod runner;
 mod secrets;

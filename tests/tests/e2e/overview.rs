@@ -3,7 +3,7 @@
 use slipway_runner::coordinator::{Condition, Coordinator as _, EnvironmentReport, ReplicaReport};
 use slipway_server::{
     environments::Health,
-    store::{overview, runners},
+    store::{Seen, overview, runners},
 };
 use slipway_tests::{databases::TestDatabase, on_both_databases, pipeline::Pipeline};
 
@@ -22,7 +22,7 @@ async fn each_environment_is_told_with_what_is_live_and_how_it_stands(database: 
         let now = pipeline.store.clock().now();
         let mut reader = pipeline.store.read().await.unwrap();
         let runners = runners::list(&mut reader.conn()).await.unwrap();
-        let stages = overview::stages(&mut reader.conn(), "", 10).await.unwrap();
+        let stages = overview::stages(&mut reader.conn(), &Seen::All, "", 10).await.unwrap();
         let one = |stage: &overview::Stage| (stage.environment.clone(), stage.live, Health::of(stage, &runners, now));
         stages.iter().map(one).collect::<Vec<_>>()
     };
@@ -55,7 +55,7 @@ async fn each_environment_is_told_with_what_is_live_and_how_it_stands(database: 
     assert_eq!(told().await[0].2, Health::Unknown, "its runner is silent");
 
     let mut reader = pipeline.store.read().await.unwrap();
-    let behind = overview::stages(&mut reader.conn(), &pipeline.repository.name, 10).await.unwrap();
+    let behind = overview::stages(&mut reader.conn(), &Seen::All, &pipeline.repository.name, 10).await.unwrap();
     assert_eq!(behind, [], "the repository comes before");
 }
 
@@ -65,10 +65,10 @@ async fn the_newest_builds_of_a_few_refs_are_told(database: TestDatabase) {
         pipeline.queue(&pipeline.push(branch, commit)).await;
     }
     let mut reader = pipeline.store.read().await.unwrap();
-    let tips = overview::tips(&mut reader.conn(), "", 10, 2).await.unwrap();
+    let tips = overview::tips(&mut reader.conn(), &Seen::All, "", 10, 2).await.unwrap();
     let told: Vec<_> = tips.iter().map(|tip| (tip.build.git_ref.as_str(), tip.build.number)).collect();
     assert_eq!(told, [("refs/heads/three", 5), ("refs/heads/one", 4)]);
-    let all = overview::tips(&mut reader.conn(), "", 10, 9).await.unwrap();
+    let all = overview::tips(&mut reader.conn(), &Seen::All, "", 10, 9).await.unwrap();
     assert_eq!(all.len(), 4);
-    assert_eq!(overview::tips(&mut reader.conn(), "acme/shop", 10, 9).await.unwrap(), []);
+    assert_eq!(overview::tips(&mut reader.conn(), &Seen::All, "acme/shop", 10, 9).await.unwrap(), []);
 }

@@ -11,7 +11,10 @@ use slipway_server::{
     intake::Verdict,
     logs::{Found, Search},
     retention::{Collected, Going, Limits, Round, Watch, collect_now, compact_now, keep},
-    store::{access_tokens, deliveries, events, jobs, logs, repositories, steps},
+    store::{
+        access_tokens::{self, NewToken},
+        deliveries, events, jobs, logs, repositories, steps,
+    },
 };
 use slipway_tests::{
     databases::TestDatabase,
@@ -295,8 +298,8 @@ async fn revoked_tokens_are_forgotten_at_last(database: TestDatabase) {
     let pipeline = Pipeline::new(database).await;
     let (kept, revoked) = (TokenId::new(), TokenId::new());
     let mut tx = pipeline.store.write().await.unwrap();
-    access_tokens::insert(&mut tx, &kept, "kept", "administrator", b"one", None).await.unwrap();
-    access_tokens::insert(&mut tx, &revoked, "revoked", "administrator", b"two", None).await.unwrap();
+    access_tokens::insert(&mut tx, NewToken::of_administrator(&kept, "kept", b"one")).await.unwrap();
+    access_tokens::insert(&mut tx, NewToken::of_administrator(&revoked, "revoked", b"two")).await.unwrap();
     access_tokens::revoke(&mut tx, &revoked).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(names(&collect(&pipeline, Limits::default()).await, "tokens"), Vec::<String>::new());

@@ -10,8 +10,11 @@ use slipway_server::{
     intake::{Received, Verdict},
     secrets::LoginScope,
     store::{
-        Db, Store, StoreError, access_tokens, audit, deliveries, disconnection, events, events::EventFilter, logs,
-        registry_credentials, repositories, sessions, settings, steps,
+        Db, Store, StoreError,
+        access_tokens::{self, NewToken},
+        audit, deliveries, disconnection, events,
+        events::EventFilter,
+        logs, registry_credentials, repositories, sessions, settings, steps,
     },
 };
 use slipway_tests::{
@@ -353,7 +356,7 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     let pipeline = Pipeline::new(database).await;
     let token = TokenId::new();
     let mut tx = pipeline.store.write().await.unwrap();
-    access_tokens::insert(&mut tx, &token, "first", "administrator", b"hash", None).await.unwrap();
+    access_tokens::insert(&mut tx, NewToken::of_administrator(&token, "first", b"hash")).await.unwrap();
     sessions::insert(&mut tx, b"cookie", &token).await.unwrap();
     sessions::insert(&mut tx, b"old cookie", &token).await.unwrap();
     let scope = LoginScope::Named(vec!["shop/*".to_owned()]);
@@ -376,7 +379,7 @@ async fn tokens_sessions_credentials_settings_and_audit(database: TestDatabase) 
     let conn = &mut reader.conn();
     assert_eq!(access_tokens::valid_by_hash(conn, b"hash").await.unwrap().unwrap().id, token);
     assert!(access_tokens::valid_by_hash(conn, b"other").await.unwrap().is_none());
-    assert_eq!(sessions::by_hash(conn, b"cookie").await.unwrap().unwrap().token_name, "first");
+    assert_eq!(sessions::by_hash(conn, b"cookie").await.unwrap().unwrap().token.name, "first");
     assert!(sessions::by_hash(conn, b"old cookie").await.unwrap().is_none());
     let credentials = registry_credentials::list(conn).await.unwrap();
     assert_eq!((credentials.len(), credentials[0].username.as_str(), credentials[0].scope()), (1, "bob", scope));

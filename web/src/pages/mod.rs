@@ -41,5 +41,5 @@ pub use runners::{NewRunnerPage, RunnerForm, RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
 pub use settings::{
     AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, NewTokenPage, RegistriesPage, RegistryForm, RegistryRow,
-    SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenRow, TokensPage,
+    SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow, TokensPage,
 };

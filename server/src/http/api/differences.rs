@@ -121,7 +121,7 @@ async fn show_rollback(
     Ok(Json(WayBackView {
         release: found.to.into(),
         live: found.live.map(ReleaseView::from),
-        change: DifferenceView::of(found.change, principal.has(Permission::Deploy, false)),
+        change: DifferenceView::of(found.change, principal.may_deploy()),
         ends: found.ends.iter().map(|release| release.number).collect(),
         passes: found.passes,
         is_live: found.is_live,
@@ -152,5 +152,5 @@ async fn compare(
     let before = lookup::release(conn, &environment, from).await?;
     let after = lookup::release(conn, &environment, to).await?;
     let found = releases::difference(conn, Some(&before), &after).await?;
-    Ok(Json(DifferenceView::of(found, principal.has(Permission::Deploy, false))))
+    Ok(Json(DifferenceView::of(found, principal.may_deploy())))
 }

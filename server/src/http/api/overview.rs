@@ -13,7 +13,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{ApiRoutes, Permission},
+    access::{ApiRoutes, Permission, Principal, seen_by},
     app::AppState,
     environments::Health,
     http::{errors::Problem, extract::Asked},
@@ -81,20 +81,22 @@ struct HealthView {
 
 async fn list(
     State(state): State<AppState>,
+    principal: Principal,
     Asked(cursor): Asked<Cursor>,
 ) -> Result<Json<Page<OverviewView>>, Problem> {
     let (now, told_at) = (state.store.clock().now(), state.store.lease_time().await?);
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let (after, limit) = (cursor.cursor.as_deref().unwrap_or_default(), cursor.rows());
-    let listed = repositories::list(conn, after, limit).await?;
+    let seen = seen_by(&principal, conn).await?;
+    let listed = repositories::seen(conn, &seen, after, limit).await?;
     let runners = runners::list(conn).await?;
     let mut newest: HashMap<String, Vec<BuildView>> = HashMap::new();
-    for tip in overview::tips(conn, after, limit, REFS).await? {
+    for tip in overview::tips(conn, &seen, after, limit, REFS).await? {
         newest.entry(tip.repository).or_default().push(tip.build.into());
     }
     let mut stages: HashMap<String, Vec<StageView>> = HashMap::new();
-    for stage in overview::stages(conn, after, limit).await? {
+    for stage in overview::stages(conn, &seen, after, limit).await? {
         let repository = stage.repository.clone();
         stages.entry(repository).or_default().push(view(stage, &runners, (now, told_at)));
     }

@@ -166,7 +166,7 @@ async fn show(
     let repository = lookup::repository(conn, &owner, &name).await?;
     let environment = lookup::environment(conn, &repository, &environment).await?;
     let preview = releases::preview(conn, &repository, &environment, state.store.clock().now()).await?;
-    Ok(Json(PreviewView::of(preview, principal.has(Permission::Deploy, false))))
+    Ok(Json(PreviewView::of(preview, principal.may_deploy())))
 }
 
 fn by<'a>(principal: &'a Principal, reason: &'a Option<String>) -> By<'a> {

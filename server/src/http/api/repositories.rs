@@ -15,7 +15,7 @@ pub(in crate::http) use trial::{Trial, send_trial};
 
 use super::{lookup, page::Cursor, page::Page, time::Time};
 use crate::{
-    access::{ApiRoutes, Permission, Principal, token::random_text},
+    access::{ApiRoutes, Permission, Principal, seen_by, token::random_text},
     app::AppState,
     http::{
         errors::{Problem, sentence},
@@ -39,7 +39,13 @@ pub(super) fn routes() -> ApiRoutes {
             "Connects a repository. The one answer that holds its hook's secret.",
             connect,
         )
-        .get("/api/v1/repositories", Permission::Read, "listRepositories", "Every repository, by name.", list)
+        .get(
+            "/api/v1/repositories",
+            Permission::Read,
+            "listRepositories",
+            "Every repository that the token's bearer sees, by name.",
+            list,
+        )
         .get("/api/v1/repositories/{owner}/{name}", Permission::Read, "getRepository", "One repository.", show)
         .put(
             "/api/v1/repositories/{owner}/{name}",
@@ -187,10 +193,13 @@ pub(in crate::http) async fn connect_repository(
 
 async fn list(
     State(state): State<AppState>,
+    principal: Principal,
     Asked(cursor): Asked<Cursor>,
 ) -> Result<Json<Page<RepositoryView>>, Problem> {
     let after = cursor.cursor.as_deref().unwrap_or_default();
-    let rows = repositories::list(&mut state.store.read().await?.conn(), after, cursor.rows()).await?;
+    let mut reader = state.store.read().await?;
+    let seen = seen_by(&principal, &mut reader.conn()).await?;
+    let rows = repositories::seen(&mut reader.conn(), &seen, after, cursor.rows()).await?;
     Ok(Json(cursor.page(rows, |row| row.name.clone(), RepositoryView::from)))
 }
 

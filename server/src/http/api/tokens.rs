@@ -10,7 +10,7 @@ use super::{
     time::Time,
 };
 use crate::{
-    access::{ApiRoutes, Permission, Principal, check_token_name, make_token},
+    access::{ApiRoutes, Grant, Permission, Principal, Role, TokenFor, check_token_name, make_token},
     app::AppState,
     http::{
         errors::Problem,
@@ -51,6 +51,59 @@ struct Create {
     /// Its bearer's name, in the audit log and wherever somebody's word counts.
     #[schemars(length(min = 1, max = 100))]
     name: String,
+    /// What its bearer may do; everything unless it is said.
+    #[serde(default)]
+    role: Option<Role>,
+    /// The repositories that the role holds in, a pattern of names such as `shop/*`; the whole server unless it is said.
+    #[schemars(length(min = 1, max = 256))]
+    #[serde(default)]
+    repository: Option<String>,
+    /// The environments there that it holds in, a name or a pattern; all of the repository unless it is said.
+    #[schemars(length(min = 1, max = 256))]
+    #[serde(default)]
+    environment: Option<String>,
+    /// After how many days it opens nothing any more; never unless it is said.
+    #[schemars(range(min = 1, max = 3660))]
+    #[serde(default)]
+    expires_in_days: Option<u16>,
+}
+
+/// What a token is to allow, and for how long.
+#[derive(Debug)]
+pub(in crate::http) struct TokenRights {
+    /// What its bearer may do; none for everything.
+    pub(in crate::http) role: Option<Role>,
+    /// The pattern of repositories that the role holds in; none for the whole server.
+    pub(in crate::http) repository: Option<String>,
+    /// The pattern of environments there; none for all of the repository.
+    pub(in crate::http) environment: Option<String>,
+    /// After how many days it opens nothing any more; none for never.
+    pub(in crate::http) expires_in_days: Option<u16>,
+}
+
+/// The longest that a token may hold which expires, in days.
+const LONGEST_DAYS: u16 = 3_660;
+/// A day, in milliseconds.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+impl TokenRights {
+    /// What is granted.
+    fn grant(&self) -> Result<Grant, Problem> {
+        let role = self.role.unwrap_or(Role::Administrator);
+        Grant::new(role, self.repository.clone(), self.environment.clone())
+            .map_err(|error| Problem::unprocessable(error.to_string()))
+    }
+
+    /// When it expires, in unix milliseconds.
+    fn expires_at(&self, now: i64) -> Result<Option<i64>, Problem> {
+        match self.expires_in_days {
+            None => Ok(None),
+            Some(days @ 1..=LONGEST_DAYS) => Ok(Some(now + i64::from(days) * DAY_MS)),
+            Some(_) => {
+                Err(Problem::unprocessable(format!("A token expires after 1 to {LONGEST_DAYS} days, or never.")))
+            }
+        }
+    }
 }
 
 /// The one answer that holds a token's value.
@@ -67,7 +120,14 @@ struct Created {
 struct TokenView {
     id: String,
     name: String,
+    /// `viewer`, `developer`, `deployer` or `administrator`; `runner` of a runner's.
     role: String,
+    /// The pattern of repositories that the role holds in; null for the whole server.
+    repository: Option<String>,
+    /// The pattern of environments there; null for all of the repository.
+    environment: Option<String>,
+    /// When it opens nothing any more; null for never.
+    expires_at: Option<Time>,
     created_at: Time,
     revoked_at: Option<Time>,
     /// When it was last used, to the minute; null where that is not known.
@@ -80,6 +140,9 @@ impl From<AccessToken> for TokenView {
             id: token.id.to_string(),
             name: token.name,
             role: token.role,
+            repository: token.repository,
+            environment: token.environment,
+            expires_at: token.expires_at.map(Time),
             created_at: Time(token.created_at),
             revoked_at: token.revoked_at.map(Time),
             last_used_at: token.last_used_at.map(Time),
@@ -98,8 +161,10 @@ async fn create(
     principal: Principal,
     Body(asked): Body<Create>,
 ) -> Result<Made<Created>, Problem> {
-    let (id, token) = make(&state, &principal, &asked.name).await?;
-    let created = Created { id: id.to_string(), name: asked.name, token: token.reveal().to_owned() };
+    let Create { name, role, repository, environment, expires_in_days } = asked;
+    let rights = TokenRights { role, repository, environment, expires_in_days };
+    let (id, token) = make(&state, &principal, &name, &rights).await?;
+    let created = Created { id: id.to_string(), name, token: token.reveal().to_owned() };
     Ok(Made(created))
 }
 
@@ -108,11 +173,14 @@ pub(in crate::http) async fn make(
     state: &AppState,
     principal: &Principal,
     name: &str,
+    rights: &TokenRights,
 ) -> Result<(TokenId, Secret), Problem> {
+    let grant = rights.grant()?;
     let mut tx = state.store.write().await?;
     let taken = access_tokens::living_names(&mut tx).await?;
     check_token_name(name, &taken).map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let made = make_token(&mut tx, name, principal.actor()).await?;
+    let wanted = TokenFor { name, grant: &grant, expires_at: rights.expires_at(tx.now())? };
+    let made = make_token(&mut tx, wanted, principal.actor()).await?;
     tx.commit().await?;
     Ok(made)
 }

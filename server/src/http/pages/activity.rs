@@ -6,16 +6,22 @@ use super::rows;
 use crate::{
     http::{api::activity::open_jobs, errors::Problem},
     ids::{BuildId, ReleaseId},
-    store::{Conn, builds, environments, releases, repositories},
+    store::{Conn, Seen, builds, environments, jobs::Job, releases, repositories},
 };
 
 /// The jobs at work or waiting that are listed.
 const ACTIVE: i64 = 20;
+/// How many are looked through for those that somebody sees who does not see all.
+const LOOKED_THROUGH: i64 = 200;
 
 /// The jobs at work and the first of those that wait, and how many more wait.
-pub(super) async fn activity(conn: &mut Conn<'_>, now: i64) -> Result<(Vec<Activity>, i64), Problem> {
+pub(super) async fn activity(conn: &mut Conn<'_>, seen: &Seen, now: i64) -> Result<(Vec<Activity>, i64), Problem> {
     let mut active = Vec::new();
-    let (open, more) = open_jobs(conn, ACTIVE).await?;
+    let (open, more) = match seen {
+        Seen::All => open_jobs(conn, ACTIVE).await?,
+        // How many others wait is no more theirs than who.
+        Seen::These(_) => (of_seen(conn, seen).await?, 0),
+    };
     for job in open {
         let found = match (&job.build_id, &job.release_id) {
             (Some(build), _) => build_activity(conn, build, now).await?,
@@ -25,6 +31,19 @@ pub(super) async fn activity(conn: &mut Conn<'_>, now: i64) -> Result<(Vec<Activ
         active.extend(found);
     }
     Ok((active, more))
+}
+
+/// Of the jobs at work and the first of those that wait, those of repositories that are seen.
+async fn of_seen(conn: &mut Conn<'_>, seen: &Seen) -> Result<Vec<Job>, Problem> {
+    let mut found = Vec::new();
+    for job in open_jobs(conn, LOOKED_THROUGH).await?.0 {
+        let repository = repositories::find(conn, &job.repository_id).await?;
+        if repository.is_some_and(|repository| seen.holds(&repository.name)) {
+            found.push(job);
+        }
+    }
+    found.truncate(usize::try_from(ACTIVE).unwrap_or(usize::MAX));
+    Ok(found)
 }
 
 async fn build_activity(conn: &mut Conn<'_>, id: &BuildId, now: i64) -> Result<Option<Activity>, Problem> {

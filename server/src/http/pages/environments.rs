@@ -18,7 +18,7 @@ use super::{
     measurements, protection,
     releases::release_row,
     replicas, rows,
-    viewer::viewer,
+    viewer::{viewer, viewer_in},
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -70,6 +70,7 @@ async fn list(
     let viewer = viewer(&principal);
     let mut cards = Vec::new();
     for environment in rows::in_graph_order(environments::of_repository(conn, &repository.id).await?) {
+        let viewer = viewer_in(&principal, &repository.name, &environment.name);
         let scene = Scene { repository: &repository, viewer: &viewer, proxy: &state.config.proxy.listen, now };
         cards.push(card(conn, &scene, &environment).await?);
     }

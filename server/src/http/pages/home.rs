@@ -16,12 +16,12 @@ use slipway_web::{
 
 use super::{Html, activity::activity, rows, viewer::viewer};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{Permission, Principal, Routes, seen_by},
     app::AppState,
     environments::Health,
     http::{errors::Problem, extract::Asked},
     store::{
-        Conn, alerts,
+        Conn, Seen, alerts,
         builds::Build,
         events,
         overview::{self, Stage},
@@ -62,17 +62,18 @@ async fn show(
     let conn = &mut reader.conn();
     let since = events::last_id(conn).await?;
     let after = wanted.after.as_deref().unwrap_or_default();
-    let mut listed = repositories::list(conn, after, REPOSITORIES + 1).await?;
+    let seen = seen_by(&principal, conn).await?;
+    let mut listed = repositories::seen(conn, &seen, after, REPOSITORIES + 1).await?;
     let has_more = listed.len() > usize::try_from(REPOSITORIES).unwrap_or(usize::MAX);
     listed.truncate(usize::try_from(REPOSITORIES).unwrap_or(usize::MAX));
     let next = listed.last().filter(|_| has_more).map(|last| links::repositories_after(&last.name));
     let repositories = match listed.len() {
         0 => Repositories::None,
         1..=FEW if after.is_empty() => Repositories::Cards(cards(conn, &listed, now).await?),
-        _ => Repositories::Matrix(matrix(conn, after, &listed, (now, told_at)).await?),
+        _ => Repositories::Matrix(matrix(conn, &seen, after, &listed, (now, told_at)).await?),
     };
-    let alerts = alerts::open(conn, None, ALERTS).await?.len();
-    let (active, more_wait) = activity(conn, now).await?;
+    let alerts = open_alerts(conn, &seen).await?;
+    let (active, more_wait) = activity(conn, &seen, now).await?;
     let tone = match &repositories {
         _ if alerts > 0 => Tone::Bad,
         Repositories::Matrix(matrix) if matrix.wants_somebody() => Tone::Bad,
@@ -84,6 +85,20 @@ async fn show(
         .toned(tone);
     let first = (!after.is_empty()).then(|| "/".to_owned());
     Ok(Html::ok(Home { frame, alerts, active, more_wait, repositories, next, first }))
+}
+
+/// How many alerts are open of what is seen; those of runners are of no repository, and seen with all of them.
+async fn open_alerts(conn: &mut Conn<'_>, seen: &Seen) -> Result<usize, Problem> {
+    let open = alerts::open(conn, None, ALERTS).await?;
+    if *seen == Seen::All {
+        return Ok(open.len());
+    }
+    let mut count = 0;
+    for repository in open.iter().filter_map(|alert| alert.repository_id.as_ref()) {
+        let found = repositories::find(conn, repository).await?;
+        count += usize::from(found.is_some_and(|repository| seen.holds(&repository.name)));
+    }
+    Ok(count)
 }
 
 async fn cards(conn: &mut Conn<'_>, listed: &[Repository], now: i64) -> Result<Vec<RepositoryCard>, Problem> {
@@ -108,18 +123,19 @@ async fn cards(conn: &mut Conn<'_>, listed: &[Repository], now: i64) -> Result<V
 /// `now` is the server's, and `told_at` the database's, by which runners are heard of.
 async fn matrix(
     conn: &mut Conn<'_>,
+    seen: &Seen,
     after: &str,
     listed: &[Repository],
     (now, told_at): (i64, i64),
 ) -> Result<Matrix, Problem> {
     let runners = runners::list(conn).await?;
     let mut tips: HashMap<String, Vec<Tip>> = HashMap::new();
-    for overview::Tip { repository, build } in overview::tips(conn, after, REPOSITORIES, BRANCHES.1).await? {
+    for overview::Tip { repository, build } in overview::tips(conn, seen, after, REPOSITORIES, BRANCHES.1).await? {
         let tip = tip(&repository, &build);
         tips.entry(repository).or_default().push(tip);
     }
     let mut stages: HashMap<String, Vec<Stage>> = HashMap::new();
-    for stage in overview::stages(conn, after, REPOSITORIES).await? {
+    for stage in overview::stages(conn, seen, after, REPOSITORIES).await? {
         stages.entry(stage.repository.clone()).or_default().push(stage);
     }
     let line = |repository: &Repository| {

@@ -10,7 +10,7 @@ use slipway_web::{
 
 use super::{Html, viewer::viewer};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{Permission, Principal, Routes, seen_by},
     app::AppState,
     http::{errors::Problem, extract::Asked},
     store::jump::{self, Place},
@@ -57,7 +57,11 @@ async fn show(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Html<JumpPage>, Problem> {
     let asked: String = wanted.q.chars().take(LONGEST).collect();
-    let places = jump::places(&mut state.store.read().await?.conn(), REPOSITORIES).await?;
+    let places = {
+        let mut reader = state.store.read().await?;
+        let seen = seen_by(&principal, &mut reader.conn()).await?;
+        jump::places(&mut reader.conn(), &seen, REPOSITORIES).await?
+    };
     let viewer = viewer(&principal);
     Ok(Html::ok(JumpPage {
         goals: goals(&asked, &places, viewer.server()),

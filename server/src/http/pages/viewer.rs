@@ -2,28 +2,38 @@
 
 use slipway_web::frame::{Rights, Viewer};
 
-use crate::access::{Permission, Principal};
+use crate::access::{Principal, Role, Scope};
 
 /// The viewer behind a principal.
 pub(super) fn viewer(principal: &Principal) -> Viewer {
     match principal {
         Principal::Anonymous => Viewer::Anonymous,
-        Principal::Runner { name, .. } | Principal::Bearer { name, .. } => {
-            let rights = rights(principal);
-            Viewer::Known { name: name.clone(), here: rights, server: rights }
+        Principal::Runner { name, .. } => {
+            Viewer::Known { name: name.clone(), here: Rights::Read, server: Rights::Read }
         }
+        Principal::Known(known) => Viewer::Known {
+            name: known.name.clone(),
+            here: rights(principal.role_here()),
+            server: rights(principal.role_in(&Scope::Server)),
+        },
     }
 }
 
-/// The most that a principal may do.
-fn rights(principal: &Principal) -> Rights {
-    let all = [
-        (Permission::Administer, Rights::Administer),
-        (Permission::Deploy, Rights::Deploy),
-        (Permission::Develop, Rights::Develop),
-        (Permission::Read, Rights::Read),
-    ];
-    all.into_iter()
-        .find(|(permission, _)| principal.has(*permission, false))
-        .map_or(Rights::Nothing, |(_, rights)| rights)
+/// The same with what they may do in an environment, for pages that show several.
+pub(super) fn viewer_in(principal: &Principal, repository: &str, environment: &str) -> Viewer {
+    let scope = Scope::Environment { repository: repository.to_owned(), environment: environment.to_owned() };
+    match viewer(principal) {
+        Viewer::Known { name, server, .. } => Viewer::Known { name, here: rights(principal.role_in(&scope)), server },
+        other => other,
+    }
+}
+
+fn rights(role: Option<Role>) -> Rights {
+    match role {
+        None => Rights::Nothing,
+        Some(Role::Viewer) => Rights::Read,
+        Some(Role::Developer) => Rights::Develop,
+        Some(Role::Deployer) => Rights::Deploy,
+        Some(Role::Administrator) => Rights::Administer,
+    }
 }

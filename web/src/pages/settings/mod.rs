@@ -14,7 +14,7 @@ pub use forges::{ForgeForm, ForgeRow, ForgesPage};
 pub use registries::{RegistriesPage, RegistryForm, RegistryRow};
 pub use schedules::{SchedulesPage, SchedulesRow};
 pub use secrets::{SecretsOf, SecretsPage};
-pub use tokens::{NewTokenPage, TokenRow, TokensPage};
+pub use tokens::{NewTokenPage, TokenForm, TokenRow, TokensPage};
 
 /// The head that all pages of the settings share.
 #[derive(Debug, Clone, Copy, Template)]

@@ -15,12 +15,27 @@ pub struct TokensPage {
     pub living: Vec<TokenRow>,
     /// Those that were revoked, newest first.
     pub revoked: Vec<TokenRow>,
-    /// The name that was typed.
-    pub name: String,
+    /// What was typed.
+    pub form: TokenForm,
     /// What was just done.
     pub note: Option<String>,
     /// Why what was asked for was not done.
     pub error: Option<String>,
+}
+
+/// What is asked for of a new token.
+#[derive(Debug, Default)]
+pub struct TokenForm {
+    /// Its name.
+    pub name: String,
+    /// What its bearer may do, such as `developer`.
+    pub role: &'static str,
+    /// The pattern of repositories.
+    pub repository: String,
+    /// The pattern of environments.
+    pub environment: String,
+    /// After how many days it expires.
+    pub days: String,
 }
 
 /// A token, without its value.
@@ -28,8 +43,12 @@ pub struct TokensPage {
 pub struct TokenRow {
     /// Its name.
     pub name: String,
-    /// What its bearer may do.
-    pub role: String,
+    /// What its bearer may do, and where, in words.
+    pub may: String,
+    /// When it opens nothing any more; none for never.
+    pub expires: Option<When>,
+    /// Whether it has come to that.
+    pub has_expired: bool,
     /// When it was made.
     pub made: When,
     /// When it was last used; none when it never was, or that is not known.

@@ -7,16 +7,16 @@ use axum::{
 };
 use serde::Deserialize;
 use slipway_web::{
-    pages::{NewTokenPage, SettingsPlace, TokenRow, TokensPage},
+    pages::{NewTokenPage, SettingsPlace, TokenForm, TokenRow, TokensPage},
     time::When,
 };
 
 use super::{Html, frame, head, told};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{Permission, Principal, Role, Routes},
     app::AppState,
     http::{
-        api::tokens as api,
+        api::tokens::{self as api, TokenRights},
         errors::Problem,
         extract::{Filled, Named},
     },
@@ -39,6 +39,39 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize)]
 struct Wanted {
     name: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    environment: String,
+    #[serde(default)]
+    days: String,
+}
+
+impl Wanted {
+    /// What the token is to allow. A role that there is not, or days that are no number, come to something that is refused.
+    fn rights(&self) -> Result<TokenRights, String> {
+        let role = Role::named(&self.role).ok_or("Choose what the token may do.")?;
+        let days = Some(self.days.trim()).filter(|days| !days.is_empty()).map(str::parse);
+        let expires_in_days = days.transpose().map_err(|_| "The days are a whole number, such as 90.")?;
+        let repository = filled(&self.repository);
+        Ok(TokenRights { role: Some(role), repository, environment: filled(&self.environment), expires_in_days })
+    }
+
+    fn form(&self) -> TokenForm {
+        TokenForm {
+            name: self.name.trim().to_owned(),
+            role: Role::named(&self.role).unwrap_or(Role::Viewer).name(),
+            repository: self.repository.clone(),
+            environment: self.environment.clone(),
+            days: self.days.clone(),
+        }
+    }
+}
+
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<TokensPage>, Problem> {
@@ -49,10 +82,14 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
 async fn make(
     State(state): State<AppState>,
     principal: Principal,
-    Filled(Wanted { name }): Filled<Wanted>,
+    Filled(wanted): Filled<Wanted>,
 ) -> Result<Response, Problem> {
-    let name = name.trim().to_owned();
-    let problem = match api::make(&state, &principal, &name).await {
+    let name = wanted.name.trim().to_owned();
+    let made = match wanted.rights() {
+        Ok(rights) => api::make(&state, &principal, &name, &rights).await,
+        Err(wrong) => Err(Problem::unprocessable(wrong)),
+    };
+    let problem = match made {
         Ok((_, token)) => {
             let page = NewTokenPage {
                 frame: frame(SettingsPlace::Tokens, &principal),
@@ -64,7 +101,7 @@ async fn make(
         }
         Err(problem) => told(problem)?,
     };
-    let page = TokensPage { name, error: Some(problem), ..page(&state, &principal).await? };
+    let page = TokensPage { form: wanted.form(), error: Some(problem), ..page(&state, &principal).await? };
     Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -77,14 +114,34 @@ async fn revoke(
     Ok(Redirect::to(PAGE))
 }
 
+/// What somebody may do and where, in words.
+pub(in crate::http::pages) fn may(role: &str, repository: Option<&str>, environment: Option<&str>) -> String {
+    let may = match role {
+        "administrator" if repository.is_none() => return "everything".to_owned(),
+        "administrator" => "everything",
+        "deployer" => "build and release",
+        "developer" => "build",
+        "viewer" => "look",
+        "runner" => return "run jobs".to_owned(),
+        other => other,
+    };
+    match (repository, environment) {
+        (Some(repository), Some(environment)) => format!("{may} in {environment} of {repository}"),
+        (Some(repository), None) => format!("{may} in {repository}"),
+        (None, _) => may.to_owned(),
+    }
+}
+
 async fn page(state: &AppState, principal: &Principal) -> Result<TokensPage, Problem> {
     let now = state.store.clock().now();
     let mut all = access_tokens::list(&mut state.store.read().await?.conn()).await?;
     all.reverse();
     let row = |token: AccessToken| TokenRow {
         revoke: token.runner_id.is_none().then(|| format!("{PAGE}/{}/revoke", token.id)),
+        may: may(&token.role, token.repository.as_deref(), token.environment.as_deref()),
         name: token.name,
-        role: token.role,
+        expires: token.expires_at.map(|at| When { at, now }),
+        has_expired: token.expires_at.is_some_and(|at| at <= now),
         made: When { at: token.created_at, now },
         used: token.last_used_at.map(|at| When { at, now }),
         revoked: token.revoked_at.map(|at| When { at, now }),
@@ -95,7 +152,7 @@ async fn page(state: &AppState, principal: &Principal) -> Result<TokensPage, Pro
         head: head(SettingsPlace::Tokens),
         living: living.into_iter().map(row).collect(),
         revoked: revoked.into_iter().take(REVOKED).map(row).collect(),
-        name: String::new(),
+        form: TokenForm { role: Role::Viewer.name(), ..TokenForm::default() },
         note: None,
         error: None,
     })

@@ -1,0 +1,312 @@
+//! Every route with every role, on a running server: who is let through is what docs/SECURITY.md says.
+
+use std::{collections::BTreeMap, fs};
+
+use reqwest::{Client, Method};
+use serde_json::json;
+use slipway_tests::{
+    api::http_client,
+    forge::{Push, commit},
+    slipway::Slipway,
+};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+/// A row of the table.
+#[derive(Debug, Clone)]
+struct Route {
+    method: Method,
+    path: String,
+    needs: String,
+    of: String,
+}
+
+/// The table as the document has it.
+fn table() -> Vec<Route> {
+    let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/SECURITY.md")).unwrap();
+    let rows = document.split("| route | needs | of |").nth(1).unwrap().lines().skip(2);
+    let rows = rows.take_while(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (method, path) = cells[1].trim_matches('`').split_once(' ').unwrap();
+        Route {
+            method: method.parse().unwrap(),
+            path: path.to_owned(),
+            needs: cells[2].to_owned(),
+            of: cells[3].to_owned(),
+        }
+    })
+    .collect()
+}
+
+/// Somebody who asks.
+#[derive(Debug)]
+struct Asker {
+    who: String,
+    token: Option<String>,
+    /// What they may do in the server, in `shop/web`, in its `production`, in `tools/cli`: 0 for nothing, 1 to 4 for the roles.
+    roles: [u8; 4],
+    is_runner: bool,
+    /// Their token does not hold.
+    is_refused: bool,
+}
+
+/// Where a request leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Shop,
+    Tools,
+}
+
+/// What became of a request, as far as the layer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    LetThrough,
+    Unknown,
+    Forbidden,
+    NotThere,
+}
+
+/// What the table says of it.
+fn expected(route: &Route, asker: &Asker, place: Place) -> Outcome {
+    let least = match route.needs.as_str() {
+        "read" => 1,
+        "develop" => 2,
+        "deploy" => 3,
+        "administer" => 4,
+        "a runner's token" if asker.is_runner => return Outcome::LetThrough,
+        "a runner's token" if asker.token.is_some() && !asker.is_refused => return Outcome::Forbidden,
+        _ => 5,
+    };
+    if asker.token.is_none() || asker.is_refused {
+        return Outcome::Unknown;
+    }
+    if asker.is_runner {
+        return Outcome::Forbidden;
+    }
+    let [server, shop, production, tools] = asker.roles;
+    let held = match (route.of.as_str(), place) {
+        ("the server", _) => server,
+        ("anything", _) => *asker.roles.iter().max().unwrap(),
+        ("the environment", Place::Shop) => production,
+        (_, Place::Shop) => shop,
+        (_, Place::Tools) => tools,
+    };
+    match held {
+        held if held >= least => Outcome::LetThrough,
+        0 if route.of != "the server" => Outcome::NotThere,
+        _ => Outcome::Forbidden,
+    }
+}
+
+/// Ids of what an address names by its id alone.
+struct Ids {
+    delivery: String,
+    alert: String,
+    step: String,
+}
+
+struct Walk {
+    slipway: Slipway,
+    client: Client,
+    ids: BTreeMap<&'static str, Ids>,
+}
+
+impl Walk {
+    /// A server with two repositories, and in each a delivery, a build, a step and an alert.
+    async fn new() -> Self {
+        let slipway = Slipway::start().await;
+        let mut ids = BTreeMap::new();
+        for name in ["shop/web", "tools/cli"] {
+            let webhook = slipway.connect(name, &format!("https://git.example/{name}.git")).await;
+            Push::to_branch(name, "main", &commit(name)).delivery().send(&webhook).await.expect(202);
+        }
+        let url = format!("sqlite://{}", slipway.data_dir().join("slipway.db").display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        for (number, name) in ["shop/web", "tools/cli"].into_iter().enumerate() {
+            let found = "SELECT d.id, j.id AS job, r.id AS repository FROM delivery d JOIN repository r ON r.id = d.repository_id
+                         JOIN job j ON j.build_id = d.build_id WHERE r.name = $1";
+            let found = sqlx::query(found).bind(name).fetch_one(&mut database).await.unwrap();
+            let (delivery, job, repository): (String, String, String) = (found.get(0), found.get(1), found.get(2));
+            let (alert, step) =
+                (format!("01K0000000000000000000A{number:03}"), format!("01K0000000000000000000S{number:03}"));
+            let message = json!({
+                "occasion": "build-failed", "repository": name, "at": 1, "page": "/", "reason": null, "trouble": null,
+                "about": {"build": {"number": 1, "reference": "main", "commit": "c", "summary": "s", "author": "a"}},
+            });
+            let alert_row = format!(
+                "INSERT INTO alert (id, subject, repository_id, message, number, times, opened_at, last_at)
+                 VALUES ('{alert}', 'build {number}', '{repository}', '{message}', 1, 1, 1, 1)"
+            );
+            let step_row = format!(
+                "INSERT INTO step (id, job_id, attempt, position, kind, name, needs, state)
+                 VALUES ('{step}', '{job}', 1, 1, 'test', 'test', '[]', 'succeeded')"
+            );
+            for row in [alert_row, step_row] {
+                sqlx::query(AssertSqlSafe(row)).execute(&mut database).await.unwrap();
+            }
+            ids.insert(name, Ids { delivery, alert, step });
+        }
+        Walk { slipway, client: http_client(), ids }
+    }
+
+    async fn token(&self, name: &str, role: &str, repository: Option<&str>, environment: Option<&str>) -> String {
+        let body = json!({"name": name, "role": role, "repository": repository, "environment": environment});
+        let made = self.slipway.api().post("/api/v1/tokens", &body).await.expect(201).json();
+        made["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Everybody who asks.
+    async fn askers(&self) -> Vec<Asker> {
+        let mut askers =
+            vec![Asker { who: "nobody".into(), token: None, roles: [0; 4], is_runner: false, is_refused: false }];
+        let add = |askers: &mut Vec<Asker>, who: String, token: String, roles: [u8; 4]| {
+            askers.push(Asker { who, token: Some(token), roles, is_runner: false, is_refused: false });
+        };
+        for (number, role) in (1..).zip(["viewer", "developer", "deployer", "administrator"]) {
+            let who = format!("{role} of all");
+            let token = self.token(&who, role, None, None).await;
+            add(&mut askers, who, token, [number; 4]);
+            let who = format!("{role} of shop");
+            let token = self.token(&who, role, Some("shop/*"), None).await;
+            add(&mut askers, who, token, [0, number, number, 0]);
+            let who = format!("{role} of production");
+            let token = self.token(&who, role, Some("shop/web"), Some("production")).await;
+            add(&mut askers, who, token, [0, 1, number, 0]);
+        }
+        let elsewhere = self.token("deployer of staging", "deployer", Some("shop/web"), Some("staging")).await;
+        add(&mut askers, "deployer of staging".into(), elsewhere, [0, 1, 1, 0]);
+        let runner = self.slipway.api().post("/api/v1/runners", &json!({"name": "r"})).await.expect(201).json();
+        let token = runner["token"].as_str().map(str::to_owned);
+        askers.push(Asker { who: "runner".into(), token, roles: [0; 4], is_runner: true, is_refused: false });
+        let expired = self.token("expired", "administrator", None, None).await;
+        let url = format!("sqlite://{}", self.slipway.data_dir().join("slipway.db").display());
+        let mut database = SqliteConnection::connect(&url).await.unwrap();
+        let ended = "UPDATE access_token SET expires_at = 1 WHERE name = 'expired'";
+        sqlx::query(ended).execute(&mut database).await.unwrap();
+        askers.push(Asker {
+            who: "expired".into(),
+            token: Some(expired),
+            roles: [0; 4],
+            is_runner: false,
+            is_refused: true,
+        });
+        askers
+    }
+
+    /// An address of the route in a place. What it names besides is not there, so that nothing is changed.
+    fn address(&self, route: &Route, place: Place) -> String {
+        let (owner, name) = if place == Place::Shop { ("shop", "web") } else { ("tools", "cli") };
+        let ids = &self.ids[format!("{owner}/{name}").as_str()];
+        let id = match route.of.as_str() {
+            "the delivery's repository" => ids.delivery.as_str(),
+            "the alert's repository" => ids.alert.as_str(),
+            _ => "01K000000000000000000000A0",
+        };
+        let is_of_repository = route.path.contains("{owner}/{name}");
+        let part = |part: &str| match part {
+            "{owner}" => owner.to_owned(),
+            "{name}" if is_of_repository => name.to_owned(),
+            "{environment}" => "production".to_owned(),
+            "{id}" => id.to_owned(),
+            "{step}" => ids.step.clone(),
+            "{number}" | "{index}" | "{position}" | "{attempt}" | "{part}" => "9".to_owned(),
+            part if part.starts_with('{') => "none".to_owned(),
+            part => part.to_owned(),
+        };
+        route.path.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
+
+    /// Sends a request that nothing but the layer understands, and tells what the layer made of it.
+    async fn outcome(&self, route: &Route, asker: &Asker, place: Place) -> (Outcome, String) {
+        let address = self.address(route, place);
+        let mut request = self.client.request(route.method.clone(), format!("{}{address}", self.slipway.url()));
+        if let Some(token) = &asker.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if route.method != Method::GET {
+            request = request.header("content-type", "text/plain").body("nothing");
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        // A stream that begins goes on for ever.
+        if status < 300 {
+            return (Outcome::LetThrough, format!("{address} answered {status}"));
+        }
+        let to_login = answer.headers().get("location").is_some_and(|to| to.as_bytes().starts_with(b"/login"));
+        let said = answer.text().await.unwrap();
+        let is_missing =
+            |what: &str| said.contains(&format!("there is no {what}")) || said.contains(&format!("here is no {what}"));
+        let outcome = match status {
+            401 => Outcome::Unknown,
+            303 if to_login => Outcome::Unknown,
+            403 => Outcome::Forbidden,
+            404 if ["repository", "delivery", "alert", "such step"].iter().any(|what| is_missing(what)) => {
+                Outcome::NotThere
+            }
+            _ => Outcome::LetThrough,
+        };
+        (outcome, format!("{address} answered {status} {said}"))
+    }
+}
+
+#[tokio::test]
+async fn every_route_lets_through_whom_the_document_says() {
+    let walk = Walk::new().await;
+    let (askers, table) = (walk.askers().await, table());
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for route in table.iter().filter(|route| route.needs != "nothing") {
+        for asker in &askers {
+            for place in [Place::Shop, Place::Tools] {
+                let expected = expected(route, asker, place);
+                let lets_go = route.method == Method::DELETE && route.path == "/api/v1/repositories/{owner}/{name}";
+                if (lets_go || route.path == "/api/v1/gc") && expected == Outcome::LetThrough {
+                    continue;
+                }
+                let (outcome, said) = walk.outcome(route, asker, place).await;
+                asked += 1;
+                if outcome != expected {
+                    wrong.push(format!(
+                        "{} {}: {expected:?} was expected, {outcome:?} came: {said}",
+                        asker.who, route.method
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {asked}: {:#?}", wrong.len(), &wrong[..wrong.len().min(30)]);
+    assert!(asked > 3_000, "only {asked} requests were sent");
+}
+
+#[tokio::test]
+async fn who_sees_one_repository_is_shown_that_one_alone() {
+    let walk = Walk::new().await;
+    let token = walk.token("ana", "developer", Some("shop/*"), None).await;
+    let ana = walk.slipway.anonymous().bearing(&token);
+    for path in ["/api/v1/repositories?limit=1", "/api/v1/overview?limit=1"] {
+        let list = ana.get(path).await.expect(200).json();
+        assert!(list["items"].as_array().unwrap().len() == 1 && list["next"].is_null(), "{path}: {list}");
+        assert!(!list.to_string().contains("tools/cli"), "{path}: {list}");
+    }
+    for path in ["/", "/jump", "/jump?q=cli"] {
+        let answer = ana.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", walk.slipway.output());
+        let page = answer.body;
+        assert!(!page.contains("tools/cli") && !page.contains("/deliveries") && !page.contains("/settings"), "{path}");
+    }
+    let home = ana.get("/").await.expect(200).body;
+    assert!(home.contains("shop/web") && home.contains("1 alert"), "its own alert is counted: {home}");
+    // What is hidden and what is not there look the same.
+    let told = async |path: &str| {
+        let answer = ana.get(path).await.expect(404);
+        answer.body.replace("tools/cli", "REPOSITORY").replace("shop/nothing", "REPOSITORY")
+    };
+    let [hidden, missing] =
+        [told("/api/v1/repositories/tools/cli").await, told("/api/v1/repositories/shop/nothing").await];
+    assert_eq!(hidden, missing);
+    let refused = ana.put("/api/v1/repositories/shop/web", &json!({})).await.expect(403);
+    assert_eq!(refused.detail(), "ana has the role developer in shop/web; this needs the role administrator there.");
+    // The page offers what its reader may do.
+    let page = ana.get("/repositories/shop/web").await.expect(200).body;
+    assert!(page.contains("/repositories/shop/web/builds\""), "to build: {page}");
+    assert!(!page.contains("/webhooks/"), "the webhook's address is for administrators: {page}");
+}
