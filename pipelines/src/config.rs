@@ -95,6 +95,8 @@ pub struct App {
     pub latest: Option<Latest>,
     /// Which builds push its image.
     pub push: PushRule,
+    /// What is attached to its image where it is pushed.
+    pub attest: Vec<Attestation>,
     /// How the app runs where it is released; none means that it is built and pushed only.
     pub release: Option<ReleaseSettings>,
 }
@@ -174,6 +176,22 @@ impl TagRule {
     #[must_use]
     pub fn defaults() -> Vec<TagRule> {
         vec![TagRule::Branch, TagRule::Commit, TagRule::Semver, TagRule::Latest]
+    }
+}
+
+/// What can be attached to an image in its registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attestation {
+    /// What it was built from, and by whom.
+    Provenance,
+}
+
+impl Attestation {
+    /// What an app without `attest` has.
+    #[must_use]
+    pub fn defaults() -> Vec<Attestation> {
+        vec![Attestation::Provenance]
     }
 }
 

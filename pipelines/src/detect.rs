@@ -5,7 +5,7 @@ mod file;
 pub use file::captain_yml;
 
 use crate::{
-    config::{App, Config, TagRule},
+    config::{App, Attestation, Config, TagRule},
     diagnostics::{Diagnostics, Problem, Report},
     images, paths,
 };
@@ -75,6 +75,7 @@ fn app(dockerfile: String, image: String) -> App {
         dockerfile,
         image,
         tags: TagRule::defaults(),
+        attest: Attestation::defaults(),
         ..App::default()
     }
 }

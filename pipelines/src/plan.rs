@@ -27,7 +27,7 @@ pub use instances::dockerfiles;
 pub use order::plan;
 
 use crate::{
-    config::{BuildCache, ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
+    config::{Attestation, BuildCache, ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
     release::ReleaseSettings,
 };
 
@@ -230,6 +230,9 @@ pub enum Action {
         image: String,
         /// The tags, at least one unless the step is skipped.
         tags: Vec<String>,
+        /// What is attached to it in its registry.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        attest: Vec<Attestation>,
     },
 }
 

@@ -32,11 +32,11 @@ use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
-    AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine, LogStream,
+    ATTACHED, AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, MATERIALS, LogChunk, LogLine, LogStream,
     MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
-pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Work};
+pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Witness, Work};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
@@ -401,4 +401,7 @@ pub struct Artifact {
     pub tags: Vec<String>,
     /// The image's size in bytes, as the engine reports it.
     pub size: i64,
+    /// What is attached to it in its registry, by its kind, such as `provenance`: the digest of each.
+    #[serde(default)]
+    pub attached: BTreeMap<String, String>,
 }

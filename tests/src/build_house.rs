@@ -172,6 +172,7 @@ impl BuildHouse {
             time_limit: self.time_limit,
             pull_request: self.pull_request.clone(),
             earlier: None,
+            witness: None,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -360,6 +360,7 @@ pub fn artifact(app: &str, digest: &str) -> Artifact {
         digest: digest.to_owned(),
         tags: vec!["main".to_owned()],
         size: 1_000,
+        attached: BTreeMap::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     templates, when,
 };
 use crate::{
-    config::{App, BuildCache, TagRule},
+    config::{App, Attestation, BuildCache, TagRule},
     detect::{self, RepositoryFacts},
     diagnostics::{Problem, Report},
     document::{Entry, Node, Value},
@@ -52,6 +52,7 @@ pub(super) fn read(
         name: entry.key.clone(),
         dockerfile: "Dockerfile".to_owned(),
         tags: TagRule::defaults(),
+        attest: Attestation::defaults(),
         ..App::default()
     };
     let around = Around { own: &entry.key, declared: &declared, environment: &environment, apps };
@@ -106,6 +107,7 @@ impl Reader<'_> {
             "commit_length" => app.commit_length = pushes::commit_length(node, report),
             "latest" => app.latest = pushes::latest(node, report),
             "push" => app.push = pushes::push(node, report),
+            "attest" => app.attest = pushes::attest(node, report),
             "release" => {
                 app.release = Some(release::read(node, false, report).unwrap_or_default());
                 check_release_name(self.entry, report);

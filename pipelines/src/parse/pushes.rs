@@ -6,7 +6,7 @@ use super::{
     when::patterns,
 };
 use crate::{
-    config::{CommitLength, Latest, PushRule, TagRule},
+    config::{Attestation, CommitLength, Latest, PushRule, TagRule},
     diagnostics::{Problem, Report, nearest},
     document::{Node, Value},
     images, reference, variables,
@@ -20,6 +20,9 @@ const RULES: [(&str, TagRule); 4] = [
     ("semver", TagRule::Semver),
     ("latest", TagRule::Latest),
 ];
+
+/// What `attest` may name.
+const ATTESTATIONS: [(&str, Attestation); 1] = [("provenance", Attestation::Provenance)];
 
 /// Reads `tags`.
 pub(super) fn tags(node: &Node, declared: &[&str], report: &mut Report<'_>) -> Vec<TagRule> {
@@ -69,6 +72,26 @@ pub(super) fn commit_length(node: &Node, report: &mut Report<'_>) -> Option<Comm
 pub(super) fn latest(node: &Node, report: &mut Report<'_>) -> Option<Latest> {
     report.within("tags", |report| {
         word(node, &[("default_branch", Latest::DefaultBranch), ("always", Latest::Always)], report)
+    })
+}
+
+/// Reads `attest`: `false`, or some of the words.
+pub(super) fn attest(node: &Node, report: &mut Report<'_>) -> Vec<Attestation> {
+    if matches!(&node.value, Value::Scalar(text) if text == "false") {
+        return Vec::new();
+    }
+    report.within("supply-chain", |report| {
+        let each: Vec<&Node> = match &node.value {
+            Value::List(items) => items.iter().collect(),
+            _ => vec![node],
+        };
+        let mut wanted = Vec::new();
+        for found in each.into_iter().filter_map(|node| word(node, &ATTESTATIONS, report)) {
+            if !wanted.contains(&found) {
+                wanted.push(found);
+            }
+        }
+        wanted
     })
 }
 

@@ -125,7 +125,7 @@ impl<'a> Planner<'a> {
                 left_out.entry(instance.app.name.clone()).or_insert_with(|| reason.clone());
             }
             let reason = if is_tested { "after every test of the build" } else { "once everything is built" };
-            let action = Action::Push { image: instance.image.clone(), tags };
+            let action = Action::Push { image: instance.image.clone(), tags, attest: instance.app.attest.clone() };
             self.add(at, format!("push {}", instance.image), ends.clone(), &[reason.to_owned()], skipped, action);
         }
         Ok(left_out)

@@ -162,6 +162,13 @@ pub(crate) static APP: Map = Map {
             source: Source::Slipway,
         },
         Key {
+            name: "attest",
+            shape: Shape::Either(&[Shape::Bool, Shape::SomeOf(&["provenance"])]),
+            default: "`provenance`",
+            what: "What is attached to its image in the registry; `false` for nothing.",
+            source: Source::Slipway,
+        },
+        Key {
             name: "release",
             shape: Shape::Map(&RELEASE),
             default: "none",

@@ -8,6 +8,7 @@ use super::{
     checkout_step::{self, CheckedOut},
     declare,
     preparation::{self, Preparation},
+    provenance::Account,
     remembered::Remembered,
     resumed::{self, Gone},
     step::Bench,
@@ -142,6 +143,7 @@ async fn steps(
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
     let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel)
         .knowing(earlier)
+        .accounting(Account::of(work), &plan)
         .noting(workshop.built.clone(), &work.repository);
     let known = taken.as_ref().map_or(&context.steps, |taken| &taken.steps).clone();
     if let Err(gone) = resumed::take_up(&bench, &plan, &known).await {

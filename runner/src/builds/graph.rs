@@ -145,7 +145,7 @@ mod tests {
             reason: None,
             skipped: None,
             timeout_ms: None,
-            action: Action::Push { image: String::new(), tags: Vec::new() },
+            action: Action::Push { image: String::new(), tags: Vec::new(), attest: Vec::new() },
         };
         needs.iter().enumerate().map(step).collect()
     }

@@ -4,7 +4,7 @@ use slipway_pipelines::plan::PlannedStep;
 
 use super::step::Bench;
 use crate::{
-    coordinator::{INPUT_KEY, KnownImage, LAYERS, LAYERS_CACHED, RECIPE, StepResult, UNCHANGED_SINCE},
+    coordinator::{INPUT_KEY, KnownImage, LAYERS, LAYERS_CACHED, MATERIALS, RECIPE, StepResult, UNCHANGED_SINCE},
     images::{Base, BuiltImage, ImageRequest, input_key},
     reporter::StepLog,
     steps::{Patience, StepError},
@@ -40,8 +40,11 @@ impl Bench<'_> {
                 return Ok(taken(known, key.as_deref(), recipe));
             }
         }
-        let built = patience.bear(self.told(self.builder.build(request, log))).await?;
+        let built = patience.bear(self.told(self.builder.build(request.clone(), log))).await?;
+        let materials = self.materials(&request, &built.fetched).await;
         let result = self.made_image(step, image, built, log).await?;
+        let result = result.with(MATERIALS, serde_json::json!(materials).to_string());
+        self.made().materials.insert(step.app.clone(), materials);
         Ok(made_by(result, key.as_deref(), recipe))
     }
 
@@ -52,7 +55,7 @@ impl Bench<'_> {
         built: BuiltImage,
         log: &StepLog,
     ) -> Result<StepResult, StepError> {
-        let BuiltImage { id, layers } = built;
+        let BuiltImage { id, layers, .. } = built;
         self.has_image(step, image, &id).await?;
         log.say(format!("built {id}")).await;
         self.name(&step.app, &id, log).await?;

@@ -1,5 +1,6 @@
 //! One commit from its checkout to its images in a registry.
 
+mod attach;
 mod broken_off;
 mod carry_out;
 mod checkout_step;
@@ -9,8 +10,10 @@ mod declare;
 mod execute;
 mod graph;
 mod image;
+mod materials;
 mod on_tree;
 mod preparation;
+mod provenance;
 mod remembered;
 mod resumed;
 mod step;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     coordinator::{
-        Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, RECIPE, StepOutcome, StepResult,
+        ATTACHED, Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, MATERIALS, RECIPE, StepOutcome, StepResult,
         UNCHANGED_SINCE,
     },
     job::JobContext,
@@ -80,6 +80,8 @@ pub(super) async fn take_up(bench: &Bench<'_>, plan: &Plan, known: &[KnownStep])
                 let id = fact("image_id")?;
                 let adopted = bench.adopt(plan, &step.app, &id).await;
                 adopted.map_err(|error| Gone(format!("the image of {} cannot be taken up: {error}", step.app)))?;
+                let materials = result.output.get(MATERIALS).and_then(|text| serde_json::from_str(text).ok());
+                bench.made().materials.insert(step.app.clone(), materials.unwrap_or_default());
             }
             Action::Push { .. } => bench.pushed(index, artifact(step, fact)?),
         }
@@ -101,13 +103,16 @@ fn taken(step: &PlannedStep, image: &str, fact: impl Fn(&str) -> Result<String, 
         key: fact(INPUT_KEY).ok(),
         recipe: fact(RECIPE).ok(),
         build: number(UNCHANGED_SINCE)?,
+        attached: fact(ATTACHED).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     })
 }
 
 /// What a push has noted in its facts.
 fn artifact(step: &PlannedStep, fact: impl Fn(&str) -> Result<String, Gone>) -> Result<Artifact, Gone> {
     let size = fact("size")?;
+    let attached = fact(ATTACHED).ok().and_then(|text| serde_json::from_str(&text).ok());
     Ok(Artifact {
+        attached: attached.unwrap_or_default(),
         app: step.app.clone(),
         image: fact("image")?,
         digest: fact("digest")?,

@@ -11,7 +11,13 @@ use slipway_pipelines::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{command::Command, resumed::RESTARTED, subject::Subject, unchanged::Earlier};
+use super::{
+    command::Command,
+    provenance::{Account, Making, Material},
+    resumed::RESTARTED,
+    subject::Subject,
+    unchanged::Earlier,
+};
 use crate::{
     coordinator::{Artifact, KnownImage, SecretValue, StepResult},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
@@ -36,6 +42,8 @@ pub(super) struct Bench<'a> {
     is_fresh: bool,
     /// What earlier builds pushed; none where that does not matter.
     pub(super) earlier: Option<Earlier>,
+    /// What the provenance of its images tells; none where nobody vouches for it.
+    pub(super) account: Option<Account>,
     made: Mutex<Made>,
 }
 
@@ -46,6 +54,9 @@ pub(super) struct Made {
     /// By app: what an earlier build pushed and this one takes over.
     pub(super) taken: HashMap<String, KnownImage>,
     pub(super) bases: Vec<Base>,
+    /// By app: how its image is made, and what it is built on.
+    pub(super) makings: HashMap<String, Making>,
+    pub(super) materials: HashMap<String, Vec<Material>>,
     artifacts: HashMap<u32, Artifact>,
 }
 
@@ -67,6 +78,7 @@ impl<'a> Bench<'a> {
             noting: None,
             is_fresh: false,
             earlier: None,
+            account: None,
             made: Mutex::default(),
         }
     }
@@ -92,6 +104,14 @@ impl<'a> Bench<'a> {
     /// The same, taking over what earlier builds pushed where nothing has changed since.
     pub(super) fn knowing(mut self, earlier: Earlier) -> Self {
         self.earlier = Some(earlier);
+        self
+    }
+
+    /// The same, telling in the registry what images come from.
+    pub(super) fn accounting(mut self, account: Option<Account>, plan: &Plan) -> Self {
+        self.account = account;
+        let makings = plan.steps.iter().filter_map(|step| Some((step.app.clone(), Making::of(step)?)));
+        self.made().makings.extend(makings);
         self
     }
 
@@ -152,7 +172,10 @@ impl<'a> Bench<'a> {
                 patience.bear(self.site.may_build(&request, log, patience.cancel())).await?;
                 Box::pin(self.image_step(step, image, request, log, &patience)).await
             }
-            Action::Push { image, tags } => Box::pin(self.push(step, image, tags, log, &patience)).await,
+            Action::Push { image, tags, attest } => {
+                let pushed = Box::pin(self.push(step, image, tags, log, &patience)).await?;
+                Box::pin(self.attach(step, pushed, attest, log, &patience)).await
+            }
         }
     }
 
@@ -163,9 +186,11 @@ impl<'a> Bench<'a> {
         tags: &[String],
         log: &StepLog,
         patience: &Patience,
-    ) -> Result<StepResult, StepError> {
+    ) -> Result<Artifact, StepError> {
         self.begin_again(log).await;
         let taken = self.made().taken.get(&step.app).cloned();
+        // What is attached to an image stays when it is taken over.
+        let attached = taken.as_ref().map(|known| known.attached.clone()).unwrap_or_default();
         let pushed = match taken {
             Some(known) => self.tag_again(&known, tags, log, patience).await?,
             None => {
@@ -183,19 +208,14 @@ impl<'a> Bench<'a> {
                 pushed
             }
         };
-        let artifact = Artifact {
+        Ok(Artifact {
             app: step.app.clone(),
             image: image.to_owned(),
-            digest: pushed.digest.clone(),
+            digest: pushed.digest,
             tags: tags.to_vec(),
             size: pushed.size,
-        };
-        self.pushed(step.index, artifact);
-        Ok(StepResult::succeeded()
-            .with("image", image)
-            .with("digest", pushed.digest)
-            .with("tags", tags.join(" "))
-            .with("size", pushed.size.to_string()))
+            attached,
+        })
     }
 
     /// An image that an earlier life of the runner began to build or to push is built or pushed once more. Nothing is done

@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn effects_that_ended_with_the_build_are_made_again() {
-        let push = Action::Push { image: "shop/web".to_owned(), tags: vec!["main".to_owned()] };
+        let push = Action::Push { image: "shop/web".to_owned(), tags: vec!["main".to_owned()], attest: vec![] };
         let plan = plan(&[
             (&[], command(&["db"], false)),
             (&[1], command(&[], false)),

@@ -130,6 +130,11 @@ pub const INPUT_KEY: &str = "input_key";
 /// The fact of an image build's output that names the commit and all that captain.yml says of making the image.
 pub const RECIPE: &str = "recipe";
 
+/// The fact of an image build's output that holds the images that it builds on, as a JSON list.
+pub const MATERIALS: &str = "materials";
+/// The fact of a push's output that holds what is attached to the image, by its kind, as a JSON map.
+pub const ATTACHED: &str = "attached";
+
 /// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
 pub const UNCHANGED_SINCE: &str = "unchanged_since";
 

@@ -66,6 +66,20 @@ pub struct BuildWork {
     /// The attempt whose steps are not to run again where they succeeded; none where all begins anew.
     #[serde(default)]
     pub earlier: Option<EarlierAttempt>,
+    /// Who vouches for what its images are made of; none where nobody does, as for pull requests.
+    #[serde(default)]
+    pub witness: Option<Witness>,
+}
+
+/// What the provenance of an image says of the server that had it built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The server's public address.
+    pub builder: String,
+    /// The build's page.
+    pub build_url: String,
+    /// When the attempt began, in unix milliseconds.
+    pub begun: i64,
 }
 
 /// How long a build may take.
@@ -111,6 +125,9 @@ pub struct KnownImage {
     pub recipe: Option<String>,
     /// The number of the build that pushed it.
     pub build: i64,
+    /// What is attached to it, by its kind.
+    #[serde(default)]
+    pub attached: BTreeMap<String, String>,
 }
 
 /// One environment to bring to one release.

@@ -77,7 +77,7 @@ impl ImageBuilder for BuildKit {
                 return Err(ours().unwrap_or(ImageError::Build(message.trim().to_owned())));
             }
             if let Some(id) = tell(report, &mut progress, log).await {
-                return Ok(BuiltImage { id, layers: progress.layers() });
+                return Ok(BuiltImage { id, layers: progress.layers(), fetched: progress.fetched() });
             }
         }
         Err(ImageError::Build("BuildKit ended without naming an image".to_owned()))

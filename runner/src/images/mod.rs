@@ -95,6 +95,8 @@ pub(crate) struct BuiltImage {
     pub(crate) id: String,
     /// What it was made of.
     pub(crate) layers: Layers,
+    /// The images that were fetched for it, by their digests.
+    pub(crate) fetched: Vec<String>,
 }
 
 /// Builds images. Dropping the future stops the build.

@@ -12,6 +12,9 @@ use crate::{
 /// The longest line of a build's command, in bytes.
 const LINE_LIMIT: usize = 16 * 1024;
 
+/// The most images whose digests are noted.
+const MOST_FETCHED: usize = 1_000;
+
 /// The instructions of a Dockerfile that a build came to the end of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Layers {
@@ -27,12 +30,19 @@ fn is_layer(name: &str) -> bool {
     instruction.is_some_and(|(place, what)| place.contains('/') && !what.starts_with("FROM "))
 }
 
+/// The image that a vertex fetches by its digest, such as `[1/2] FROM docker.io/library/busybox:latest@sha256:…`.
+fn fetched(name: &str) -> Option<&str> {
+    let (_, rest) = name.split_once("] FROM ").or_else(|| name.split_once("docker-image://"))?;
+    rest.split_whitespace().next().filter(|image| image.contains("@sha256:"))
+}
+
 /// Follows the vertexes of one build.
 #[derive(Debug)]
 pub(super) struct Progress {
     masks: Masks,
     vertexes: HashMap<String, Seen>,
     layers: Layers,
+    fetched: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -46,7 +56,7 @@ struct Seen {
 impl Progress {
     /// Follows a build whose output holds no secret in the clear.
     pub(super) fn new(masks: Masks) -> Self {
-        Progress { masks, vertexes: HashMap::new(), layers: Layers::default() }
+        Progress { masks, vertexes: HashMap::new(), layers: Layers::default(), fetched: Vec::new() }
     }
 
     /// The lines that a report adds.
@@ -74,12 +84,20 @@ impl Progress {
         self.layers
     }
 
+    /// The images that it was built on, as far as BuildKit had asked for their digests: `name:tag@sha256:…`.
+    pub(super) fn fetched(self) -> Vec<String> {
+        self.fetched
+    }
+
     fn vertex(&mut self, vertex: &Vertex, lines: &mut Vec<(LogStream, String)>) {
         let seen = self.seen(&vertex.digest);
         let number = seen.number;
         if vertex.started.is_some() && !seen.named {
             seen.named = true;
             lines.push((LogStream::Slipway, format!("#{number} {}", vertex.name)));
+        }
+        if let Some(image) = fetched(&vertex.name).filter(|_| self.fetched.len() < MOST_FETCHED) {
+            self.fetched.push(image.to_owned());
         }
         let (Some(started), Some(completed)) = (&vertex.started, &vertex.completed) else { return };
         if seen.ended {
@@ -119,7 +137,15 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use super::is_layer;
+    use super::{fetched, is_layer};
+
+    #[test]
+    fn bases_are_known_by_the_digests_that_buildkit_names() {
+        let base = "docker.io/library/busybox:latest@sha256:ab";
+        assert_eq!(fetched(&format!("[build 1/4] FROM {base}")), Some(base));
+        assert_eq!(fetched(&format!("resolve image config for docker-image://{base}")), Some(base));
+        assert_eq!(fetched("[1/4] FROM docker.io/library/busybox"), None, "the engine had it");
+    }
 
     #[test]
     fn instructions_are_layers_and_what_the_build_needs_besides_is_none() {

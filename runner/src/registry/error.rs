@@ -70,13 +70,10 @@ pub(super) fn interpret(
         Err(RegistryError::Refused { host, who })
     };
     match failure {
-        OciDistributionError::ImageManifestNotFoundError(_) => Ok(None),
-        OciDistributionError::ServerError { code: 404, .. } => Ok(None),
+        missing if is_missing(&missing) => Ok(None),
         OciDistributionError::RegistryError { envelope, .. } => {
             let has = |codes: &[OciErrorCode]| envelope.errors.iter().any(|error| codes.contains(&error.code));
-            if has(&[OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound]) {
-                Ok(None)
-            } else if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
+            if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
                 refused(host)
             } else {
                 Err(RegistryError::Failing { host, reason: excerpt(&envelope.to_string()) })
@@ -93,6 +90,19 @@ pub(super) fn interpret(
             Err(RegistryError::Unreachable { host, reason: root_cause(&request) })
         }
         other => Err(RegistryError::Failing { host, reason: excerpt(&other.to_string()) }),
+    }
+}
+
+/// Whether a registry answered that it has nothing of the name.
+pub(super) fn is_missing(failure: &OciDistributionError) -> bool {
+    let unknown = [OciErrorCode::ManifestUnknown, OciErrorCode::NameUnknown, OciErrorCode::NotFound];
+    match failure {
+        OciDistributionError::ImageManifestNotFoundError(_) => true,
+        OciDistributionError::ServerError { code, .. } => *code == 404,
+        OciDistributionError::RegistryError { envelope, .. } => {
+            envelope.errors.iter().any(|error| unknown.contains(&error.code))
+        }
+        _ => false,
     }
 }
 

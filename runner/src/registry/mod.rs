@@ -2,12 +2,14 @@
 //!
 //! Slipway trusts a digest only after the registry itself has confirmed it: after a push, and again before a release.
 
+mod attach;
 mod credentials;
 mod error;
 mod names;
 mod rights;
 mod tag;
 
+pub use attach::Attachment;
 pub use credentials::{credential_for, engine_login};
 pub use error::RegistryError;
 pub use names::host;
@@ -114,6 +116,8 @@ fn connect(protocol: ClientProtocol) -> Result<Client, RegistryError> {
         protocol,
         connect_timeout: Some(CONNECT_LIMIT),
         read_timeout: Some(SILENCE_LIMIT),
+        // What is sent is small: one request takes the place of two, and more registries know it.
+        use_monolithic_push: true,
         user_agent: concat!("slipway/", env!("CARGO_PKG_VERSION")),
         ..ClientConfig::default()
     };

@@ -51,7 +51,7 @@ impl Registry {
 
 /// The kind as the manifest states it. OCI manifests may leave it out; then its shape tells
 /// (OCI image specification, "Image Manifest" and "Image Index": `mediaType` SHOULD be used).
-fn media_type(manifest: &[u8]) -> HeaderValue {
+pub(super) fn media_type(manifest: &[u8]) -> HeaderValue {
     let kind: Option<Kind> = serde_json::from_slice(manifest).ok();
     let stated = kind.as_ref().and_then(|kind| HeaderValue::from_str(kind.media_type.as_deref()?).ok());
     let shape = match kind {

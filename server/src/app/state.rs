@@ -81,7 +81,7 @@ impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { store, config, public_url, sealer, sender, forges, watch, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
-        let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config));
+        let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config)).at(public_url.as_str());
         AppState(Arc::new(Shared {
             cookie: SessionCookie::new(public_url.scheme() == "https"),
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),

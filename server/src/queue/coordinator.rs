@@ -86,6 +86,8 @@ pub struct ServerCoordinator {
     pub(super) timing: Timing,
     /// How many releases of each environment a rollback offers.
     releases_kept: u32,
+    /// Where people find this server; none where nobody said.
+    pub(super) public_url: Option<Arc<str>>,
     /// The one runner that it serves, proved by its token; none for those of this process, which are believed.
     pub(super) runner: Option<Arc<str>>,
     /// The life of it that asks; none of one that does not say.
@@ -110,6 +112,7 @@ impl ServerCoordinator {
             credentials,
             timing,
             releases_kept: Limits::default().releases_keep,
+            public_url: None,
             runner: None,
             life: None,
             ending: CancellationToken::new(),
@@ -122,6 +125,12 @@ impl ServerCoordinator {
     #[must_use]
     pub fn keeping_releases(self, releases_kept: u32) -> Self {
         ServerCoordinator { releases_kept, ..self }
+    }
+
+    /// The same, but images say that they were built by the server at this address.
+    #[must_use]
+    pub fn at(self, public_url: &str) -> Self {
+        ServerCoordinator { public_url: Some(public_url.trim_end_matches('/').into()), ..self }
     }
 
     /// The same, whose waiting claims end with `ending`, so that a server's end waits for none of them.

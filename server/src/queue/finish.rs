@@ -23,6 +23,9 @@ use crate::{
 const MOST_ARTIFACTS: usize = 500;
 const REASON_LIMIT: usize = 10_000;
 
+/// The most kinds of things that are attached to one image.
+const MOST_ATTACHED: usize = 10;
+
 /// Ends a job. The same result again changes nothing; any other from a lease that is over is refused as lost.
 pub(super) async fn finish(
     server: &ServerCoordinator,
@@ -127,6 +130,10 @@ fn check_artifacts(artifacts: &[Artifact]) -> Result<(), ReportError> {
         }
         if !artifact.digest.starts_with("sha256:") {
             return Err(ReportError::Refused(format!("the artifact of {} has no sha256 digest", artifact.app)));
+        }
+        let is_odd = |(kind, digest): (&String, &String)| kind.len() > 40 || digest.len() > 100;
+        if artifact.attached.len() > MOST_ATTACHED || artifact.attached.iter().any(is_odd) {
+            return Err(ReportError::Refused(format!("what is attached to {} is not told as it should be", artifact.app)));
         }
     }
     Ok(())

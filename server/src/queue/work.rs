@@ -1,7 +1,7 @@
 //! What a runner is told of its job.
 
 use slipway_pipelines::config::Event;
-use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Work};
+use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Witness, Work};
 
 use super::{
     ServerCoordinator,
@@ -35,7 +35,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
     let (work, secrets) = match subject(tx, job).await? {
         Subject::Build(build) => {
             let secrets = secrets_of_build(tx, server, &build).await?;
-            (Work::Build(build_work(tx, build, job).await?), secrets)
+            (Work::Build(build_work(tx, server, build, job).await?), secrets)
         }
         Subject::Release(release) => {
             let work = rollout_work(tx, &release, job).await?;
@@ -83,7 +83,12 @@ async fn secrets_of_rollout(
     secrets::of_apps(&mut tx.conn(), server.credentials.as_ref(), repository_id, name, apps).await
 }
 
-async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, StoreError> {
+async fn build_work(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    build: Build,
+    job: &Job,
+) -> Result<BuildWork, StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
     let mut known = match Event::named(&build.event) {
@@ -99,6 +104,7 @@ async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, S
         Some(_) => None,
         None => store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?,
     };
+    let witness = witness(tx, server, &repository.name, &build, job).await?;
     // What is kept of a pull request is its title and who opened it; what its commit says, the commit tells.
     let said = |text: String| if pull_request.is_some() { String::new() } else { text };
     Ok(BuildWork {
@@ -118,7 +124,25 @@ async fn build_work(tx: &mut Tx, build: Build, job: &Job) -> Result<BuildWork, S
         time_limit: time_limit(tx, job).await?,
         earlier: takeover::earlier(&mut tx.conn(), job).await?,
         pull_request,
+        witness,
     })
+}
+
+/// What this server says of itself to those who read where an image comes from. Of a pull request nothing is pushed.
+async fn witness(
+    tx: &mut Tx,
+    server: &ServerCoordinator,
+    repository: &str,
+    build: &Build,
+    job: &Job,
+) -> Result<Option<Witness>, StoreError> {
+    let Some(builder) = server.public_url.as_deref().filter(|_| !is_anybodys(&build.event)) else { return Ok(None) };
+    let begun = store::steps::begun_at(&mut tx.conn(), &job.id, job.attempt).await?;
+    Ok(Some(Witness {
+        builder: builder.to_owned(),
+        build_url: format!("{builder}/repositories/{repository}/builds/{}", build.number),
+        begun: begun.unwrap_or_else(|| tx.now()),
+    }))
 }
 
 /// What is left of the build's time; a job that is resumed has used some of it.

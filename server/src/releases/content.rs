@@ -167,6 +167,7 @@ mod tests {
             digest: "sha256:0".to_owned(),
             tags: vec![],
             size: 1,
+            attached: BTreeMap::new(),
         };
         let plan = ReleasePlan {
             apps: BTreeMap::from([("web".to_owned(), ReleaseSettings::default())]),

@@ -18,6 +18,7 @@ struct ArtifactRow {
     digest: String,
     tags: JsonText<Vec<String>>,
     size: i64,
+    attached: JsonText<BTreeMap<String, String>>,
 }
 
 /// What a build pushed, in file order.
@@ -27,12 +28,19 @@ struct ArtifactRow {
 pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Vec<Artifact>, StoreError> {
     let found: Vec<ArtifactRow> = rows!(
         conn,
-        "SELECT app, image, digest, tags, size FROM artifact WHERE build_id = $1 ORDER BY position",
+        "SELECT app, image, digest, tags, size, attached FROM artifact WHERE build_id = $1 ORDER BY position",
         build
     )?;
     Ok(found
         .into_iter()
-        .map(|row| Artifact { app: row.app, image: row.image, digest: row.digest, tags: row.tags.0, size: row.size })
+        .map(|row| Artifact {
+            app: row.app,
+            image: row.image,
+            digest: row.digest,
+            tags: row.tags.0,
+            size: row.size,
+            attached: row.attached.0,
+        })
         .collect())
 }
 
@@ -71,6 +79,7 @@ struct KnownRow {
     digest: String,
     size: i64,
     number: i64,
+    attached: JsonText<BTreeMap<String, String>>,
     output: JsonText<BTreeMap<String, String>>,
 }
 
@@ -84,6 +93,7 @@ impl KnownRow {
             digest: self.digest,
             size: self.size,
             build: self.number,
+            attached: self.attached.0,
         }
     }
 }
@@ -93,7 +103,7 @@ impl KnownRow {
 pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
         conn,
-        "SELECT a.app, a.image, a.digest, a.size, newest.number, s.output
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, s.output
          FROM (SELECT id, number FROM build
                WHERE repository_id = $1 AND state = 'succeeded' AND event <> 'pull_request'
                ORDER BY number DESC LIMIT 10) newest
@@ -129,7 +139,7 @@ pub(crate) async fn keys(conn: &mut Conn<'_>, build: &BuildId) -> Result<BTreeMa
 pub(crate) async fn known_of_commit(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
         conn,
-        "SELECT a.app, a.image, a.digest, a.size, newest.number, s.output
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, s.output
          FROM (SELECT id, number FROM build
                WHERE repository_id = $1 AND commit_sha = $2 AND number < $3 AND state = 'succeeded'
                      AND event <> 'pull_request'
@@ -150,15 +160,16 @@ pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, artifacts: &[Artifact])
     for (position, artifact) in (0_i64..).zip(artifacts) {
         execute!(
             &mut tx.conn(),
-            "INSERT INTO artifact (build_id, position, app, image, digest, tags, size)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO artifact (build_id, position, app, image, digest, tags, size, attached)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             build,
             position,
             &artifact.app,
             &artifact.image,
             &artifact.digest,
             JsonText(&artifact.tags),
-            artifact.size
+            artifact.size,
+            JsonText(&artifact.attached)
         )?;
     }
     Ok(())

@@ -49,6 +49,7 @@ pub(super) fn some_build() -> Work {
         time_limit: None,
         pull_request: None,
         earlier: None,
+            witness: None,
     })
 }
 

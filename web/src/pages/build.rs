@@ -97,6 +97,8 @@ pub struct ArtifactRow {
     pub tags: Vec<String>,
     /// Its size as people read it.
     pub size: String,
+    /// What is attached to it in its registry: the kind of each, and its digest.
+    pub attached: Vec<(String, String)>,
     /// The build that made it, with its page, where this one took it over.
     pub reused: Option<(i64, String)>,
 }
@@ -176,5 +178,10 @@ impl ArtifactRow {
     /// What `docker pull` takes.
     fn pulled(&self) -> String {
         format!("{}@{}", self.image, self.digest.whole)
+    }
+
+    /// What fetches something that is attached to it.
+    fn fetched(&self, digest: &str) -> String {
+        format!("{}@{digest}", self.image)
     }
 }

@@ -103,7 +103,7 @@ fn an_image_that_is_not_built_yet_comes_from_its_registry() {
 fn tags_of_a_version_are_pushed() {
     let plan = plan(&config("a:\n  image: x/a\n"), &on_tag("v1.2.3"));
     let last = plan.unwrap().steps.pop().unwrap();
-    let Action::Push { image, tags } = last.action else { unreachable!("the push") };
+    let Action::Push { image, tags, .. } = last.action else { unreachable!("the push") };
     assert_eq!((image.as_str(), tags.join(" ").as_str()), ("x/a", "0123456 v1.2.3 1.2.3 1.2 1"));
 }
 

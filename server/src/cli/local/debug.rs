@@ -25,7 +25,7 @@ pub(super) fn tell(plan: &Plan, names: &BTreeMap<String, Vec<String>>) -> Result
                 container.image,
                 keys(&container.env)
             ),
-            Action::Push { image, tags } => format!("push {image} as {}", tags.join(", ")),
+            Action::Push { image, tags, .. } => format!("push {image} as {}", tags.join(", ")),
         };
         say(format_args!("[slipway] debug: {} step {}: {text}", step.app, step.index))?;
     }

@@ -149,6 +149,7 @@ async fn artifact_rows(
         digest: Digest { whole: artifact.digest },
         tags: artifact.tags,
         size: size(artifact.size),
+        attached: artifact.attached.into_iter().collect(),
     };
     Ok(found.into_iter().map(row).collect())
 }

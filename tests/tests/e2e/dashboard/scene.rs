@@ -436,6 +436,7 @@ fn built(commit: u8, message: &str) -> JobResult {
         digest: format!("sha256:{}", hash(content, app)),
         tags: vec![hash(commit, message)[..7].to_owned(), "main".to_owned(), "latest".to_owned()],
         size,
+        attached: BTreeMap::new(),
     };
     let artifacts = vec![artifact("web", commit, 74_213_000), artifact("worker", 0, 181_900_000)];
     JobResult::Built { artifacts, release_plan: shop_plan() }
