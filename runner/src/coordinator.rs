@@ -18,6 +18,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
+pub use crate::signing::{Signature, SignatureRequest};
 use async_trait::async_trait;
 pub use collection::{CollectionOrder, CollectionReport, Leaving, Stored};
 pub use container_log::{ContainerLine, ContainerLog, LogAnswer, LogQuestion};
@@ -32,8 +33,9 @@ use serde::{Deserialize, Serialize};
 use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
-    ATTACHED, AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, MATERIALS, LogChunk, LogLine, LogStream,
-    MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
+    ATTACHED, AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine,
+    LogStream, MATERIALS, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, UNCHANGED_SINCE,
+    WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
 pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Witness, Work};
@@ -42,8 +44,12 @@ pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, 
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
 /// missing has a default, and a word of an enum that it does not know has the meaning that the enum says.
 /// A runner that names no version speaks 0. Since 2, runners know Swarms, and
-/// versions of secrets: see [`ReleaseContent::known_since`].
-pub const PROTOCOL: u32 = 2;
+/// versions of secrets: see [`ReleaseContent::known_since`]. Since 3, they check signatures: see [`SIGNATURES_SINCE`].
+pub const PROTOCOL: u32 = 3;
+
+/// The first version of the protocol whose runners check signatures before a release. An older one would not, and is given
+/// no rollout to an environment that asks for them.
+pub const SIGNATURES_SINCE: u32 = 3;
 
 /// What the server does for a runner. Every call is idempotent: repeating it after a lost answer changes nothing.
 #[async_trait]
@@ -83,6 +89,17 @@ pub trait Coordinator: Send + Sync + 'static {
     ) -> Result<(), CoordinatorError> {
         drop(readings);
         Ok(())
+    }
+
+    /// Signs an image that a step of the job, a push that is under way, has pushed. Asked for only of a job whose lease says
+    /// that there is a key, see [`BuildWork::signing_key`].
+    async fn sign(
+        &self,
+        _lease: &LeaseKey,
+        _index: u32,
+        asked: SignatureRequest,
+    ) -> Result<Signature, CoordinatorError> {
+        Err(CoordinatorError::Refused { reason: format!("nobody signs {} here", asked.digest) })
     }
 
     /// Ends a step. To be called only after its log chunks are acknowledged (the flush barrier).

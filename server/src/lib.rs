@@ -24,5 +24,6 @@ pub mod retention;
 pub mod runners;
 pub mod schedules;
 pub mod secrets;
+pub mod signing;
 pub mod store;
 mod transitions;

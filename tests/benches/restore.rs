@@ -113,6 +113,7 @@ async fn by_slipway(
         strategy: Strategy::default(),
         runs_commands: false,
         restore: true,
+        signed_by: None,
         failed: None,
     };
     let recorder = Recorder::new();

@@ -173,6 +173,7 @@ impl BuildHouse {
             pull_request: self.pull_request.clone(),
             earlier: None,
             witness: None,
+            signing_key: None,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -75,12 +75,14 @@ pub(super) fn latest(node: &Node, report: &mut Report<'_>) -> Option<Latest> {
     })
 }
 
-/// Reads `attest`: `false`, or some of the words.
+/// Reads `attest`: `true`, `false`, or some of the words.
 pub(super) fn attest(node: &Node, report: &mut Report<'_>) -> Vec<Attestation> {
-    if matches!(&node.value, Value::Scalar(text) if text == "false") {
-        return Vec::new();
+    match &node.value {
+        Value::Scalar(text) if text == "false" => return Vec::new(),
+        Value::Scalar(text) if text == "true" => return Attestation::defaults(),
+        _ => {}
     }
-    report.within("supply-chain", |report| {
+    report.within("attestations", |report| {
         let each: Vec<&Node> = match &node.value {
             Value::List(items) => items.iter().collect(),
             _ => vec![node],

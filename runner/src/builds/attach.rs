@@ -17,8 +17,9 @@ use crate::{
     steps::{Patience, StepError},
 };
 
-/// The kind of what is attached, as people read it.
+/// The kinds of what is attached, as people read it.
 const PROVENANCE: &str = "provenance";
+const SIGNATURE: &str = "signature";
 
 impl Bench<'_> {
     /// Attaches what captain.yml asks for to an image that was pushed, and ends its step. What a registry does not take is a
@@ -34,9 +35,14 @@ impl Bench<'_> {
         let is_own = !self.made().taken.contains_key(&step.app);
         if is_own && wanted.contains(&Attestation::Provenance) {
             let attaching = async { Ok(self.attach_provenance(&artifact, log).await) };
-            if let Some(digest) = patience.bear(attaching).await? {
+            if let Some(digest) = patience.bear(Box::pin(attaching)).await? {
                 artifact.attached.insert(PROVENANCE.to_owned(), digest);
             }
+        }
+        if let Some(signer) = &self.signer {
+            let signing = signer.sign(step.index, &artifact, self.site.registries(), log);
+            let digest = patience.bear(Box::pin(signing)).await?;
+            artifact.attached.insert(SIGNATURE.to_owned(), digest);
         }
         let result = StepResult::succeeded()
             .with("image", &artifact.image)

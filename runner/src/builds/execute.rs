@@ -11,6 +11,7 @@ use super::{
     provenance::Account,
     remembered::Remembered,
     resumed::{self, Gone},
+    sign::Signer,
     step::Bench,
     subject::Subject,
     takeover::was_cut_off,
@@ -144,6 +145,7 @@ async fn steps(
     let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel)
         .knowing(earlier)
         .accounting(Account::of(work), &plan)
+        .signing(Signer::of(work, &context.reporter))
         .noting(workshop.built.clone(), &work.repository);
     let known = taken.as_ref().map_or(&context.steps, |taken| &taken.steps).clone();
     if let Err(gone) = resumed::take_up(&bench, &plan, &known).await {

@@ -54,9 +54,10 @@ async fn on_engine(engine: &Engine, image: &str) -> Option<Identity> {
     let name = whole(image);
     let repository = name.rsplit_once(':').map_or(name.as_str(), |(repository, _)| repository);
     let digests = found.repo_digests.unwrap_or_default();
-    let digest = digests.iter().filter_map(|known| known.split_once('@')).find(|(known, _)| {
-        whole(known).rsplit_once(':').is_some_and(|(known, _)| known == repository)
-    });
+    let digest = digests
+        .iter()
+        .filter_map(|known| known.split_once('@'))
+        .find(|(known, _)| whole(known).rsplit_once(':').is_some_and(|(known, _)| known == repository));
     match digest {
         Some((_, digest)) => Some(Identity::Digest(digest.to_owned())),
         None => found.id.map(Identity::Id),
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn an_image_is_found_under_the_name_that_buildkit_gives_it() {
-        let fetched = ["docker.io/library/busybox:latest@sha256:aa", "reg:5000/shop/base:1@sha256:bb"].map(str::to_owned);
+        let fetched =
+            ["docker.io/library/busybox:latest@sha256:aa", "reg:5000/shop/base:1@sha256:bb"].map(str::to_owned);
         let found = |image: &str| digest(image, &fetched);
         assert_eq!(found("busybox").as_deref(), Some("sha256:aa"));
         assert_eq!(found("reg:5000/shop/base:1").as_deref(), Some("sha256:bb"));

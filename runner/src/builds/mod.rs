@@ -16,6 +16,7 @@ mod preparation;
 mod provenance;
 mod remembered;
 mod resumed;
+mod sign;
 mod step;
 mod subject;
 mod takeover;

@@ -66,13 +66,21 @@ impl Account {
     }
 
     /// The statement on an app's image, which was pushed at `now` (unix milliseconds).
-    pub(super) fn statement(&self, subject: &Subject, app: &str, pushed: (&str, &str), making: &Making, now: i64) -> Value {
+    pub(super) fn statement(
+        &self,
+        subject: &Subject,
+        app: &str,
+        pushed: (&str, &str),
+        making: &Making,
+        now: i64,
+    ) -> Value {
         let (image, digest) = pushed;
         let source = if subject.source.is_empty() { &subject.repository } else { &subject.source };
         let build_args: serde_json::Map<String, Value> =
             making.build_args.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let commit = json!({"uri": format!("git+{source}@{}", self.git_ref), "digest": {"gitCommit": subject.commit}});
-        let dependencies: Vec<Value> = std::iter::once(commit).chain(making.bases.iter().map(Material::descriptor)).collect();
+        let dependencies: Vec<Value> =
+            std::iter::once(commit).chain(making.bases.iter().map(Material::descriptor)).collect();
         json!({
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": image, "digest": {"sha256": hex_of(digest)}}],

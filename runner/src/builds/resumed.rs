@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     coordinator::{
-        ATTACHED, Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, MATERIALS, RECIPE, StepOutcome, StepResult,
-        UNCHANGED_SINCE,
+        ATTACHED, Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, MATERIALS, RECIPE,
+        StepOutcome, StepResult, UNCHANGED_SINCE,
     },
     job::JobContext,
     journal::Page,

@@ -15,6 +15,7 @@ use super::{
     command::Command,
     provenance::{Account, Making, Material},
     resumed::RESTARTED,
+    sign::Signer,
     subject::Subject,
     unchanged::Earlier,
 };
@@ -44,6 +45,8 @@ pub(super) struct Bench<'a> {
     pub(super) earlier: Option<Earlier>,
     /// What the provenance of its images tells; none where nobody vouches for it.
     pub(super) account: Option<Account>,
+    /// Who signs what is pushed; none where nobody does.
+    pub(super) signer: Option<Signer>,
     made: Mutex<Made>,
 }
 
@@ -79,6 +82,7 @@ impl<'a> Bench<'a> {
             is_fresh: false,
             earlier: None,
             account: None,
+            signer: None,
             made: Mutex::default(),
         }
     }
@@ -112,6 +116,12 @@ impl<'a> Bench<'a> {
         self.account = account;
         let makings = plan.steps.iter().filter_map(|step| Some((step.app.clone(), Making::of(step)?)));
         self.made().makings.extend(makings);
+        self
+    }
+
+    /// The same, having signed what is pushed.
+    pub(super) fn signing(mut self, signer: Option<Signer>) -> Self {
+        self.signer = signer;
         self
     }
 

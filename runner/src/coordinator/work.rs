@@ -69,6 +69,9 @@ pub struct BuildWork {
     /// Who vouches for what its images are made of; none where nobody does, as for pull requests.
     #[serde(default)]
     pub witness: Option<Witness>,
+    /// The key, as PEM, by which the server signs what is pushed; none where it signs nothing.
+    #[serde(default)]
+    pub signing_key: Option<String>,
 }
 
 /// What the provenance of an image says of the server that had it built.
@@ -155,6 +158,9 @@ pub struct RolloutWork {
     /// Why an earlier attempt was to return, which did not end: this one returns, and tries nothing again.
     #[serde(default)]
     pub failed: Option<String>,
+    /// The keys, as PEM, of which one must have signed every image; none where no signature is asked for.
+    #[serde(default)]
+    pub signed_by: Option<Vec<String>>,
 }
 
 /// What a release holds, and all that is needed to run it.

@@ -19,7 +19,7 @@ pub(crate) use context::ContextLimits;
 pub(crate) use error::ImageError;
 pub(crate) use inputs::{dockerfile, input_key};
 pub(crate) use pull::{ensure, ensure_silently};
-pub(crate) use push::{Means, Pushed, push, tag_pushed};
+pub(crate) use push::{Means, Pushed, push, sign_pushed, tag_pushed};
 
 use self::progress::Layers;
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};

@@ -90,14 +90,17 @@ impl Progress {
     }
 
     fn vertex(&mut self, vertex: &Vertex, lines: &mut Vec<(LogStream, String)>) {
+        if let Some(image) = fetched(&vertex.name)
+            && self.fetched.len() < MOST_FETCHED
+            && !self.fetched.iter().any(|known| known == image)
+        {
+            self.fetched.push(image.to_owned());
+        }
         let seen = self.seen(&vertex.digest);
         let number = seen.number;
         if vertex.started.is_some() && !seen.named {
             seen.named = true;
             lines.push((LogStream::Slipway, format!("#{number} {}", vertex.name)));
-        }
-        if let Some(image) = fetched(&vertex.name).filter(|_| self.fetched.len() < MOST_FETCHED) {
-            self.fetched.push(image.to_owned());
         }
         let (Some(started), Some(completed)) = (&vertex.started, &vertex.completed) else { return };
         if seen.ended {

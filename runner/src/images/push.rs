@@ -11,6 +11,7 @@ use crate::{
     engine::{Engine, EngineError},
     registry::{self, Registry, credential_for, engine_login},
     reporter::StepLog,
+    signing::Signature,
 };
 
 /// How often a push is begun again because another image came in between.
@@ -80,6 +81,22 @@ pub(crate) async fn tag_pushed(
         match tag_all(registry, name, digest, tags, log).await {
             Ok(()) => return Ok(()),
             Err(error) => outage.bear(error, log).await?,
+        }
+    }
+}
+
+/// Adds a signature to those on an image that the registry holds, and answers with the digest of what holds them.
+pub(crate) async fn sign_pushed(
+    registry: &Registry,
+    (name, digest): (&str, &str),
+    signature: &Signature,
+    log: &StepLog,
+) -> Result<String, ImageError> {
+    let mut outage = Outage::default();
+    loop {
+        match registry.sign(name, digest, signature).await {
+            Ok(signed) => return Ok(signed),
+            Err(error) => outage.bear(error.into(), log).await?,
         }
     }
 }

@@ -119,12 +119,8 @@ async fn list(client: &Client, auth: &RegistryAuth, subject: &Reference, entry: 
 
 /// The descriptor of an image.
 async fn described(client: &Client, auth: &RegistryAuth, image: &Reference) -> OciResult<OciDescriptor> {
-    let kinds = [
-        IMAGE_MANIFEST_MEDIA_TYPE,
-        IMAGE_MANIFEST_LIST_MEDIA_TYPE,
-        OCI_IMAGE_MEDIA_TYPE,
-        OCI_IMAGE_INDEX_MEDIA_TYPE,
-    ];
+    let kinds =
+        [IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE];
     let (bytes, digest) = client.pull_manifest_raw(image, auth, &kinds).await?;
     let media_type = media_type(&bytes).to_str().unwrap_or(OCI_IMAGE_MEDIA_TYPE).to_owned();
     Ok(OciDescriptor { media_type, digest, size: length(&bytes), ..OciDescriptor::default() })
@@ -141,12 +137,7 @@ pub(super) async fn send(
     client.store_auth_if_needed(beside.resolve_registry(), auth).await;
     let digest = digest_of(content);
     client.push_blob(beside, content.to_vec(), &digest).await?;
-    Ok(OciDescriptor {
-        media_type: media_type.to_owned(),
-        digest,
-        size: length(content),
-        ..OciDescriptor::default()
-    })
+    Ok(OciDescriptor { media_type: media_type.to_owned(), digest, size: length(content), ..OciDescriptor::default() })
 }
 
 /// What was asked for; none where the registry has nothing of the name.

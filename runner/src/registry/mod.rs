@@ -7,6 +7,7 @@ mod credentials;
 mod error;
 mod names;
 mod rights;
+mod signatures;
 mod tag;
 
 pub use attach::Attachment;
@@ -14,6 +15,7 @@ pub use credentials::{credential_for, engine_login};
 pub use error::RegistryError;
 pub use names::host;
 pub(crate) use rights::{ImageRefused, ImageRights};
+pub use signatures::Signatures;
 
 use std::time::Duration;
 

@@ -19,7 +19,7 @@ use call::{Call, Line};
 use crate::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
     Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
-    Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
@@ -97,6 +97,11 @@ impl Coordinator for RemoteCoordinator {
     async fn report_readings(&self, lease: &LeaseKey, index: u32, readings: Readings) -> Result<(), CoordinatorError> {
         let path = of_lease(lease, &format!("steps/{index}/readings"));
         self.report(Call::new(Method::PUT, &path, HEARTBEAT).under(lease).with(&readings)?).await
+    }
+
+    async fn sign(&self, lease: &LeaseKey, index: u32, asked: SignatureRequest) -> Result<Signature, CoordinatorError> {
+        let path = of_lease(lease, &format!("steps/{index}/signature"));
+        self.line.make(Call::new(Method::POST, &path, REPORT).under(lease).with(&asked)?).await
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

@@ -25,10 +25,10 @@ pub enum ReportError {
 }
 
 /// Makes `call` until it succeeds, is refused, or the lease is lost.
-pub(super) async fn deliver<C, F>(lease: &HeldLease, mut call: C) -> Result<(), ReportError>
+pub(super) async fn deliver<T, C, F>(lease: &HeldLease, mut call: C) -> Result<T, ReportError>
 where
     C: FnMut() -> F,
-    F: Future<Output = Result<(), CoordinatorError>>,
+    F: Future<Output = Result<T, CoordinatorError>>,
 {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
@@ -38,7 +38,7 @@ where
             answer = tokio::time::timeout(ATTEMPT_TIMEOUT, call()) => answer,
         };
         let why = match answer {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(CoordinatorError::LeaseLost { .. })) => {
                 lease.lose();
                 return Err(ReportError::LeaseLost);

@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     coordinator::{
-        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Steering, SteeringRequest,
-        StepDeclaration, StepOutcome, StepResult,
+        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Signature, SignatureRequest,
+        Steering, SteeringRequest, StepDeclaration, StepOutcome, StepResult,
     },
     lease::HeldLease,
     logs::{LogLimits, Masks},
@@ -131,6 +131,14 @@ impl Reporter {
     pub async fn skip(&self, index: u32, outcome: StepOutcome, reason: impl Into<String>) -> Result<(), ReportError> {
         let result = self.masked(StepResult { reason: Some(reason.into()), ..StepResult::of(outcome) });
         deliver(&self.lease, || self.coordinator.finish_step(self.lease.key(), index, result.clone())).await
+    }
+
+    /// Has an image signed that a step has pushed.
+    ///
+    /// # Errors
+    /// When the lease is gone or the server refuses it.
+    pub(crate) async fn sign(&self, index: u32, asked: &SignatureRequest) -> Result<Signature, ReportError> {
+        deliver(&self.lease, || self.coordinator.sign(self.lease.key(), index, asked.clone())).await
     }
 
     /// Tells once what was measured last in a step.

@@ -25,6 +25,7 @@ mod restore;
 mod rolling;
 mod routes;
 mod setback;
+mod signatures;
 mod steps;
 mod swarm;
 mod traffic;

@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Rollout<'_> {
-    /// The engine can run the release, every secret is set, every domain is free, every image is there under its digest, the
-    /// proxy is ready, and the engine holds what will run.
+    /// The engine can run the release, every secret is set, every domain is free, every image is there under its digest and signed
+    /// where that is asked for, the proxy is ready, and the engine holds what will run.
     pub(super) async fn preflight(&self, log: &StepLog) -> Result<(), Setback> {
         self.check_target().await?;
         self.check_secrets()?;
@@ -21,6 +21,7 @@ impl Rollout<'_> {
         for app in &self.work.release.apps {
             self.check_routable(app, log).await?;
             self.unless_stopped(self.check_image(app, log)).await??;
+            self.unless_stopped(self.check_signature(app, log)).await??;
         }
         if let Some(proxy) = self.ctx.proxy.as_ref().filter(|_| self.is_routed()) {
             proxy.prepare().await?;

@@ -166,6 +166,7 @@ mod tests {
                 strategy,
                 restore: true,
                 runs_commands: false,
+                signed_by: None,
                 failed: None,
             };
             stages(&work).iter().any(|stage| matches!(stage, Stage::StartAll))

@@ -25,7 +25,7 @@ pub enum Subject {
 const SEEN: [&str; 5] = ["/", "/jump", "/stream/home", "/api/v1/repositories", "/api/v1/overview"];
 
 /// What below these paths is named by a parameter belongs to the server as a whole.
-const OF_THE_SERVER: [&str; 13] = [
+const OF_THE_SERVER: [&str; 14] = [
     "/alerts/channels/",
     "/runners/",
     "/settings/",
@@ -39,6 +39,7 @@ const OF_THE_SERVER: [&str; 13] = [
     "/badges/",
     "/webhooks/",
     "/api/v1/people/",
+    "/api/v1/signing/",
 ];
 
 impl Subject {

@@ -28,6 +28,7 @@ mod schedule;
 mod secret;
 mod server;
 mod services;
+mod signing;
 mod steering;
 mod token;
 mod tree;
@@ -94,6 +95,9 @@ enum Command {
     /// Credentials by which forges are shown what happened to their commits.
     #[command(subcommand)]
     Forge(forge::ForgeCommand),
+    /// The keys by which the server signs the images that its builds push.
+    #[command(subcommand)]
+    Signing(signing::SigningCommand),
     /// Environments.
     #[command(subcommand)]
     Environment(placement::EnvironmentCommand),
@@ -267,6 +271,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Container(command) => container::run(command).await,
         Command::Registry(command) => registry::run(command).await,
         Command::Forge(command) => forge::run(command).await,
+        Command::Signing(command) => signing::run(command).await,
         Command::Services(command) => command.run().await,
         Command::Measurements(command) => command.run().await,
         Command::Environment(command) => placement::run(command).await,

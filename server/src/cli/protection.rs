@@ -3,11 +3,15 @@
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
+use slipway_runner::signing::PublicKey;
 
 use super::{Failure, releases::Which, say};
 
 /// What takes back what was asked for.
 const NONE: &str = "none";
+
+/// The server as a signer.
+const SERVER: &str = "server";
 
 #[derive(Debug, Args)]
 pub(super) struct Freeze {
@@ -68,6 +72,13 @@ pub(super) struct Protect {
     /// How a release takes the place of the one before, such as "canary: [10%, 50%], bake: 5m"; "none" for as captain.yml says.
     #[arg(long, value_name = "STRATEGY")]
     strategy: Option<String>,
+    /// Who must have signed every image: "server", or a file with a public key; may be given several times, and goes over those
+    /// set before.
+    #[arg(long = "signed-by", value_name = "server|FILE")]
+    signed_by: Vec<String>,
+    /// Asks for no signature.
+    #[arg(long, conflicts_with = "signed_by")]
+    unsigned: bool,
     /// Why.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -112,10 +123,12 @@ impl Protect {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let path = self.which.path(&["protection"])?;
         let mut protection: Value = self.which.client.call(Method::GET, &path, None::<&Value>).await?;
+        let signers = signers(&self.signed_by)?;
         let mut changed = false;
         let lists = [
             ("approvers", !self.approvers.is_empty() || self.any_approver, json!(self.approvers)),
             ("branches", !self.branches.is_empty() || self.any_branch, json!(self.branches)),
+            ("signed_by", !self.signed_by.is_empty() || self.unsigned, json!(signers)),
             ("approvals", self.approvals.is_some(), json!(self.approvals)),
             ("author", self.author.is_some(), json!(self.author)),
             ("bake", self.bake.is_some(), json!(self.bake.filter(|bake| bake != NONE))),
@@ -150,6 +163,30 @@ impl Protect {
         for field in ["bake", "window", "from", "strategy"] {
             say(format_args!("  {field:9}  {}", protection[field].as_str().unwrap_or("as captain.yml says")))?;
         }
+        say(format_args!("  signed by  {}", in_words(&protection["signed_by"])))?;
         Ok(())
     }
+}
+
+/// What stands for each signer: the word itself, or what is in the file.
+fn signers(given: &[String]) -> Result<Vec<String>, Failure> {
+    let read = |given: &String| {
+        if given == SERVER {
+            return Ok(given.clone());
+        }
+        std::fs::read_to_string(given)
+            .map_err(|error| Failure::new(format!("the key in {given} cannot be read: {error}")))
+    };
+    given.iter().map(read).collect()
+}
+
+fn in_words(signers: &Value) -> String {
+    let name = |signer: &Value| match signer.as_str().unwrap_or_default() {
+        SERVER => "this server".to_owned(),
+        key => key
+            .parse::<PublicKey>()
+            .map_or_else(|_| "an odd key".to_owned(), |key| format!("the key {}", key.fingerprint())),
+    };
+    let names: Vec<String> = signers.as_array().into_iter().flatten().map(name).collect();
+    if names.is_empty() { "nobody".to_owned() } else { names.join(" or ") }
 }

@@ -12,6 +12,7 @@ use super::Written;
 use crate::{
     events::NewEvent,
     releases::DecisionKind,
+    signing::Signer,
     store::{
         self, StoreError, Tx,
         decisions::{self, NewDecision},
@@ -23,6 +24,8 @@ use crate::{
 const MAX_APPROVALS: u32 = 20;
 /// The most names and patterns of one list.
 const MAX_LIST: usize = 50;
+/// The most signers.
+const MAX_SIGNERS: usize = 10;
 /// The longest name, in characters.
 const MAX_NAME: usize = 100;
 /// The longest reason, in characters.
@@ -52,6 +55,10 @@ pub struct Protection {
     /// How a release takes the place of the one before, whatever captain.yml says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strategy: Option<Written<Strategy>>,
+    /// Who must have signed every image, by one signature of any of them: `server`, or public keys as PEM. Empty where none is
+    /// asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signed_by: Vec<Written<Signer>>,
 }
 
 /// That nothing is released to an environment.
@@ -96,6 +103,11 @@ pub enum ProtectionError {
     /// It would be over already.
     #[error("the end of the freeze is past: give a later one, or none")]
     EndIsPast,
+    /// The server signs nothing.
+    #[error(
+        "this server has no signing key: make one with `slipway signing create`, and build again what is to be released"
+    )]
+    NoSigningKey,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -137,7 +149,7 @@ impl Protection {
         if self.approvals > MAX_APPROVALS {
             return Err(ProtectionError::TooManyApprovals(self.approvals));
         }
-        if self.approvers.len() > MAX_LIST || self.branches.len() > MAX_LIST {
+        if self.approvers.len() > MAX_LIST || self.branches.len() > MAX_LIST || self.signed_by.len() > MAX_SIGNERS {
             return Err(ProtectionError::TooLong);
         }
         if !self.approvers.iter().all(|name| (1..=MAX_NAME).contains(&name.trim().chars().count())) {
@@ -179,6 +191,10 @@ pub async fn protect(
     reason: Option<&str>,
 ) -> Result<(), ProtectionError> {
     protection.check()?;
+    let asks_server = protection.signed_by.iter().any(|signer| signer.0 == Signer::Server);
+    if asks_server && store::signing_keys::list(&mut tx.conn()).await?.is_empty() {
+        return Err(ProtectionError::NoSigningKey);
+    }
     if environment.protection.0 == *protection {
         return Ok(());
     }

@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use slipway_runner::coordinator::{
     ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
     Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
-    Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, log_questions, measurements,
-    readings, register, resume, steering, step_reports,
+    readings, register, resume, sign, steering, step_reports,
 };
 use crate::{
     retention::Limits,
@@ -232,6 +232,10 @@ impl Coordinator for ServerCoordinator {
 
     async fn report_readings(&self, lease: &LeaseKey, index: u32, readings: Readings) -> Result<(), CoordinatorError> {
         Ok(readings::note(self, lease, index, &readings).await?)
+    }
+
+    async fn sign(&self, lease: &LeaseKey, index: u32, asked: SignatureRequest) -> Result<Signature, CoordinatorError> {
+        Ok(sign::sign(self, lease, index, &asked).await?)
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

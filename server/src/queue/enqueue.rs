@@ -1,9 +1,11 @@
 //! Putting jobs into the queue.
 
+use slipway_runner::coordinator::SIGNATURES_SINCE;
+
 use super::{JobEvent, JobKind, JobState, apply, order, takeover};
 use crate::{
     ids::{BuildId, EnvironmentId, JobId, RepositoryId},
-    store::{self, StoreError, Tx, builds::Build, jobs::Job, releases::Release},
+    store::{self, StoreError, Tx, builds::Build, environments::Environment, jobs::Job, releases::Release},
 };
 
 /// What rollouts of one environment share, so that there is one at a time.
@@ -44,14 +46,20 @@ pub(crate) async fn retry_build(
     store::jobs::renew(tx, &job.id, order::ASKED_FOR).await
 }
 
+/// The oldest version of the protocol whose runners roll a release out as its environment asks for.
+pub(super) fn known_since(environment: &Environment, release: &Release) -> u32 {
+    let checks = if environment.protection.0.signed_by.is_empty() { 0 } else { SIGNATURES_SINCE };
+    release.content().known_since().max(checks)
+}
+
 /// Queues a release's rollout.
 pub(crate) async fn enqueue_rollout(tx: &mut Tx, release: &Release) -> Result<(), StoreError> {
     let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
-    let mut job = queued(tx, JobKind::Rollout, environment.repository_id);
+    let mut job = queued(tx, JobKind::Rollout, environment.repository_id.clone());
     job.release_id = Some(release.id.clone());
     job.concurrency_key = Some(rollout_key(&release.environment_id));
-    store::jobs::insert(tx, &job, order::ROLLOUT, release.content().known_since()).await?;
+    store::jobs::insert(tx, &job, order::ROLLOUT, known_since(&environment, release)).await?;
     tx.ring_queue();
     Ok(())
 }

@@ -133,7 +133,10 @@ fn check_artifacts(artifacts: &[Artifact]) -> Result<(), ReportError> {
         }
         let is_odd = |(kind, digest): (&String, &String)| kind.len() > 40 || digest.len() > 100;
         if artifact.attached.len() > MOST_ATTACHED || artifact.attached.iter().any(is_odd) {
-            return Err(ReportError::Refused(format!("what is attached to {} is not told as it should be", artifact.app)));
+            return Err(ReportError::Refused(format!(
+                "what is attached to {} is not told as it should be",
+                artifact.app
+            )));
         }
     }
     Ok(())

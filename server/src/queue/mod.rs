@@ -29,6 +29,7 @@ mod register;
 mod rescuer;
 mod resume;
 mod rollout_time;
+mod sign;
 mod steering;
 mod step_reports;
 mod step_state;

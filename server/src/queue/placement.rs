@@ -1,7 +1,9 @@
 //! Whether any of the runners may take a job at all.
 
 use slipway_pipelines::config::TargetKind;
+use slipway_runner::coordinator::SIGNATURES_SINCE;
 
+use super::enqueue::known_since;
 use crate::{
     ids::{BuildId, ReleaseId},
     runners::{Labels, Presence, Takes, meets},
@@ -53,10 +55,12 @@ async fn nobody_rolls_out(
 ) -> Result<Option<String>, StoreError> {
     let Some(release) = store::releases::find(conn, release).await? else { return Ok(None) };
     let Some(environment) = store::environments::find(conn, &release.environment_id).await? else { return Ok(None) };
-    let name = environment.name;
     let content = release.content();
-    let knows = |runner: &Runner| runner.protocol >= i64::from(content.known_since());
+    let since = known_since(&environment, &release);
+    let knows = |runner: &Runner| runner.protocol >= i64::from(since);
+    let name = environment.name;
     let needed = match content.target() {
+        _ if since >= SIGNATURES_SINCE => "signatures".to_owned(),
         TargetKind::Docker => "versions of secrets".to_owned(),
         target => format!("`target: {}`", target.word()),
     };

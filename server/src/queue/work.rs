@@ -11,6 +11,7 @@ use super::{
 use crate::{
     releases::ReleaseKind,
     secrets::{Place, repository as secrets},
+    signing,
     store::{self, Conn, StoreError, Tx, builds::Build, environments::Environment, jobs::Job, releases::Release},
 };
 
@@ -53,7 +54,7 @@ pub(super) async fn describe(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
 }
 
 /// Whether what caused a build may be anybody's doing: a pull request, or something that this version does not know.
-fn is_anybodys(event: &str) -> bool {
+pub(super) fn is_anybodys(event: &str) -> bool {
     Event::named(event).is_none_or(|event| event == Event::PullRequest)
 }
 
@@ -83,12 +84,7 @@ async fn secrets_of_rollout(
     secrets::of_apps(&mut tx.conn(), server.credentials.as_ref(), repository_id, name, apps).await
 }
 
-async fn build_work(
-    tx: &mut Tx,
-    server: &ServerCoordinator,
-    build: Build,
-    job: &Job,
-) -> Result<BuildWork, StoreError> {
+async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: &Job) -> Result<BuildWork, StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
     let mut known = match Event::named(&build.event) {
@@ -104,6 +100,7 @@ async fn build_work(
         Some(_) => None,
         None => store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?,
     };
+    let signing_key = signing_key(tx, &build.event).await?;
     let witness = witness(tx, server, &repository.name, &build, job).await?;
     // What is kept of a pull request is its title and who opened it; what its commit says, the commit tells.
     let said = |text: String| if pull_request.is_some() { String::new() } else { text };
@@ -124,8 +121,17 @@ async fn build_work(
         time_limit: time_limit(tx, job).await?,
         earlier: takeover::earlier(&mut tx.conn(), job).await?,
         pull_request,
+        signing_key,
         witness,
     })
+}
+
+/// The key by which what a build pushes is signed, if there is one.
+async fn signing_key(tx: &mut Tx, event: &str) -> Result<Option<String>, StoreError> {
+    if is_anybodys(event) {
+        return Ok(None);
+    }
+    Ok(store::signing_keys::list(&mut tx.conn()).await?.into_iter().next().map(|key| key.public_key))
 }
 
 /// What this server says of itself to those who read where an image comes from. Of a pull request nothing is pushed.
@@ -164,7 +170,13 @@ async fn rollout_work(tx: &mut Tx, release: &Release, job: &Job) -> Result<Rollo
     let repository = store::repositories::find(&mut tx.conn(), &environment.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &environment.repository_id))?;
     let live = store::releases::live(&mut tx.conn(), &environment.id).await?;
+    let signers = &environment.protection.0.signed_by;
+    let signed_by = match signers.as_slice() {
+        [] => None,
+        signers => Some(signing::keys_of(&mut tx.conn(), signers).await?),
+    };
     Ok(RolloutWork {
+        signed_by,
         environment: environment.id.to_string(),
         environment_name: environment.name,
         repository_name: repository.name,

@@ -46,6 +46,12 @@ impl<'a> Place<'a> {
         Place { table: "forge_credential", id: name }
     }
 
+    /// The private part of a key that signs images, by the key's id.
+    #[must_use]
+    pub fn signing_key(id: &'a str) -> Self {
+        Place { table: "signing_key", id }
+    }
+
     /// An answer that is kept, by the hash of its key.
     #[must_use]
     pub fn answer(key: &'a str) -> Self {

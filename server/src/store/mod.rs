@@ -54,6 +54,7 @@ pub mod secrets;
 mod seen;
 pub mod sessions;
 pub mod settings;
+pub mod signing_keys;
 pub mod standing;
 pub mod steps;
 pub(crate) mod takeovers;

@@ -49,7 +49,8 @@ pub(super) fn some_build() -> Work {
         time_limit: None,
         pull_request: None,
         earlier: None,
-            witness: None,
+        witness: None,
+        signing_key: None,
     })
 }
 

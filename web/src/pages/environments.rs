@@ -67,6 +67,8 @@ pub struct Protection {
     pub from: String,
     /// How a release takes the place of the one before; empty for as captain.yml says.
     pub strategy: String,
+    /// Who must have signed the images, a word or a key after the other; empty where nobody must.
+    pub signed_by: String,
 }
 
 /// A container of what is live.

@@ -28,6 +28,7 @@ pub(super) mod runners;
 mod schedules;
 pub(super) mod secrets;
 mod services;
+mod signing;
 pub(super) mod steering;
 mod steps;
 mod time;
@@ -72,6 +73,7 @@ pub fn routes() -> Routes {
         .merge(schedules::routes())
         .merge(secrets::routes())
         .merge(services::routes())
+        .merge(signing::routes())
         .merge(steering::routes())
         .merge(tokens::routes())
 }

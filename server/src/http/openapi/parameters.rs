@@ -67,6 +67,7 @@ fn meaning(before: &str, name: &str) -> (&'static str, Schema) {
         ("channels", "name") => ("The channel's name.", text()),
         ("forges", "name") => ("The credential's name.", text()),
         ("runners", "name") => ("The runner's name.", text()),
+        ("signing", "key") => ("The id of the key: the beginning of the SHA-256 of its public part.", text()),
         ("registries", "host") => ("The registry's host, with its port if it has one.", text()),
         (_, "id") => ("Its id.", json_schema!({"type": "string", "pattern": ids::PATTERN})),
         _ => (UNKNOWN, text()),

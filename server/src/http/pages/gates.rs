@@ -132,7 +132,13 @@ pub(super) fn asks(environment: &Environment) -> Vec<String> {
     asks.extend(branches(protection));
     asks.extend(from(protection));
     asks.extend(strategy(protection));
+    asks.extend(signed(protection));
     asks
+}
+
+fn signed(protection: &Protection) -> Option<String> {
+    let signers: Vec<String> = protection.signed_by.iter().map(|signer| signer.0.in_words()).collect();
+    (!signers.is_empty()).then(|| format!("images signed by {}", signers.join(" or ")))
 }
 
 fn approvals(count: u32, protection: &Protection) -> Option<String> {

@@ -16,6 +16,7 @@ use crate::{
         errors::{Problem, sentence},
         extract::{Filled, Named},
     },
+    signing::{Signer, SignerError},
 };
 
 pub(super) fn routes() -> Routes {
@@ -46,6 +47,8 @@ struct Asked {
     #[serde(default)]
     strategy: String,
     #[serde(default)]
+    signed_by: String,
+    #[serde(default)]
     reason: String,
 }
 
@@ -62,6 +65,7 @@ impl TryFrom<Asked> for Protection {
             window: read(&asked.window)?,
             from: read(&asked.from)?,
             strategy: read(&asked.strategy)?,
+            signed_by: signers(&asked.signed_by)?,
         })
     }
 }
@@ -74,6 +78,23 @@ fn read<T: FromStr<Err = Unreadable>>(text: &str) -> Result<Option<Written<T>>, 
     }
     let read = text.parse().map_err(|wrong: Unreadable| Problem::unprocessable(sentence(&wrong.to_string())))?;
     Ok(Some(Written(read)))
+}
+
+/// The signers of a field: the word for the server, and keys, one after the other.
+fn signers(text: &str) -> Result<Vec<Written<Signer>>, Problem> {
+    let mut signers = Vec::new();
+    let mut key = String::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        key += line;
+        key += "\n";
+        // A key goes on to its last line.
+        if !key.starts_with("-----BEGIN") || line.starts_with("-----END") {
+            let signer = key.parse().map_err(|wrong: SignerError| Problem::unprocessable(sentence(&wrong)))?;
+            signers.push(Written(signer));
+            key.clear();
+        }
+    }
+    if key.is_empty() { Ok(signers) } else { Err(Problem::unprocessable("The last key has no end.")) }
 }
 
 async fn protect(
@@ -98,6 +119,7 @@ pub(super) fn form(protection: &Protection) -> pages::Protection {
         window: shown(protection.window.as_ref()),
         from: shown(protection.from.as_ref()),
         strategy: shown(protection.strategy.as_ref()),
+        signed_by: protection.signed_by.iter().map(|signer| format!("{}\n", signer.0.to_string().trim_end())).collect(),
     }
 }
 
@@ -116,6 +138,11 @@ mod tests {
 
     use super::*;
 
+    /// A public key as cosign prints it.
+    const KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8nXRh950IZbRj8Ra/N9sbqOPZrfM\n\
+        5/KAQN0/KjHcorm/J5yctVd7iEcnessRQjU917hmKO6JWVGHpDguIyakZA==\n-----END PUBLIC KEY-----\n";
+
     #[test]
     fn what_the_form_shows_is_what_it_sends() {
         let protection = Protection {
@@ -127,13 +154,15 @@ mod tests {
             window: read("Mon,Tue 09:00-16:00 Europe/Madrid").ok().flatten(),
             from: read("staging").ok().flatten(),
             strategy: read("canary: [20%], bake: 1m").ok().flatten(),
+            signed_by: signers(&format!("server\n{KEY}")).unwrap_or_default(),
         };
         assert!(protection.bake.is_some() && protection.window.is_some());
+        assert_eq!(protection.signed_by.len(), 2);
         assert!(protection.from.is_some() && protection.strategy.is_some());
-        let pages::Protection { approvals, approvers, author, branches, bake, window, from, strategy } =
+        let pages::Protection { approvals, approvers, author, branches, bake, window, from, strategy, signed_by } =
             form(&protection);
         let reason = String::new();
-        let asked = Asked { approvals, approvers, author, branches, bake, window, from, strategy, reason };
+        let asked = Asked { approvals, approvers, author, branches, bake, window, from, strategy, signed_by, reason };
         assert_eq!(Protection::try_from(asked).ok(), Some(protection));
         assert!(read::<Window>("noon").is_err());
         assert_eq!(parted(" , "), Vec::<String>::new());

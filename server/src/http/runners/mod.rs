@@ -11,7 +11,8 @@ use slipway_runner::{
     coordinator::{
         ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
         Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, PROTOCOL,
-        Readings, Resumption, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+        Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult,
+        Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -65,6 +66,7 @@ pub(super) fn routes() -> Routes {
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/start", needs, start)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/log/{seq}", needs, append_log)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/readings", needs, report_readings)
+        .post("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/signature", needs, sign)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/result", needs, finish_step)
         .put("/api/runner/v1/jobs/{job}/{epoch}/result", needs, finish_job)
 }
@@ -197,6 +199,14 @@ async fn report_readings(
 ) -> Result<Json<Value>, Problem> {
     queue.report_readings(&LeaseKey { job, epoch }, index, readings).await?;
     Ok(done())
+}
+
+async fn sign(
+    Own(queue): Own,
+    Named((job, epoch, index)): Named<(String, i64, u32)>,
+    Sent(asked): Sent<SignatureRequest, LEASES>,
+) -> Result<Json<Signature>, Problem> {
+    Ok(Json(queue.sign(&LeaseKey { job, epoch }, index, asked).await?))
 }
 
 async fn finish_step(

@@ -147,6 +147,7 @@ impl Stage {
             strategy: self.strategy.clone(),
             restore: false,
             runs_commands: true,
+            signed_by: None,
             failed: None,
         }
     }

@@ -1,0 +1,10 @@
+-- The keys by which the server signs the images that its builds push.
+-- The SQLite twin under the same number must describe the same tables and columns; a test compares them.
+
+CREATE TABLE signing_key (
+    id TEXT NOT NULL PRIMARY KEY,          -- the fingerprint of its public part
+    public_key TEXT NOT NULL,              -- PEM
+    private_key BYTEA NOT NULL,            -- sealed
+    created_at BIGINT NOT NULL,
+    created_by TEXT NOT NULL
+);
