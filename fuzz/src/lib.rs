@@ -1,6 +1,7 @@
 //! What the fuzz targets share: the trials, and the clock that they are held against.
 
 pub mod mutations;
+pub mod outside;
 pub mod trials;
 
 use std::time::Duration;

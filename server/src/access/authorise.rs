@@ -15,7 +15,10 @@ use super::{
     scope::{About, Names, about},
     session,
 };
-use crate::{app::AppState, http::errors::Problem};
+use crate::{
+    app::AppState,
+    http::{errors::Problem, room::Place},
+};
 
 /// What the layer needs: the server, and what each route needs.
 #[derive(Debug, Clone)]
@@ -36,6 +39,11 @@ pub async fn authorise(State(guard): State<Guard>, request: Request, next: Next)
     let (mut parts, body) = request.into_parts();
     match judge(&guard.state, needed, subject, &mut parts).await {
         Ok(principal) => {
+            if principal != Principal::Anonymous
+                && let Some(place) = parts.extensions.get::<Arc<Place>>()
+            {
+                place.keep();
+            }
             parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }

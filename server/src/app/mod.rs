@@ -39,6 +39,10 @@ const FAREWELL: Duration = Duration::from_secs(10);
 
 /// How long the head of a request may take, and a connection may stay open without a request.
 const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long a connection of nobody in particular is let be while others wait for its place.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long nothing at all of an answer may be taken.
+const UNTAKEN_TIME: Duration = Duration::from_secs(60);
 
 /// A running server.
 #[derive(Debug)]
@@ -163,7 +167,12 @@ impl App {
 
 fn serve(listener: TcpListener, state: &AppState) -> JoinHandle<()> {
     let service = http::service(state.clone());
-    let limits = serve::Limits { connections: state.config.max_connections, head: HEAD_TIME };
+    let limits = serve::Limits {
+        connections: state.config.max_connections,
+        head: HEAD_TIME,
+        patience: PATIENCE,
+        untaken: UNTAKEN_TIME,
+    };
     let shutdown = state.shutdown.clone();
     tokio::spawn(async move {
         // Should it end by itself, everything else ends with it.

@@ -1,23 +1,25 @@
 //! Reading a delivery's body: whole, but never more than allowed, never longer than allowed, and never so many at once
-//! that the memory runs out.
+//! that the memory runs out. Nobody has proved anything yet: where all places are taken, the slowest give way.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody as _};
-use futures_util::StreamExt as _;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use futures_util::{StreamExt as _, future::select_all};
+use tokio::time::{Instant, timeout_at};
 
-use super::errors::Problem;
+use super::{
+    errors::Problem,
+    room::{Place, Room},
+};
 
 /// Bodies up to this size are read many at once. Nearly every push is smaller.
 const SMALL_BYTES: usize = 256 * 1024;
 /// How many deliveries are read at once.
 const SMALL_AT_ONCE: usize = 256;
 /// How many of them may be larger than [`SMALL_BYTES`]; so an attack by large bodies never keeps small ones waiting.
-const LARGE_AT_ONCE: usize = 4;
+const LARGE_AT_ONCE: usize = 2;
+/// How long a body may take although others wait for its place. GitHub's are here within a fraction of it.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// GitHub gives up after 10 seconds ("Best practices for using webhooks"); a slow line gets some more.
 const READ_TIME: Duration = Duration::from_secs(20);
 
@@ -26,8 +28,8 @@ const READ_TIME: Duration = Duration::from_secs(20);
 pub struct Bodies {
     max_bytes: usize,
     read_time: Duration,
-    all: Arc<Semaphore>,
-    large: Arc<Semaphore>,
+    all: Room,
+    large: Room,
 }
 
 /// A body that was read whole, with its place in the room.
@@ -35,7 +37,7 @@ pub struct Bodies {
 pub struct Taken {
     /// The raw bytes.
     pub bytes: Vec<u8>,
-    _places: Vec<OwnedSemaphorePermit>,
+    _places: Vec<Place>,
 }
 
 impl Bodies {
@@ -49,16 +51,16 @@ impl Bodies {
         Bodies {
             max_bytes,
             read_time,
-            all: Arc::new(Semaphore::new(SMALL_AT_ONCE)),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            all: Room::new(SMALL_AT_ONCE, PATIENCE.min(read_time)),
+            large: Room::new(LARGE_AT_ONCE, PATIENCE.min(read_time)),
         }
     }
 
     /// Reads a body whole.
     ///
     /// # Errors
-    /// 413 as soon as it is known to be larger than allowed, 408 when it comes too slowly or breaks off, 503 when too
-    /// many others are being read.
+    /// 413 as soon as it is known to be larger than allowed, 408 when it comes too slowly (or slowly, while others wait) or
+    /// breaks off, 503 when too many others are being read.
     pub async fn take(&self, body: Body) -> Result<Taken, Problem> {
         let deadline = Instant::now() + self.read_time;
         let announced = body.size_hint().lower();
@@ -68,7 +70,7 @@ impl Bodies {
         let mut places = vec![place(&self.all, deadline).await?];
         let mut stream = body.into_data_stream();
         let mut bytes = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(SMALL_BYTES));
-        while let Some(chunk) = next(&mut stream, deadline).await? {
+        while let Some(chunk) = next(&mut stream, &places, deadline).await? {
             if bytes.len() + chunk.len() > self.max_bytes {
                 return Err(self.too_large());
             }
@@ -77,6 +79,7 @@ impl Bodies {
             }
             bytes.extend_from_slice(&chunk);
         }
+        places.iter().for_each(Place::keep);
         Ok(Taken { bytes, _places: places })
     }
 
@@ -85,15 +88,23 @@ impl Bodies {
     }
 }
 
-async fn place(room: &Arc<Semaphore>, deadline: Instant) -> Result<OwnedSemaphorePermit, Problem> {
-    match timeout_at(deadline, Arc::clone(room).acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(Problem::unavailable("Too many deliveries are coming in at once; send it again.")),
-    }
+async fn place(room: &Room, deadline: Instant) -> Result<Place, Problem> {
+    let refused = |_| Problem::unavailable("Too many deliveries are coming in at once; send it again.");
+    timeout_at(deadline, room.enter()).await.map_err(refused)
 }
 
-async fn next(stream: &mut BodyDataStream, deadline: Instant) -> Result<Option<axum::body::Bytes>, Problem> {
-    match timeout_at(deadline, stream.next()).await {
+async fn next(
+    stream: &mut BodyDataStream,
+    places: &[Place],
+    deadline: Instant,
+) -> Result<Option<axum::body::Bytes>, Problem> {
+    let wanted = select_all(places.iter().map(|place| Box::pin(place.wanted())));
+    let chunk = tokio::select! {
+        biased;
+        chunk = timeout_at(deadline, stream.next()) => chunk,
+        _ = wanted => return Err(Problem::timeout("The body came slowly, and others waited; send it again.")),
+    };
+    match chunk {
         Ok(None) => Ok(None),
         Ok(Some(Ok(chunk))) => Ok(Some(chunk)),
         Ok(Some(Err(_))) => Err(Problem::timeout("The connection broke before the whole body was here.")),
@@ -106,7 +117,10 @@ async fn next(stream: &mut BodyDataStream, deadline: Instant) -> Result<Option<a
 mod tests {
     use std::{
         convert::Infallible,
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
     };
 
     use axum::{body::Bytes, http::StatusCode};
@@ -153,5 +167,23 @@ mod tests {
         let refused = bodies.take(Body::from(vec![0; SMALL_BYTES + 1])).await.unwrap_err();
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert!(bodies.take(Body::from("small")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_crowd_of_slow_senders_keeps_nobody_out() {
+        let bodies = Bodies::new(SMALL_BYTES);
+        let crowd: Vec<_> = (0..SMALL_AT_ONCE)
+            .map(|_| {
+                let bodies = bodies.clone();
+                let drip = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"{"))]).chain(stream::pending());
+                tokio::spawn(async move { bodies.take(Body::from_stream(drip)).await.unwrap_err().detail().to_owned() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..SMALL_AT_ONCE {
+            bodies.take(Body::from("honest")).await.unwrap();
+        }
+        let (one, _, _) = select_all(crowd).await;
+        assert_eq!(one.unwrap(), "The body came slowly, and others waited; send it again.");
     }
 }

@@ -1,7 +1,9 @@
 //! Webhook deliveries from GitHub: checked before they are read, stored before they are answered.
 
+use std::sync::Arc;
+
 use axum::{
-    Json,
+    Extension, Json,
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode},
@@ -13,6 +15,7 @@ use slipway_pipelines::config::Event;
 use super::{
     errors::{Problem, sentence},
     extract::{Named, media_type},
+    room::Place,
 };
 use crate::{
     access::{Permission, Routes},
@@ -66,12 +69,13 @@ struct Answer {
 async fn receive(
     State(state): State<AppState>,
     Named(hook_id): Named<String>,
+    place: Option<Extension<Arc<Place>>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let hook = repositories::by_hook(&mut state.store.read().await?.conn(), &hook_id).await?;
     let of = hook.as_ref().map(|hook| hook.repository.id.clone());
-    let taken = take(&state, hook, &headers, body).await;
+    let taken = take(&state, hook, place, &headers, body).await;
     if let Err(problem) = &taken {
         let (status, reason) = (problem.status().as_u16(), problem.detail().to_owned());
         state.refusals.note(of, Refusal { at: state.store.clock().now(), status, reason });
@@ -79,10 +83,19 @@ async fn receive(
     taken
 }
 
-async fn take(state: &AppState, hook: Option<Hook>, headers: &HeaderMap, body: Body) -> Result<Response, Problem> {
+async fn take(
+    state: &AppState,
+    hook: Option<Hook>,
+    place: Option<Extension<Arc<Place>>>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
     let body = state.bodies.take(body).await?;
     let encoding = encoding(headers)?;
     let repository = signed(state, hook, headers, &body.bytes)?;
+    if let Some(Extension(place)) = place {
+        place.keep();
+    }
     let delivery = read(state, &repository, encoding, headers, body.bytes)?;
     if let Some(shortage) = state.store.shortage() {
         return Err(Problem::unavailable(format!("{} Deliver it again then.", sentence(&shortage))));

@@ -13,6 +13,7 @@ mod once;
 pub mod openapi;
 pub mod pages;
 mod repeat;
+pub mod room;
 mod runners;
 mod schema;
 mod stream;

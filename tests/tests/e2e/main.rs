@@ -3,6 +3,7 @@
 
 mod access;
 mod adoption;
+mod advisories;
 mod api;
 mod archive;
 mod baking;
@@ -24,6 +25,7 @@ mod engine_socket;
 mod failures;
 mod faults;
 mod forge;
+mod fuzzing;
 mod gates;
 mod going_back;
 mod healing;

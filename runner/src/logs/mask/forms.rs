@@ -25,15 +25,43 @@ pub(super) fn of(value: &str, found: &mut impl FnMut(Vec<u8>)) {
     }
 }
 
+/// Encoders differ in what they escape beyond what they must.
 fn json(text: &str, found: &mut impl FnMut(Vec<u8>)) {
-    if let Ok(quoted) = serde_json::to_string(text) {
-        let inner = quoted[1..quoted.len() - 1].to_owned();
-        if inner != text {
-            found(inner.clone().into_bytes());
-            // Go's encoder, which much of what runs in containers uses, escapes these as well.
-            found(inner.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").into_bytes());
+    let Ok(quoted) = serde_json::to_string(text) else { return };
+    let inner = &quoted[1..quoted.len() - 1];
+    let markup = |c| matches!(c, '<' | '>' | '&');
+    let beyond_ascii = |c: char| !c.is_ascii();
+    let forms = [
+        inner.to_owned(),
+        // Go, which much of what runs in containers is written in.
+        escaped(inner, markup, false),
+        // Python, Ruby on request, and PHP, which escapes slashes as well.
+        escaped(inner, beyond_ascii, false),
+        escaped(inner, beyond_ascii, false).replace('/', "\\/"),
+        inner.replace('/', "\\/"),
+        // .NET.
+        escaped(
+            &inner.replace("\\\"", "\\u0022"),
+            |c| markup(c) || beyond_ascii(c) || matches!(c, '\'' | '+' | '`'),
+            true,
+        ),
+    ];
+    forms.into_iter().filter(|form| form != text).for_each(|form| found(form.into_bytes()));
+}
+
+/// The text with these characters as `\uXXXX`, in UTF-16 as RFC 8259 wants it.
+fn escaped(text: &str, is_escaped: impl Fn(char) -> bool, upper: bool) -> String {
+    let mut units = [0; 2];
+    text.chars().fold(String::new(), |mut form, character| {
+        if !is_escaped(character) {
+            form.push(character);
+            return form;
         }
-    }
+        for unit in character.encode_utf16(&mut units) {
+            form.push_str(&if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") });
+        }
+        form
+    })
 }
 
 fn url(text: &str, found: &mut impl FnMut(Vec<u8>)) {

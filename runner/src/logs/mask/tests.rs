@@ -45,12 +45,17 @@ fn encoded_secrets_are_masked() {
         STANDARD.encode(format!("u:{trimmed}@host")),
         STANDARD.encode(format!("us:{trimmed}")),
         serde_json::to_string(trimmed).unwrap(),
+        // Python, PHP, .NET.
+        r#""p&ss w\u00f6rd/\"1\"""#.to_owned(),
+        r#""p&ss w\u00f6rd\/\"1\"""#.to_owned(),
+        r#""p\u0026ss w\u00F6rd/\u00221\u0022""#.to_owned(),
         "p%26ss%20w%C3%B6rd%2F%221%22".to_owned(),
         "p%26ss+w%c3%b6rd%2f%221%22".to_owned(),
     ] {
         let text = masked(&[value], &shown);
         assert!(text.contains(MASK) && text.len() < MASK.len() + 12, "{shown} -> {text}");
     }
+    assert_eq!(masked(&["fish&chips"], r#"{"of":"fish\u0026chips"}"#), r#"{"of":"***"}"#, "Go");
     for line in STANDARD.encode(&long).as_bytes().chunks(76) {
         let line = std::str::from_utf8(line).unwrap();
         assert!(masked(&[&long], line).starts_with(MASK), "base64 -w 76: {line}");
