@@ -39,7 +39,7 @@ pub async fn authorise(State(guard): State<Guard>, request: Request, next: Next)
     let (mut parts, body) = request.into_parts();
     match judge(&guard.state, needed, subject, &mut parts).await {
         Ok(principal) => {
-            if principal != Principal::Anonymous
+            if !matches!(principal, Principal::Anonymous)
                 && let Some(place) = parts.extensions.get::<Arc<Place>>()
             {
                 place.keep();
