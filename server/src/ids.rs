@@ -145,6 +145,18 @@ id!(
     TokenId
 );
 id!(
+    /// Somebody's account.
+    UserId
+);
+id!(
+    /// A role that somebody was granted.
+    GrantId
+);
+id!(
+    /// A session of somebody with an account.
+    SessionId
+);
+id!(
     /// An audit entry.
     AuditId
 );

@@ -27,3 +27,4 @@ pub mod secrets;
 pub mod signing;
 pub mod store;
 mod transitions;
+pub mod users;

@@ -62,6 +62,8 @@ pub enum Viewer {
         here: Rights,
         /// What they may do with the server as a whole.
         server: Rights,
+        /// Whether they have an account, and not only a token.
+        has_account: bool,
     },
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, SecondsFormat};
 
-use super::{Grant, Known, Principal, Role, Scope, session, token};
+use super::{Grant, Known, Login, Principal, Role, Scope, session, token};
 use crate::{
     app::AppState,
     http::errors::Problem,
@@ -14,6 +14,8 @@ use crate::{
         StoreError,
         access_tokens::{self, AccessToken},
         sessions,
+        user_sessions::{self, UserSession},
+        users::{self, UserGrant},
     },
 };
 
@@ -58,14 +60,20 @@ async fn by_token(state: &AppState, token: &str) -> Result<Principal, Problem> {
     note_use(state, &found).await;
     Ok(match found.runner_id.clone() {
         Some(id) => Principal::Runner { id, name: found.name },
-        None => known(state, found.name.clone(), found.grant(), false),
+        None => known(state, found.name.clone(), found.grant().into_iter().collect(), None, false),
     })
 }
 
 async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal>, StoreError> {
     let id = token::hash(value.reveal());
-    let found = sessions::by_hash(&mut state.store.read().await?.conn(), &id).await?;
     let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    if let Some(session) = user_sessions::by_hash(&mut reader.conn(), &id).await? {
+        drop(reader);
+        return of_user(state, session, now).await;
+    }
+    let found = sessions::by_hash(&mut reader.conn(), &id).await?;
+    drop(reader);
     let Some(found) = found.filter(|found| session::is_alive(found.opened_at, found.last_seen_at, now)) else {
         return Ok(None);
     };
@@ -79,15 +87,35 @@ async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal
         tx.commit().await?;
     }
     let grant = found.token.grant();
-    Ok(Some(known(state, found.token.name, grant, true)))
+    Ok(Some(known(state, found.token.name, grant.into_iter().collect(), None, true)))
 }
 
-fn known(state: &AppState, name: String, grant: Option<Grant>, by_cookie: bool) -> Principal {
+/// Whoever has an account, as long as it holds. What they may do is what they are granted at this moment.
+async fn of_user(state: &AppState, session: UserSession, now: i64) -> Result<Option<Principal>, StoreError> {
+    if !session::is_alive(session.created_at, session.last_seen_at, now) {
+        return Ok(None);
+    }
+    let mut reader = state.store.read().await?;
+    let user = users::find(&mut reader.conn(), &session.user_id).await?;
+    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let grants = users::grants(&mut reader.conn(), &user.id).await?;
+    drop(reader);
+    if now - session.last_seen_at >= session::TOUCH_MS {
+        let mut tx = state.store.write().await?;
+        user_sessions::touch(&mut tx, &session.id).await?;
+        tx.commit().await?;
+    }
+    let login = Login { user: user.id, session: session.id };
+    let grants = grants.iter().filter_map(UserGrant::grant).collect();
+    Ok(Some(known(state, user.name, grants, Some(login), true)))
+}
+
+fn known(state: &AppState, name: String, grants: Vec<Grant>, login: Option<Login>, by_cookie: bool) -> Principal {
     Principal::Known(Box::new(Known {
         name,
-        via: None,
+        login,
         by_cookie,
-        limits: vec![grant.into_iter().collect()],
+        limits: vec![grants],
         floor: state.config.public_read.then_some(Role::Viewer),
         about: Scope::Server,
     }))

@@ -82,7 +82,7 @@ async fn judge(
     if needed == Permission::Public {
         return Ok(Principal::Anonymous);
     }
-    let is_open = needed == Permission::Read && state.config.public_read;
+    let is_open = needed == Permission::Read && state.config.public_read && subject != Some(Subject::Own);
     match authenticate(state, &parts.headers).await? {
         Principal::Known(mut known) => {
             known.about = judge_known(state, &known, needed, subject, parts).await?;
@@ -120,6 +120,12 @@ async fn judge_known(
     let Some(subject) = subject else {
         return Err(Problem::forbidden("It is not known what this route is about, so that nobody may use it."));
     };
+    if subject == Subject::Own {
+        return match known.login {
+            Some(_) => Ok(Scope::Server),
+            None => Err(Problem::forbidden("This is for people with an account; you came by a token.")),
+        };
+    }
     let names = Names::of(parts).await?;
     match about(&state.store, subject, &names).await? {
         About::Scope(scope) if known.role_in(&scope) >= Some(least) => Ok(scope),

@@ -25,7 +25,7 @@ pub use grant::{Grant, GrantError, Scope};
 pub use login_limit::LoginLimit;
 pub use operations::{Answers, ApiRoutes, Operation};
 pub use permission::Permission;
-pub use principal::{Known, Principal};
+pub use principal::{Known, Login, Principal};
 pub use role::Role;
 pub use routes::{Permissions, Routes, Verb};
 pub use seen::seen_by;

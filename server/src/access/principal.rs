@@ -4,6 +4,7 @@ use super::{
     Role,
     grant::{self, Grant, Scope},
 };
+use crate::ids::{SessionId, UserId};
 
 /// Who sent a request, as far as it was proved.
 #[derive(Debug, Clone)]
@@ -21,13 +22,22 @@ pub enum Principal {
     },
 }
 
+/// How somebody logged in who has an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Whose account it is.
+    pub user: UserId,
+    /// Their session.
+    pub session: SessionId,
+}
+
 /// Somebody who is known.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// Their name, wherever their word counts.
     pub name: String,
-    /// The token of theirs that the request came with, where it is not they themselves.
-    pub via: Option<String>,
+    /// How they logged in, where they have an account.
+    pub login: Option<Login>,
     /// Whether it came by a cookie, which browsers attach also to what other sites ask for.
     pub by_cookie: bool,
     /// What they may do: all of these must allow it.
@@ -100,11 +110,11 @@ mod tests {
             grants.iter().map(grant).collect()
         };
         let limits = limits.iter().map(grants).collect();
-        Known { name: "ana".to_owned(), via: None, by_cookie: false, limits, floor, about: Scope::Server }
+        Known { name: "ana".to_owned(), login: None, by_cookie: false, limits, floor, about: Scope::Server }
     }
 
     #[test]
-    fn a_token_is_never_more_than_its_person() {
+    fn what_is_limited_twice_is_never_more_than_either() {
         let shop = Scope::Repository("shop/web".to_owned());
         let person: &[_] = &[(Role::Developer, Some("shop/*"))];
         assert_eq!(known(&[person], None).role_in(&shop), Some(Role::Developer));

@@ -52,7 +52,7 @@ impl Names {
             Subject::Delivery => StoreError::missing("delivery", self.get("id")).into(),
             Subject::Alert => StoreError::missing("alert", self.get("id")).into(),
             Subject::Step => Problem::not_found("There is no such step."),
-            Subject::Server | Subject::Seen => Problem::not_found("There is nothing at this address."),
+            Subject::Server | Subject::Seen | Subject::Own => Problem::not_found("There is nothing at this address."),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Names {
 pub(super) async fn about(store: &Store, subject: Subject, names: &Names) -> Result<About, StoreError> {
     let id = names.get("id");
     let repository = match subject {
-        Subject::Server | Subject::Seen => return Ok(About::Scope(Scope::Server)),
+        Subject::Server | Subject::Seen | Subject::Own => return Ok(About::Scope(Scope::Server)),
         Subject::Repository => Some(names.repository()),
         Subject::Environment => {
             let environment = names.get("environment").to_owned();

@@ -19,13 +19,15 @@ pub enum Subject {
     Alert,
     /// The repository of the step that the path names.
     Step,
+    /// One's own account.
+    Own,
 }
 
 /// The lists that show everybody what they may see.
 const SEEN: [&str; 5] = ["/", "/jump", "/stream/home", "/api/v1/repositories", "/api/v1/overview"];
 
 /// What below these paths is named by a parameter belongs to the server as a whole.
-const OF_THE_SERVER: [&str; 14] = [
+const OF_THE_SERVER: [&str; 15] = [
     "/alerts/channels/",
     "/runners/",
     "/settings/",
@@ -38,8 +40,9 @@ const OF_THE_SERVER: [&str; 14] = [
     "/assets/",
     "/badges/",
     "/webhooks/",
-    "/api/v1/people/",
     "/api/v1/signing/",
+    "/api/v1/users/",
+    "/welcome/",
 ];
 
 impl Subject {
@@ -48,6 +51,9 @@ impl Subject {
     pub fn of(verb: Verb, path: &str) -> Option<Self> {
         if verb == Verb::Get && SEEN.contains(&path) {
             return Some(Subject::Seen);
+        }
+        if path == "/account" || path.starts_with("/account/") {
+            return Some(Subject::Own);
         }
         let named = |parameter: &str| path.split('/').any(|part| part == parameter);
         if named("{owner}") && named("{name}") {

@@ -46,6 +46,7 @@ fn of(subject: Subject) -> &'static str {
         Subject::Delivery => "the delivery's repository",
         Subject::Alert => "the alert's repository",
         Subject::Step => "the step's repository",
+        Subject::Own => "one's own account",
     }
 }
 

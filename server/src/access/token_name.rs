@@ -17,7 +17,7 @@ pub enum TokenNameError {
     #[error("The name {SLIPWAY} is kept for what Slipway does by itself: choose another one.")]
     Reserved,
     /// Two people of one name would be one wherever somebody's word counts.
-    #[error("There is another token of that name: choose another name, or revoke that one first.")]
+    #[error("Somebody, or another token, has that name: choose another one, or revoke that token first.")]
     Taken,
 }
 

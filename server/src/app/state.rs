@@ -1,6 +1,6 @@
 //! What every route works with.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{net::IpAddr, ops::Deref, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -12,12 +12,14 @@ use crate::{
     deliveries::{Decoy, Refusals},
     forge::Forges,
     http::{Bodies, UnderWay},
+    ids::UserId,
     intake::Intake,
     notifications::Sender,
     queue::{ServerCoordinator, Timing},
     retention::Watch,
     secrets::Sealer,
     store::Store,
+    users::Passwords,
 };
 
 /// The server as its routes see it. Cloning it is cheap.
@@ -48,7 +50,11 @@ pub struct Shared {
     /// What runners speak to: the embedded one directly, others through their routes.
     pub coordinator: ServerCoordinator,
     /// The brake on guessing at the login.
-    pub login_limit: LoginLimit,
+    pub login_limit: LoginLimit<IpAddr>,
+    /// Of each account.
+    pub account_limit: LoginLimit<UserId>,
+    /// Works on passwords.
+    pub passwords: Passwords,
     /// The room that deliveries are read in.
     pub bodies: Bodies,
     /// The requests with a key that are being carried out.
@@ -86,6 +92,8 @@ impl AppState {
             cookie: SessionCookie::new(public_url.scheme() == "https"),
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),
+            account_limit: LoginLimit::default(),
+            passwords: Passwords::default(),
             bodies: Bodies::new(config.max_delivery_bytes),
             under_way: UnderWay::default(),
             intake: Intake::start(store.clone()),

@@ -33,6 +33,7 @@ mod steering;
 mod token;
 mod tree;
 mod trigger;
+mod user;
 mod waiting;
 
 use std::{
@@ -79,6 +80,9 @@ enum Command {
     /// Access tokens.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// People with an account, and what they may do.
+    #[command(subcommand)]
+    User(user::UserCommand),
     /// Connected repositories.
     #[command(subcommand)]
     Repository(repository::RepositoryCommand),
@@ -265,6 +269,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Runner(command) => runner::run(*command).await,
         Command::Demo(args) => Ok(demo::run(args).await?),
         Command::Token(command) => token::run(command).await,
+        Command::User(command) => user::run(command).await,
         Command::Repository(command) => repository::run(command).await,
         Command::Retry(retry) => retry::run(retry).await,
         Command::Logs(logs) => logs.run().await,

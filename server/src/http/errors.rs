@@ -16,6 +16,7 @@ use crate::{
     runners::RunnerError,
     secrets::repository::SecretError,
     store::StoreError,
+    users::UserError,
 };
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
@@ -245,6 +246,19 @@ impl From<RunnerError> for Problem {
             RunnerError::NameTaken(_) => Problem::conflict(sentence(&error)),
             RunnerError::Unknown(_) => Problem::not_found(sentence(&error)),
             RunnerError::BadName | RunnerError::BadLabels(_) => Problem::unprocessable(sentence(&error)),
+        }
+    }
+}
+
+impl From<UserError> for Problem {
+    fn from(error: UserError) -> Self {
+        match error {
+            UserError::Store(error) => error.into(),
+            UserError::Unknown(_) | UserError::NotGranted(_) => Problem::not_found(sentence(&error)),
+            UserError::Last(_) | UserError::TooMany(_) => Problem::conflict(sentence(&error)),
+            UserError::Name(_) | UserError::Divided | UserError::Grant(_) | UserError::Password(_) => {
+                Problem::unprocessable(sentence(&error))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opening and closing a session of the dashboard.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, State},
@@ -15,21 +15,28 @@ use crate::{
     access::{Permission, Routes, session, token},
     app::AppState,
     secrets::Secret,
-    store::{StoreError, access_tokens, audit, sessions},
+    store::{StoreError, access_tokens, audit, sessions, user_sessions, users as accounts},
+    users,
 };
+
+/// How much of what a browser calls itself is kept, in characters.
+const BROWSER: usize = 200;
 
 pub(super) fn routes() -> Routes {
     Routes::new().post("/login", Permission::Public, log_in).post("/logout", Permission::Public, log_out)
 }
 
-/// The form of the login page.
+/// The form of the login page: a name with its password, or a token.
 #[derive(Deserialize)]
 struct LoginForm {
-    token: Secret,
+    #[serde(default)]
+    name: String,
+    password: Option<Secret>,
+    token: Option<Secret>,
     next: Option<String>,
 }
 
-/// A token that holds opens a session; anything else leads back to the login page, which says why.
+/// What holds opens a session; anything else leads back to the login page, which says why.
 async fn log_in(
     State(state): State<AppState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
@@ -41,22 +48,32 @@ async fn log_in(
     }
     let next = session::local_target(form.next.as_deref());
     let now = state.store.clock().now();
-    if !state.login_limit.allows(from.ip(), now) {
+    if !state.login_limit.allows(&from.ip(), now) {
         return Ok(back_to_login("slow-down", next));
     }
-    let Some(cookie) = open_session(&state, form.token.reveal().trim()).await? else {
+    let (opened, wrong) = match form.token.filter(|token| !token.reveal().trim().is_empty()) {
+        Some(token) => (by_token(&state, token.reveal().trim()).await?, "unknown-token"),
+        None => {
+            let password = form.password.unwrap_or_else(|| Secret::new(""));
+            match by_password(&state, &form.name, &password, (from.ip(), &headers)).await? {
+                Attempt::Right(cookie) => (Some(cookie), ""),
+                Attempt::Wrong => (None, "unknown-name"),
+                Attempt::TooMany => return Ok(back_to_login("slow-down", next)),
+            }
+        }
+    };
+    let Some(cookie) = opened else {
         state.login_limit.failed(from.ip(), now);
-        return Ok(back_to_login("unknown-token", next));
+        return Ok(back_to_login(wrong, next));
     };
     Ok((AppendHeaders([(header::SET_COOKIE, state.cookie.set(&cookie))]), Redirect::to(next)).into_response())
 }
 
-async fn open_session(state: &AppState, token: &str) -> Result<Option<Secret>, StoreError> {
+async fn by_token(state: &AppState, token: &str) -> Result<Option<Secret>, StoreError> {
     let mut tx = state.store.write().await?;
     let found = access_tokens::valid_by_hash(&mut tx.conn(), &token::hash(token)).await?;
-    let Some(found) = found.filter(|found| found.grant().is_some() && found.expired(tx.now()).is_none()) else {
-        return Ok(None);
-    };
+    let found = found.filter(|found| found.grant().is_some() && found.expired(tx.now()).is_none());
+    let Some(found) = found else { return Ok(None) };
     let value = Secret::new(token::random_text());
     let now = tx.now();
     sessions::delete_expired(&mut tx, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
@@ -65,6 +82,57 @@ async fn open_session(state: &AppState, token: &str) -> Result<Option<Secret>, S
     audit::append(&mut tx, &found.name, "session.open", &found.name, json!({})).await?;
     tx.commit().await?;
     Ok(Some(value))
+}
+
+/// What came of a name and a password.
+enum Attempt {
+    Right(Secret),
+    Wrong,
+    /// Too many were wrong for this account of late.
+    TooMany,
+}
+
+/// Whoever guesses an account's password from many addresses is slowed down as who does from one. Its owner is not, where
+/// they have logged in before.
+async fn by_password(
+    state: &AppState,
+    name: &str,
+    password: &Secret,
+    (address, headers): (IpAddr, &HeaderMap),
+) -> Result<Attempt, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let found = accounts::by_name(&mut reader.conn(), name).await?.filter(|user| user.disabled_at.is_none());
+    let address = address.to_string();
+    if let Some(user) = &found
+        && !state.account_limit.allows(&user.id, now)
+        && !user_sessions::is_known_at(&mut reader.conn(), &user.id, &address).await?
+    {
+        return Ok(Attempt::TooMany);
+    }
+    drop(reader);
+    let hash = found.as_ref().and_then(|user| user.password_hash.clone());
+    let is_right = state.passwords.holds(password, hash).await;
+    let is_right = is_right.map_err(|error| Problem::unavailable(error.to_string()))?;
+    match found {
+        Some(user) if is_right => {
+            let mut tx = state.store.write().await?;
+            let cookie = users::open_session(&mut tx, &user, (&address, &browser(headers))).await?;
+            tx.commit().await?;
+            Ok(Attempt::Right(cookie))
+        }
+        Some(user) => {
+            state.account_limit.failed(user.id, now);
+            Ok(Attempt::Wrong)
+        }
+        None => Ok(Attempt::Wrong),
+    }
+}
+
+/// What the browser calls itself.
+pub(in crate::http) fn browser(headers: &HeaderMap) -> String {
+    let said = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.chars().take(BROWSER).collect()
 }
 
 fn back_to_login(problem: &str, next: &str) -> Response {
@@ -83,9 +151,16 @@ async fn log_out(State(state): State<AppState>, headers: HeaderMap) -> Result<Re
     if let Some(value) = state.cookie.read(&headers) {
         let mut tx = state.store.write().await?;
         let id = token::hash(value.reveal());
-        if let Some(found) = sessions::by_hash(&mut tx.conn(), &id).await? {
+        let mut closed = None;
+        if let Some(found) = user_sessions::by_hash(&mut tx.conn(), &id).await? {
+            user_sessions::end(&mut tx, &found.user_id, &found.id).await?;
+            closed = accounts::find(&mut tx.conn(), &found.user_id).await?.map(|user| user.name);
+        } else if let Some(found) = sessions::by_hash(&mut tx.conn(), &id).await? {
             sessions::delete(&mut tx, &id).await?;
-            audit::append(&mut tx, &found.token.name, "session.close", &found.token.name, json!({})).await?;
+            closed = Some(found.token.name);
+        }
+        if let Some(name) = closed {
+            audit::append(&mut tx, &name, "session.close", &name, json!({})).await?;
         }
         tx.commit().await?;
     }

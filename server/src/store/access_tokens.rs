@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows};
+use super::{Conn, StoreError, Tx, execute, row, rows, users};
 use crate::{
     access::{Grant, Role},
     ids::TokenId,
@@ -147,7 +147,7 @@ pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -
     )?)
 }
 
-/// The names of the tokens that were not revoked. Where another transaction asks for them too, it waits until this one ends.
+/// The names of all people, and of the tokens that were not revoked: a name is one bearer's. Where another transaction asks for them too, it waits until this one ends.
 ///
 /// # Errors
 /// When the database fails.
@@ -157,7 +157,9 @@ pub async fn living_names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
         sqlx::query("LOCK TABLE access_token IN SHARE ROW EXCLUSIVE MODE").execute(&mut **connection).await?;
     }
     let found: Vec<(String,)> = rows!(&mut tx.conn(), "SELECT name FROM access_token WHERE revoked_at IS NULL")?;
-    Ok(found.into_iter().map(|(name,)| name).collect())
+    let mut names = users::locked_names(tx).await?;
+    names.extend(found.into_iter().map(|(name,)| name));
+    Ok(names)
 }
 
 /// Revokes a token and ends its sessions.

@@ -63,6 +63,8 @@ async fn what_is_public_is_few() {
         "/readyz",
         "/login",
         "/logout",
+        // Its link is a secret that is used once.
+        "/welcome/{link}",
         "/webhooks/github/{hook}",
         "/schema/captain.yml.json",
         // Where not everybody may read, it wants a token of its own.
@@ -229,7 +231,7 @@ async fn a_revoked_token_and_its_sessions_are_over() {
     ci.post("/api/v1/repositories", &json!({"name": "shop/web", "clone_url": CLONE_URL})).await.expect(201);
     assert!(audited(&slipway).await.contains(&"ci repository.connect shop/web".to_owned()));
     let taken = slipway.api().post("/api/v1/tokens", &json!({"name": "CI "})).await.expect(422);
-    assert!(taken.detail().contains("another token of that name"), "{}", taken.detail());
+    assert!(taken.detail().contains("another token, has that name"), "{}", taken.detail());
     slipway.api().delete(&format!("/api/v1/tokens/{}", made["id"].as_str().unwrap())).await.expect(200);
     slipway.api().post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201);
     ci.get("/api/v1/repositories").await.expect(401);

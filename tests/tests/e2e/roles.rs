@@ -43,6 +43,8 @@ fn table() -> Vec<Route> {
 struct Asker {
     who: String,
     token: Option<String>,
+    /// The cookie of their session, where they have an account.
+    cookie: Option<String>,
     /// What they may do in the server, in `shop/web`, in its `production`, in `tools/cli`: 0 for nothing, 1 to 4 for the roles.
     roles: [u8; 4],
     is_runner: bool,
@@ -68,20 +70,24 @@ enum Outcome {
 
 /// What the table says of it.
 fn expected(route: &Route, asker: &Asker, place: Place) -> Outcome {
+    let is_known = asker.token.is_some() || asker.cookie.is_some();
     let least = match route.needs.as_str() {
         "read" => 1,
         "develop" => 2,
         "deploy" => 3,
         "administer" => 4,
         "a runner's token" if asker.is_runner => return Outcome::LetThrough,
-        "a runner's token" if asker.token.is_some() && !asker.is_refused => return Outcome::Forbidden,
+        "a runner's token" if is_known && !asker.is_refused => return Outcome::Forbidden,
         _ => 5,
     };
-    if asker.token.is_none() || asker.is_refused {
+    if !is_known || asker.is_refused {
         return Outcome::Unknown;
     }
     if asker.is_runner {
         return Outcome::Forbidden;
+    }
+    if route.of == "one's own account" {
+        return if asker.cookie.is_some() { Outcome::LetThrough } else { Outcome::Forbidden };
     }
     let [server, shop, production, tools] = asker.roles;
     let held = match (route.of.as_str(), place) {
@@ -157,10 +163,16 @@ impl Walk {
 
     /// Everybody who asks.
     async fn askers(&self) -> Vec<Asker> {
-        let mut askers =
-            vec![Asker { who: "nobody".into(), token: None, roles: [0; 4], is_runner: false, is_refused: false }];
+        let mut askers = vec![Asker {
+            who: "nobody".into(),
+            token: None,
+            cookie: None,
+            roles: [0; 4],
+            is_runner: false,
+            is_refused: false,
+        }];
         let add = |askers: &mut Vec<Asker>, who: String, token: String, roles: [u8; 4]| {
-            askers.push(Asker { who, token: Some(token), roles, is_runner: false, is_refused: false });
+            askers.push(Asker { who, token: Some(token), cookie: None, roles, is_runner: false, is_refused: false });
         };
         for (number, role) in (1..).zip(["viewer", "developer", "deployer", "administrator"]) {
             let who = format!("{role} of all");
@@ -177,7 +189,14 @@ impl Walk {
         add(&mut askers, "deployer of staging".into(), elsewhere, [0, 1, 1, 0]);
         let runner = self.slipway.api().post("/api/v1/runners", &json!({"name": "r"})).await.expect(201).json();
         let token = runner["token"].as_str().map(str::to_owned);
-        askers.push(Asker { who: "runner".into(), token, roles: [0; 4], is_runner: true, is_refused: false });
+        askers.push(Asker {
+            who: "runner".into(),
+            token,
+            cookie: None,
+            roles: [0; 4],
+            is_runner: true,
+            is_refused: false,
+        });
         let expired = self.token("expired", "administrator", None, None).await;
         let url = format!("sqlite://{}", self.slipway.data_dir().join("slipway.db").display());
         let mut database = SqliteConnection::connect(&url).await.unwrap();
@@ -186,10 +205,19 @@ impl Walk {
         askers.push(Asker {
             who: "expired".into(),
             token: Some(expired),
+            cookie: None,
             roles: [0; 4],
             is_runner: false,
             is_refused: true,
         });
+        let cookie = Some(join(&self.slipway, "bo", "deployer", Some("shop/*")).await);
+        let roles = [0, 3, 3, 0];
+        askers.push(Asker { who: "bo".into(), token: None, cookie, roles, is_runner: false, is_refused: false });
+        let cookie = Some(join(&self.slipway, "gone", "administrator", None).await);
+        join(&self.slipway, "boss", "administrator", None).await;
+        self.slipway.api().put("/api/v1/users/gone/disabled", &json!({})).await.expect(200);
+        let roles = [4; 4];
+        askers.push(Asker { who: "gone".into(), token: None, cookie, roles, is_runner: false, is_refused: true });
         askers
     }
 
@@ -220,6 +248,9 @@ impl Walk {
     async fn outcome(&self, route: &Route, asker: &Asker, place: Place) -> (Outcome, String) {
         let address = self.address(route, place);
         let mut request = self.client.request(route.method.clone(), format!("{}{address}", self.slipway.url()));
+        if let Some(cookie) = &asker.cookie {
+            request = request.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+        }
         if let Some(token) = &asker.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -247,6 +278,112 @@ impl Walk {
         };
         (outcome, format!("{address} answered {status} {said}"))
     }
+}
+
+/// Has somebody invited, who sets a password; the answer is the cookie of their session.
+async fn join(slipway: &Slipway, name: &str, role: &str, repository: Option<&str>) -> String {
+    let body = json!({"name": name, "role": role, "repository": repository});
+    let invited = slipway.api().post("/api/v1/users", &body).await.expect(201).json();
+    let link = invited["link"].as_str().unwrap();
+    let path = &link[link.find("/welcome/").unwrap()..];
+    assert!(slipway.anonymous().get(path).await.expect(200).body.contains(name), "the page greets them");
+    let same_origin = slipway.anonymous().with("sec-fetch-site", "same-origin");
+    let weak = same_origin.submit(path, &[("password", "password1234"), ("again", "password1234")]).await;
+    assert!(weak.expect(422).body.contains("tried first"), "a common password is refused");
+    let set = same_origin.submit(path, &[("password", PASSWORD), ("again", PASSWORD)]).await.expect(303);
+    same_origin.submit(path, &[("password", PASSWORD), ("again", PASSWORD)]).await.expect(404);
+    set.header("set-cookie").split(';').next().unwrap().to_owned()
+}
+
+const PASSWORD: &str = "four blue boats tonight";
+
+#[tokio::test]
+async fn people_log_in_change_their_password_and_are_let_go() {
+    let walk = Walk::new().await;
+    let (slipway, api) = (&walk.slipway, walk.slipway.api());
+    join(slipway, "Ana", "developer", Some("shop/*")).await;
+    let same_origin = slipway.anonymous().with("sec-fetch-site", "same-origin");
+    let log_in = async |name: &str, password: &str| {
+        let answer = same_origin.submit("/login", &[("name", name), ("password", password)]).await.expect(303);
+        let cookie = answer.headers.get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+        (answer.header("location").to_owned(), cookie)
+    };
+    assert_eq!(log_in("ana", "another password").await, ("/login?problem=unknown-name&next=%2F".to_owned(), None));
+    assert_eq!(log_in("nobody", PASSWORD).await, ("/login?problem=unknown-name&next=%2F".to_owned(), None));
+    let (to, cookie) = log_in("ANA", PASSWORD).await;
+    assert_eq!(to, "/", "names are the same however they are written");
+    let cookie = cookie.unwrap().split(';').next().unwrap().to_owned();
+    let ana = same_origin.clone().with("cookie", &cookie);
+    let home = ana.get("/").await.expect(200).body;
+    assert!(home.contains("shop/web") && !home.contains("tools/cli") && home.contains("href=\"/account\""), "{home}");
+    assert!(!home.contains("/settings"), "what they cannot open is not in the navigation");
+    let promote = "/repositories/shop/web/environments/production/promote";
+    let refused = ana.submit(promote, &[("release", "1")]).await.expect(403);
+    assert_eq!(
+        refused.detail(),
+        "Ana has the role developer in production of shop/web; this needs the role deployer there."
+    );
+    ana.get("/settings/users").await.expect(403);
+    ana.get("/repositories/tools/cli").await.expect(404);
+
+    // Two sessions: a new password ends the other one.
+    assert_eq!(ana.get("/account").await.expect(200).body.matches("this one").count(), 1);
+    let new = "five green boats tomorrow";
+    let change = |old: &str| vec![("old", old.to_owned()), ("password", new.to_owned()), ("again", new.to_owned())];
+    let submit = async |fields: Vec<(&str, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ana.submit("/account/password", &fields).await
+    };
+    assert!(submit(change("wrong, certainly")).await.expect(422).body.contains("The old password is another one."));
+    assert!(submit(change(PASSWORD)).await.expect(200).body.contains("your other sessions have ended"));
+    assert!(!ana.get("/account").await.expect(200).body.contains("End it"));
+    assert_eq!(log_in("ana", PASSWORD).await.1, None);
+
+    // Nobody is called as somebody else, nor as a token; the last administrator stays.
+    for name in ["ANA", "administrator", "slipway", "a,b", "a/b"] {
+        api.post("/api/v1/users", &json!({"name": name, "role": "viewer"})).await.expect(422);
+    }
+    api.post("/api/v1/tokens", &json!({"name": "ana"})).await.expect(422);
+    join(slipway, "boss", "administrator", None).await;
+    let last = api.delete("/api/v1/users/boss").await.expect(409);
+    assert!(last.detail().contains("is the last who administers the whole server"), "{}", last.detail());
+    api.put("/api/v1/users/boss/disabled", &json!({})).await.expect(409);
+    let users = api.get("/api/v1/users").await.expect(200).json();
+    let grant = users["items"][1]["grants"][0]["id"].as_str().unwrap().to_owned();
+    api.delete(&format!("/api/v1/users/boss/grants/{grant}")).await.expect(409);
+
+    // What is granted and taken back counts from the next request on, and so does the end of an account.
+    api.post("/api/v1/users/ana/grants", &json!({"role": "viewer"})).await.expect(200);
+    ana.get("/repositories/tools/cli").await.expect(200);
+    api.put("/api/v1/users/ana/disabled", &json!({})).await.expect(200);
+    assert!(ana.get("/").await.expect(303).header("location").starts_with("/login"));
+    assert_eq!(log_in("ana", new).await.1, None);
+    api.delete("/api/v1/users/ana").await.expect(200);
+    let log = api.get("/api/v1/audit?limit=200").await.expect(200).json().to_string();
+    for action in ["user.invite", "user.password", "user.grant", "user.disable", "user.remove", "session.open"] {
+        assert!(log.contains(action), "{action}");
+    }
+    assert!(!log.contains("boats"), "no password is in it");
+
+    // Not even the server's own database lets the log be edited.
+    let url = format!("sqlite://{}", slipway.data_dir().join("slipway.db").display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    for edit in ["UPDATE audit_entry SET actor = 'nobody'", "DELETE FROM audit_entry"] {
+        let refused = sqlx::query(edit).execute(&mut database).await.unwrap_err().to_string();
+        assert!(refused.contains("the audit log cannot be edited"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn the_machine_s_own_shell_lets_an_administrator_in() {
+    let slipway = Slipway::start().await;
+    let made = slipway.command(&["user", "create", "ana", "--role", "administrator", "--local"], "").await;
+    let link = String::from_utf8(made.stdout).unwrap();
+    let path = &link.trim()[link.find("/welcome/").unwrap()..];
+    let same_origin = slipway.anonymous().with("sec-fetch-site", "same-origin");
+    let set = same_origin.submit(path, &[("password", PASSWORD), ("again", PASSWORD)]).await.expect(303);
+    let cookie = set.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(same_origin.with("cookie", &cookie).get("/settings/users").await.expect(200).body.contains("ana"));
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ const SMALL: &[&str] = &[
     "forge_seen",
     "log_question",
     "signing_key",
+    "user_account",
 ];
 /// What a statement itself has limited to a few rows, or was given, before it reads all of them.
 const LIMITED: &[&str] = &["counted", "offered", "newest", "listed", "json_each"];

@@ -28,4 +28,6 @@ pub struct LoginPage {
     pub next: String,
     /// Why the last try failed.
     pub error: Option<String>,
+    /// Whether anybody has an account; where nobody has, there are tokens alone.
+    pub has_people: bool,
 }

@@ -1,5 +1,6 @@
 //! One view model a page. Each is an askama template: `page.render()` gives the whole document.
 
+mod account;
 mod alerts;
 mod build;
 mod compare;
@@ -19,6 +20,7 @@ mod runners;
 mod services;
 mod settings;
 
+pub use account::{AccountPage, SessionRow, WelcomePage};
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};
@@ -40,6 +42,7 @@ pub use repository_settings::{Hook, HookSecretPage, RepositorySettingsPage, Secr
 pub use runners::{NewRunnerPage, RunnerForm, RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
 pub use settings::{
-    AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, NewTokenPage, RegistriesPage, RegistryForm, RegistryRow,
-    SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow, TokensPage,
+    AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, GrantRow, NewTokenPage, RegistriesPage, RegistryForm,
+    RegistryRow, SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow,
+    TokensPage, UserForm, UserLinkPage, UserRow, UsersPage,
 };

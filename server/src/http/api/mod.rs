@@ -33,6 +33,7 @@ pub(super) mod steering;
 mod steps;
 mod time;
 pub(super) mod tokens;
+pub(super) mod users;
 
 use crate::access::Routes;
 
@@ -76,4 +77,5 @@ pub fn routes() -> Routes {
         .merge(signing::routes())
         .merge(steering::routes())
         .merge(tokens::routes())
+        .merge(users::routes())
 }

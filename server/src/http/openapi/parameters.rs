@@ -69,6 +69,8 @@ fn meaning(before: &str, name: &str) -> (&'static str, Schema) {
         ("runners", "name") => ("The runner's name.", text()),
         ("signing", "key") => ("The id of the key: the beginning of the SHA-256 of its public part.", text()),
         ("registries", "host") => ("The registry's host, with its port if it has one.", text()),
+        ("users", "name") => ("Their name, however it is written.", text()),
+        ("grants", "grant") => ("The grant's id.", json_schema!({"type": "string", "pattern": ids::PATTERN})),
         (_, "id") => ("Its id.", json_schema!({"type": "string", "pattern": ids::PATTERN})),
         _ => (UNKNOWN, text()),
     }

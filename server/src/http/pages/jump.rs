@@ -31,11 +31,12 @@ const PAGES: [(&str, &str); 5] =
     [HOME, ("Services", "/services"), ("Alerts", "/alerts"), ("Deliveries", "/deliveries"), ("Runners", "/runners")];
 
 /// Those that are for administrators alone.
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 8] = [
     ("Settings", "/settings"),
     ("Settings: secrets", "/settings/secrets"),
     ("Settings: registries", "/settings/registries"),
     ("Settings: GitHub", "/settings/github"),
+    ("Settings: users", "/settings/users"),
     ("Settings: tokens", "/settings/tokens"),
     ("Settings: schedules", "/settings/schedules"),
     ("Settings: audit log", "/settings/audit"),

@@ -1,6 +1,6 @@
 //! The page to log in at. What it sends is taken by `http::login`.
 
-use axum::extract::Query;
+use axum::extract::{Query, State};
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section, Viewer},
@@ -8,7 +8,12 @@ use slipway_web::{
 };
 
 use super::Html;
-use crate::access::{Permission, Routes, session};
+use crate::{
+    access::{Permission, Routes, session},
+    app::AppState,
+    http::errors::Problem,
+    store::users,
+};
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/login", Permission::Public, show)
@@ -20,14 +25,17 @@ struct Asked {
     problem: Option<String>,
 }
 
-async fn show(Query(asked): Query<Asked>) -> Html<LoginPage> {
+async fn show(State(state): State<AppState>, Query(asked): Query<Asked>) -> Result<Html<LoginPage>, Problem> {
+    let has_people = !users::portion(&mut state.store.read().await?.conn(), "", 1).await?.is_empty();
     let error = asked.problem.as_deref().map(|problem| match problem {
-        "slow-down" => "Too many tokens were tried from here. Wait a minute, then try again.",
-        _ => "This token is not known, or was revoked.",
+        "slow-down" => "Too many logins failed of late. Wait a minute, then try again.",
+        "unknown-name" => "Nobody of this name has this password.",
+        _ => "This token is not known, was revoked, or has expired.",
     });
-    Html::ok(LoginPage {
+    Ok(Html::ok(LoginPage {
         frame: Frame::new("Log in", Section::Elsewhere, Viewer::Unseen),
         next: session::local_target(asked.next.as_deref()).to_owned(),
         error: error.map(str::to_owned),
-    })
+        has_people,
+    }))
 }

@@ -1,5 +1,6 @@
 //! The dashboard's pages: each handler reads rows, makes the view model, and lets `slipway-web` draw it.
 
+mod account;
 mod activity;
 mod alerts;
 mod assets;
@@ -36,6 +37,7 @@ mod trials;
 #[cfg(test)]
 mod twins;
 mod viewer;
+mod welcome;
 
 pub use html::Html;
 pub(in crate::http) use logs::{step_of_build, step_of_release};
@@ -47,6 +49,7 @@ use crate::access::Routes;
 #[must_use]
 pub fn routes() -> Routes {
     Routes::new()
+        .merge(account::routes())
         .merge(alerts::routes())
         .merge(assets::routes())
         .merge(builds::routes())
@@ -72,4 +75,5 @@ pub fn routes() -> Routes {
         .merge(services::routes())
         .merge(settings::routes())
         .merge(setup::routes())
+        .merge(welcome::routes())
 }

@@ -9,12 +9,13 @@ pub(super) fn viewer(principal: &Principal) -> Viewer {
     match principal {
         Principal::Anonymous => Viewer::Anonymous,
         Principal::Runner { name, .. } => {
-            Viewer::Known { name: name.clone(), here: Rights::Read, server: Rights::Read }
+            Viewer::Known { name: name.clone(), here: Rights::Read, server: Rights::Read, has_account: false }
         }
         Principal::Known(known) => Viewer::Known {
             name: known.name.clone(),
             here: rights(principal.role_here()),
             server: rights(principal.role_in(&Scope::Server)),
+            has_account: known.login.is_some(),
         },
     }
 }
@@ -23,7 +24,9 @@ pub(super) fn viewer(principal: &Principal) -> Viewer {
 pub(super) fn viewer_in(principal: &Principal, repository: &str, environment: &str) -> Viewer {
     let scope = Scope::Environment { repository: repository.to_owned(), environment: environment.to_owned() };
     match viewer(principal) {
-        Viewer::Known { name, server, .. } => Viewer::Known { name, here: rights(principal.role_in(&scope)), server },
+        Viewer::Known { name, server, has_account, .. } => {
+            Viewer::Known { name, here: rights(principal.role_in(&scope)), server, has_account }
+        }
         other => other,
     }
 }

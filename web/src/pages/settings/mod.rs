@@ -6,6 +6,7 @@ mod registries;
 mod schedules;
 mod secrets;
 mod tokens;
+mod users;
 
 use askama::Template;
 
@@ -15,6 +16,7 @@ pub use registries::{RegistriesPage, RegistryForm, RegistryRow};
 pub use schedules::{SchedulesPage, SchedulesRow};
 pub use secrets::{SecretsOf, SecretsPage};
 pub use tokens::{NewTokenPage, TokenForm, TokenRow, TokensPage};
+pub use users::{GrantRow, UserForm, UserLinkPage, UserRow, UsersPage};
 
 /// The head that all pages of the settings share.
 #[derive(Debug, Clone, Copy, Template)]
@@ -35,6 +37,8 @@ pub enum SettingsPlace {
     Registries,
     /// Credentials for GitHub.
     Forges,
+    /// People.
+    Users,
     /// Access tokens.
     Tokens,
     /// Schedules of all repositories.
@@ -45,10 +49,11 @@ pub enum SettingsPlace {
 
 impl SettingsPlace {
     /// All of them, in the order in which they are named.
-    pub const ALL: [SettingsPlace; 6] = [
+    pub const ALL: [SettingsPlace; 7] = [
         SettingsPlace::Secrets,
         SettingsPlace::Registries,
         SettingsPlace::Forges,
+        SettingsPlace::Users,
         SettingsPlace::Tokens,
         SettingsPlace::Schedules,
         SettingsPlace::Audit,
@@ -61,6 +66,7 @@ impl SettingsPlace {
             SettingsPlace::Secrets => "Secrets",
             SettingsPlace::Registries => "Registries",
             SettingsPlace::Forges => "GitHub",
+            SettingsPlace::Users => "Users",
             SettingsPlace::Tokens => "Tokens",
             SettingsPlace::Schedules => "Schedules",
             SettingsPlace::Audit => "Audit",
@@ -74,6 +80,7 @@ impl SettingsPlace {
             SettingsPlace::Secrets => "/settings/secrets",
             SettingsPlace::Registries => "/settings/registries",
             SettingsPlace::Forges => "/settings/github",
+            SettingsPlace::Users => "/settings/users",
             SettingsPlace::Tokens => "/settings/tokens",
             SettingsPlace::Schedules => "/settings/schedules",
             SettingsPlace::Audit => "/settings/audit",

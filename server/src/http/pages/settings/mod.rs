@@ -6,6 +6,7 @@ mod registries;
 mod schedules;
 mod secrets;
 mod tokens;
+mod users;
 
 use axum::response::Redirect;
 use slipway_web::{
@@ -28,7 +29,10 @@ pub(super) fn routes() -> Routes {
         .merge(schedules::routes())
         .merge(secrets::routes())
         .merge(tokens::routes())
+        .merge(users::routes())
 }
+
+pub(in crate::http::pages) use tokens::may;
 
 async fn first() -> Redirect {
     Redirect::to(SettingsPlace::Secrets.address())
@@ -45,6 +49,11 @@ fn head(place: SettingsPlace) -> SettingsHead {
 /// What a person can better in the form that they sent; what they cannot goes on as a refusal.
 pub(in crate::http::pages) fn told(problem: Problem) -> Result<String, Problem> {
     if problem.status().is_client_error() { Ok(problem.detail().to_owned()) } else { Err(problem) }
+}
+
+/// What a field holds; none where it is empty.
+fn filled(text: &str) -> Option<String> {
+    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// Patterns of repositories as the API takes them: none where the field is empty.

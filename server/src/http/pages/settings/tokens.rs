@@ -11,7 +11,7 @@ use slipway_web::{
     time::When,
 };
 
-use super::{Html, frame, head, told};
+use super::{Html, filled, frame, head, told};
 use crate::{
     access::{Permission, Principal, Role, Routes},
     app::AppState,
@@ -68,10 +68,6 @@ impl Wanted {
             days: self.days.clone(),
         }
     }
-}
-
-fn filled(text: &str) -> Option<String> {
-    Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<TokensPage>, Problem> {

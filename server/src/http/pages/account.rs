@@ -1,0 +1,147 @@
+//! `/account`: one's own password and sessions.
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use serde::Deserialize;
+use slipway_web::{
+    frame::{Frame, Section},
+    pages::{AccountPage, SessionRow},
+    time::When,
+};
+
+use super::{Html, settings::may, viewer::viewer};
+use crate::{
+    access::{Permission, Principal, Routes},
+    app::AppState,
+    http::{
+        errors::Problem,
+        extract::{Filled, Named},
+    },
+    ids::SessionId,
+    secrets::Secret,
+    store::{
+        audit,
+        user_sessions::{self, UserSession},
+        users::{self as accounts, User},
+    },
+    users,
+};
+
+const PAGE: &str = "/account";
+/// The sessions that are shown.
+const SESSIONS: i64 = 50;
+
+pub(super) fn routes() -> Routes {
+    Routes::new().get(PAGE, Permission::Read, show).post("/account/password", Permission::Read, set_password).post(
+        "/account/sessions/{id}/end",
+        Permission::Read,
+        end,
+    )
+}
+
+/// Whose account it is, and by which session they ask.
+async fn own(state: &AppState, principal: &Principal) -> Result<(User, SessionId), Problem> {
+    let gone = || Problem::forbidden("This account is no longer there.");
+    let Principal::Known(known) = principal else { return Err(gone()) };
+    let Some(login) = &known.login else { return Err(gone()) };
+    let found = accounts::find(&mut state.store.read().await?.conn(), &login.user).await?;
+    Ok((found.ok_or_else(gone)?, login.session.clone()))
+}
+
+async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<AccountPage>, Problem> {
+    Ok(Html::ok(page(&state, &principal).await?))
+}
+
+async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Problem> {
+    let now = state.store.clock().now();
+    let (user, session) = own(state, principal).await?;
+    let mut reader = state.store.read().await?;
+    let grants = accounts::grants(&mut reader.conn(), &user.id).await?;
+    let sessions = user_sessions::of_user(&mut reader.conn(), &user.id, SESSIONS).await?;
+    let row = |one: UserSession| SessionRow {
+        is_this: one.id == session,
+        end: format!("/account/sessions/{}/end", one.id),
+        address: one.address,
+        browser: one.browser,
+        opened: When { at: one.created_at, now },
+        used: When { at: one.last_seen_at, now },
+    };
+    let words =
+        |grant: accounts::UserGrant| may(&grant.role, grant.repository.as_deref(), grant.environment.as_deref());
+    Ok(AccountPage {
+        frame: Frame::new("Your account", Section::Elsewhere, viewer(principal)),
+        name: user.name,
+        grants: grants.into_iter().map(words).collect(),
+        sessions: sessions.into_iter().map(row).collect(),
+        note: None,
+        error: None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    old: Secret,
+    password: Secret,
+    again: Secret,
+}
+
+/// Whoever changes the password shows the old one: a browser that was left open is not enough.
+async fn set_password(
+    State(state): State<AppState>,
+    principal: Principal,
+    Filled(chosen): Filled<Chosen>,
+) -> Result<Response, Problem> {
+    let (user, session) = own(&state, &principal).await?;
+    if let Err(wrong) = change(&state, &user, &session, &chosen).await? {
+        let page = AccountPage { error: Some(wrong), ..page(&state, &principal).await? };
+        return Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
+    let note = Some("The password is changed, and your other sessions have ended.".to_owned());
+    Ok(Html::ok(AccountPage { note, ..page(&state, &principal).await? }).into_response())
+}
+
+/// The inner error is what they can better.
+async fn change(
+    state: &AppState,
+    user: &User,
+    session: &SessionId,
+    chosen: &Chosen,
+) -> Result<Result<(), String>, Problem> {
+    let busy = |error: users::PasswordError| Problem::unavailable(error.to_string());
+    let now = state.store.clock().now();
+    if !state.account_limit.allows(&user.id, now) {
+        return Ok(Err("Too many wrong passwords were tried. Wait a minute, then try again.".to_owned()));
+    }
+    if chosen.password != chosen.again {
+        return Ok(Err("The two new passwords differ.".to_owned()));
+    }
+    if let Err(error) = users::check_password(&user.name, chosen.password.reveal()) {
+        return Ok(Err(error.to_string()));
+    }
+    if !state.passwords.holds(&chosen.old, user.password_hash.clone()).await.map_err(busy)? {
+        state.account_limit.failed(user.id.clone(), now);
+        return Ok(Err("The old password is another one.".to_owned()));
+    }
+    let hash = state.passwords.hash(&chosen.password).await.map_err(busy)?;
+    let mut tx = state.store.write().await?;
+    users::set_password(&mut tx, user, &hash, Some(session)).await?;
+    tx.commit().await?;
+    Ok(Ok(()))
+}
+
+async fn end(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<SessionId>,
+) -> Result<Redirect, Problem> {
+    let (user, _) = own(&state, &principal).await?;
+    let mut tx = state.store.write().await?;
+    if user_sessions::end(&mut tx, &user.id, &id).await? {
+        audit::append(&mut tx, &user.name, "session.end", &user.name, serde_json::json!({})).await?;
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(PAGE))
+}

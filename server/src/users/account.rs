@@ -1,0 +1,167 @@
+//! What becomes of accounts. Each of these is one change, with its entry in the audit log.
+
+use serde_json::json;
+
+use super::UserError;
+use crate::{
+    access::{Grant, check_token_name, session, token},
+    ids::{GrantId, SessionId, UserId},
+    secrets::Secret,
+    store::{
+        Conn, StoreError, Tx, access_tokens, audit, user_sessions,
+        users::{self, User},
+    },
+};
+
+/// How long the link holds by which somebody sets a password, in milliseconds: 3 days.
+pub const LINK_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
+/// The most that anybody is granted.
+const MOST_GRANTS: usize = 100;
+
+/// The account of this name.
+///
+/// # Errors
+/// When nobody is called so.
+pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<User, UserError> {
+    users::by_name(conn, name).await?.ok_or_else(|| UserError::Unknown(name.to_owned()))
+}
+
+/// Makes an account with a first grant. The answer is the end of the link by which its owner sets a password; it is known
+/// nowhere else.
+///
+/// # Errors
+/// When nobody may be called so, or somebody is, or a token is.
+pub async fn invite(tx: &mut Tx, name: &str, grant: &Grant, actor: &str) -> Result<Secret, UserError> {
+    if name.contains([',', '/']) {
+        return Err(UserError::Divided);
+    }
+    check_token_name(name, &access_tokens::living_names(tx).await?)?;
+    let id = UserId::new();
+    users::insert(tx, &id, name.trim()).await?;
+    users::add_grant(tx, &GrantId::new(), &id, grant).await?;
+    audit::append(tx, actor, "user.invite", name.trim(), told(grant)).await?;
+    Ok(link(tx, &id).await?)
+}
+
+/// Gives somebody a new link to set a password by, such as when they forgot theirs, which holds until they use the link.
+///
+/// # Errors
+/// When the database fails.
+pub async fn invite_again(tx: &mut Tx, user: &User, actor: &str) -> Result<Secret, UserError> {
+    audit::append(tx, actor, "user.link", &user.name, json!({})).await?;
+    Ok(link(tx, &user.id).await?)
+}
+
+async fn link(tx: &mut Tx, id: &UserId) -> Result<Secret, StoreError> {
+    let end = Secret::new(token::random_text());
+    let until = tx.now() + LINK_MS;
+    users::set_link(tx, id, &token::hash(end.reveal()), until).await?;
+    Ok(end)
+}
+
+/// Grants somebody something more.
+///
+/// # Errors
+/// When they were granted too much already.
+pub async fn allow(tx: &mut Tx, user: &User, grant: &Grant, actor: &str) -> Result<(), UserError> {
+    if users::grants(&mut tx.conn(), &user.id).await?.len() >= MOST_GRANTS {
+        return Err(UserError::TooMany(MOST_GRANTS));
+    }
+    users::add_grant(tx, &GrantId::new(), &user.id, grant).await?;
+    Ok(audit::append(tx, actor, "user.grant", &user.name, told(grant)).await?)
+}
+
+/// Takes a grant back.
+///
+/// # Errors
+/// When they do not have it, or nobody could administer the server any more.
+pub async fn forbid(tx: &mut Tx, user: &User, id: &GrantId, actor: &str) -> Result<(), UserError> {
+    let before = administrators(tx).await?;
+    let grants = users::grants(&mut tx.conn(), &user.id).await?;
+    let Some(found) = grants.iter().find(|grant| grant.id == *id) else {
+        return Err(UserError::NotGranted(user.name.clone()));
+    };
+    users::remove_grant(tx, &user.id, id).await?;
+    still_administered(tx, before, user).await?;
+    let detail = json!({"role": found.role, "repository": found.repository, "environment": found.environment});
+    Ok(audit::append(tx, actor, "user.forbid", &user.name, detail).await?)
+}
+
+/// Lets somebody do nothing any more, at once: their sessions end.
+///
+/// # Errors
+/// When nobody could administer the server any more.
+pub async fn disable(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
+    let before = administrators(tx).await?;
+    let now = tx.now();
+    users::set_disabled(tx, &user.id, Some(now)).await?;
+    user_sessions::end_others(tx, &user.id, None).await?;
+    still_administered(tx, before, user).await?;
+    Ok(audit::append(tx, actor, "user.disable", &user.name, json!({})).await?)
+}
+
+/// Lets somebody do again what they are granted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn enable(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
+    users::set_disabled(tx, &user.id, None).await?;
+    Ok(audit::append(tx, actor, "user.enable", &user.name, json!({})).await?)
+}
+
+/// Removes an account. What its owner did stays in the audit log under their name.
+///
+/// # Errors
+/// When nobody could administer the server any more.
+pub async fn remove(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
+    let before = administrators(tx).await?;
+    users::delete(tx, &user.id).await?;
+    still_administered(tx, before, user).await?;
+    Ok(audit::append(tx, actor, "user.remove", &user.name, json!({})).await?)
+}
+
+/// Sets somebody's password by its hash. Their other sessions end.
+///
+/// # Errors
+/// When the database fails.
+pub async fn set_password(
+    tx: &mut Tx,
+    user: &User,
+    password_hash: &str,
+    kept: Option<&SessionId>,
+) -> Result<(), UserError> {
+    users::set_password(tx, &user.id, password_hash).await?;
+    user_sessions::end_others(tx, &user.id, kept).await?;
+    Ok(audit::append(tx, &user.name, "user.password", &user.name, json!({})).await?)
+}
+
+/// Opens a session for somebody, from an address and in what calls itself a browser. The answer is the cookie's value.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_session(tx: &mut Tx, user: &User, from: (&str, &str)) -> Result<Secret, UserError> {
+    let value = Secret::new(token::random_text());
+    let now = tx.now();
+    user_sessions::end_expired(tx, &user.id, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
+    user_sessions::insert(tx, &token::hash(value.reveal()), &user.id, from).await?;
+    users::logged_in(tx, &user.id).await?;
+    audit::append(tx, &user.name, "session.open", &user.name, json!({"address": from.0})).await?;
+    Ok(value)
+}
+
+/// How many administer the whole server and can log in; they stay so until this transaction ends.
+async fn administrators(tx: &mut Tx) -> Result<i64, StoreError> {
+    users::locked_names(tx).await?;
+    users::administrators(tx).await
+}
+
+async fn still_administered(tx: &mut Tx, before: i64, user: &User) -> Result<(), UserError> {
+    if before > 0 && users::administrators(tx).await? == 0 {
+        return Err(UserError::Last(user.name.clone()));
+    }
+    Ok(())
+}
+
+fn told(grant: &Grant) -> serde_json::Value {
+    json!({"role": grant.role, "repository": grant.repository, "environment": grant.environment})
+}

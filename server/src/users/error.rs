@@ -1,0 +1,41 @@
+//! Why something about people was not done.
+
+use super::PasswordError;
+use crate::{
+    access::{GrantError, TokenNameError},
+    store::StoreError,
+};
+
+/// Why something about people was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// Nobody is called so.
+    #[error("nobody is called {0}; the page of the users names all of them")]
+    Unknown(String),
+    /// A name that nobody may have.
+    #[error(transparent)]
+    Name(#[from] TokenNameError),
+    /// A name that would be read as several, or as a path.
+    #[error("A name holds neither a comma nor a slash.")]
+    Divided,
+    /// Nobody could administer the server any more.
+    #[error(
+        "{0} is the last who administers the whole server and can log in: make somebody else an administrator first"
+    )]
+    Last(String),
+    /// There is no such grant.
+    #[error("{0} was not granted that; it may have been taken back meanwhile")]
+    NotGranted(String),
+    /// More than anybody needs.
+    #[error("nobody is granted more than {0} things: take one back, or use a pattern")]
+    TooMany(usize),
+    /// What is granted means nothing.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
+    /// A password that is not taken.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,11 @@
+//! People: their accounts, what they are granted, and their passwords. Whatever changes is told in the audit log.
+
+mod account;
+mod error;
+mod password;
+
+pub use account::{
+    LINK_MS, allow, disable, enable, forbid, invite, invite_again, named, open_session, remove, set_password,
+};
+pub use error::UserError;
+pub use password::{PasswordError, Passwords, check_password};
