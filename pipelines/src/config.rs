@@ -97,6 +97,8 @@ pub struct App {
     pub push: PushRule,
     /// What is attached to its image where it is pushed.
     pub attest: Vec<Attestation>,
+    /// Whether the images that it builds on are asked for at their registries, and taken by their digests.
+    pub pin: bool,
     /// How the app runs where it is released; none means that it is built and pushed only.
     pub release: Option<ReleaseSettings>,
 }
@@ -185,6 +187,8 @@ impl TagRule {
 pub enum Attestation {
     /// What it was built from, and by whom.
     Provenance,
+    /// What is in it.
+    Sbom,
 }
 
 impl Attestation {

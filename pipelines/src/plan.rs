@@ -223,6 +223,9 @@ pub enum Action {
         secrets: Vec<String>,
         /// Where layers are looked for.
         cache: BuildCache,
+        /// Whether the images that it builds on are taken by the digests that they have now.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pin: bool,
     },
     /// Tags and pushes the app's image.
     Push {

@@ -24,6 +24,7 @@ pub mod registry;
 pub mod remote;
 pub mod reporter;
 pub mod rollouts;
+mod sbom;
 pub mod signing;
 mod steps;
 mod storage;

@@ -102,6 +102,8 @@ pub struct SignatureRequest {
     pub image: String,
     /// The digest that the registry confirmed.
     pub digest: String,
+    /// The key that is to sign, as PEM: the one that the job's lease told.
+    pub key: String,
 }
 
 /// The text that is signed for an image, with what else is said of it.
@@ -155,7 +157,8 @@ mod tests {
     #[test]
     fn a_signature_holds_for_its_digest_its_text_and_its_key_alone() {
         let ((pair, key), (_, other)) = (self::pair(), self::pair());
-        let asked = SignatureRequest { image: "reg/web".to_owned(), digest: "sha256:aa".to_owned() };
+        let asked =
+            SignatureRequest { image: "reg/web".to_owned(), digest: "sha256:aa".to_owned(), key: key.to_string() };
         let signature = signed(&pair, payload(&asked, &json!({"commit": "c0ffee"})));
         assert!(signature.is_on("sha256:aa", &[other.clone(), key.clone()]));
         assert!(!signature.is_on("sha256:bb", std::slice::from_ref(&key)), "another digest");

@@ -2,8 +2,8 @@
 
 use super::{
     fields::{
-        check_apart, field, fields, is_host_label, or_report, pairs, positive_duration, secrets, shown, text, texts,
-        word,
+        boolean, check_apart, field, fields, is_host_label, or_report, pairs, positive_duration, secrets, shown, text,
+        texts, word,
     },
     matrix, pushes, release, service,
     step::{self, Around, unknown_app},
@@ -96,6 +96,7 @@ impl Reader<'_> {
                 let words = [("engine", BuildCache::Engine), ("registry", BuildCache::Registry)];
                 app.build_cache = word(node, &words, report).unwrap_or_default();
             }
+            "pin" => app.pin = boolean(node, report).unwrap_or_default(),
             "step_image" => app.step_image = templates::image(node, declared, report),
             "pre" => app.pre = step::read_all(field, &self.around, report),
             "post" => app.post = step::read_all(field, &self.around, report),

@@ -22,7 +22,7 @@ const RULES: [(&str, TagRule); 4] = [
 ];
 
 /// What `attest` may name.
-const ATTESTATIONS: [(&str, Attestation); 1] = [("provenance", Attestation::Provenance)];
+const ATTESTATIONS: [(&str, Attestation); 2] = [("provenance", Attestation::Provenance), ("sbom", Attestation::Sbom)];
 
 /// Reads `tags`.
 pub(super) fn tags(node: &Node, declared: &[&str], report: &mut Report<'_>) -> Vec<TagRule> {

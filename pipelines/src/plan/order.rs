@@ -173,6 +173,7 @@ impl<'a> Planner<'a> {
             build_args: instance.build_args.clone(),
             secrets: self.lowering.secrets(&instance.app.build_secrets, &[]),
             cache: instance.app.build_cache,
+            pin: instance.app.pin,
         };
         if !instance.app.build_secrets.is_empty() && self.lowering.withholds_secrets() {
             first_reasons.push("without its secrets: a pull request is given none".to_owned());

@@ -64,6 +64,13 @@ pub(crate) static APP: Map = Map {
             source: Source::Docker,
         },
         Key {
+            name: "pin",
+            shape: Shape::Bool,
+            default: "`false`",
+            what: "Whether each image that the Dockerfile builds on or copies from is asked for at its registry when a build begins with it, and taken by its digest.",
+            source: Source::Slipway,
+        },
+        Key {
             name: "step_image",
             shape: Shape::TextLike("node:20"),
             default: "that of `defaults`",
@@ -163,7 +170,7 @@ pub(crate) static APP: Map = Map {
         },
         Key {
             name: "attest",
-            shape: Shape::Either(&[Shape::Bool, Shape::SomeOf(&["provenance"])]),
+            shape: Shape::Either(&[Shape::Bool, Shape::SomeOf(&["provenance", "sbom"])]),
             default: "`provenance`",
             what: "What is attached to its image in the registry; `false` for nothing.",
             source: Source::Slipway,

@@ -12,13 +12,15 @@ use super::{
 use crate::{
     clock::unix_ms,
     coordinator::{ATTACHED, Artifact, StepResult},
-    registry::{Attachment, Registry},
+    registry::Attachment,
     reporter::StepLog,
+    sbom,
     steps::{Patience, StepError},
 };
 
 /// The kinds of what is attached, as people read it.
 const PROVENANCE: &str = "provenance";
+const SBOM: &str = "sbom";
 const SIGNATURE: &str = "signature";
 
 impl Bench<'_> {
@@ -39,8 +41,12 @@ impl Bench<'_> {
                 artifact.attached.insert(PROVENANCE.to_owned(), digest);
             }
         }
+        if is_own && wanted.contains(&Attestation::Sbom) {
+            let attached = Box::pin(self.attach_sbom(step, &artifact, log, patience)).await?;
+            artifact.attached.extend(attached.map(|digest| (SBOM.to_owned(), digest)));
+        }
         if let Some(signer) = &self.signer {
-            let signing = signer.sign(step.index, &artifact, self.site.registries(), log);
+            let signing = signer.sign(step.index, &artifact, &self.registry, log);
             let digest = patience.bear(Box::pin(signing)).await?;
             artifact.attached.insert(SIGNATURE.to_owned(), digest);
         }
@@ -68,8 +74,7 @@ impl Bench<'_> {
             content: statement.as_bytes(),
             annotations: &[("in-toto.io/predicate-type", provenance::PREDICATE)],
         };
-        let registry = Registry::new(self.site.registries());
-        match registry.attach(&artifact.image, &artifact.digest, what).await {
+        match self.registry.attach(&artifact.image, &artifact.digest, what).await {
             Ok(digest) => {
                 log.say(format!("its provenance is attached as {digest}")).await;
                 Some(digest)
@@ -77,6 +82,34 @@ impl Bench<'_> {
             Err(error) => {
                 log.say(format!("warning: the image is pushed without its provenance: {error}")).await;
                 None
+            }
+        }
+    }
+
+    /// Attaches what is in the image, as far as its package databases tell.
+    async fn attach_sbom(
+        &self,
+        step: &PlannedStep,
+        artifact: &Artifact,
+        log: &StepLog,
+        patience: &Patience,
+    ) -> Result<Option<String>, StepError> {
+        let id = self.image(&step.app)?;
+        let reading = self.site.contents((step.index, &step.app), &id, sbom::PATHS);
+        let inventory = sbom::Inventory::of(&patience.bear(Box::pin(reading)).await?);
+        let pushed = (artifact.image.as_str(), artifact.digest.as_str());
+        let content = sbom::document(pushed, &inventory, unix_ms()).to_string();
+        let what = Attachment { kind: sbom::KIND, content: content.as_bytes(), annotations: &[] };
+        let attaching = async { Ok(self.registry.attach(&artifact.image, &artifact.digest, what).await) };
+        match patience.bear(Box::pin(attaching)).await? {
+            Ok(digest) => {
+                let count = inventory.packages.len();
+                log.say(format!("what is in it, {count} packages, is attached as {digest}")).await;
+                Ok(Some(digest))
+            }
+            Err(error) => {
+                log.say(format!("warning: the image is pushed without telling what is in it: {error}")).await;
+                Ok(None)
             }
         }
     }

@@ -68,7 +68,7 @@ impl Bench<'_> {
         let local = self.site.keep_image(step.index, id).await?;
         self.made().images.insert(step.app.clone(), id.to_owned());
         self.site.tell_image(image, &local);
-        self.made().bases.push(Base { image: image.to_owned(), local });
+        self.made().bases.push(Base { image: image.to_owned(), local, is_pinned: false });
         Ok(())
     }
 }

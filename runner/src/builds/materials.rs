@@ -1,6 +1,6 @@
 //! What an image was built on, by what its bases were and not by what their names mean today.
 
-use slipway_pipelines::dockerfile::{Dockerfile, means};
+use slipway_pipelines::dockerfile::Dockerfile;
 
 use super::{
     provenance::{Identity, Material},
@@ -26,8 +26,9 @@ impl Bench<'_> {
             if materials.iter().any(|known| known.image == image) {
                 continue;
             }
-            let own = request.bases.iter().find(|base| means(&image, &base.image));
+            let own = request.bases.iter().find(|base| base.is_meant_by(&image));
             let is = match own {
+                Some(base) if base.is_pinned => digest(&base.local, &[]).map(Identity::Digest),
                 Some(base) => on_engine(self.site.engine(), &base.local).await,
                 None => match digest(&image, fetched) {
                     Some(digest) => Some(Identity::Digest(digest)),

@@ -12,6 +12,7 @@ mod graph;
 mod image;
 mod materials;
 mod on_tree;
+mod pinned;
 mod preparation;
 mod provenance;
 mod remembered;

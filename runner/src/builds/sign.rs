@@ -1,7 +1,7 @@
 //! Signing what was pushed: the server signs, and the runner puts the signature beside the image.
 
 use crate::{
-    coordinator::{Artifact, BuildWork, RegistryCredential, SignatureRequest},
+    coordinator::{Artifact, BuildWork, SignatureRequest},
     images::{self, ImageError},
     registry::Registry,
     reporter::{ReportError, Reporter, StepLog},
@@ -27,26 +27,25 @@ impl Signer {
         &self,
         step: u32,
         artifact: &Artifact,
-        registries: &[RegistryCredential],
+        registry: &Registry,
         log: &StepLog,
     ) -> Result<String, StepError> {
         let Artifact { image, digest, .. } = artifact;
         let key: PublicKey = self.key.parse().map_err(|error| unsigned(digest, error))?;
-        let registry = Registry::new(registries);
         let known = registry.signatures(image, digest).await.map_err(|error| unsigned(digest, error))?;
         if known.signatures.iter().any(|signature| signature.is_on(digest, std::slice::from_ref(&key))) {
             log.say(format!("the key {} has signed it already", key.fingerprint())).await;
             return Ok(known.held_as);
         }
-        let asked = SignatureRequest { image: image.clone(), digest: digest.clone() };
+        let asked = SignatureRequest { image: image.clone(), digest: digest.clone(), key: self.key.clone() };
         let signature = self.reporter.sign(step, &asked).await.map_err(|error| match error {
             ReportError::LeaseLost => StepError::Cancelled,
             refused @ ReportError::Refused { .. } => unsigned(digest, refused),
         })?;
         if !signature.is_on(digest, std::slice::from_ref(&key)) {
-            return Err(unsigned(digest, "the server's signature does not hold: its key was changed meanwhile"));
+            return Err(unsigned(digest, "the server's signature does not hold"));
         }
-        let added = images::sign_pushed(&registry, (image, digest), &signature, log).await;
+        let added = images::sign_pushed(registry, (image, digest), &signature, log).await;
         let held_as = added.map_err(|error| match error {
             ImageError::Engine(engine) => StepError::Engine(engine),
             other => unsigned(digest, other),

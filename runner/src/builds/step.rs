@@ -22,6 +22,7 @@ use super::{
 use crate::{
     coordinator::{Artifact, KnownImage, SecretValue, StepResult},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
+    registry::Registry,
     reporter::StepLog,
     steps::{Patience, Site, StepError},
     storage::BuiltImages,
@@ -41,6 +42,8 @@ pub(super) struct Bench<'a> {
     noting: Option<(BuiltImages, String)>,
     /// Whether images are built without the layers that earlier builds left.
     is_fresh: bool,
+    /// The registries, with the logins of the build; a connection is made where it is needed.
+    pub(super) registry: Registry,
     /// What earlier builds pushed; none where that does not matter.
     pub(super) earlier: Option<Earlier>,
     /// What the provenance of its images tells; none where nobody vouches for it.
@@ -80,6 +83,7 @@ impl<'a> Bench<'a> {
             names: BTreeMap::new(),
             noting: None,
             is_fresh: false,
+            registry: Registry::new(site.registries()),
             earlier: None,
             account: None,
             signer: None,
@@ -135,7 +139,7 @@ impl<'a> Bench<'a> {
         let local = self.site.keep_image(index, id).await?;
         self.made().images.insert(app.to_owned(), id.to_owned());
         self.site.tell_image(image, &local);
-        self.made().bases.push(Base { image: image.clone(), local });
+        self.made().bases.push(Base { image: image.clone(), local, is_pinned: false });
         for name in self.names.get(app).into_iter().flatten() {
             self.site.name_image(id, name).await?;
         }
@@ -164,10 +168,10 @@ impl<'a> Bench<'a> {
                 self.command(command, log, &patience).await?;
                 Ok(StepResult { exit_code: Some(0), ..StepResult::succeeded() })
             }
-            Action::Build { dockerfile, context, image, target, build_args, secrets, cache } => {
+            Action::Build { dockerfile, context, image, target, build_args, secrets, cache, pin } => {
                 let from_registry = *cache == BuildCache::Registry;
                 let pushed = self.earlier.as_ref().filter(|_| from_registry);
-                let request = ImageRequest {
+                let mut request = ImageRequest {
                     app: step.app.clone(),
                     dockerfile: dockerfile.clone(),
                     context: context.clone(),
@@ -180,6 +184,9 @@ impl<'a> Bench<'a> {
                 };
                 self.begin_again(log).await;
                 patience.bear(self.site.may_build(&request, log, patience.cancel())).await?;
+                if *pin {
+                    request.bases.extend(Box::pin(self.pinned(&request, log, &patience)).await?);
+                }
                 Box::pin(self.image_step(step, image, request, log, &patience)).await
             }
             Action::Push { image, tags, attest } => {

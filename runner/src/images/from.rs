@@ -3,7 +3,7 @@
 //! Such an image is in no registry yet, and under its own name the engine may hold an older one. So the name is replaced
 //! by one that only this build has given.
 
-use slipway_pipelines::dockerfile::{Dockerfile, means};
+use slipway_pipelines::dockerfile::Dockerfile;
 
 use super::Base;
 
@@ -13,7 +13,7 @@ pub(super) fn replace(dockerfile: &str, build_args: &[(String, String)], bases: 
     let mut replaced = dockerfile.to_owned();
     // From the end, so that the places before it stay as they are.
     for named in read.named().iter().rev() {
-        if let Some(base) = bases.iter().find(|base| means(&named.image, &base.image)) {
+        if let Some(base) = bases.iter().find(|base| base.is_meant_by(&named.image)) {
             replaced.replace_range(named.place.clone(), &base.local);
         }
     }
@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     fn with_base(dockerfile: &str) -> Option<String> {
-        let base = Base { image: "reg:5000/shop/base".to_owned(), local: "made:1".to_owned() };
+        let base = Base { image: "reg:5000/shop/base".to_owned(), local: "made:1".to_owned(), is_pinned: false };
         replace(dockerfile, &[("VERSION".to_owned(), "latest".to_owned())], &[base])
     }
 
@@ -47,6 +47,14 @@ mod tests {
             with_base("ARG VERSION=1\nFROM reg:5000/shop/base:${VERSION}\n").as_deref(),
             Some("ARG VERSION=1\nFROM made:1\n")
         );
+    }
+
+    #[test]
+    fn a_pinned_image_is_replaced_as_it_is_written() {
+        let base = Base { image: "alpine:3".to_owned(), local: "alpine@sha256:aa".to_owned(), is_pinned: true };
+        let replaced = replace("FROM alpine:3 AS a\nFROM alpine\nCOPY --from=alpine:3 /a /\n", &[], &[base]);
+        let expected = "FROM alpine@sha256:aa AS a\nFROM alpine\nCOPY --from=alpine@sha256:aa /a /\n";
+        assert_eq!(replaced.as_deref(), Some(expected));
     }
 
     #[test]

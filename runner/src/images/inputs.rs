@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use slipway_pipelines::dockerfile::{Dockerfile, means};
+use slipway_pipelines::dockerfile::Dockerfile;
 
 use super::{ContextLimits, ImageRequest, context::Context};
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) async fn input_key(engine: &Engine, request: &ImageRequest) -> Option
     }
     let mut bases = BTreeMap::new();
     for used in known.images(request.target.as_deref()) {
-        let own = request.bases.iter().find(|base| means(&used.image, &base.image));
+        let own = request.bases.iter().find(|base| base.is_meant_by(&used.image));
         let id = base_id(engine, own.map_or(used.image.as_str(), |base| base.local.as_str())).await?;
         bases.insert(used.image, id);
     }

@@ -20,6 +20,7 @@ pub(crate) use error::ImageError;
 pub(crate) use inputs::{dockerfile, input_key};
 pub(crate) use pull::{ensure, ensure_silently};
 pub(crate) use push::{Means, Pushed, push, sign_pushed, tag_pushed};
+use slipway_pipelines::dockerfile::means;
 
 use self::progress::Layers;
 use crate::{coordinator::RegistryCredential, reporter::StepLog, workspace::Workspace};
@@ -79,13 +80,22 @@ impl ImageRequest {
     }
 }
 
-/// An image that the same build has made, under the name that a Dockerfile may use for it.
+/// An image that a Dockerfile is given in place of what it names: one that the same build has made, or one that is pinned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Base {
-    /// The name without a tag.
+    /// The name without a tag; of one that is pinned, the name as the Dockerfile has it.
     pub(crate) image: String,
-    /// The name with a tag under which the engine has exactly this image.
+    /// The name with a tag or a digest under which the engine has exactly this image.
     pub(crate) local: String,
+    /// Whether it is another's, pinned to the digest that it had in its registry.
+    pub(crate) is_pinned: bool,
+}
+
+impl Base {
+    /// Whether a Dockerfile means it by what it has `written`.
+    pub(crate) fn is_meant_by(&self, written: &str) -> bool {
+        if self.is_pinned { written == self.image } else { means(written, &self.image) }
+    }
 }
 
 /// An image that was built.

@@ -3,6 +3,7 @@
 mod beginning;
 mod blueprint;
 mod container;
+mod contents;
 mod digest;
 mod engine_socket;
 mod error;

@@ -305,7 +305,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Push(of) => of.command.run(of.common.or(before)).await,
         Command::Pull(of) => of.command.run(of.common.or(before)).await,
         Command::Purge(of) => of.command.run(of.common.or(before)).await,
-        Command::Lint(of) => of.command.run(&of.common.or(before).namespace()),
+        Command::Lint(of) => of.command.run(&of.common.or(before).namespace()).await,
         Command::Plan(of) => of.command.run(&of.common.or(before).namespace()),
         Command::Detect(of) => of.command.run(&of.common.or(before).namespace()),
         Command::Schema(schema) => schema.run(),

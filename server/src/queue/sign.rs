@@ -19,7 +19,7 @@ use crate::{
     store::{self, StoreError},
 };
 
-/// The signature of the server's newest key on an image that a step of the leased job pushes.
+/// The signature of a key of the server's on an image that a step of the leased job pushes.
 ///
 /// Nothing is signed of a build that may be anybody's doing, and no image but the one that the step was declared to push.
 pub(super) async fn sign(
@@ -46,8 +46,9 @@ pub(super) async fn sign(
     if !pushes {
         return refused("no step of the job is pushing it");
     }
-    let Some(key) = store::signing_keys::list(&mut tx.conn()).await?.into_iter().next() else {
-        return refused("this server has no signing key any more; make one with `slipway signing create`");
+    let keys = store::signing_keys::list(&mut tx.conn()).await?;
+    let Some(key) = keys.into_iter().find(|key| key.public_key == asked.key) else {
+        return refused("its key was removed meanwhile; build the commit again");
     };
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;

@@ -38,15 +38,40 @@ async fn an_image_names_its_commit_whatever_its_dockerfile_says() {
     assert_eq!(house.build(&commit).await.artifacts()[0].digest, artifact.digest);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_base_is_what_its_registry_has_and_not_what_the_engine_was_made_to_believe() {
+    let mut house = BuildHouse::new().await;
+    let base = format!("{}:1", house.image("base"));
+    docker(&["tag", "busybox:latest", &base]);
+    docker(&["push", &base]);
+    let digest = house.pushed(&base).await.unwrap();
+    // Somebody gives the engine another image under the name: one with the file that must not be there.
+    let planted = house.build(&house.commit("web: {build: Dockerfile, image: IMAGE}\n", &[])).await;
+    let planted = &planted.artifacts()[0];
+    docker(&["tag", &format!("{}@{}", planted.image, planted.digest), &base]);
+    let dockerfile = format!("FROM {base}\nRUN test ! -e /app/captain.yml\n");
+    let captain = "web: {build: Dockerfile, image: IMAGE, pin: true}\n";
+    let build = house.build(&house.commit(captain, &[("Dockerfile", &dockerfile)])).await;
+    assert_eq!(build.artifacts().len(), 1);
+    let log = build.step("build ").text();
+    assert!(log.contains(&format!("{base} is pinned to {digest}")), "{log}");
+    let missing = format!("FROM {}:2\n", house.image("base"));
+    let build = house.build(&house.commit(captain, &[("Dockerfile", &missing)])).await;
+    assert!(build.failure().contains("cannot be pinned: no registry has"), "{}", build.failure());
+    let _ = docker(&["rmi", &base]);
+}
+
 /// The version of an app that answers on dev.localhost.
 async fn push(house: &House, version: &str) -> i64 {
     let image = house.image();
     let captain = format!(
-        "web:\n  build: Dockerfile\n  image: {image}\n  release: {{port: 8080, health: {{http: /health, interval: 100ms}}}}\n\
+        "web:\n  build: Dockerfile\n  image: {image}\n  attest: [provenance, sbom]\n  release: {{port: 8080, health: {{http: /health, interval: 100ms}}}}\n\
          environments:\n  dev: {{from: {{branch: main}}, apps: {{web: {{domain: dev.localhost}}}}}}\n"
     );
     let mut files = web_app(version, true);
     files.push(("captain.yml", captain));
+    files[0].1.insert_str("FROM busybox:latest\n".len(), "COPY installed /lib/apk/db/\n");
+    files.push(("installed", "P:musl\nV:1.2.5-r0\nA:x86_64\n".to_owned()));
     files.push((".dockerignore", "captain.yml\nnotes\n".to_owned()));
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
     house.push("main", &files).await
@@ -112,7 +137,7 @@ async fn what_is_pushed_says_where_it_comes_from_is_signed_and_goes_live_only_so
     let artifact = &first["artifacts"][0];
     let digest = artifact["digest"].as_str().unwrap();
     let attached = artifact["attached"].as_object().unwrap();
-    assert_eq!(attached.keys().collect::<Vec<_>>(), ["provenance"]);
+    assert_eq!(attached.keys().collect::<Vec<_>>(), ["provenance", "sbom"]);
     let referrers = manifest(&house, &digest.replace(':', "-")).await;
     assert_eq!(referrers["manifests"][0]["digest"], attached["provenance"]);
     assert_eq!(referrers["manifests"][0]["artifactType"], "application/vnd.in-toto+json");
@@ -127,6 +152,14 @@ async fn what_is_pushed_says_where_it_comes_from_is_signed_and_goes_live_only_so
     let run = &statement["predicate"]["runDetails"];
     let page = run["metadata"]["invocationId"].as_str().unwrap();
     assert!(page.ends_with(&format!("/repositories/{repository}/builds/1")), "{page}");
+
+    let attachment = manifest(&house, attached["sbom"].as_str().unwrap()).await;
+    assert_eq!(
+        (&attachment["artifactType"], &attachment["subject"]["digest"]),
+        (&json!("application/spdx+json"), &json!(digest))
+    );
+    let contents: Value = serde_json::from_slice(&layer(&house, &attachment).await).unwrap();
+    assert_eq!(contents["packages"][1]["externalRefs"][0]["referenceLocator"], "pkg:apk/apk/musl@1.2.5-r0?arch=x86_64");
 
     // 2. With a key it is signed as well, and that is asked for from then on.
     let refused = house.slipway.command(&["protect", repository, "dev", "--signed-by", "server"], "").await;

@@ -56,7 +56,7 @@ fn keys() {
       3 |   biuld: Dockerfile
         |   ^
       see docs/captain-yml.md#apps
-    captain.yml:4:3: unknown key "colour" in an app; expected one of build, context, target, image, needs, build_arg, build_secret, build_cache, step_image, env, secrets, pre, post, test, services, when, timeout, matrix, tags, commit_length, latest, push, attest, release
+    captain.yml:4:3: unknown key "colour" in an app; expected one of build, context, target, image, needs, build_arg, build_secret, build_cache, pin, step_image, env, secrets, pre, post, test, services, when, timeout, matrix, tags, commit_length, latest, push, attest, release
       4 |   colour: red
         |   ^
       see docs/captain-yml.md#apps

@@ -12,6 +12,7 @@ use slipway_pipelines::{
     plan::{Scope, plan},
 };
 
+use super::digests;
 use crate::cli::{
     Failure, exit, say,
     tree::{Assumptions, WorkingTree},
@@ -29,6 +30,9 @@ pub(in crate::cli) struct Lint {
     /// Writes a captain.yml of captain's old format anew in today's.
     #[arg(long)]
     fix: bool,
+    /// Also warns of each image without a digest that a Dockerfile builds on, with the digest to write: asks their registries.
+    #[arg(long)]
+    digests: bool,
     /// How the problems are printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,7 +47,7 @@ enum Format {
 }
 
 impl Lint {
-    pub(in crate::cli) fn run(&self, namespace: &str) -> Result<(), Failure> {
+    pub(in crate::cli) async fn run(&self, namespace: &str) -> Result<(), Failure> {
         let usage = |failure: Failure| failure.with_code(exit::USAGE);
         if self.fix {
             self.modernise(namespace).map_err(usage)?;
@@ -51,7 +55,12 @@ impl Lint {
         let (fine, found) = if self.path.is_dir() {
             let tree = WorkingTree::open(&self.path, namespace).map_err(usage)?;
             let fine = if tree.has_file() { nothing_of(FILE_NAME) } else { WITHOUT_FILE.to_owned() };
-            (fine, of_tree(&tree))
+            let mut found = of_tree(&tree);
+            // Why there is no configuration is told already.
+            if let (true, Ok(config)) = (self.digests, tree.config()) {
+                found.extend(digests::unpinned(&tree, &config).await?);
+            }
+            (fine, found)
         } else {
             let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             let tree = WorkingTree::open(folder, namespace).map_err(usage)?;

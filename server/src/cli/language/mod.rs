@@ -1,6 +1,7 @@
 //! The commands about the language: `slipway lint`, `plan`, `detect`, `schema`.
 
 mod detect;
+mod digests;
 mod lint;
 mod plan;
 mod schema;

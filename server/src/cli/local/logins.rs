@@ -45,7 +45,7 @@ struct Helped {
 }
 
 /// The logins for the registries that lead to these hosts (`docker.io`, `127.0.0.1:5000`).
-pub(super) async fn read(hosts: &BTreeSet<String>) -> Result<Vec<RegistryCredential>, Failure> {
+pub(in crate::cli) async fn read(hosts: &BTreeSet<String>) -> Result<Vec<RegistryCredential>, Failure> {
     let Some(path) = config_path() else { return Ok(Vec::new()) };
     let Some(file) = read_file(&path)? else { return Ok(Vec::new()) };
     let mut logins = Vec::new();

@@ -4,7 +4,7 @@ mod build;
 mod debug;
 mod flags;
 mod interrupt;
-mod logins;
+pub(in crate::cli) mod logins;
 mod naming;
 mod pull;
 mod purge;
