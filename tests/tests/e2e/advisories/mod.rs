@@ -214,6 +214,38 @@ async fn a_runner_is_nobody_else() {
     assert_eq!(build["state"], "queued");
 }
 
+/// Coolify, CVE-2026-48742: what an address or a body named was taken for what the caller may. Concourse, CVE-2022-31683: the team
+/// was. `roles::` walks every route with every role.
+#[tokio::test]
+async fn cve_2026_48742_and_2022_31683_what_is_named_gives_nobody_a_right_to_it() {
+    let (slipway, webhook) = server().await;
+    slipway.connect("tools/cli", CLONE_URL).await;
+    push().send(&webhook).await.expect(202);
+    let of_tools = json!({"name": "tools", "role": "administrator", "repository": "tools/cli"});
+    let made = slipway.api().post("/api/v1/tokens", &of_tools).await.expect(201).json();
+    let stranger = slipway.anonymous().bearing(made["token"].as_str().unwrap());
+    stranger.get("/api/v1/repositories/tools/cli").await.expect(200);
+
+    // By the path, by an id, and by a body and a query that name the one while the path names the other.
+    let delivery = list(&slipway.api().get("/api/v1/deliveries").await.expect(200))[0]["id"].clone();
+    stranger.get("/api/v1/repositories/shop/web").await.expect(404);
+    stranger.get("/api/v1/repositories/SHOP/web/builds").await.expect(404);
+    stranger.get("/api/v1/repositories/shop%2Fweb").await.expect(404);
+    stranger.get(&format!("/api/v1/deliveries/{}", delivery.as_str().unwrap())).await.expect(404);
+    let events = stranger.get("/api/v1/events?repository=shop/web").await;
+    assert!(matches!(events.status, 403 | 404), "{}", events.status);
+    let named =
+        json!({"repository": "shop/web", "owner": "shop", "name": "web", "ref": "main", "commit": commit("one")});
+    stranger.post("/api/v1/repositories/shop/web/builds", &named).await.expect(404);
+    stranger.post("/api/v1/repositories/tools/cli/builds?repository=shop/web&owner=shop&name=web", &named).await;
+    let wider = json!({"name": "wider", "role": "administrator"});
+    stranger.post("/api/v1/tokens", &wider).await.expect(403);
+    let seen = list(&stranger.get("/api/v1/repositories").await.expect(200));
+    assert_eq!(seen.iter().map(|one| one["name"].clone()).collect::<Vec<_>>(), [json!("tools/cli")]);
+    let builds = list(&slipway.api().get("/api/v1/repositories/shop/web/builds").await.expect(200));
+    assert_eq!(builds.len(), 1, "nothing was built of it");
+}
+
 /// Concourse, CVE-2018-15798: a login led to any address.
 #[tokio::test]
 async fn cve_2018_15798_a_login_leads_nowhere_else() {
