@@ -16,8 +16,8 @@ use super::{
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Described, Lines, Since},
     coordinator::{
-        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, LogStream, MESSAGE, StepResult, WARNING_TEXTS,
-        WARNINGS,
+        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, LogStream, MESSAGE, StepResult, TIP,
+        WARNING_TEXTS, WARNINGS,
     },
     job::JobContext,
     journal::Page,
@@ -75,6 +75,9 @@ fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult 
     }
     if let Some(changed) = &found.changed {
         result = result.with(CHANGED, changed.len().to_string()).with(CHANGED_PATHS, first_of(changed));
+    }
+    if let Some(tip) = &checkout.tip {
+        result = result.with(TIP, tip);
     }
     if !work.commit.is_empty() {
         return result;

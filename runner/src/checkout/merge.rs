@@ -57,7 +57,7 @@ pub(super) fn bring(
     let merged_into = merge.and_then(|merge| merged_into(repository, merge, tip));
     match (merge, merged_into) {
         (Some(commit), Some(base)) => {
-            Ok(Found { commit, named: tip, merged_into: Some(base), from_mirror: false, refs })
+            Ok(Found { commit, named: tip, merged_into: Some(base), tip: None, from_mirror: false, refs })
         }
         _ => Err(CheckoutError::NotMerged { name: request.git_ref.clone(), tip: tip.to_string() }),
     }

@@ -164,21 +164,21 @@ impl Mirror {
             if !is_on {
                 return Err(CheckoutError::NotOn { commit: name.to_owned(), name: in_words(&request.git_ref) });
             }
-            return Ok(Found { commit: wanted, named: wanted, ..found });
+            return Ok(Found { commit: wanted, named: wanted, tip: Some(found.commit), ..found });
         }
         if let Some(commit) = commit_of(&repository, wanted) {
             let refs = list_refs(&repository, address, watch).unwrap_or_else(|error| {
                 let _ = watch.progress.send(format!("{error}; going on with what was fetched before"));
                 Refs::default()
             });
-            return Ok(Found { commit, named: commit, merged_into: None, from_mirror: true, refs });
+            return Ok(Found { commit, named: commit, merged_into: None, tip: None, from_mirror: true, refs });
         }
         let (named, refs) = fetch_ref(&repository, address, &request.git_ref, watch)?;
         if commit_of(&repository, wanted).is_none() {
             fetch_commit(&repository, address, wanted, watch)?;
         }
         match commit_of(&repository, wanted) {
-            Some(commit) => Ok(Found { commit, named: commit, merged_into: None, from_mirror: false, refs }),
+            Some(commit) => Ok(Found { commit, named: commit, merged_into: None, tip: None, from_mirror: false, refs }),
             None if named => Err(CheckoutError::Gone { commit: name.to_owned() }),
             None => Err(CheckoutError::UnknownRef { name: in_words(&request.git_ref) }),
         }
@@ -198,7 +198,7 @@ impl Mirror {
         let held = repository.refname_to_id(&format!("refs/slipway/{name}")).ok().filter(|_| is_there);
         let commit = held.and_then(|held| commit_of(&repository, held));
         let commit = commit.ok_or_else(|| CheckoutError::UnknownRef { name: in_words(&request.git_ref) })?;
-        Ok(Found { commit, named: commit, merged_into: None, from_mirror: false, refs })
+        Ok(Found { commit, named: commit, merged_into: None, tip: None, from_mirror: false, refs })
     }
 
     /// What a commit tells of itself.
@@ -244,6 +244,8 @@ pub(super) struct Found {
     pub(super) named: Oid,
     /// What a pull request is merged into.
     pub(super) merged_into: Option<Oid>,
+    /// Where the branch or tag stands of which an earlier commit may have been asked for.
+    pub(super) tip: Option<Oid>,
     /// Whether it was here before.
     pub(super) from_mirror: bool,
     /// The server's branches and tags.

@@ -89,6 +89,8 @@ pub struct Checkout {
     pub written: String,
     /// What a pull request is merged into.
     pub merged_into: Option<String>,
+    /// Where the branch or tag stands, where the commit was asked for as one of its history.
+    pub tip: Option<String>,
     /// Whether the commit was in the mirror already.
     pub from_mirror: bool,
     /// The server's branches and tags; empty when it could not be asked.
@@ -297,6 +299,7 @@ impl Mirrors {
                     commit: mirror.described(found.named)?,
                     written: found.commit.to_string(),
                     merged_into: found.merged_into.map(|base| base.to_string()),
+                    tip: found.tip.map(|tip| tip.to_string()),
                     from_mirror: found.from_mirror,
                     refs: found.refs,
                 })

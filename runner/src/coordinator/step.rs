@@ -119,6 +119,8 @@ pub const CHANGED_PATHS: &str = "changed_paths";
 pub const COMMIT: &str = "commit";
 /// The fact of a checkout step's output that tells when the commit was made, in unix seconds.
 pub const COMMITTED: &str = "committed";
+/// The fact of a checkout step's output that names where its branch or tag stands, of which a commit was asked for by name.
+pub const TIP: &str = "tip";
 /// The facts that tell of that commit, where the build was queued without knowing it.
 pub const AUTHOR: &str = "author";
 /// See [`AUTHOR`].

@@ -94,7 +94,8 @@ async fn manifest(
 async fn read(client: &Client, auth: &RegistryAuth, place: &Reference) -> OciResult<Signatures> {
     let Some((manifest, held_as)) = manifest(client, auth, place).await? else { return Ok(Signatures::default()) };
     let mut signatures = Vec::new();
-    for layer in manifest.layers.iter().filter(|layer| layer.media_type == PAYLOAD).take(MOST_SIGNATURES) {
+    // The newest are the last: whoever puts others before them hides none.
+    for layer in manifest.layers.iter().filter(|layer| layer.media_type == PAYLOAD).rev().take(MOST_SIGNATURES) {
         let Some(signature) = layer.annotations.as_ref().and_then(|said| said.get(SIGNATURE)) else { continue };
         if let Some(payload) = content(client, place, layer).await? {
             signatures.push(Signature { payload, signature: signature.clone() });
@@ -103,9 +104,10 @@ async fn read(client: &Client, auth: &RegistryAuth, place: &Reference) -> OciRes
     Ok(Signatures { signatures, held_as })
 }
 
-/// A layer's text; none where it is longer than any that signs, or is not what its manifest says.
+/// A layer's text; none where it is longer than any that signs, or is not what its manifest says. It is asked for by its digest
+/// alone: a manifest may name addresses of its own (`urls`), and whoever wrote it is a stranger.
 async fn content(client: &Client, place: &Reference, layer: &OciDescriptor) -> OciResult<Option<String>> {
-    let mut stream = client.pull_blob_stream(place, layer).await?.stream;
+    let mut stream = client.pull_blob_stream(place, layer.digest.as_str()).await?.stream;
     let mut bytes = Vec::new();
     while let Some(part) = stream.try_next().await? {
         bytes.extend_from_slice(&part);

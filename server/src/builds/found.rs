@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipway_runner::coordinator::{AUTHOR, COMMIT, MESSAGE};
+use slipway_runner::coordinator::{AUTHOR, COMMIT, MESSAGE, TIP};
 
 use super::create::{AUTHOR_LIMIT, MESSAGE_LIMIT};
 use crate::{
@@ -20,7 +20,13 @@ use crate::{
 pub(crate) async fn found(tx: &mut Tx, id: &BuildId, facts: &BTreeMap<String, String>) -> Result<(), StoreError> {
     let build = store::builds::find(&mut tx.conn(), id).await?.ok_or_else(|| StoreError::missing("build", id))?;
     if !build.commit_sha.is_empty() {
-        return store::repositories::find_head(tx, &build, &build.commit_sha).await;
+        // Of a commit that somebody named, only the checkout knows whether its branch has gone on from there.
+        let tip = facts.get(TIP).filter(|tip| is_commit(tip));
+        store::repositories::find_head(tx, &build, tip.unwrap_or(&build.commit_sha)).await?;
+        return match tip {
+            Some(tip) => store::repositories::place_head(tx, &build, tip).await,
+            None => Ok(()),
+        };
     }
     let Some(commit) = facts.get(COMMIT).filter(|commit| is_commit(commit)) else { return Ok(()) };
     let first = |name: &str, chars: usize| {

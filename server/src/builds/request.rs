@@ -15,6 +15,8 @@ pub struct BuildRequest {
     pub git_ref: String,
     /// A commit of its history; none for whatever it stands at.
     pub commit: Option<String>,
+    /// Who asks: they count as one of those who brought what comes of it, and cannot approve it alone.
+    pub asker: String,
 }
 
 /// Queues a build that somebody asks for.
@@ -24,6 +26,7 @@ pub struct BuildRequest {
 pub async fn request(tx: &mut Tx, request: &BuildRequest) -> Result<Build, StoreError> {
     let new = NewBuild {
         commit_sha: request.commit.clone().unwrap_or_default(),
+        pusher: request.asker.clone(),
         ..NewBuild::asked_for(request.repository.clone(), "manual", request.git_ref.clone())
     };
     match create(tx, &new).await? {

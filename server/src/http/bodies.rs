@@ -75,7 +75,16 @@ impl Bodies {
                 return Err(self.too_large());
             }
             if bytes.len() + chunk.len() > SMALL_BYTES && places.len() == 1 {
-                places.push(place(&self.large, deadline).await?);
+                // Who waits for the one place gives way in the other as well.
+                let large = {
+                    let wanted = wanted(&places);
+                    tokio::select! {
+                        biased;
+                        place = place(&self.large, deadline) => place?,
+                        () = wanted => return Err(slow()),
+                    }
+                };
+                places.push(large);
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -93,16 +102,24 @@ async fn place(room: &Room, deadline: Instant) -> Result<Place, Problem> {
     timeout_at(deadline, room.enter()).await.map_err(refused)
 }
 
+/// Waits until one of the places is wanted by another.
+async fn wanted(places: &[Place]) {
+    select_all(places.iter().map(|place| Box::pin(place.wanted()))).await;
+}
+
+fn slow() -> Problem {
+    Problem::timeout("The body came slowly, and others waited; send it again.")
+}
+
 async fn next(
     stream: &mut BodyDataStream,
     places: &[Place],
     deadline: Instant,
 ) -> Result<Option<axum::body::Bytes>, Problem> {
-    let wanted = select_all(places.iter().map(|place| Box::pin(place.wanted())));
     let chunk = tokio::select! {
         biased;
         chunk = timeout_at(deadline, stream.next()) => chunk,
-        _ = wanted => return Err(Problem::timeout("The body came slowly, and others waited; send it again.")),
+        () = wanted(places) => return Err(slow()),
     };
     match chunk {
         Ok(None) => Ok(None),
@@ -185,5 +202,23 @@ mod tests {
         }
         let (one, _, _) = select_all(crowd).await;
         assert_eq!(one.unwrap(), "The body came slowly, and others waited; send it again.");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_large_place_gives_way_in_the_small_one() {
+        let bodies = Bodies::new(SMALL_BYTES * 2);
+        let crowd: Vec<_> = (0..SMALL_AT_ONCE)
+            .map(|_| {
+                let bodies = bodies.clone();
+                let large = stream::iter([Ok::<_, Infallible>(Bytes::from(vec![b'x'; SMALL_BYTES + 1]))]);
+                let stalling = large.chain(stream::pending());
+                tokio::spawn(async move { bodies.take(Body::from_stream(stalling)).await.map(|_| ()) })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        for _ in 0..SMALL_AT_ONCE / 4 {
+            bodies.take(Body::from("honest")).await.unwrap();
+        }
+        crowd.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }

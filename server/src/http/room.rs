@@ -118,11 +118,12 @@ impl Place {
         self.room.slow().remove(&self.id);
     }
 
-    /// The guest has to show anew that it is getting somewhere.
+    /// The guest has to show anew that it is getting somewhere. One that never did is no younger by that.
     pub fn wait_again(&self) {
         // Who was asked to leave stays asked.
         if !self.leave.is_cancelled() {
-            self.room.slow().insert(self.id, Guest { since: Instant::now(), leave: self.leave.clone() });
+            let guest = || Guest { since: Instant::now(), leave: self.leave.clone() };
+            self.room.slow().entry(self.id).or_insert_with(guest);
         }
     }
 }
@@ -175,6 +176,24 @@ mod tests {
         tokio::select! {
             _ = waiting.as_mut() => unreachable!("all places are taken"),
             () = known.wanted() => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn who_only_keeps_coming_back_is_no_younger_by_it() {
+        let room = Room::new(2, PATIENCE);
+        let (busy, _other) = (room.enter().await, room.enter().await);
+        let coming_back = async {
+            loop {
+                busy.wait_again();
+                sleep(PATIENCE / 8).await;
+            }
+        };
+        let mut waiting = std::pin::pin!(room.enter());
+        tokio::select! {
+            () = coming_back => {}
+            _ = waiting.as_mut() => unreachable!("all places are taken"),
+            () = busy.wanted() => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! What follows a successful build: its environments are defined, and those that take its branch get a release.
 
-use slipway_pipelines::{config::Source, plan::ReleasePlan};
+use slipway_pipelines::{config::{Event, Source}, plan::ReleasePlan};
 use slipway_runner::coordinator::Artifact;
 
 use super::{
@@ -19,6 +19,7 @@ use crate::{
 /// Lets a build that just succeeded have its effects.
 ///
 /// 1. An older build than one that succeeded before on the same ref has none: it would turn the clock back.
+///    Nor has one that somebody asked for at another commit than its branch's newest.
 /// 2. A build of the default branch defines the environments and the schedules; others leave them as they are.
 /// 3. Every environment that takes the build's branch gets a release of its artifacts, unless a newer build succeeded
 ///    while this waited for the environment, or something stands against it. The build says what that was.
@@ -32,7 +33,7 @@ pub(crate) async fn follow_build(
     plan: &ReleasePlan,
 ) -> Result<(), StoreError> {
     let Some(branch) = build.branch() else { return Ok(()) };
-    if is_overtaken(tx, build).await? {
+    if is_overtaken(tx, build).await? || is_behind(tx, build).await? {
         return Ok(());
     }
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
@@ -90,6 +91,21 @@ async fn is_overtaken(tx: &mut Tx, build: &Build) -> Result<bool, StoreError> {
         note_not_released(tx, build, "it is not released: a newer build of its branch succeeded before it").await?;
     }
     Ok(is_overtaken)
+}
+
+/// Whether somebody asked for a commit that is not where its branch stands; if so, that is noted. What captain.yml said of
+/// environments back then, and who may release there, is not brought back by a build: that is what promotions and rollbacks are for.
+async fn is_behind(tx: &mut Tx, build: &Build) -> Result<bool, StoreError> {
+    if build.event != Event::Manual.name() {
+        return Ok(false);
+    }
+    let head = store::repositories::head(&mut tx.conn(), &build.repository_id, &build.git_ref).await?;
+    let is_behind = head.is_some_and(|head| head.commit_sha != build.commit_sha);
+    if is_behind {
+        let reason = "it is not released: its commit is not its branch's newest; promote or roll back instead";
+        note_not_released(tx, build, reason).await?;
+    }
+    Ok(is_behind)
 }
 
 /// Says, with the build, why nothing came of it.

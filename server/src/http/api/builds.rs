@@ -276,7 +276,7 @@ pub(in crate::http) async fn request_build(
     if commit.as_ref().is_some_and(|commit| !is_commit(commit)) {
         return Err(Problem::unprocessable("Write the commit with all of its 40 hexadecimal digits."));
     }
-    let wanted = BuildRequest { repository: repository.id, git_ref, commit };
+    let wanted = BuildRequest { repository: repository.id, git_ref, commit, asker: principal.actor().to_owned() };
     let build = domain::request(&mut tx, &wanted).await?;
     let detail = json!({"ref": wanted.git_ref, "commit": wanted.commit, "build": build.number});
     audit::append(&mut tx, principal.actor(), "build.request", &repository.name, detail).await?;

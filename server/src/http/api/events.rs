@@ -1,6 +1,6 @@
 //! What happened: a page of it, or a stream that goes on.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::{Duration, Instant}};
 
 use aide::{
     generate::GenContext,
@@ -39,6 +39,9 @@ const AT_ONCE: i64 = 200;
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often a quiet stream says that it is still there, so that nothing between drops it.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The longest that one stream goes on: then its reader comes again, and is asked again whether they may.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
 
 pub(super) fn routes() -> ApiRoutes {
     ApiRoutes::about("Events").get(
@@ -165,6 +168,7 @@ struct Follower {
     /// The last one sent, or, when there is nothing left to send, the last one seen.
     after: i64,
     filter: EventFilter,
+    began: Instant,
     unsent: std::vec::IntoIter<Event>,
 }
 
@@ -177,7 +181,7 @@ fn follow(
     filter: EventFilter,
 ) -> impl Stream<Item = Result<Message, Infallible>> {
     let bell = state.store.bells().events();
-    let follower = Follower { _place: place, state, bell, after, filter, unsent: Vec::new().into_iter() };
+    let follower = Follower { _place: place, state, bell, after, filter, began: Instant::now(), unsent: Vec::new().into_iter() };
     stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         let message = Message::default().id(event.id.to_string()).event(event.kind.clone());
@@ -193,6 +197,9 @@ impl Follower {
             if let Some(event) = self.unsent.next() {
                 self.after = event.id;
                 return Some(event);
+            }
+            if self.began.elapsed() > LONGEST {
+                return None;
             }
             // Marked as heard before the query: what is committed after the query rings again.
             self.bell.mark_unchanged();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{differences::DifferenceView, lookup, releases::ReleaseView};
 use crate::{
-    access::{ApiRoutes, Permission, Principal},
+    access::{ApiRoutes, Permission, Principal, Role},
     app::AppState,
     http::{
         errors::Problem,
@@ -230,6 +230,10 @@ pub(in crate::http) async fn make_anew(
 ) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
+    // Where an environment lives from then on is set up, as by its placement, and not a matter of its releases.
+    if asked.runner.is_some() && principal.role_here() < Some(Role::Administrator) {
+        return Err(Problem::forbidden("Only an administrator moves an environment to another runner."));
+    }
     let host = match &asked.runner {
         Some(runner) => {
             let found = runners::named(&mut tx.conn(), runner).await?;

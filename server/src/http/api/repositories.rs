@@ -15,7 +15,7 @@ pub(in crate::http) use trial::{Trial, send_trial};
 
 use super::{lookup, page::Cursor, page::Page, time::Time};
 use crate::{
-    access::{ApiRoutes, Permission, Principal, seen_by, token::random_text},
+    access::{ApiRoutes, Permission, Principal, Role, Scope, seen_by, token::random_text},
     app::AppState,
     http::{
         errors::{Problem, sentence},
@@ -247,6 +247,11 @@ pub(in crate::http) async fn change_source(
         .map_err(|error| Problem::unprocessable(sentence(&error)))?;
     if wanted.clone_url == before.clone_url && wanted.default_branch == before.default_branch {
         return Ok(before);
+    }
+    // Runners believe a registered address, with their keys and within the house's network, as connecting one is for
+    // administrators of the server.
+    if wanted.clone_url != before.clone_url && principal.role_in(&Scope::Server) < Some(Role::Administrator) {
+        return Err(Problem::forbidden("Only an administrator of the server changes where a repository is fetched from."));
     }
     repositories::update(&mut tx, &before.id, &wanted.clone_url, &wanted.default_branch).await?;
     let detail = json!({

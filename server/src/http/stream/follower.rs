@@ -42,6 +42,9 @@ const FAR_BEHIND: i64 = 10_000;
 /// The longest between two looks when no bell rings: another server's may have been lost on the way.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// The longest that one stream goes on: then the browser comes again, and is asked again whether it may.
+const LONGEST: Duration = Duration::from_secs(10 * 60);
+
 /// What a page follows.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
@@ -76,6 +79,7 @@ pub(super) struct Follower {
     events: watch::Receiver<u64>,
     steps: Vec<Followed>,
     is_new: bool,
+    began: Instant,
     /// When it last looked.
     looked: Instant,
     outbox: VecDeque<SseEvent>,
@@ -106,19 +110,20 @@ impl Follower {
             cursor,
             steps: Vec::new(),
             is_new: true,
+            began: Instant::now(),
             looked: Instant::now(),
             outbox: VecDeque::new(),
         })
     }
 
-    /// The next event for the page; none when the server shuts down or the database fails, after which the browser
-    /// comes again by itself.
+    /// The next event for the page; none when the server shuts down, the database fails, or it went on for long enough, after
+    /// which the browser comes again by itself.
     pub(super) async fn next(&mut self) -> Option<SseEvent> {
         loop {
             if let Some(event) = self.outbox.pop_front() {
                 return Some(event);
             }
-            if self.shutdown.is_cancelled() {
+            if self.shutdown.is_cancelled() || self.began.elapsed() > LONGEST {
                 return None;
             }
             if let Err(problem) = self.look().await {

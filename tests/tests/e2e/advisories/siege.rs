@@ -23,7 +23,7 @@ use tokio::{
 use super::REPOSITORY;
 
 /// How many attackers of each kind there are at once.
-const OF_EACH: usize = 48;
+const OF_EACH: usize = 40;
 /// The connections that the server keeps: the attackers hold more than that.
 const CONNECTIONS: &str = "128";
 /// How many honest deliveries come in meanwhile.
@@ -41,7 +41,7 @@ async fn cve_2024_40634_a_siege_of_large_slow_and_malformed_deliveries_costs_no_
     let over = Arc::new(AtomicBool::new(false));
     let tried = Arc::new(AtomicU64::new(0));
     let mut attackers = JoinSet::new();
-    for kind in [Attack::Large, Attack::Slow, Attack::HalfHead, Attack::Silent, Attack::Deep] {
+    for kind in [Attack::Large, Attack::Slow, Attack::HalfHead, Attack::Silent, Attack::Asking, Attack::Deep] {
         for _ in 0..OF_EACH {
             let (webhook, over, tried) = (webhook.clone(), Arc::clone(&over), Arc::clone(&tried));
             attackers.spawn(async move {
@@ -56,7 +56,7 @@ async fn cve_2024_40634_a_siege_of_large_slow_and_malformed_deliveries_costs_no_
             });
         }
     }
-    while tried.load(Ordering::Relaxed) < 5 * OF_EACH as u64 {
+    while tried.load(Ordering::Relaxed) < 6 * OF_EACH as u64 {
         sleep(Duration::from_millis(10)).await;
     }
 
@@ -100,6 +100,8 @@ enum Attack {
     HalfHead,
     /// A connection on which nothing is said.
     Silent,
+    /// One small request after the other on the same connection.
+    Asking,
     /// JSON a hundred thousand levels deep.
     Deep,
 }
@@ -140,6 +142,14 @@ impl Attack {
             Attack::Silent => {
                 stream.read_u8().await?;
             }
+            Attack::Asking => loop {
+                stream.write_all(format!("GET /healthz HTTP/1.1\r\nhost: {authority}\r\n\r\n").as_bytes()).await?;
+                let mut answer = [0; 1024];
+                if stream.read(&mut answer).await? == 0 {
+                    return Err(std::io::ErrorKind::UnexpectedEof.into());
+                }
+                sleep(Duration::from_millis(500)).await;
+            },
             Attack::Deep => {
                 let body = "[".repeat(100_000);
                 stream.write_all(head(&format!("content-length: {}\r\n", body.len())).as_bytes()).await?;

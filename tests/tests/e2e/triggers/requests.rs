@@ -62,6 +62,8 @@ async fn a_request_is_built_once_for_each_key(database: TestDatabase) {
     slipway.api().submit("/repositories/shop/web/builds", &odd).await.expect(422);
 }
 
+const BEHIND: &str = "it is not released: its commit is not its branch's newest; promote or roll back instead";
+
 /// A branch that was never pushed since the repository was connected is built, at what it stands at.
 #[tokio::test]
 async fn a_branch_a_tag_and_a_commit_are_built_on_request() {
@@ -100,6 +102,11 @@ async fn a_branch_a_tag_and_a_commit_are_built_on_request() {
     trigger(&["--branch", "nowhere"]).await;
     let missing = house.build_in(5, "failed").await;
     assert!(missing["reason"].as_str().unwrap().contains("the branch `nowhere` is not on the server"), "{missing:#}");
+    // Whoever may build may not bring back what an old captain.yml said of environments.
+    for (number, commit, reason) in [(6, &first, json!(BEHIND)), (7, &second, Value::Null)] {
+        trigger(&["--commit", commit]).await;
+        assert_eq!(house.build_in(number, "succeeded").await["reason"], reason);
+    }
     let home = house.slipway.api().with("accept", "text/html").get("/").await.expect(200).body;
     assert!(home.contains("topic") && !home.contains("nowhere"), "it is no branch: {home}");
 }
