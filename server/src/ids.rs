@@ -153,6 +153,10 @@ id!(
     GrantId
 );
 id!(
+    /// An account elsewhere by which somebody logs in.
+    IdentityId
+);
+id!(
     /// A session of somebody with an account.
     SessionId
 );

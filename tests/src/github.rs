@@ -3,6 +3,7 @@
 
 mod answers;
 mod app;
+mod oauth;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -104,6 +105,7 @@ struct Held {
     calls: Vec<Call>,
     statuses: Vec<Shown>,
     deployments: Vec<Deployed>,
+    oauth: oauth::OAuth,
 }
 
 impl GitHub {
@@ -145,6 +147,18 @@ impl GitHub {
             tokens: BTreeMap::new(),
             made: 0,
         });
+    }
+
+    /// Has an application that people log in to.
+    pub fn register(&self, client_id: &str, client_secret: &str) {
+        self.held().oauth.client = (client_id.to_owned(), client_secret.to_owned());
+    }
+
+    /// Whoever comes next is logged in there as this account, which belongs to organisations and teams (`acme/ops`), or is
+    /// invited to them (`pending`).
+    pub fn log_in(&self, id: u64, login: &str, memberships: &[(&str, &str)]) {
+        let memberships = memberships.iter().map(|(group, state)| ((*group).to_owned(), (*state).to_owned())).collect();
+        self.held().oauth.account = oauth::Account { id, login: login.to_owned(), memberships };
     }
 
     /// Ends every token that was given to the App.
@@ -215,9 +229,13 @@ async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let raw = body;
+    let body: Value = serde_json::from_slice(&raw).unwrap_or(Value::Null);
     let (answer, is_lost) = {
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = held.oauth.answer(&method, &uri, &headers, &raw) {
+            return answer;
+        }
         held.calls.push(Call { line: format!("{method} {uri}"), body: body.clone() });
         match held.next.pop_front() {
             Some(Next::Refuse(status, headers, message)) => (refusal(status, &headers, message), false),

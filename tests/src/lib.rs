@@ -27,6 +27,7 @@ pub mod images;
 pub mod inbox;
 pub mod load;
 pub mod open_load;
+pub mod openid;
 pub mod own_engine;
 pub mod pipeline;
 pub mod ports;

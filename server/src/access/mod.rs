@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod authorise;
+pub mod external;
 mod first_token;
 mod grant;
 mod login_limit;

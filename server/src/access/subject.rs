@@ -27,7 +27,7 @@ pub enum Subject {
 const SEEN: [&str; 5] = ["/", "/jump", "/stream/home", "/api/v1/repositories", "/api/v1/overview"];
 
 /// What below these paths is named by a parameter belongs to the server as a whole.
-const OF_THE_SERVER: [&str; 15] = [
+const OF_THE_SERVER: [&str; 16] = [
     "/alerts/channels/",
     "/runners/",
     "/settings/",
@@ -43,6 +43,7 @@ const OF_THE_SERVER: [&str; 15] = [
     "/api/v1/signing/",
     "/api/v1/users/",
     "/welcome/",
+    "/login/with/",
 ];
 
 impl Subject {

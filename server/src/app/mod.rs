@@ -20,7 +20,7 @@ pub use runner_folder::{RunnerFolder, RunnerFolderError};
 pub use state::AppState;
 
 use crate::{
-    access::make_first_token,
+    access::{external::Providers, make_first_token},
     clock::SystemClock,
     config::Config,
     forge::Forges,
@@ -111,9 +111,11 @@ impl App {
         let public_url = config.public_url.clone().unwrap_or_else(|| url_of(address));
         let sender = Sender::new(config.mail.clone(), public_url.as_str())?;
         let forges = Forges::new(public_url.as_str(), &config.proxy.listen, Arc::clone(store.clock()))?;
+        let providers = Providers::new(&config.logins, &public_url, store.clock())?;
         let watch = Watch::begin(&store).await?;
         let sealer = Sealer::new(&key);
-        let state = AppState::new(Parts { store, config, public_url, sealer, sender, forges, watch, shutdown });
+        let state =
+            AppState::new(Parts { store, config, public_url, sealer, sender, forges, providers, watch, shutdown });
         let loops = TaskTracker::new();
         notifier::start(&state, &loops);
         reporter::start(&state, &loops);

@@ -7,7 +7,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    access::{LoginLimit, session::SessionCookie},
+    access::{
+        LoginLimit,
+        external::{AttemptCookie, Providers},
+        session::SessionCookie,
+    },
     config::Config,
     deliveries::{Decoy, Refusals},
     forge::Forges,
@@ -45,6 +49,10 @@ pub struct Shared {
     pub watch: Arc<Watch>,
     /// Cancelled when the server shuts down: every stream ends then.
     pub shutdown: CancellationToken,
+    /// Where else people can prove who they are.
+    pub providers: Providers,
+    /// How logins under way are kept in browsers.
+    pub attempt_cookie: AttemptCookie,
     /// How sessions are kept in browsers.
     pub cookie: SessionCookie,
     /// What runners speak to: the embedded one directly, others through their routes.
@@ -79,16 +87,19 @@ pub(super) struct Parts {
     pub(super) sealer: Sealer,
     pub(super) sender: Sender,
     pub(super) forges: Forges,
+    pub(super) providers: Providers,
     pub(super) watch: Watch,
     pub(super) shutdown: CancellationToken,
 }
 
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { store, config, public_url, sealer, sender, forges, watch, shutdown } = parts;
+        let Parts { store, config, public_url, sealer, sender, forges, providers, watch, shutdown } = parts;
         let credentials = Arc::new(sealer.clone());
         let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config)).at(public_url.as_str());
         AppState(Arc::new(Shared {
+            attempt_cookie: AttemptCookie::new(public_url.scheme() == "https"),
+            providers,
             cookie: SessionCookie::new(public_url.scheme() == "https"),
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),

@@ -1,12 +1,12 @@
 //! `slipway.toml` as it is written: everything optional, nothing unknown.
 
-use std::{net::SocketAddr, ops::Range, path::PathBuf};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf};
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, LogFormat, nearest::nearest};
-use crate::{retention::Limits, runners::Labels, secrets::Secret};
+use crate::{access::Role, retention::Limits, runners::Labels, secrets::Secret};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ pub(super) struct File {
     pub(super) retention: Limits,
     pub(super) archive: ArchiveSection,
     pub(super) mail: MailSection,
+    pub(super) login: Vec<LoginSection>,
 }
 
 /// `[runner]`: the embedded runner.
@@ -78,6 +79,35 @@ pub(super) struct MailSection {
     pub(super) from: Option<String>,
 }
 
+/// `[[login]]`: where else people can prove who they are.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LoginSection {
+    pub(super) name: String,
+    pub(super) kind: Option<ProviderKind>,
+    pub(super) issuer: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) client_secret: Option<Secret>,
+    pub(super) client_secret_file: Option<PathBuf>,
+    pub(super) scopes: Vec<String>,
+    pub(super) groups_claim: Option<String>,
+    pub(super) create: bool,
+    pub(super) domains: Vec<String>,
+    pub(super) groups: Vec<String>,
+    pub(super) organisations: Vec<String>,
+    pub(super) claims: BTreeMap<String, String>,
+    pub(super) role: Option<Role>,
+    pub(super) roles: BTreeMap<String, Role>,
+}
+
+/// How a provider is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ProviderKind {
+    OpenId,
+    GitHub,
+}
+
 /// The keys that may stand in each table; `""` is the top. A test compares them with the structs above.
 const KEYS: &[(&str, &[&str])] = &[
     (
@@ -101,6 +131,28 @@ const KEYS: &[(&str, &[&str])] = &[
             "retention",
             "archive",
             "mail",
+            "login",
+        ],
+    ),
+    (
+        "login",
+        &[
+            "name",
+            "kind",
+            "issuer",
+            "url",
+            "client_id",
+            "client_secret",
+            "client_secret_file",
+            "scopes",
+            "groups_claim",
+            "create",
+            "domains",
+            "groups",
+            "organisations",
+            "claims",
+            "role",
+            "roles",
         ],
     ),
     ("mail", &["url", "from"]),
@@ -170,8 +222,14 @@ fn refuse_unknown(path: &str, text: &str, section: &str, table: &DeTable<'_>) ->
                 hint,
             });
         }
-        if let (true, DeValue::Table(inner)) = (section.is_empty(), value.get_ref()) {
-            refuse_unknown(path, text, name, inner)?;
+        match value.get_ref() {
+            DeValue::Table(inner) if section.is_empty() => refuse_unknown(path, text, name, inner)?,
+            DeValue::Array(several) if section.is_empty() => {
+                for one in several.iter().filter_map(|one| one.get_ref().as_table()) {
+                    refuse_unknown(path, text, name, one)?;
+                }
+            }
+            _ => {}
         }
     }
     Ok(())
@@ -240,6 +298,23 @@ mod tests {
             [mail]
             url = "smtps://mail.example.com"
             from = "slipway@example.com"
+            [[login]]
+            name = "Company"
+            kind = "openid"
+            issuer = "https://id.example.com"
+            url = "https://git.example.com"
+            client_id = "slipway"
+            client_secret = "hunter2"
+            client_secret_file = "/etc/slipway/company"
+            scopes = ["groups"]
+            groups_claim = "groups"
+            create = true
+            domains = ["example.com"]
+            groups = ["staff"]
+            organisations = ["acme"]
+            claims = {hd="example.com"}
+            role = "viewer"
+            roles = {ops="deployer"}
         "#;
         let file = parse("slipway.toml", text).unwrap();
         assert_eq!(file.runner.capacity, Some(4));

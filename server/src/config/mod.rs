@@ -2,11 +2,13 @@
 
 mod archive;
 mod file;
+mod login;
 mod mail;
 mod nearest;
 mod proxy;
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
@@ -21,6 +23,7 @@ use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits, logs::LogLimits};
 use url::Url;
 
 use crate::{
+    access::external::LoginSettings,
     notifications::MailServer,
     retention::Limits,
     runners::{Label, Labels, check_labels},
@@ -81,6 +84,8 @@ pub struct Config {
     pub archive: ArchiveSettings,
     /// The server that mail is sent by; none where none is sent.
     pub mail: Option<MailServer>,
+    /// Where else people can prove who they are.
+    pub logins: Vec<LoginSettings>,
 }
 
 /// The embedded runner.
@@ -262,6 +267,9 @@ pub struct Overrides {
     /// The secret of the access key. By variable only, so that no process list shows it.
     #[arg(skip)]
     pub archive_secret_access_key: Option<Secret>,
+    /// The secrets of `[[login]]`, by what stands for each in its variable's name. By variable only.
+    #[arg(skip)]
+    pub login_secrets: BTreeMap<String, Secret>,
     /// The address of the server that mail is sent by, with its login. By variable only, so that no process list shows it.
     #[arg(skip)]
     pub mail_url: Option<Secret>,
@@ -333,6 +341,13 @@ impl Overrides {
         self.secret_key = secret("SLIPWAY_SECRET_KEY");
         self.archive_secret_access_key = secret("SLIPWAY_ARCHIVE_SECRET_ACCESS_KEY");
         self.mail_url = secret("SLIPWAY_MAIL_URL");
+        self.login_secrets = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                let name = name.into_string().ok()?;
+                let provider = name.strip_prefix("SLIPWAY_LOGIN_")?.strip_suffix("_SECRET")?;
+                Some((provider.to_owned(), Secret::new(value.into_string().ok()?)))
+            })
+            .collect();
     }
 }
 
@@ -449,6 +464,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
                 secret_access_key: over.archive_secret_access_key,
             },
         )?,
+        logins: login::resolve(file.login, &over.login_secrets)?,
         mail: mail::resolve(over.mail_url.or(file.mail.url), over.mail_from.or(file.mail.from))?,
         listen: over.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 7878))),
         public_url: web_address("public_url", over.public_url.or(file.public_url))?,

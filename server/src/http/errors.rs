@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    access::external::ExternalError,
     environments::{ProtectionError, RecentLogError},
     forge::CredentialError,
     notifications::ChannelError,
@@ -16,7 +17,7 @@ use crate::{
     runners::RunnerError,
     secrets::repository::SecretError,
     store::StoreError,
-    users::UserError,
+    users::{IdentityError, UserError},
 };
 
 /// A refusal. Its text is for whoever sent the request; it holds nothing internal.
@@ -259,6 +260,31 @@ impl From<UserError> for Problem {
             UserError::Name(_) | UserError::Divided | UserError::Grant(_) | UserError::Password(_) => {
                 Problem::unprocessable(sentence(&error))
             }
+        }
+    }
+}
+
+impl From<IdentityError> for Problem {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Store(error) => error.into(),
+            IdentityError::User(error) => error.into(),
+            IdentityError::Entrance(_) | IdentityError::Unlinked { .. } | IdentityError::Disabled(_) => {
+                Problem::forbidden(sentence(&error))
+            }
+            IdentityError::Taken { .. } | IdentityError::TooMany | IdentityError::Last(_) => {
+                Problem::conflict(sentence(&error))
+            }
+            IdentityError::NotConnected => Problem::not_found(sentence(&error)),
+        }
+    }
+}
+
+impl From<ExternalError> for Problem {
+    fn from(error: ExternalError) -> Self {
+        match error {
+            ExternalError::Unreached { .. } => Problem::unavailable(sentence(&error)),
+            ExternalError::Refused { .. } | ExternalError::Untrusted { .. } => Problem::forbidden(sentence(&error)),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod extract;
 mod health;
 mod hooks;
 mod login;
+mod login_with;
 mod metrics;
 mod once;
 pub mod openapi;
@@ -50,6 +51,7 @@ pub fn routes() -> Routes {
         .merge(health::routes())
         .merge(hooks::routes())
         .merge(login::routes())
+        .merge(login_with::routes())
         .merge(metrics::routes())
         .merge(openapi::routes())
         .merge(api::routes())

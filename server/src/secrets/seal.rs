@@ -58,6 +58,18 @@ impl<'a> Place<'a> {
         Place { table: "kept_answer", id: key }
     }
 
+    /// A login under way, by the name of its provider in addresses. It lies in a browser, not in a table.
+    #[must_use]
+    pub fn login(provider: &'a str) -> Self {
+        Place { table: "login", id: provider }
+    }
+
+    /// An account elsewhere that was proved, by the name of its provider in addresses. It lies in a form.
+    #[must_use]
+    pub fn proved_login(provider: &'a str) -> Self {
+        Place { table: "proved_login", id: provider }
+    }
+
     /// A secret of a repository, by the whole of its row's key.
     #[must_use]
     pub fn secret(key: &'a str) -> Self {

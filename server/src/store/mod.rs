@@ -58,6 +58,7 @@ pub mod signing_keys;
 pub mod standing;
 pub mod steps;
 pub(crate) mod takeovers;
+pub mod user_identities;
 pub mod user_sessions;
 pub mod users;
 

@@ -2,10 +2,12 @@
 
 mod account;
 mod error;
+mod identity;
 mod password;
 
 pub use account::{
     LINK_MS, allow, disable, enable, forbid, invite, invite_again, named, open_session, remove, set_password,
 };
 pub use error::UserError;
+pub use identity::{IdentityError, come_in, connect, disconnect};
 pub use password::{PasswordError, Passwords, check_password};

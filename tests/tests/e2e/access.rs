@@ -65,6 +65,9 @@ async fn what_is_public_is_few() {
         "/logout",
         // Its link is a secret that is used once.
         "/welcome/{link}",
+        // They lead to a provider of the configuration, and back from it.
+        "/login/with/{provider}",
+        "/login/with/{provider}/back",
         "/webhooks/github/{hook}",
         "/schema/captain.yml.json",
         // Where not everybody may read, it wants a token of its own.

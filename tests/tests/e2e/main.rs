@@ -31,6 +31,7 @@ mod going_back;
 mod healing;
 mod language;
 mod layers;
+mod logins;
 mod logs;
 mod measurements;
 mod next_life;

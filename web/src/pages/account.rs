@@ -14,10 +14,47 @@ pub struct AccountPage {
     pub grants: Vec<String>,
     /// Their sessions, the one that was used last first.
     pub sessions: Vec<SessionRow>,
+    /// The accounts elsewhere by which they log in.
+    pub identities: Vec<IdentityRow>,
+    /// Where they can connect one: the provider, and where that begins.
+    pub providers: Vec<(String, String)>,
+    /// Whether they have a password.
+    pub has_password: bool,
     /// What was just done.
     pub note: Option<String>,
     /// Why what was asked for was not done.
     pub error: Option<String>,
+}
+
+/// An account elsewhere by which somebody logs in.
+#[derive(Debug)]
+pub struct IdentityRow {
+    /// Where it is.
+    pub provider: String,
+    /// What it is called there.
+    pub shown: String,
+    /// When they last logged in by it.
+    pub used: Option<When>,
+    /// Where the form that disconnects it goes.
+    pub disconnect: String,
+}
+
+/// Asks whether an account elsewhere is to open this one.
+#[derive(Debug, Template)]
+#[template(path = "connection.html")]
+pub struct ConnectionPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// Where the account is.
+    pub provider: String,
+    /// What it is called there.
+    pub shown: String,
+    /// Whose account here it is to open.
+    pub name: String,
+    /// Where the form goes.
+    pub address: String,
+    /// What was proved, sealed.
+    pub proof: String,
 }
 
 /// A session.

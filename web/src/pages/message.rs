@@ -30,4 +30,6 @@ pub struct LoginPage {
     pub error: Option<String>,
     /// Whether anybody has an account; where nobody has, there are tokens alone.
     pub has_people: bool,
+    /// Where else people can prove who they are: the provider, and where that begins.
+    pub providers: Vec<(String, String)>,
 }

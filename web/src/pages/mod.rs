@@ -20,7 +20,7 @@ mod runners;
 mod services;
 mod settings;
 
-pub use account::{AccountPage, SessionRow, WelcomePage};
+pub use account::{AccountPage, ConnectionPage, IdentityRow, SessionRow, WelcomePage};
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};

@@ -8,7 +8,7 @@ use axum::{
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
-    pages::{AccountPage, SessionRow},
+    pages::{AccountPage, IdentityRow, SessionRow},
     time::When,
 };
 
@@ -24,13 +24,14 @@ use crate::{
     secrets::Secret,
     store::{
         audit,
+        user_identities::{self, UserIdentity},
         user_sessions::{self, UserSession},
         users::{self as accounts, User},
     },
     users,
 };
 
-const PAGE: &str = "/account";
+pub(super) const PAGE: &str = "/account";
 /// The sessions that are shown.
 const SESSIONS: i64 = 50;
 
@@ -43,7 +44,7 @@ pub(super) fn routes() -> Routes {
 }
 
 /// Whose account it is, and by which session they ask.
-async fn own(state: &AppState, principal: &Principal) -> Result<(User, SessionId), Problem> {
+pub(super) async fn own(state: &AppState, principal: &Principal) -> Result<(User, SessionId), Problem> {
     let gone = || Problem::forbidden("This account is no longer there.");
     let Principal::Known(known) = principal else { return Err(gone()) };
     let Some(login) = &known.login else { return Err(gone()) };
@@ -61,6 +62,13 @@ async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Pr
     let mut reader = state.store.read().await?;
     let grants = accounts::grants(&mut reader.conn(), &user.id).await?;
     let sessions = user_sessions::of_user(&mut reader.conn(), &user.id, SESSIONS).await?;
+    let identities = user_identities::of_user(&mut reader.conn(), &user.id).await?;
+    let identity = |one: UserIdentity| IdentityRow {
+        disconnect: format!("/account/identities/{}/disconnect", one.id),
+        provider: one.provider,
+        shown: one.shown,
+        used: one.last_login_at.map(|at| When { at, now }),
+    };
     let row = |one: UserSession| SessionRow {
         is_this: one.id == session,
         end: format!("/account/sessions/{}/end", one.id),
@@ -76,9 +84,16 @@ async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Pr
         name: user.name,
         grants: grants.into_iter().map(words).collect(),
         sessions: sessions.into_iter().map(row).collect(),
+        identities: identities.into_iter().map(identity).collect(),
+        providers: state.providers.iter().map(|one| (one.name().to_owned(), connect_at(one.slug()))).collect(),
+        has_password: user.password_hash.is_some(),
         note: None,
         error: None,
     })
+}
+
+fn connect_at(slug: &str) -> String {
+    format!("{PAGE}/connect/{slug}")
 }
 
 #[derive(Deserialize)]

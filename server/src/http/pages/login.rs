@@ -26,6 +26,7 @@ struct Asked {
 }
 
 async fn show(State(state): State<AppState>, Query(asked): Query<Asked>) -> Result<Html<LoginPage>, Problem> {
+    let next = session::local_target(asked.next.as_deref());
     let has_people = !users::portion(&mut state.store.read().await?.conn(), "", 1).await?.is_empty();
     let error = asked.problem.as_deref().map(|problem| match problem {
         "slow-down" => "Too many logins failed of late. Wait a minute, then try again.",
@@ -34,8 +35,15 @@ async fn show(State(state): State<AppState>, Query(asked): Query<Asked>) -> Resu
     });
     Ok(Html::ok(LoginPage {
         frame: Frame::new("Log in", Section::Elsewhere, Viewer::Unseen),
-        next: session::local_target(asked.next.as_deref()).to_owned(),
+        next: next.to_owned(),
         error: error.map(str::to_owned),
         has_people,
+        providers: state.providers.iter().map(|one| (one.name().to_owned(), go_to(one.slug(), next))).collect(),
     }))
+}
+
+/// Where the login with a provider begins.
+fn go_to(slug: &str, next: &str) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    format!("/login/with/{slug}?{query}")
 }

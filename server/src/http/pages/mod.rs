@@ -7,6 +7,7 @@ mod assets;
 mod builds;
 mod channels;
 mod connect;
+mod connections;
 mod containers;
 mod deliveries;
 mod differences;
@@ -39,6 +40,7 @@ mod twins;
 mod viewer;
 mod welcome;
 
+pub(in crate::http) use connections::connection;
 pub use html::Html;
 pub(in crate::http) use logs::{step_of_build, step_of_release};
 pub use people::for_people;
@@ -55,6 +57,7 @@ pub fn routes() -> Routes {
         .merge(builds::routes())
         .merge(channels::routes())
         .merge(connect::routes())
+        .merge(connections::routes())
         .merge(containers::routes())
         .merge(deliveries::routes())
         .merge(differences::routes())
