@@ -34,8 +34,8 @@ use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
     ATTACHED, AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine,
-    LogStream, MATERIALS, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, TIP,
-    UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
+    LogStream, MATERIALS, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, TIP, UNCHANGED_SINCE,
+    WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
 pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Witness, Work};

@@ -1,6 +1,9 @@
 //! What follows a successful build: its environments are defined, and those that take its branch get a release.
 
-use slipway_pipelines::{config::{Event, Source}, plan::ReleasePlan};
+use slipway_pipelines::{
+    config::{Event, Source},
+    plan::ReleasePlan,
+};
 use slipway_runner::coordinator::Artifact;
 
 use super::{

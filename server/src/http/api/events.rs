@@ -1,6 +1,10 @@
 //! What happened: a page of it, or a stream that goes on.
 
-use std::{convert::Infallible, sync::Arc, time::{Duration, Instant}};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aide::{
     generate::GenContext,
@@ -181,7 +185,8 @@ fn follow(
     filter: EventFilter,
 ) -> impl Stream<Item = Result<Message, Infallible>> {
     let bell = state.store.bells().events();
-    let follower = Follower { _place: place, state, bell, after, filter, began: Instant::now(), unsent: Vec::new().into_iter() };
+    let follower =
+        Follower { _place: place, state, bell, after, filter, began: Instant::now(), unsent: Vec::new().into_iter() };
     stream::unfold(follower, |mut follower| async move {
         let event = follower.next().await?;
         let message = Message::default().id(event.id.to_string()).event(event.kind.clone());

@@ -251,7 +251,9 @@ pub(in crate::http) async fn change_source(
     // Runners believe a registered address, with their keys and within the house's network, as connecting one is for
     // administrators of the server.
     if wanted.clone_url != before.clone_url && principal.role_in(&Scope::Server) < Some(Role::Administrator) {
-        return Err(Problem::forbidden("Only an administrator of the server changes where a repository is fetched from."));
+        return Err(Problem::forbidden(
+            "Only an administrator of the server changes where a repository is fetched from.",
+        ));
     }
     repositories::update(&mut tx, &before.id, &wanted.clone_url, &wanted.default_branch).await?;
     let detail = json!({
