@@ -295,6 +295,18 @@ pub struct Lease {
     /// The secrets that the work may use.
     #[serde(default)]
     pub secrets: Vec<SecretValue>,
+    /// The secrets that are not for this work.
+    #[serde(default)]
+    pub withheld_secrets: Vec<WithheldSecret>,
+}
+
+/// A secret that is set, and that a job is not given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithheldSecret {
+    /// Its name.
+    pub name: String,
+    /// Why the job is not given it, in words.
+    pub reason: String,
 }
 
 /// A secret of the repository. It reaches only the steps, image builds and apps that name it.
@@ -311,9 +323,13 @@ pub struct SecretValue {
 }
 
 impl SecretValue {
-    /// What is said of a secret that something names and nobody has set: what to do about it.
+    /// What is said of a secret that something names and is not given: why it is withheld, or, where nobody has set it, what
+    /// to do about that.
     #[must_use]
-    pub fn missing(repository: &str, name: &str) -> String {
+    pub fn missing(repository: &str, name: &str, withheld: &[WithheldSecret]) -> String {
+        if let Some(known) = withheld.iter().find(|known| known.name == name) {
+            return format!("the secret {name} is withheld: {}", known.reason);
+        }
         format!("the secret {name} is not set for {repository}; set it with: slipway secret set {repository} {name}")
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    coordinator::{KnownStep, RegistryCredential, SecretValue, StepResult},
+    coordinator::{KnownStep, RegistryCredential, SecretValue, StepResult, WithheldSecret},
     engine::Engine,
     proxy::Proxy,
     reporter::Reporter,
@@ -24,6 +24,8 @@ pub struct JobContext {
     pub withheld_registries: Vec<String>,
     /// The secrets that the job may use.
     pub secrets: Vec<SecretValue>,
+    /// The secrets that are not for the job.
+    pub withheld_secrets: Vec<WithheldSecret>,
     /// What routes requests to the containers of releases; none on a runner without a proxy.
     pub proxy: Option<Arc<dyn Proxy>>,
     /// The runner's id, for labels.

@@ -33,5 +33,5 @@ pub mod tls;
 mod workspace;
 
 pub use agent::{AtShutdown, RunnerConfig, RunnerError, RunnerLimits, run, run_until_drained};
-pub use steps::StepLimits;
+pub use steps::{StepLimits, StepNetwork};
 pub use storage::{ClockWatch, Space, StorageLimits};

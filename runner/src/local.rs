@@ -104,7 +104,7 @@ pub async fn run(
         .with_masks(Masks::of(&secrets));
     let origin = Origin { runner: LOCAL_RUNNER.to_owned(), incarnation: job.clone(), job, attempt: 1, repository };
     let leftovers = Leftovers::default();
-    let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone());
+    let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone(), limits.network);
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));
     let grounds = Grounds {
         engine,

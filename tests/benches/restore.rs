@@ -122,6 +122,7 @@ async fn by_slipway(
         reporter: recorder.reporter(),
         registries: registry.credentials(),
         withheld_registries: Vec::new(),
+        withheld_secrets: Vec::new(),
         secrets: Vec::new(),
         proxy: Some(Arc::new(caddy.client()) as Arc<dyn Proxy>),
         runner_id: "runner-of-benches".to_owned(),

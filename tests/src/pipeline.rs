@@ -27,7 +27,11 @@ use slipway_server::{
     intake::{Intake, NewDelivery, Received, Verdict},
     queue::{ServerCoordinator, Timing},
     releases::{By, ReleaseError, promote, rollback},
-    secrets::{Sealer, Secret, SecretKey, repository as secrets},
+    secrets::{
+        GivenTo, LoginScope, Sealer, Secret, SecretKey,
+        instance::{self, NewInstanceSecret},
+        repository as secrets,
+    },
     store::{
         Store,
         builds::Build,
@@ -143,11 +147,34 @@ impl Pipeline {
         }
     }
 
+    /// Sets a secret of the instance, for some repositories or every one.
+    pub async fn set_instance_secret(
+        &self,
+        name: &str,
+        value: &str,
+        repositories: Option<&[String]>,
+        given_to: Option<&GivenTo>,
+    ) {
+        let scope = LoginScope::asked(repositories.map(<[String]>::to_vec), repositories.is_none()).unwrap();
+        let new = NewInstanceSecret { name, value: &Secret::new(value), scope: &scope, given_to };
+        let mut tx = self.store.write().await.unwrap();
+        instance::set(&mut tx, &self.sealer, &new).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Sets a secret of the repository, for some builds.
+    pub async fn limit_secret(&self, name: &str, value: &str, given_to: &GivenTo) {
+        let (mut tx, value) = (self.store.write().await.unwrap(), Secret::new(value));
+        let repository = &self.repository.id;
+        secrets::set(&mut tx, &self.sealer, repository, None, name, &value, Some(given_to)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Sets a secret of the repository, or of one of its environments.
     pub async fn set_secret(&self, environment: Option<&str>, name: &str, value: &str) {
         let mut tx = self.store.write().await.unwrap();
         let value = Secret::new(value);
-        secrets::set(&mut tx, &self.sealer, &self.repository.id, environment, name, &value).await.unwrap();
+        secrets::set(&mut tx, &self.sealer, &self.repository.id, environment, name, &value, None).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -125,7 +125,16 @@ impl ServerModel {
     ) {
         let withheld_registries = self.state().withheld.clone();
         let key = LeaseKey { job: job.to_owned(), epoch: 1 };
-        let lease = Lease { key, attempt: 1, lease_ms, work, registries, withheld_registries, secrets };
+        let lease = Lease {
+            key,
+            attempt: 1,
+            lease_ms,
+            work,
+            registries,
+            withheld_registries,
+            secrets,
+            withheld_secrets: Vec::new(),
+        };
         let mut state = self.state();
         state.jobs.insert(
             job.to_owned(),

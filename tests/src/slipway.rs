@@ -222,6 +222,14 @@ impl Slipway {
         (self.child, self.url) = started.unwrap_or_else(|text| panic!("it did not start again: {text}"));
     }
 
+    /// Starts it again, after it was ended, and expects that it ends by itself; tells what it wrote.
+    ///
+    /// # Panics
+    /// When it becomes ready.
+    pub async fn refused(&self) -> String {
+        self.setup.fail().await
+    }
+
     /// Asks it to end, as a service manager does, and waits until it did.
     ///
     /// # Panics

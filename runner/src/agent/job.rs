@@ -161,6 +161,7 @@ impl Agent {
             registries: lease.registries,
             withheld_registries: lease.withheld_registries,
             secrets: lease.secrets,
+            withheld_secrets: lease.withheld_secrets,
             proxy: self.proxy.clone(),
             runner_id: self.config.id.clone(),
             incarnation: job.entry.life.clone(),

@@ -84,7 +84,9 @@ impl Bench<'_> {
     pub(super) fn secrets(&self, names: &[String]) -> Result<Vec<(String, String)>, StepError> {
         let value = |name: &String| {
             let found = self.secrets.iter().find(|secret| secret.name == *name);
-            let found = found.ok_or_else(|| StepError::Other(SecretValue::missing(&self.subject.repository, name)))?;
+            let found = found.ok_or_else(|| {
+                StepError::Other(SecretValue::missing(&self.subject.repository, name, &self.withheld))
+            })?;
             Ok((found.name.clone(), found.value.clone()))
         };
         names.iter().map(value).collect()

@@ -46,7 +46,8 @@ pub(crate) async fn execute(
         attempt: context.attempt,
         repository: work.repository.clone(),
     };
-    let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone());
+    let reach = workshop.limits.network;
+    let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone(), reach);
     let [path, socket_folder] = workshop.folders(&origin);
     let mut folder = Folder { path: Some(path.clone()), workshop: workshop.clone() };
     // 1. Where it is built: an empty folder, or what an earlier life has checked out there.
@@ -139,10 +140,11 @@ async fn steps(
     checked_out: CheckedOut,
 ) -> Result<JobResult, BrokenOff> {
     let CheckedOut { plan, commit, committed, taken } = checked_out;
-    let builder = BuildKit::new(context.engine.clone(), ContextLimits::default());
+    let builder = BuildKit::new(context.engine.clone(), ContextLimits::default(), site.limits().network);
     let subject = Subject::of(work, commit, committed);
     let earlier = Earlier::new(work.known.clone(), &context.registries, &plan, &subject.commit);
     let bench = Bench::new(subject, context.secrets.clone(), site, &builder, &context.cancel)
+        .withholding(&context.withheld_secrets)
         .knowing(earlier)
         .accounting(Account::of(work), &plan)
         .signing(Signer::of(work, &context.reporter))

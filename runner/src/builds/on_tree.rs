@@ -40,7 +40,7 @@ pub(crate) async fn on_tree(
     cancel: &CancellationToken,
 ) -> Result<JobResult, ReportError> {
     reporter.declare(declare::steps(&plan, &[], &[])).await?;
-    let builder = BuildKit::new(site.engine().clone(), ContextLimits::default());
+    let builder = BuildKit::new(site.engine().clone(), ContextLimits::default(), site.limits().network);
     let Given { subject, secrets, names, built, is_fresh } = given;
     let bench = Bench::new(subject, secrets, &site, &builder, cancel).keeping(names).fresh(is_fresh);
     for (app, id) in built {

@@ -20,7 +20,7 @@ use super::{
     unchanged::Earlier,
 };
 use crate::{
-    coordinator::{Artifact, KnownImage, SecretValue, StepResult},
+    coordinator::{Artifact, KnownImage, SecretValue, StepResult, WithheldSecret},
     images::{self, Base, ImageBuilder, ImageError, ImageRequest},
     registry::Registry,
     reporter::StepLog,
@@ -36,6 +36,8 @@ pub(super) struct Bench<'a> {
     pub(super) cancel: &'a CancellationToken,
     /// What steps may name.
     pub(super) secrets: Vec<SecretValue>,
+    /// What they may name and are not given.
+    pub(super) withheld: Vec<WithheldSecret>,
     /// By app: the names that its image keeps on the engine after the build.
     names: BTreeMap<String, Vec<String>>,
     /// Where it is noted which names images keep that were pushed, and the repository's id; none where that is nobody's concern.
@@ -80,6 +82,7 @@ impl<'a> Bench<'a> {
             builder,
             cancel,
             secrets,
+            withheld: Vec::new(),
             names: BTreeMap::new(),
             noting: None,
             is_fresh: false,
@@ -94,6 +97,12 @@ impl<'a> Bench<'a> {
     /// The same with names that images keep on the engine.
     pub(super) fn keeping(mut self, names: BTreeMap<String, Vec<String>>) -> Self {
         self.names = names;
+        self
+    }
+
+    /// The same, knowing why some secrets are not given.
+    pub(super) fn withholding(mut self, withheld: &[WithheldSecret]) -> Self {
+        self.withheld = withheld.to_vec();
         self
     }
 

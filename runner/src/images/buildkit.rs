@@ -25,6 +25,7 @@ use crate::{
     coordinator::LogStream,
     engine::{Engine, EngineError, Line},
     reporter::StepLog,
+    steps::StepNetwork,
 };
 
 const DOING: &str = "build the image";
@@ -39,11 +40,13 @@ const INLINE_CACHE: &str = "BUILDKIT_INLINE_CACHE";
 pub(crate) struct BuildKit {
     engine: Engine,
     limits: ContextLimits,
+    /// What the commands of Dockerfiles reach.
+    reach: StepNetwork,
 }
 
 impl BuildKit {
-    pub(crate) fn new(engine: Engine, limits: ContextLimits) -> Self {
-        BuildKit { engine, limits }
+    pub(crate) fn new(engine: Engine, limits: ContextLimits, reach: StepNetwork) -> Self {
+        BuildKit { engine, limits, reach }
     }
 }
 
@@ -53,7 +56,7 @@ impl ImageBuilder for BuildKit {
         let context = Context::open(&request, self.limits)?;
         let line = Line::to(&self.engine)?;
         let session = Session::open(&line, request.registries.clone(), request.secrets.clone()).await?;
-        let path = format!("/build?{}", query(&request, &context.dockerfile_name, &session.id));
+        let path = format!("/build?{}", query(&request, &context.dockerfile_name, &session.id, self.reach));
         // The engine says only that the stream ended early; what failed on this side is kept aside.
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
         let keep = failure.clone();
@@ -92,7 +95,7 @@ fn explain(error: EngineError) -> ImageError {
 }
 
 /// What the engine is asked for: <https://docs.docker.com/reference/api/engine/version/v1.41/#operation/ImageBuild>
-fn query(request: &ImageRequest, dockerfile: &str, session: &str) -> String {
+fn query(request: &ImageRequest, dockerfile: &str, session: &str, reach: StepNetwork) -> String {
     let map = |pairs: &[(String, String)], more: &[(&str, &str)]| {
         let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let pairs: BTreeMap<_, _> = pairs.iter().cloned().chain(more).collect();
@@ -112,6 +115,7 @@ fn query(request: &ImageRequest, dockerfile: &str, session: &str) -> String {
         .append_pair("labels", &map(&request.labels, &[]))
         .append_pair("cachefrom", &cache_from)
         .append_pair("nocache", if request.is_fresh { "1" } else { "" })
+        .append_pair("networkmode", if reach == StepNetwork::None { "none" } else { "" })
         .append_pair("rm", "1")
         .finish()
 }

@@ -1,7 +1,8 @@
 //! Keeping secrets out of what people read.
 //!
 //! A secret is masked wherever it stands in a line, also in the forms that tools write it in: base64 (at each of the three
-//! places where it may begin in a longer text, and as tools wrap it), percent-encoded as in a URL, and escaped as in JSON.
+//! places where it may begin in a longer text, and as tools wrap it), in hexadecimal digits, percent-encoded as in a URL, and
+//! escaped as in JSON.
 //! Lines are masked after they were put together from the engine's pieces, so that no border of a piece hides one.
 
 mod forms;
@@ -9,6 +10,8 @@ mod forms;
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use aho_corasick::{AhoCorasick, MatchKind};
+
+pub use forms::SHORTEST;
 
 use crate::coordinator::SecretValue;
 

@@ -7,4 +7,4 @@ mod mask;
 pub(crate) use buffer::LogBuffer;
 pub use buffer::LogLimits;
 pub(crate) use lines::LineSplitter;
-pub use mask::Masks;
+pub use mask::{Masks, SHORTEST};

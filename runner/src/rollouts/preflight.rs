@@ -40,8 +40,9 @@ impl Rollout<'_> {
     fn check_secrets(&self) -> Result<(), Setback> {
         let apps = self.work.release.apps.iter();
         let missing: BTreeSet<&String> = apps.flat_map(|app| app.missing_secrets(&self.ctx.secrets)).collect();
-        let missing =
-            missing.into_iter().map(|name| SecretValue::missing(&self.work.repository_name, name)).collect::<Vec<_>>();
+        let withheld = &self.ctx.withheld_secrets;
+        let missing = missing.into_iter().map(|name| SecretValue::missing(&self.work.repository_name, name, withheld));
+        let missing = missing.collect::<Vec<_>>();
         if missing.is_empty() { Ok(()) } else { Err(Setback::Failed(missing.join("; "))) }
     }
 

@@ -2,7 +2,17 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use bollard::models::{HostConfig, HostConfigLogConfig};
+use bollard::models::{HostConfig, HostConfigLogConfig, ResourcesUlimits};
+
+/// What the containers of a build reach besides each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StepNetwork {
+    /// Whatever the engine's machine reaches.
+    #[default]
+    Open,
+    /// Nothing: no other machine, and no address of the engine's own. Images are pulled and pushed by the engine all the same.
+    None,
+}
 
 /// Bounds of each step of a build.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +29,8 @@ pub struct StepLimits {
     pub cpus: Option<f64>,
     /// The most processes and threads that a container may have.
     pub pids: i64,
+    /// What a container reaches.
+    pub network: StepNetwork,
 }
 
 impl Default for StepLimits {
@@ -30,6 +42,7 @@ impl Default for StepLimits {
             memory: 4 * 1024 * 1024 * 1024,
             cpus: None,
             pids: 4096,
+            network: StepNetwork::Open,
         }
     }
 }
@@ -66,6 +79,11 @@ impl StepLimits {
             memory_swap: Some(memory),
             nano_cpus: self.cpus.map(|cpus| (cpus * 1e9) as i64),
             log_config: Some(kept_output()),
+            // What a process leaves when it crashes holds its variables, and lies where the machine wants it.
+            ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
+            // Engines of before 26.0 resolve names of elsewhere also for networks that lead nowhere, unless told to ask within
+            // the container (CVE-2024-29018).
+            dns: (self.network == StepNetwork::None).then(|| vec!["127.0.0.1".to_owned()]),
             ..HostConfig::default()
         }
     }

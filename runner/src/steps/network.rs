@@ -8,7 +8,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 
-use super::{Leftovers, StepError, leftovers::remove_network};
+use super::{Leftovers, StepError, StepNetwork, digest::digest, leftovers::remove_network};
 use crate::engine::{Engine, EngineError, labels::Origin};
 
 /// How long a build that ends waits for its network's making before it leaves the network to the next start's cleaning.
@@ -16,6 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a build that ends early waits for its network's making.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// The name of the network's interface on the engine's machine. What builds may reach from there is for its firewall, which
+/// knows their interfaces by how these begin; such a name has at most 15 characters.
+const BRIDGE: &str = "com.docker.network.bridge.name";
+const BRIDGES: &str = "slw";
+const BRIDGE_BYTES: usize = 6;
+/// Leaves that interface without an address: the engine's machine is not reached by it either.
+pub(crate) const NO_ADDRESS: &str = "com.docker.network.bridge.inhibit_ipv4";
 
 /// A build's network. It is being made from the beginning on, beside the checkout: making one takes longer than a small
 /// checkout, and nearly every build needs it. It is removed in the background when this is dropped.
@@ -28,10 +36,19 @@ pub(crate) struct BuildNetwork {
 
 impl BuildNetwork {
     /// Begins to make the network of a build.
-    pub(crate) fn begin(engine: Engine, origin: &Origin, leftovers: Leftovers) -> Self {
+    pub(crate) fn begin(engine: Engine, origin: &Origin, leftovers: Leftovers, reach: StepNetwork) -> Self {
+        let name = origin.name();
+        // Of its own for each making: the network that an earlier life asked for may come beside this one.
+        let bridge = digest(&[&name, &ulid::Ulid::generate().to_string()], BRIDGE_BYTES);
+        let mut options = HashMap::from([(BRIDGE.to_owned(), format!("{BRIDGES}{bridge}"))]);
+        if reach == StepNetwork::None {
+            options.insert(NO_ADDRESS.to_owned(), "true".to_owned());
+        }
         let request = NetworkCreateRequest {
-            name: origin.name(),
+            name,
             driver: Some("bridge".to_owned()),
+            internal: Some(reach == StepNetwork::None),
+            options: Some(options),
             labels: Some(origin.network()),
             ..NetworkCreateRequest::default()
         };

@@ -36,6 +36,7 @@ const OF_THE_SERVER: [&str; 16] = [
     "/api/v1/forges/",
     "/api/v1/registries/",
     "/api/v1/runners/",
+    "/api/v1/secrets/",
     "/api/v1/tokens/",
     "/assets/",
     "/badges/",

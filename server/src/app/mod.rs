@@ -28,7 +28,10 @@ use crate::{
     notifications::Sender,
     queue,
     retention::Watch,
-    secrets::{KeyError, Sealer, Secret, SecretKey},
+    secrets::{
+        KeyError, Keyring, Secret,
+        rotation::{self, RotationError},
+    },
     store::{Archive, Store, StoreError},
 };
 use data_dir::DataDir;
@@ -65,6 +68,9 @@ pub enum StartError {
     /// There is no key to seal secrets with.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The key that the database is sealed with is not here.
+    #[error(transparent)]
+    Sealing(#[from] RotationError),
     /// Nothing can be sent to anybody.
     #[error("cannot read the certificates that HTTPS is checked with: {0}")]
     Certificates(#[from] reqwest::Error),
@@ -96,9 +102,11 @@ impl App {
     /// When the data directory, the key, the database or the address cannot be used.
     pub async fn start(config: Config) -> Result<App, StartError> {
         let data_dir = DataDir::open(&config.data_dir)?;
-        let key = SecretKey::load_or_create(data_dir.path(), config.secret_key.as_ref())?;
+        let (key, previous) = (config.secret_key.as_ref(), config.secret_key_previous.as_ref());
+        let keyring = Keyring::load_or_create(data_dir.path(), key, previous)?;
         let archive = Archive::open(&config.archive)?;
         let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?.with_archive(archive);
+        rotation::establish(&store, &keyring, config.secret_key_lost).await?;
         let first_token = make_first_token(&store).await?;
         queue::limit_builds(&store, config.builds_per_repository).await?;
         queue::limit_build_time(&store, config.build_timeout_minutes).await?;
@@ -113,10 +121,19 @@ impl App {
         let forges = Forges::new(public_url.as_str(), &config.proxy.listen, Arc::clone(store.clock()))?;
         let providers = Providers::new(&config.logins, &public_url, store.clock())?;
         let watch = Watch::begin(&store).await?;
-        let sealer = Sealer::new(&key);
-        let state =
-            AppState::new(Parts { store, config, public_url, sealer, sender, forges, providers, watch, shutdown });
+        let state = AppState::new(Parts {
+            store,
+            config,
+            public_url,
+            keyring,
+            sender,
+            forges,
+            providers,
+            watch,
+            shutdown: shutdown.clone(),
+        });
         let loops = TaskTracker::new();
+        loops.spawn(rotation::keep(state.store.clone(), state.keyring.clone(), shutdown));
         notifier::start(&state, &loops);
         reporter::start(&state, &loops);
         let runner = runner::start(&state, data_dir.path(), &loops)?;

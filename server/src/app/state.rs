@@ -21,7 +21,7 @@ use crate::{
     notifications::Sender,
     queue::{ServerCoordinator, Timing},
     retention::Watch,
-    secrets::Sealer,
+    secrets::{Keyring, Sealer},
     store::Store,
     users::Passwords,
 };
@@ -39,6 +39,8 @@ pub struct Shared {
     pub config: Config,
     /// Where people and GitHub reach this server.
     pub public_url: Url,
+    /// The keys of the secrets.
+    pub keyring: Keyring,
     /// Seals and opens what must not be read from the database.
     pub sealer: Sealer,
     /// Sends what people are told.
@@ -84,7 +86,7 @@ pub(super) struct Parts {
     pub(super) store: Store,
     pub(super) config: Config,
     pub(super) public_url: Url,
-    pub(super) sealer: Sealer,
+    pub(super) keyring: Keyring,
     pub(super) sender: Sender,
     pub(super) forges: Forges,
     pub(super) providers: Providers,
@@ -94,7 +96,8 @@ pub(super) struct Parts {
 
 impl AppState {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { store, config, public_url, sealer, sender, forges, providers, watch, shutdown } = parts;
+        let Parts { store, config, public_url, keyring, sender, forges, providers, watch, shutdown } = parts;
+        let sealer = keyring.sealer();
         let credentials = Arc::new(sealer.clone());
         let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config)).at(public_url.as_str());
         AppState(Arc::new(Shared {
@@ -114,6 +117,7 @@ impl AppState {
             store,
             config,
             public_url,
+            keyring,
             sealer,
             sender,
             forges,

@@ -42,6 +42,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub use client::{Client, ClientError};
 
@@ -136,7 +137,7 @@ enum Command {
     /// Shows what the apps of an environment, or a runner's host, use: CPU, memory, restarts and health.
     Measurements(measurements::Measurements),
     /// Secrets of builds and releases.
-    #[command(subcommand)]
+    #[command(subcommand, visible_alias = "secrets")]
     Secret(secret::SecretCommand),
     /// Removes what the limits of retention no longer keep, at once instead of within the hour.
     Gc(gc::Gc),
@@ -248,6 +249,10 @@ pub fn main() -> ExitCode {
     // The first thing of all: two providers in one process would panic at the first connection.
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return fail(&Failure::new("another TLS provider was installed before Slipway's"));
+    }
+    // What a crash leaves holds secrets, and lies where the machine wants it.
+    if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
+        return fail(&Failure::new(format!("core dumps cannot be turned off: {error}")));
     }
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf};
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, LogFormat, nearest::nearest};
+use super::{ConfigError, LogFormat, StepSettings, nearest::nearest};
 use crate::{access::Role, retention::Limits, runners::Labels, secrets::Secret};
 
 /// The whole file.
@@ -48,7 +48,25 @@ pub(super) struct RunnerSection {
     pub(super) cache_bytes: Option<u64>,
     pub(super) build_cache_bytes: Option<u64>,
     pub(super) step_log_bytes: Option<u64>,
+    pub(super) step_minutes: Option<u32>,
+    pub(super) step_memory_bytes: Option<u64>,
+    pub(super) step_cpus: Option<f64>,
+    pub(super) step_pids: Option<u32>,
+    pub(super) step_network: Option<String>,
     pub(super) measure_seconds: Option<u32>,
+}
+
+impl RunnerSection {
+    /// What it says of steps.
+    pub(super) fn steps(&self) -> StepSettings {
+        StepSettings {
+            step_minutes: self.step_minutes,
+            step_memory_bytes: self.step_memory_bytes,
+            step_cpus: self.step_cpus,
+            step_pids: self.step_pids,
+            step_network: self.step_network.clone(),
+        }
+    }
 }
 
 /// `[proxy]`: the Caddys in front of the releases.
@@ -171,6 +189,11 @@ const KEYS: &[(&str, &[&str])] = &[
             "cache_bytes",
             "build_cache_bytes",
             "step_log_bytes",
+            "step_minutes",
+            "step_memory_bytes",
+            "step_cpus",
+            "step_pids",
+            "step_network",
             "measure_seconds",
         ],
     ),
@@ -272,6 +295,11 @@ mod tests {
             cache_bytes = 10000000
             build_cache_bytes = 20000000
             step_log_bytes = 1000000
+            step_minutes = 30
+            step_memory_bytes = 1000000000
+            step_cpus = 1.5
+            step_pids = 500
+            step_network = "none"
             measure_seconds = 30
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"

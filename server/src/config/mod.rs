@@ -6,6 +6,7 @@ mod login;
 mod mail;
 mod nearest;
 mod proxy;
+mod steps;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,8 @@ pub use archive::{ArchivePlace, ArchiveSettings};
 use clap::{Args, ValueEnum};
 pub use proxy::{ProxySettings, SwitchSettings};
 use serde::Deserialize;
-use slipway_runner::{AtShutdown, RunnerLimits, StorageLimits, logs::LogLimits};
+use slipway_runner::{AtShutdown, RunnerLimits, StepLimits, StorageLimits, logs::LogLimits};
+pub use steps::StepSettings;
 use url::Url;
 
 use crate::{
@@ -27,7 +29,7 @@ use crate::{
     notifications::MailServer,
     retention::Limits,
     runners::{Label, Labels, check_labels},
-    secrets::Secret,
+    secrets::{KeyId, Secret},
 };
 
 /// The file that is read when `--config` names none and it exists.
@@ -56,6 +58,10 @@ pub struct Config {
     pub database: Secret,
     /// The key for sealing, where it is not in the data directory.
     pub secret_key: Option<Secret>,
+    /// Earlier keys that still open what was sealed with them, parted by commas or spaces.
+    pub secret_key_previous: Option<Secret>,
+    /// The id of the key that is lost for good: what was sealed with it is given up.
+    pub secret_key_lost: Option<KeyId>,
     /// Whether everything but changes and credentials can be read without a token.
     pub public_read: bool,
     /// Whether a newer push to a branch cancels that branch's older builds.
@@ -118,6 +124,8 @@ pub struct RunnerSettings {
     pub step_log_bytes: u64,
     /// How often it measures its host and the containers of releases, in seconds; 0 for never.
     pub measure_seconds: u32,
+    /// What each step of a build may use.
+    pub steps: StepLimits,
 }
 
 impl RunnerSettings {
@@ -132,6 +140,7 @@ impl RunnerSettings {
                 build_cache_bytes: self.build_cache_bytes,
                 ..limits.storage
             },
+            steps: self.steps,
             logs: LogLimits { step_bytes: self.step_log_bytes, ..limits.logs },
             measured_every: Duration::from_secs(self.measure_seconds.into()),
             ..limits
@@ -171,6 +180,12 @@ pub struct Overrides {
     /// The key that secrets are sealed with: 32 bytes in base64. By variable only, so that no process list shows it.
     #[arg(skip)]
     pub secret_key: Option<Secret>,
+    /// The keys before it, while what they sealed is sealed anew. By variable only.
+    #[arg(skip)]
+    pub secret_key_previous: Option<Secret>,
+    /// The id of the key of the secrets, where that is lost for good: every secret is then to be set anew.
+    #[arg(long, env = "SLIPWAY_SECRET_KEY_LOST", value_name = "ID", hide = true)]
+    pub secret_key_lost: Option<KeyId>,
     /// Whether reading needs no token.
     #[arg(long, env = "SLIPWAY_PUBLIC_READ", value_name = "true|false")]
     pub public_read: Option<bool>,
@@ -240,6 +255,9 @@ pub struct Overrides {
     /// How often the runner measures its host and the containers of releases, in seconds; 0 for never.
     #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
     pub runner_measure_seconds: Option<u32>,
+    /// What each step of a build may use.
+    #[command(flatten)]
+    pub steps: StepSettings,
     /// The address of Caddy's admin API.
     #[arg(long, env = "SLIPWAY_PROXY_CADDY_ADMIN", value_name = "URL")]
     pub proxy_caddy_admin: Option<String>,
@@ -339,6 +357,7 @@ impl Overrides {
     pub fn take_secrets_from_environment(&mut self) {
         let secret = |name| std::env::var(name).ok().map(Secret::new);
         self.secret_key = secret("SLIPWAY_SECRET_KEY");
+        self.secret_key_previous = secret("SLIPWAY_SECRET_KEY_PREVIOUS");
         self.archive_secret_access_key = secret("SLIPWAY_ARCHIVE_SECRET_ACCESS_KEY");
         self.mail_url = secret("SLIPWAY_MAIL_URL");
         self.login_secrets = std::env::vars_os()
@@ -381,6 +400,7 @@ fn read(path: &Path) -> Result<file::File, ConfigError> {
 }
 
 fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
+    let steps = over.steps.clone().or(file.runner.steps()).limits()?;
     let data_dir = over.data_dir.or(file.data_dir).unwrap_or_else(|| "slipway-data".into());
     let database = over
         .database
@@ -471,6 +491,8 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
         database,
         data_dir,
         secret_key: over.secret_key,
+        secret_key_previous: over.secret_key_previous,
+        secret_key_lost: over.secret_key_lost,
         public_read: over.public_read.or(file.public_read).unwrap_or(false),
         supersede: over.supersede.or(file.supersede).unwrap_or(true),
         builds_per_repository,
@@ -500,6 +522,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             build_cache_bytes: over.runner_build_cache_bytes.or(file.runner.build_cache_bytes),
             step_log_bytes,
             measure_seconds: over.runner_measure_seconds.or(file.runner.measure_seconds).unwrap_or(MEASURE_SECONDS),
+            steps,
         },
         proxy: proxy::resolve(
             file.proxy,

@@ -16,6 +16,7 @@ pub struct Bells {
     queue: watch::Sender<u64>,
     schedules: watch::Sender<u64>,
     gates: watch::Sender<u64>,
+    keys: watch::Sender<u64>,
     logs: Mutex<HashMap<StepId, watch::Sender<u64>>>,
 }
 
@@ -26,6 +27,7 @@ impl Default for Bells {
             queue: watch::Sender::new(0),
             schedules: watch::Sender::new(0),
             gates: watch::Sender::new(0),
+            keys: watch::Sender::new(0),
             logs: Mutex::default(),
         }
     }
@@ -56,6 +58,12 @@ impl Bells {
         self.gates.subscribe()
     }
 
+    /// Rings whenever the key of the secrets is to be another.
+    #[must_use]
+    pub fn keys(&self) -> watch::Receiver<u64> {
+        self.keys.subscribe()
+    }
+
     /// Rings whenever lines were added to the step's log, and when it ended.
     #[must_use]
     pub fn log(&self, step: &StepId) -> watch::Receiver<u64> {
@@ -81,12 +89,17 @@ impl Bells {
         self.gates.send_modify(|count| *count += 1);
     }
 
+    pub(crate) fn ring_keys(&self) {
+        self.keys.send_modify(|count| *count += 1);
+    }
+
     /// Rings them all: something may have been missed.
     pub(crate) fn ring_all(&self) {
         self.ring_events();
         self.ring_queue();
         self.ring_schedules();
         self.ring_gates();
+        self.ring_keys();
         for bell in self.logs.lock().unwrap_or_else(PoisonError::into_inner).values() {
             bell.send_modify(|count| *count += 1);
         }

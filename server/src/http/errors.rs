@@ -15,7 +15,7 @@ use crate::{
     notifications::ChannelError,
     releases::ReleaseError,
     runners::RunnerError,
-    secrets::repository::SecretError,
+    secrets::{KeyError, repository::SecretError, rotation::RotationError},
     store::StoreError,
     users::{IdentityError, UserError},
 };
@@ -220,8 +220,18 @@ impl From<SecretError> for Problem {
     fn from(error: SecretError) -> Self {
         match error {
             SecretError::Store(error) => error.into(),
-            SecretError::TooMany => Problem::conflict(sentence(&error)),
+            SecretError::TooMany | SecretError::TooManyOfInstance => Problem::conflict(sentence(&error)),
             other => Problem::unprocessable(sentence(&other)),
+        }
+    }
+}
+
+impl From<RotationError> for Problem {
+    fn from(error: RotationError) -> Self {
+        match error {
+            RotationError::Store(error) => error.into(),
+            RotationError::Others { .. } | RotationError::Key(KeyError::NoOther) => Problem::conflict(sentence(&error)),
+            RotationError::Key(error) => Problem::internal(&error),
         }
     }
 }

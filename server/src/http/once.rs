@@ -165,7 +165,7 @@ async fn before(state: &AppState, keyed: &Keyed) -> Result<Option<Response>, Pro
     }
     let body = state
         .sealer
-        .open(Place::answer(&named(&keyed.key)), &found.sealed)
+        .open(Place::answer(&answers::named(&keyed.key)), &found.sealed)
         .map_err(|error| Problem::conflict(sentence(&error)))?;
     let status = u16::try_from(found.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
     let headers = [
@@ -180,14 +180,14 @@ async fn kept(state: &AppState, keyed: &Keyed, parked: Option<Tx>, answer: Respo
     let (parts, body) = answer.into_parts();
     let body = to_bytes(body, LARGEST_ANSWER).await.map_err(|_| Problem::internal(&TooLarge))?;
     let text = Secret::new(String::from_utf8_lossy(&body));
-    let kept = KeptAnswer {
-        request_hash: keyed.request.clone(),
-        status: parts.status.as_u16().into(),
-        sealed: state.sealer.seal(Place::answer(&named(&keyed.key)), &text),
-    };
     let mut tx = match parked {
         Some(tx) => tx,
         None => state.store.write().await?,
+    };
+    let kept = KeptAnswer {
+        request_hash: keyed.request.clone(),
+        status: parts.status.as_u16().into(),
+        sealed: state.sealer.seal(Place::answer(&answers::named(&keyed.key)), &text),
     };
     let since = tx.now() - KEPT_MS;
     if answers::keep(&mut tx, &keyed.key, &kept, since).await? {
@@ -197,11 +197,6 @@ async fn kept(state: &AppState, keyed: &Keyed, parked: Option<Tx>, answer: Respo
     // Another server was first: what was done here is undone.
     tx.roll_back().await?;
     before(state, keyed).await?.ok_or_else(under_way)
-}
-
-/// A hash as text.
-fn named(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A bug: an answer of the API is larger than any should be.

@@ -26,7 +26,8 @@ pub(super) async fn hand_out(tx: &mut Tx, server: &ServerCoordinator, job: &Job)
                 work,
                 registries: logins.given,
                 withheld_registries: logins.withheld,
-                secrets,
+                secrets: secrets.values,
+                withheld_secrets: secrets.withheld,
             }))
         }
         Err(error) if error.is_transient() => Err(error.into()),

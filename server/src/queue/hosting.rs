@@ -72,7 +72,14 @@ async fn describe(
     let Some(live) = store::releases::live(conn, &hosted.id).await? else { return Ok(None) };
     let release = live.content();
     let source = server.credentials.as_ref();
-    let secrets = secrets::of_apps(conn, source, &hosted.repository_id, &hosted.name, release.apps.iter()).await?;
+    let receiver = secrets::Receiver {
+        repository: &hosted.repository_id,
+        environment: &hosted.name,
+        build: &live.build_id,
+        apps: &release.apps,
+        former: &[],
+    };
+    let secrets = secrets::of_apps(conn, source, &receiver).await?.values;
     let now = server.store.clock().now();
     let bake = releases::bakes_for(conn, &hosted.repository_id, &hosted.name, &live, now).await?;
     let alone = runs_alone(conn, &live).await?;

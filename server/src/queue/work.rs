@@ -1,7 +1,7 @@
 //! What a runner is told of its job.
 
 use slipway_pipelines::config::Event;
-use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Witness, Work};
+use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, TimeLimit, Witness, Work};
 
 use super::{
     ServerCoordinator,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     releases::ReleaseKind,
-    secrets::{Place, repository as secrets},
+    secrets::{Cause, Place, repository as secrets},
     signing,
     store::{self, Conn, StoreError, Tx, builds::Build, environments::Environment, jobs::Job, releases::Release},
 };
@@ -19,7 +19,7 @@ use crate::{
 pub(super) struct Described {
     pub(super) work: Work,
     pub(super) logins: Logins,
-    pub(super) secrets: Vec<SecretValue>,
+    pub(super) secrets: secrets::Given,
 }
 
 /// The logins to registries, as far as a job is concerned.
@@ -58,16 +58,17 @@ pub(super) fn is_anybodys(event: &str) -> bool {
     Event::named(event).is_none_or(|event| event == Event::PullRequest)
 }
 
-/// All of the repository's, unless what caused the build may be anybody's doing.
+/// All that are for it, unless what caused the build may be anybody's doing.
 async fn secrets_of_build(
     tx: &mut Tx,
     server: &ServerCoordinator,
     build: &Build,
-) -> Result<Vec<SecretValue>, StoreError> {
+) -> Result<secrets::Given, StoreError> {
     if is_anybodys(&build.event) {
-        return Ok(Vec::new());
+        return Ok(secrets::Given::default());
     }
-    secrets::opened(&mut tx.conn(), server.credentials.as_ref(), &build.repository_id, None).await
+    let cause = Cause { event: &build.event, git_ref: &build.git_ref };
+    secrets::of_build(&mut tx.conn(), server.credentials.as_ref(), &build.repository_id, cause).await
 }
 
 /// Those that the release's apps name, and those of what is live, which may have to be returned to.
@@ -76,12 +77,18 @@ async fn secrets_of_rollout(
     server: &ServerCoordinator,
     release: &Release,
     work: &RolloutWork,
-) -> Result<Vec<SecretValue>, StoreError> {
+) -> Result<secrets::Given, StoreError> {
     let environment = store::environments::find(&mut tx.conn(), &release.environment_id).await?;
     let environment = environment.ok_or_else(|| StoreError::missing("environment", &release.environment_id))?;
-    let apps = std::iter::once(&work.release).chain(&work.previous).flat_map(|content| &content.apps);
     let Environment { repository_id, name, .. } = &environment;
-    secrets::of_apps(&mut tx.conn(), server.credentials.as_ref(), repository_id, name, apps).await
+    let receiver = secrets::Receiver {
+        repository: repository_id,
+        environment: name,
+        build: &release.build_id,
+        apps: &work.release.apps,
+        former: work.previous.as_ref().map_or(&[], |previous| &previous.apps),
+    };
+    secrets::of_apps(&mut tx.conn(), server.credentials.as_ref(), &receiver).await
 }
 
 async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: &Job) -> Result<BuildWork, StoreError> {

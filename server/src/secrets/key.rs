@@ -1,24 +1,19 @@
-//! The key that everything sealed in the database is sealed with; it lives outside the database.
+//! A key that what is sealed in the database is sealed with. It lives outside the database.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
-};
+use std::{fmt, io, path::PathBuf, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-
-use super::Secret;
-
-/// The name of the key's file in the data directory.
-const FILE: &str = "secret.key";
+use sha2::{Digest as _, Sha256};
 
 /// 256 bits, from the operating system's random source.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey([u8; 32]);
 
-/// Why there is no key to start with.
+/// By what a key is told from others, by sealed values and by people. It says nothing of the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId([u8; Self::BYTES]);
+
+/// Why there is no key to go on with.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The key given is not 32 bytes in base64.
@@ -48,38 +43,29 @@ pub enum KeyError {
     /// The operating system gave no random bytes.
     #[error("the operating system's random source does not answer: {0}")]
     Random(getrandom::Error),
+    /// The key that the database is sealed with is not here.
+    #[error(
+        "the secrets in the database are sealed with the key {needed}, and {origin} holds {held}; put that key back \
+         (docs/operations.md, “The key of the secrets”). If it is lost for good, start once with \
+         SLIPWAY_SECRET_KEY_LOST={needed}, and set every secret anew"
+    )]
+    Missing {
+        /// The key that is needed.
+        needed: String,
+        /// Where this server's keys are.
+        origin: String,
+        /// Their ids.
+        held: String,
+    },
+    /// There is no other key to rotate to.
+    #[error(
+        "the key comes from SLIPWAY_SECRET_KEY: make a new one with `openssl rand -base64 32`, start every server of \
+         this database with it in SLIPWAY_SECRET_KEY and the present one in SLIPWAY_SECRET_KEY_PREVIOUS, and rotate then"
+    )]
+    NoOther,
 }
 
 impl SecretKey {
-    /// The key for `data_dir`: the one given (base64), else the one in the directory's `secret.key`, which is made on
-    /// the first start with mode 0600.
-    ///
-    /// # Errors
-    /// When the key is malformed, is open to others, or cannot be read or made.
-    pub fn load_or_create(data_dir: &Path, given: Option<&Secret>) -> Result<Self, KeyError> {
-        if let Some(given) = given {
-            return Self::decode(given.reveal(), "SLIPWAY_SECRET_KEY");
-        }
-        let path = data_dir.join(FILE);
-        let failed = |source| KeyError::File { path: path.clone(), source };
-        match fs::metadata(&path) {
-            Ok(found) => {
-                let mode = found.permissions().mode() & 0o777;
-                if mode & 0o077 != 0 {
-                    return Err(KeyError::Exposed { path, mode });
-                }
-                let text = fs::read_to_string(&path).map_err(failed)?;
-                Self::decode(&text, &path.display().to_string())
-            }
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => {
-                let key = Self::random()?;
-                key.write(&path).map_err(failed)?;
-                Ok(key)
-            }
-            Err(source) => Err(failed(source)),
-        }
-    }
-
     /// A new key.
     ///
     /// # Errors
@@ -90,29 +76,62 @@ impl SecretKey {
         Ok(SecretKey(bytes))
     }
 
+    /// By what it is told from others.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let hash = Sha256::new().chain_update(b"slipway secret key").chain_update(self.0).finalize();
+        let mut id = [0; KeyId::BYTES];
+        id.iter_mut().zip(hash).for_each(|(byte, of_hash)| *byte = of_hash);
+        KeyId(id)
+    }
+
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    fn decode(text: &str, origin: &str) -> Result<Self, KeyError> {
+    /// Reads what [`SecretKey::encode`] wrote.
+    pub(super) fn decode(text: &str, origin: &str) -> Result<Self, KeyError> {
         let malformed = || KeyError::Malformed { origin: origin.to_owned() };
         let bytes = STANDARD.decode(text.trim()).map_err(|_| malformed())?;
         Ok(SecretKey(bytes.try_into().map_err(|_| malformed())?))
     }
 
-    /// Whole or not at all: a crash between the two leaves no half-written key under the name that is read.
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let draft = path.with_extension("key.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        writeln!(file, "{}", STANDARD.encode(self.0))?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
+    /// As it stands in its file.
+    pub(super) fn encode(&self) -> String {
+        STANDARD.encode(self.0)
     }
 }
 
-impl std::fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey([secret])")
+    }
+}
+
+impl KeyId {
+    /// How many bytes it has in a sealed value.
+    pub(super) const BYTES: usize = 4;
+
+    pub(super) fn of(bytes: [u8; Self::BYTES]) -> Self {
+        KeyId(bytes)
+    }
+
+    pub(super) fn bytes(self) -> [u8; Self::BYTES] {
+        self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u32::from_str_radix(text, 16).map(|id| KeyId(id.to_be_bytes()))
     }
 }
 
@@ -122,29 +141,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_made_once_and_private() {
-        let dir = tempfile::tempdir().unwrap();
-        let made = SecretKey::load_or_create(dir.path(), None).unwrap();
-        let read = SecretKey::load_or_create(dir.path(), None).unwrap();
-        assert_eq!(made.bytes(), read.bytes());
-        let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn refuses_a_file_that_others_can_read() {
-        let dir = tempfile::tempdir().unwrap();
-        SecretKey::load_or_create(dir.path(), None).unwrap();
-        let path = dir.path().join(FILE);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let refused = SecretKey::load_or_create(dir.path(), None).unwrap_err().to_string();
-        assert!(refused.contains("can be read by others (mode 644)"), "{refused}");
-    }
-
-    #[test]
-    fn says_what_a_given_key_must_look_like() {
-        let dir = tempfile::tempdir().unwrap();
-        let refused = SecretKey::load_or_create(dir.path(), Some(&Secret::new("too short"))).unwrap_err();
-        assert!(refused.to_string().starts_with("the secret key from SLIPWAY_SECRET_KEY is not 32 bytes"));
+    fn a_key_is_known_by_its_id() {
+        let key = SecretKey::random().unwrap();
+        assert_eq!(key.id().to_string().parse(), Ok(key.id()));
+        assert_eq!(SecretKey::decode(&key.encode(), "a test").unwrap().id(), key.id());
+        assert_ne!(SecretKey::random().unwrap().id(), key.id());
+        assert!(!format!("{key:?}").contains(&key.encode()));
     }
 }

@@ -19,18 +19,18 @@ pub enum LoginScope {
 pub enum LoginScopeError {
     /// Neither some nor all, or both.
     #[error(
-        "A login says for which repositories it is: either `repositories`, patterns of names such as shop/*, or \
+        "It must be said for which repositories it is: either `repositories`, patterns of names such as shop/*, or \
          `all_repositories`."
     )]
     Undecided,
     /// Too many patterns.
-    #[error("A login names at most {MOST_PATTERNS} patterns of repositories.")]
+    #[error("At most {MOST_PATTERNS} patterns of repositories are named.")]
     TooMany,
     /// A pattern that excludes.
-    #[error("The pattern \"{0}\" excludes; a login names the repositories that it is for.")]
+    #[error("The pattern \"{0}\" excludes; name the repositories that it is for.")]
     Excludes(String),
     /// A pattern that cannot be read.
-    #[error("Of the login's repositories, {0}.")]
+    #[error("Of the repositories, {0}.")]
     Unreadable(#[from] PatternError),
 }
 

@@ -42,6 +42,11 @@ pub(crate) async fn keep(tx: &mut Tx, key: &[u8], answer: &KeptAnswer, since: i6
     Ok(kept == 1)
 }
 
+/// The hash of a key as text, which the answer is sealed for.
+pub(crate) fn named(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// How many are older than `since`.
 pub(crate) async fn old(conn: &mut Conn<'_>, since: i64) -> Result<i64, StoreError> {
     let found: Option<(i64,)> = row!(conn, "SELECT COUNT(*) FROM kept_answer WHERE created_at < $1", since)?;

@@ -19,6 +19,7 @@ pub(super) struct Rung {
     pub(super) queue: bool,
     pub(super) schedules: bool,
     pub(super) gates: bool,
+    pub(super) keys: bool,
     pub(super) logs: Vec<StepId>,
 }
 
@@ -37,6 +38,9 @@ impl Rung {
         if self.gates {
             bells.ring_gates();
         }
+        if self.keys {
+            bells.ring_keys();
+        }
         for step in &self.logs {
             bells.ring_log(step);
         }
@@ -46,8 +50,13 @@ impl Rung {
     pub(super) async fn notify(&self, conn: &mut Conn<'_>, sender: &str) -> Result<(), StoreError> {
         let Conn::Postgres(connection) = conn else { return Ok(()) };
         let logs = self.logs.iter().map(|step| format!("{sender} log {step}"));
-        let topics =
-            [(self.events, "events"), (self.queue, "queue"), (self.schedules, "schedules"), (self.gates, "gates")];
+        let topics = [
+            (self.events, "events"),
+            (self.queue, "queue"),
+            (self.schedules, "schedules"),
+            (self.gates, "gates"),
+            (self.keys, "keys"),
+        ];
         let topics = topics.into_iter().filter(|(rung, _)| *rung).map(|(_, topic)| format!("{sender} {topic}"));
         for message in topics.chain(logs) {
             sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(message).execute(&mut **connection).await?;
@@ -96,6 +105,7 @@ async fn hear(pool: &PgPool, own: &str, bells: &Bells) -> Result<Infallible, sql
             (Some("queue"), _) => bells.ring_queue(),
             (Some("schedules"), _) => bells.ring_schedules(),
             (Some("gates"), _) => bells.ring_gates(),
+            (Some("keys"), _) => bells.ring_keys(),
             (Some("log"), Some(Ok(step))) => bells.ring_log(&step),
             _ => tracing::debug!(payload = message.payload(), "another server said something unknown"),
         }

@@ -34,6 +34,7 @@ pub(crate) mod figures;
 pub mod forge_credentials;
 pub mod forge_reports;
 pub(crate) mod grown;
+pub mod instance_secrets;
 pub mod jobs;
 pub mod jump;
 pub(crate) mod log_questions;
@@ -50,6 +51,7 @@ pub mod repositories;
 pub(crate) mod retention;
 pub mod runners;
 pub mod schedules;
+pub mod sealing;
 pub mod secrets;
 mod seen;
 pub mod sessions;
@@ -166,6 +168,18 @@ impl Store {
         let open = self.db.begin().await?;
         let clock = TxClock { now: self.clock.now(), gives_way: self.clock.gives_way(), shared: None };
         Ok(Tx::new(open, clock, Arc::clone(&self.bells), Arc::clone(&self.server)))
+    }
+
+    /// Whether other servers may work on the same database.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self.db, Db::Postgres(_))
+    }
+
+    /// The name of this server among those of one database.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// The time by which leases end, in unix milliseconds: that of the database where several servers may share it.

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
-use crate::ids::{ReleaseId, RepositoryId};
+use crate::{
+    ids::{ReleaseId, RepositoryId},
+    secrets::GivenTo,
+};
 
 /// How many releases are read at once: each brings its content along.
 const RELEASES_AT_ONCE: i64 = 200;
@@ -22,6 +25,8 @@ pub struct SecretName {
     pub version: i64,
     /// When it was set, in unix milliseconds.
     pub updated_at: i64,
+    /// The builds that it is for.
+    pub given_to: JsonText<GivenTo>,
 }
 
 /// A secret with its value, as it is kept.
@@ -31,17 +36,25 @@ pub(crate) struct SealedSecret {
     pub(crate) name: String,
     pub(crate) version: i64,
     pub(crate) value: Vec<u8>,
+    pub(crate) given_to: JsonText<GivenTo>,
 }
 
-/// Sets a secret. Its earlier values are kept for the releases that run with them.
+/// The row's key in one text: what the sealed value is bound to. None of the parts can hold a slash.
+pub(crate) fn bound_to(repository: &str, environment: &str, name: &str) -> String {
+    format!("{repository}/{environment}/{name}")
+}
+
+/// Sets a secret. Its earlier values are kept for the releases that run with them. For which builds it is stays as it was,
+/// unless that is said.
 pub(crate) async fn set(
     tx: &mut Tx,
     repository: &RepositoryId,
     environment: &str,
     name: &str,
     sealed: &[u8],
+    given_to: Option<&GivenTo>,
 ) -> Result<(), StoreError> {
-    let now = tx.now();
+    let (now, every) = (tx.now(), JsonText(GivenTo::default()));
     let version = next_version(tx, repository).await?;
     execute!(
         &mut tx.conn(),
@@ -56,14 +69,17 @@ pub(crate) async fn set(
     )?;
     execute!(
         &mut tx.conn(),
-        "INSERT INTO secret (repository_id, environment, name, version, updated_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO secret (repository_id, environment, name, version, updated_at, given_to)
+         VALUES ($1, $2, $3, $4, $5, COALESCE($6, $7))
          ON CONFLICT (repository_id, environment, name) DO UPDATE
-         SET version = excluded.version, updated_at = excluded.updated_at",
+         SET version = excluded.version, updated_at = excluded.updated_at, given_to = COALESCE($6, secret.given_to)",
         repository,
         environment,
         name,
         version,
-        now
+        now,
+        given_to.map(JsonText),
+        every
     )?;
     Ok(())
 }
@@ -124,7 +140,7 @@ pub async fn forget_earlier(
 pub async fn list(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<SecretName>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT environment, name, version, updated_at FROM secret WHERE repository_id = $1 ORDER BY environment, name",
+        "SELECT environment, name, version, updated_at, given_to FROM secret WHERE repository_id = $1 ORDER BY environment, name",
         repository
     )?)
 }
@@ -194,7 +210,7 @@ pub(crate) async fn values(
 ) -> Result<Vec<SealedSecret>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT s.environment, s.name, s.version, v.value
+        "SELECT s.environment, s.name, s.version, v.value, s.given_to
          FROM secret s JOIN secret_version v ON v.repository_id = s.repository_id AND v.version = s.version
          WHERE s.repository_id = $1 AND s.environment IN ('', $2) ORDER BY s.environment, s.name",
         repository,
@@ -212,8 +228,9 @@ pub(crate) async fn version(
 ) -> Result<Option<SealedSecret>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT environment, name, version, value FROM secret_version
-         WHERE repository_id = $1 AND version = $2 AND name = $3 AND environment IN ('', $4)",
+        "SELECT v.environment, v.name, v.version, v.value, s.given_to FROM secret_version v JOIN secret s
+         ON s.repository_id = v.repository_id AND s.environment = v.environment AND s.name = v.name
+         WHERE v.repository_id = $1 AND v.version = $2 AND v.name = $3 AND v.environment IN ('', $4)",
         repository,
         version,
         name,

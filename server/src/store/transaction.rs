@@ -100,6 +100,16 @@ impl Tx {
         self.rung.gates = true;
     }
 
+    /// Wakes whoever keeps the keys of the secrets, once this is committed.
+    pub(crate) fn ring_keys(&mut self) {
+        self.rung.keys = true;
+    }
+
+    /// The name of this server among those of one database.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Wakes whoever follows the step's log, once this is committed.
     pub(crate) fn ring_log(&mut self, step: StepId) {
         self.rung.logs.push(step);

@@ -1,8 +1,8 @@
-//! What a hostile repository tries, on the real engine: to reach the host, and to reach other repositories.
+//! What a hostile repository tries, on the real engine: to reach the host, its networks, and other repositories and builds.
 
 use std::fmt::Write as _;
 
-use slipway_tests::{build_house::BuildHouse, engine::docker};
+use slipway_tests::{build_house::BuildHouse, engine::docker, house::LONG};
 
 /// How many apps try to win the race at once; without a defence, nearly every run of the test is lost.
 const RACERS: usize = 12;
@@ -52,4 +52,29 @@ async fn a_build_that_may_not_push_an_image_leaves_the_engines_image_of_that_nam
 
     assert!(build.failure().contains("the registry 127.0.0.1:1 does not answer"), "{}", build.failure());
     assert_eq!(found, busybox);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_does_not_reach_the_containers_of_another_build() {
+    let mut house = BuildHouse::new().await;
+    let waits = "defaults: {step_image: \"busybox:latest\"}\n\
+         web: {build: Dockerfile, image: IMAGE, pre: ['mkdir /w; echo secret > /w/index.html; httpd -h /w; hostname -i; echo there; sleep 600']}\n";
+    let commit = house.commit(waits, &[]);
+    let victim = house.queue(&commit);
+    house.logged(&victim, "there").await;
+    let address = {
+        let record = house.server.wait_for(&victim, LONG, |_| true).await;
+        let text: String = record.steps.values().map(|step| step.text()).collect();
+        text.lines().find(|line| line.split('.').count() == 4).unwrap().trim().to_owned()
+    };
+    let tries = format!(
+        "defaults: {{step_image: \"busybox:latest\"}}\n\
+         web: {{build: Dockerfile, image: IMAGE, pre: ['wget -T 2 -qO- http://{address}/ || echo not reached']}}\n"
+    );
+    let commit = house.commit(&tries, &[]);
+    let build = house.build(&commit).await;
+    let said = build.step("wget").text();
+    assert!(said.ends_with("not reached\n") && !said.contains("secret"), "{said}");
+    house.server.cancel(&victim);
+    house.leaves_nothing().await;
 }

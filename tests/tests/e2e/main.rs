@@ -50,6 +50,7 @@ mod retention;
 mod retries;
 mod roles;
 mod rollouts;
+mod rotation;
 mod runner;
 mod secrets;
 mod servers;

@@ -8,6 +8,7 @@ use slipway_server::{
     clock::Clock,
     releases::preview,
     retention::{Collected, Limits, Round, collect_now},
+    secrets::GivenTo,
     store::{self, Db},
 };
 use slipway_tests::{
@@ -39,10 +40,10 @@ async fn a_build_is_given_the_repositorys_secrets_and_a_pull_request_none(databa
     let pipeline = Pipeline::new(database).await;
     pipeline.set_secret(None, "NPM_TOKEN", "first").await;
     pipeline.set_secret(None, "NPM_TOKEN", "second").await;
-    pipeline.set_secret(None, "AWS_KEY", "key").await;
+    pipeline.set_secret(None, "AWS_KEY", "a key").await;
     pipeline.set_secret(Some("production"), "NPM_TOKEN", "for releases only").await;
     pipeline.queue(&pipeline.push("main", "a")).await;
-    assert_eq!(given(&pipeline.claim().await), [("AWS_KEY", "key"), ("NPM_TOKEN", "second")]);
+    assert_eq!(given(&pipeline.claim().await), [("AWS_KEY", "a key"), ("NPM_TOKEN", "second")]);
 
     for event in ["pull_request", "something unheard of"] {
         let foreign = NewBuild { event: event.to_owned(), ..pipeline.push(event.split(' ').next().unwrap(), "b") };
@@ -229,7 +230,7 @@ async fn a_value_goes_in_and_never_comes_out() {
     assert_eq!(audit.json()["items"][0]["action"], "secret.set");
     assert_eq!(
         audit.json()["items"][0]["detail"],
-        json!({"secret": "NPM_TOKEN", "environment": "production", "forget_earlier": false})
+        json!({"secret": "NPM_TOKEN", "environment": "production", "forget_earlier": false, "given_to": null})
     );
 
     api.delete(in_production).await.expect(200);
@@ -255,6 +256,11 @@ async fn what_is_no_secret_is_refused_in_words() {
             "A secret's name is that of an environment variable: letters, digits and “_”, no digit first, at most 64 characters.",
         ),
         ("A", "", "The value is empty; to forget a secret, remove it."),
+        (
+            "A",
+            "abc",
+            "The value has 3 bytes; one of fewer than 4 cannot be masked in logs without hiding half of them, and so is no secret: take a longer one.",
+        ),
         ("A", "a\0b", "The body holds a NUL character, which no text here may."),
         ("A", &"x".repeat(64 * 1024 + 1), "The value has 65537 bytes; the limit is 65536."),
     ] {
@@ -264,6 +270,55 @@ async fn what_is_no_secret_is_refused_in_words() {
     api.put("/api/v1/repositories/shop/none/secrets/A", &json!({"value": "x"})).await.expect(404);
     // The connection ends with this: the rest of the body is not read.
     api.put(&format!("{SECRETS}/A"), &json!({"value": "x".repeat(1_000_000)})).await.expect(413);
+}
+
+fn withheld(lease: &Lease) -> Vec<(&str, &str)> {
+    lease.withheld_secrets.iter().map(|secret| (secret.name.as_str(), secret.reason.as_str())).collect()
+}
+
+#[tokio::test]
+async fn an_instances_secret_is_for_the_repositories_and_builds_that_it_names_and_a_closer_one_goes_before() {
+    let pipeline = Pipeline::new(TestDatabase::sqlite()).await;
+    let main = GivenTo { branches: vec!["main".to_owned()], ..GivenTo::default() };
+    let ours = [pipeline.repository.name.clone()];
+    pipeline.set_instance_secret("SHARED", "everybody's", None, None).await;
+    pipeline.set_instance_secret("TOKEN", "the instance's", None, None).await;
+    pipeline.set_instance_secret("OURS", "of some", Some(&ours), Some(&main)).await;
+    pipeline.set_instance_secret("THEIRS", "of others", Some(&["other/*".to_owned()]), None).await;
+    pipeline.set_secret(None, "TOKEN", "the repository's").await;
+    pipeline.limit_secret("TOKEN", "the repository's", &main).await;
+
+    pipeline.queue(&pipeline.push("main", "a")).await;
+    let lease = pipeline.claim().await;
+    let expected = [("OURS", "of some"), ("SHARED", "everybody's"), ("TOKEN", "the repository's")];
+    assert_eq!((given(&lease), withheld(&lease)), (expected.to_vec(), vec![]));
+
+    pipeline.queue(&pipeline.push("topic", "b")).await;
+    let lease = pipeline.claim().await;
+    assert_eq!(given(&lease), [("SHARED", "everybody's")], "what is withheld is not had from further away");
+    let why = "it is for the branches main alone, and this build is of the branch topic";
+    assert_eq!(withheld(&lease), [("OURS", why), ("TOKEN", why)]);
+
+    // To set it anew says nothing of whom it is for.
+    pipeline.set_secret(None, "TOKEN", "anew").await;
+    pipeline.queue(&pipeline.push("topic", "c")).await;
+    assert_eq!(withheld(&pipeline.claim().await).len(), 2);
+}
+
+#[tokio::test]
+async fn a_release_is_given_no_secret_that_is_not_for_the_build_that_made_it() {
+    let pipeline = Pipeline::new(TestDatabase::sqlite()).await;
+    pipeline.set_secret(None, "KEY", "first").await;
+    pipeline.built("a", built("sha256:a", with_key())).await;
+    assert_eq!(rolled_out(&pipeline).await.0, "first");
+    let tags = GivenTo { events: vec!["tag".to_owned()], ..GivenTo::default() };
+    pipeline.limit_secret("KEY", "second", &tags).await;
+    assert_eq!(made_anew(&pipeline).await, "", "what is live goes without as well");
+
+    pipeline.built("b", built("sha256:b", with_key())).await;
+    let lease = pipeline.claim().await;
+    assert_eq!(given(&lease), [], "neither its own value nor, to go back, that of before");
+    assert_eq!(withheld(&lease), [("KEY", "it is for the events tag alone, and this build's is push")]);
 }
 
 #[tokio::test]
@@ -293,8 +348,23 @@ async fn the_command_line_takes_values_from_standard_input_and_files_alone() {
     let removed = run(&["secret", "remove", "shop/web", "KEY", "--environment", "prod"], "").await;
     assert_eq!(removed, (true, "The secret KEY of prod of shop/web is forgotten.\n".to_owned()));
 
+    let limits = ["--event", "push", "--branch", "main", "--branch", "release/*"];
+    let set = ["secrets", "set", "--instance", "SHARED", "--repository", "shop/*"];
+    let set = run(&[&set[..], &limits].concat(), "long").await;
+    assert_eq!(set, (true, "The secret SHARED is set for the instance.\n".to_owned()));
+    let (_, listed) = run(&["secret", "list", "--instance"], "").await;
+    assert!(listed.starts_with("SHARED  shop/*  version 1  "), "{listed}");
+    assert!(listed.ends_with("  events push  branches main, release/*\n"), "{listed}");
+    let (done, told) = run(&["secret", "set", "--instance", "SHARED"], "long").await;
+    assert!(!done && told.contains("It must be said for which repositories it is"), "{told}");
+    let pulls = ["secret", "set", "shop/web", "A", "--event", "pull_request"];
+    let (done, told) = run(&pulls, "long").await;
+    assert!(!done && told.contains("Pull requests may be anybody's, and are given no secret"), "{told}");
+    let removed = run(&["secret", "remove", "--instance", "SHARED"], "").await;
+    assert_eq!(removed, (true, "The secret SHARED of the instance is forgotten.\n".to_owned()));
+
     let (done, told) = run(&["secret", "set", "shop/web", "NPM_TOKEN", "hunter2"], "").await;
-    assert!(!done && told.contains("unexpected argument"), "a value never stands on the command line: {told}");
+    assert!(!done && told.contains("unexpected"), "a value never stands on the command line: {told}");
     let (done, told) = run(&["secret", "set", "shop/web", "EMPTY"], "\n").await;
     assert!(!done && told.contains("The value is empty"), "{told}");
     let (done, told) = run(&["secret", "set", "shop", "A"], "x").await;

@@ -29,6 +29,9 @@ const SMALL: &[&str] = &[
     "log_question",
     "signing_key",
     "user_account",
+    "sealing_key",
+    "sealing_server",
+    "instance_secret",
 ];
 /// What a statement itself has limited to a few rows, or was given, before it reads all of them.
 const LIMITED: &[&str] = &["counted", "offered", "newest", "listed", "json_each"];

@@ -38,11 +38,14 @@ pub use message::{LoginPage, MessagePage};
 pub use plan::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow};
 pub use release::ReleasePage;
 pub use repository::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab};
-pub use repository_settings::{Hook, HookSecretPage, RepositorySettingsPage, SecretForm, SecretRow, ToldForm};
+pub use repository_settings::{
+    Hook, HookSecretPage, LimitsForm, RepositorySettingsPage, SecretForm, SecretRow, ToldForm,
+};
 pub use runners::{NewRunnerPage, RunnerForm, RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
 pub use settings::{
-    AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, GrantRow, NewTokenPage, RegistriesPage, RegistryForm,
-    RegistryRow, SchedulesPage, SchedulesRow, SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow,
-    TokensPage, UserForm, UserLinkPage, UserRow, UsersPage,
+    AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, GrantRow, InstanceSecretForm, InstanceSecretRow,
+    NewTokenPage, RegistriesPage, RegistryForm, RegistryRow, SchedulesPage, SchedulesRow, SealingView, SecretsOf,
+    SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow, TokensPage, UserForm, UserLinkPage, UserRow,
+    UsersPage,
 };

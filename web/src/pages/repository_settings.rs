@@ -54,6 +54,10 @@ pub struct SecretRow {
     pub when: When,
     /// The page whose form replaces it.
     pub replace: String,
+    /// The builds that are given it, in words; none for every one.
+    pub given_to: Option<String>,
+    /// The same as the form has it.
+    pub limits: LimitsForm,
 }
 
 /// What the form of a secret holds, but for the value.
@@ -67,6 +71,29 @@ pub struct SecretForm {
     pub environments: Vec<String>,
     /// Whether one that is there is replaced.
     pub replaces: bool,
+    /// The builds that are given it.
+    pub limits: LimitsForm,
+}
+
+/// The builds that are given a secret, as a form has them: parted by commas.
+#[derive(Debug, Clone, Default)]
+pub struct LimitsForm {
+    /// Events.
+    pub events: String,
+    /// Patterns of branches.
+    pub branches: String,
+    /// Patterns of tags.
+    pub tags: String,
+    /// Whether the form shows what is so: then an empty field limits nothing.
+    pub is_shown: bool,
+}
+
+impl LimitsForm {
+    /// Whether it limits nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.branches.is_empty() && self.tags.is_empty()
+    }
 }
 
 /// How a forge reaches Slipway.

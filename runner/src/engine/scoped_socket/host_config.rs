@@ -58,6 +58,10 @@ pub(super) fn contained(asked: &mut Fields, base: &HostConfig) -> Result<Map<Str
     };
     host.retain(|_, value| !value.is_null());
     asked.keep(&KEPT, &mut host);
+    if let Some(servers) = &base.dns {
+        // Where containers reach nothing, names are asked of nobody else either.
+        host.insert("Dns".to_owned(), Value::from(servers.as_slice()));
+    }
     for name in DROPPED {
         asked.take(name);
     }
@@ -158,7 +162,9 @@ fn ulimits(asked: &mut Fields, host: &mut Map<String, Value>) -> Result<(), Refu
         Some(Value::Array(list)) => list,
         Some(_) => return Err(asked.wrong("Ulimits", "a list")),
     };
-    let mut kept = Vec::new();
+    // Those that every container has cannot be asked away.
+    let mut kept = host.get("Ulimits").and_then(Value::as_array).cloned().unwrap_or_default();
+    let fixed: Vec<Value> = kept.iter().map(|limit| limit["Name"].clone()).collect();
     for item in list {
         let mut item = Fields::of(item, "HostConfig.Ulimits.")?;
         let name = item.text("Name")?.unwrap_or_default();
@@ -167,6 +173,9 @@ fn ulimits(asked: &mut Fields, host: &mut Map<String, Value>) -> Result<(), Refu
         let too_many = |number: Option<i64>| number.is_some_and(|number| !(0..=NOFILE_LIMIT).contains(&number));
         if !ULIMITS.contains(&name.as_str()) || (name == "nofile" && (too_many(soft) || too_many(hard))) {
             return Err(Refusal::forbidden(format!("--ulimit {name} of this size reaches beyond the container")));
+        }
+        if fixed.contains(&Value::from(name.as_str())) {
+            continue;
         }
         kept.push(json!({ "Name": name, "Soft": soft.unwrap_or(0), "Hard": hard.unwrap_or(0) }));
     }

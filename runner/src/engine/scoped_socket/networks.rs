@@ -13,7 +13,7 @@ use super::{
     target::Target,
     upstream::{Body, Call},
 };
-use crate::engine::labels;
+use crate::{engine::labels, steps::NO_ADDRESS};
 
 /// How many networks one build may have: an engine has addresses for about thirty.
 const NETWORKS_LIMIT: usize = 8;
@@ -68,11 +68,13 @@ impl Scope {
         if found.len() >= NETWORKS_LIMIT {
             return Err(Refusal::forbidden(format!("more than {NETWORKS_LIMIT} networks at a time in one build")));
         }
+        let options = if self.is_closed { json!({NO_ADDRESS: "true"}) } else { json!({}) };
         let body = json!({
             "Name": real,
             "CheckDuplicate": true,
             "Driver": "bridge",
-            "Internal": internal,
+            "Internal": internal || self.is_closed,
+            "Options": options,
             "Labels": self.labelled(labels, labels::KIND_NETWORK),
         });
         self.told(Call::new(Method::POST, format!("{}/networks/create", target.version)).json(&body)).await

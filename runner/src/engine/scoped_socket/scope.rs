@@ -28,6 +28,8 @@ pub(crate) struct SocketRequest {
     pub(crate) workspace: Workspace,
     /// What contains every container.
     pub(crate) containment: HostConfig,
+    /// Whether its containers reach nothing but each other.
+    pub(crate) is_closed: bool,
     /// The logins that images are pulled with.
     pub(crate) registries: Vec<RegistryCredential>,
     /// The images that the build may use.
@@ -47,6 +49,7 @@ pub(super) struct Scope {
     pub(super) network: String,
     pub(super) workspace: Workspace,
     pub(super) containment: HostConfig,
+    pub(super) is_closed: bool,
     pub(super) registries: Vec<RegistryCredential>,
     pub(super) rights: Arc<ImageRights>,
     pub(super) images: ImageNames,
@@ -73,6 +76,7 @@ impl Scope {
             network: request.network,
             workspace: request.workspace,
             containment: request.containment,
+            is_closed: request.is_closed,
             registries: request.registries,
             rights: request.rights,
             images: request.images,

@@ -6,7 +6,7 @@ use base64::{
 };
 
 /// The shortest text that is looked for, in bytes.
-pub(super) const SHORTEST: usize = 4;
+pub const SHORTEST: usize = 4;
 /// How many bytes tools put into one line of base64: 57 give 76 characters (GNU and BusyBox), 48 give 64 (OpenSSL, PEM).
 const WRAPPED: [usize; 2] = [57, 48];
 
@@ -22,7 +22,15 @@ pub(super) fn of(value: &str, found: &mut impl FnMut(Vec<u8>)) {
         json(text, found);
         url(text, found);
         base64(text.as_bytes(), found);
+        hex(text.as_bytes(), found);
     }
+}
+
+/// As `xxd -p`, `od` without spaces and many programs write bytes.
+fn hex(bytes: &[u8], found: &mut impl FnMut(Vec<u8>)) {
+    let lower: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    found(lower.to_uppercase().into_bytes());
+    found(lower.into_bytes());
 }
 
 /// Encoders differ in what they escape beyond what they must.

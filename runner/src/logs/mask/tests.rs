@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -112,5 +115,24 @@ proptest! {
             prop_assert!(shown.iter().all(|line| !line.contains(part)), "{part:?} in {shown:?}");
         }
         prop_assert_eq!(shown, lines(&values, &text, &[], stream), "the cuts change nothing");
+    }
+
+    #[test]
+    fn no_cut_of_the_stream_lets_an_encoded_secret_through(
+        value in "[a-z0-9/+=&<>\"%é][a-z0-9/+=&<>\"% é]{4,18}[a-z0-9/+=&<>\"%é]",
+        form in 0..5_usize,
+        before in "x{0,5}",
+        cuts in prop::collection::vec(any::<usize>(), 0..6),
+    ) {
+        let long = format!("{before}{value}");
+        let text = match form {
+            0 => STANDARD.encode(&long),
+            1 => URL_SAFE_NO_PAD.encode(&long),
+            2 => long.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            3 => url::form_urlencoded::byte_serialize(long.as_bytes()).collect(),
+            _ => serde_json::to_string(&long).unwrap(),
+        };
+        let shown = lines(std::slice::from_ref(&value), &text, &cuts, LogStream::Out).join("\n");
+        prop_assert!(shown.contains(MASK), "{text} of {value} is shown as {shown}");
     }
 }

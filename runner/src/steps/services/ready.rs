@@ -27,11 +27,20 @@ pub(super) struct Prober<'a> {
     pub(super) id: &'a str,
     /// The network in which it is asked.
     pub(super) network: &'a str,
+    /// Whether that is closed also for this runner.
+    pub(super) is_closed: bool,
 }
 
 impl Prober<'_> {
     /// Waits until the container is ready. The error says, after the service's name, why it is not.
     pub(super) async fn wait(&self, probe: &ReadyProbe, since: Instant, within: Duration) -> Result<(), String> {
+        if self.is_closed && matches!(probe, ReadyProbe::Tcp { .. } | ReadyProbe::Http { .. }) {
+            return Err(
+                "cannot be asked by its port: on this runner steps reach nothing (step_network), and nobody reaches \
+                 them; give it `health: {command: …}`, which runs within it"
+                    .to_owned(),
+            );
+        }
         let deadline = since + within;
         let mut pause = FIRST_PAUSE;
         loop {

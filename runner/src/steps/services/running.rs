@@ -28,7 +28,7 @@ use crate::{
     engine::{self, Engine},
     reporter::StepLog,
     steps::{
-        Blueprint, Patience, Site, StepError,
+        Blueprint, Patience, Site, StepError, StepNetwork,
         container::{ContainerGuard, Output},
         found::FoundStage,
     },
@@ -147,7 +147,8 @@ impl RunningService {
 
     async fn wait(&self, site: &Site, ready: &Ready) -> Result<(), StepError> {
         let network = site.network.name().await?;
-        let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network };
+        let is_closed = site.limits.network == StepNetwork::None;
+        let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network, is_closed };
         tokio::select! {
             biased;
             error = self.ended() => Err(error),

@@ -14,7 +14,7 @@ use super::super::{Failure, logging, say};
 use crate::{
     access::token::runner_of,
     app::{RunnerFolder, proxy_config},
-    config::{Config, LogFormat, Overrides},
+    config::{Config, LogFormat, Overrides, StepSettings},
     runners::Label,
     secrets::Secret,
 };
@@ -72,6 +72,8 @@ pub(super) struct RunnerProcess {
     /// How many bytes of output the log of one step holds; the rest is cut with a marker.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_LOG_BYTES", value_name = "BYTES")]
     step_log_bytes: Option<u64>,
+    #[command(flatten)]
+    steps: StepSettings,
     /// How often it measures its host and the containers of releases, in seconds; 0 for never.
     #[arg(long, env = "SLIPWAY_RUNNER_MEASURE_SECONDS", value_name = "SECONDS")]
     measure_seconds: Option<u32>,
@@ -122,6 +124,7 @@ pub(super) async fn run(process: RunnerProcess) -> Result<(), Failure> {
         runner_cache_bytes: process.cache_bytes,
         runner_build_cache_bytes: process.build_cache_bytes,
         runner_step_log_bytes: process.step_log_bytes,
+        steps: process.steps,
         runner_measure_seconds: process.measure_seconds,
         runner_docker_host: process.docker_host,
         proxy_caddy_admin: process.proxy_caddy_admin,

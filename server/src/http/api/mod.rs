@@ -12,6 +12,7 @@ pub(super) mod differences;
 mod environments;
 mod events;
 pub(super) mod forges;
+pub(super) mod instance_secrets;
 pub(super) mod logs;
 pub(super) mod lookup;
 mod measurements;
@@ -26,6 +27,7 @@ pub(super) mod repositories;
 mod retention;
 pub(super) mod runners;
 mod schedules;
+pub(super) mod secret_key;
 pub(super) mod secrets;
 mod services;
 mod signing;
@@ -60,6 +62,7 @@ pub fn routes() -> Routes {
         .merge(environments::routes())
         .merge(events::routes())
         .merge(forges::routes())
+        .merge(instance_secrets::routes())
         .merge(logs::routes())
         .merge(measurements::routes())
         .merge(notifications::routes())
@@ -72,6 +75,7 @@ pub fn routes() -> Routes {
         .merge(retention::routes())
         .merge(runners::routes())
         .merge(schedules::routes())
+        .merge(secret_key::routes())
         .merge(secrets::routes())
         .merge(services::routes())
         .merge(signing::routes())

@@ -142,8 +142,8 @@ pub(in crate::http) async fn set_login(
     }
     let scope = LoginScope::asked(login.repositories, login.all_repositories)
         .map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let sealed = state.sealer.seal(Place::registry_password(host), &login.password);
     let mut tx = state.store.write().await?;
+    let sealed = state.sealer.seal(Place::registry_password(host), &login.password);
     registry_credentials::set(&mut tx, host, &login.username, &sealed, &scope).await?;
     let detail = json!({"username": login.username, "repositories": scope.patterns()});
     audit::append(&mut tx, principal.actor(), "registry.login", host, detail).await?;

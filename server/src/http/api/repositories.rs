@@ -175,6 +175,7 @@ pub(in crate::http) async fn connect_repository(
     let address =
         Address::check(name, clone_url, default_branch).map_err(|error| Problem::unprocessable(sentence(&error)))?;
     let (id, secret) = (RepositoryId::new(), Secret::new(random_text()));
+    let mut tx = state.store.write().await?;
     let new = NewRepository {
         hook_id: random_text(),
         hook_secret: state.sealer.seal(Place::hook_secret(id.as_str()), &secret),
@@ -183,7 +184,6 @@ pub(in crate::http) async fn connect_repository(
         clone_url: address.clone_url,
         default_branch: address.default_branch,
     };
-    let mut tx = state.store.write().await?;
     let repository = repositories::connect(&mut tx, &new).await?;
     let detail = json!({"clone_url": repository.clone_url});
     audit::append(&mut tx, principal.actor(), "repository.connect", &repository.name, detail).await?;

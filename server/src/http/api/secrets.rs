@@ -13,7 +13,7 @@ use crate::{
         errors::Problem,
         extract::{Body, Named},
     },
-    secrets::{Secret, repository as secrets},
+    secrets::{GivenTo, Secret, repository as secrets},
     store::{self, Conn, StoreError, audit, environments, repositories::Repository, secrets::SecretName},
 };
 
@@ -49,6 +49,9 @@ pub(in crate::http) struct Value {
     /// Whether the values that it had before are forgotten: releases that run with one get this one from their next container on.
     #[serde(default)]
     pub(in crate::http) forget_earlier: bool,
+    /// The builds that are given it, and their releases; without it, those that it was for before, or every one.
+    #[serde(default)]
+    pub(in crate::http) given_to: Option<GivenTo>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -65,6 +68,8 @@ struct SecretView {
     /// Which of all values that were set for the repository it has.
     version: i64,
     updated_at: Time,
+    /// The builds that are given it, and their releases.
+    given_to: GivenTo,
 }
 
 /// A secret that was just set.
@@ -84,6 +89,7 @@ impl From<SecretName> for SecretView {
             name: secret.name,
             version: secret.version,
             updated_at: Time(secret.updated_at),
+            given_to: secret.given_to.0,
         }
     }
 }
@@ -171,17 +177,20 @@ pub(in crate::http) async fn put(
     state: &AppState,
     principal: &Principal,
     address: Address,
-    Value { value, forget_earlier }: Value,
+    Value { value, forget_earlier, given_to }: Value,
 ) -> Result<Set, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), &address.owner, &address.name).await?;
     let Address { environment, secret, .. } = address;
-    secrets::set(&mut tx, &state.sealer, &repository.id, environment.as_deref(), &secret, &value).await?;
+    let (id, given_to) = (&repository.id, given_to.as_ref());
+    secrets::set(&mut tx, &state.sealer, id, environment.as_deref(), &secret, &value, given_to).await?;
     if forget_earlier {
         let of = environment.as_deref().unwrap_or_default();
         store::secrets::forget_earlier(&mut tx, &repository.id, of, &secret).await?;
     }
-    let detail = json!({"secret": secret, "environment": environment, "forget_earlier": forget_earlier});
+    let detail = json!({
+        "secret": secret, "environment": environment, "forget_earlier": forget_earlier, "given_to": given_to,
+    });
     audit::append(&mut tx, principal.actor(), "secret.set", &repository.name, detail).await?;
     let environment_exists = match &environment {
         Some(environment) => Some(exists(&mut tx.conn(), &repository, environment).await?),

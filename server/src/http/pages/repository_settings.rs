@@ -12,11 +12,19 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{Hook, HookSecretPage, RepositoryHead, RepositorySettingsPage, SecretForm, SecretRow, Tab, ToldForm},
+    pages::{
+        Hook, HookSecretPage, LimitsForm, RepositoryHead, RepositorySettingsPage, SecretForm, SecretRow, Tab, ToldForm,
+    },
     time::When,
 };
 
-use super::{Html, connect::forge_settings, repositories::schedule_rows, settings::told, viewer::viewer};
+use super::{
+    Html,
+    connect::forge_settings,
+    repositories::schedule_rows,
+    settings::{given_to, limits_form, told},
+    viewer::viewer,
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -128,6 +136,14 @@ struct SecretFilling {
     /// Browsers send nothing of a box without a tick.
     #[serde(default)]
     forget_earlier: bool,
+    #[serde(default)]
+    events: String,
+    #[serde(default)]
+    branches: String,
+    #[serde(default)]
+    tags: String,
+    #[serde(default)]
+    limits_shown: bool,
 }
 
 async fn set_secret(
@@ -138,13 +154,16 @@ async fn set_secret(
 ) -> Result<Response, Problem> {
     let secret = asked.name.trim().to_owned();
     let address = address(&of, &asked.environment, &secret);
-    let value = Value { value: asked.value, forget_earlier: asked.forget_earlier };
+    let limits =
+        LimitsForm { events: asked.events, branches: asked.branches, tags: asked.tags, is_shown: asked.limits_shown };
+    let given_to = given_to(&limits);
+    let value = Value { value: asked.value, forget_earlier: asked.forget_earlier, given_to };
     let problem = match secrets_api::put(&state, &principal, address, value).await {
         Ok(_) => return Ok(Done::Secret.page(&of)),
         Err(problem) => told(problem)?,
     };
     let mut page = page(&state, &principal, &of, Wanted::default()).await?;
-    page.secret = SecretForm { name: secret, environment: asked.environment, ..page.secret };
+    page.secret = SecretForm { name: secret, environment: asked.environment, limits, ..page.secret };
     page.error = Some(problem);
     Ok(refused(page))
 }
@@ -340,6 +359,8 @@ async fn secret_rows(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> 
             links::encode(&secret.environment)
         ),
         version: secret.version,
+        given_to: secret.given_to.0.words(),
+        limits: limits_form(&secret.given_to.0),
         when: When { at: secret.updated_at, now },
         earlier: kept.get(&(secret.environment.clone(), secret.name.clone())).map_or(0, |count| count - 1),
         environment: Some(secret.environment).filter(|environment| !environment.is_empty()),
@@ -373,6 +394,7 @@ async fn secret_form(
             environment: secret.environment.clone().unwrap_or_default(),
             environments,
             replaces: true,
+            limits: secret.limits.clone(),
         },
         None => SecretForm { environments, ..SecretForm::default() },
     })

@@ -167,6 +167,7 @@ impl Stage {
             reporter: means.recorder.reporter(),
             registries: self.registry.credentials(),
             withheld_registries: Vec::new(),
+            withheld_secrets: Vec::new(),
             secrets: self.secrets.clone(),
             proxy: Some(means.proxy.clone()),
             runner_id: "runner-of-tests".to_owned(),

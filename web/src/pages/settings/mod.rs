@@ -14,7 +14,7 @@ pub use audit::{AuditPage, AuditRow};
 pub use forges::{ForgeForm, ForgeRow, ForgesPage};
 pub use registries::{RegistriesPage, RegistryForm, RegistryRow};
 pub use schedules::{SchedulesPage, SchedulesRow};
-pub use secrets::{SecretsOf, SecretsPage};
+pub use secrets::{InstanceSecretForm, InstanceSecretRow, SealingView, SecretsOf, SecretsPage};
 pub use tokens::{NewTokenPage, TokenForm, TokenRow, TokensPage};
 pub use users::{GrantRow, UserForm, UserLinkPage, UserRow, UsersPage};
 

@@ -11,13 +11,14 @@ mod users;
 use axum::response::Redirect;
 use slipway_web::{
     frame::{Frame, Section},
-    pages::{SettingsHead, SettingsPlace},
+    pages::{LimitsForm, SettingsHead, SettingsPlace},
 };
 
 use super::{Html, protection::parted, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     http::errors::Problem,
+    secrets::GivenTo,
 };
 
 pub(super) fn routes() -> Routes {
@@ -54,6 +55,22 @@ pub(in crate::http::pages) fn told(problem: Problem) -> Result<String, Problem> 
 /// What a field holds; none where it is empty.
 fn filled(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// The builds that a form asks for. Fields that were left empty where it did not show what is so change nothing.
+pub(in crate::http::pages) fn given_to(form: &LimitsForm) -> Option<GivenTo> {
+    let given_to = GivenTo { events: parted(&form.events), branches: parted(&form.branches), tags: parted(&form.tags) };
+    (form.is_shown || !given_to.is_every_build()).then_some(given_to)
+}
+
+/// A form's fields as they are so.
+pub(in crate::http::pages) fn limits_form(given_to: &GivenTo) -> LimitsForm {
+    LimitsForm {
+        events: given_to.events.join(", "),
+        branches: given_to.branches.join(", "),
+        tags: given_to.tags.join(", "),
+        is_shown: true,
+    }
 }
 
 /// Patterns of repositories as the API takes them: none where the field is empty.

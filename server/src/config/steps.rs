@@ -1,0 +1,131 @@
+//! What the steps of builds may use: the bounds of `[runner]` that begin with `step_`.
+
+use std::time::Duration;
+
+use clap::Args;
+use slipway_runner::{StepLimits, StepNetwork};
+
+use super::ConfigError;
+
+/// A week.
+const LONGEST_MINUTES: u32 = 7 * 24 * 60;
+/// Engines make no container with less.
+const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
+/// Fewer processes than a shell with a pipe needs.
+const FEWEST_PIDS: u32 = 16;
+/// More than any machine has.
+const MOST_CPUS: f64 = 4096.0;
+
+/// Bounds of steps as they are written: by options and variables, or in the file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StepSettings {
+    /// How many minutes a step may take, whatever captain.yml says.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_MINUTES", value_name = "MINUTES")]
+    pub step_minutes: Option<u32>,
+    /// How many bytes of memory each container of a build may use.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_MEMORY_BYTES", value_name = "BYTES")]
+    pub step_memory_bytes: Option<u64>,
+    /// How many CPUs each container of a build may use, such as 1.5.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_CPUS", value_name = "CPUS")]
+    pub step_cpus: Option<f64>,
+    /// How many processes and threads each container of a build may have.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_PIDS", value_name = "NUMBER")]
+    pub step_pids: Option<u32>,
+    /// What the containers of a build reach besides each other: open, or none.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|none")]
+    pub step_network: Option<String>,
+}
+
+impl StepSettings {
+    /// These, and the others' where these say nothing.
+    pub(super) fn or(self, other: StepSettings) -> Self {
+        StepSettings {
+            step_minutes: self.step_minutes.or(other.step_minutes),
+            step_memory_bytes: self.step_memory_bytes.or(other.step_memory_bytes),
+            step_cpus: self.step_cpus.or(other.step_cpus),
+            step_pids: self.step_pids.or(other.step_pids),
+            step_network: self.step_network.or(other.step_network),
+        }
+    }
+
+    /// The bounds that a runner keeps.
+    pub(super) fn limits(self) -> Result<StepLimits, ConfigError> {
+        let usual = StepLimits::default();
+        let invalid = |key: &'static str, value: String, reason: String| ConfigError::Invalid { key, value, reason };
+        let time = match self.step_minutes {
+            None => usual.time,
+            Some(minutes) if (1..=LONGEST_MINUTES).contains(&minutes) => Duration::from_secs(u64::from(minutes) * 60),
+            Some(other) => {
+                let reason = format!("it is from 1 to {LONGEST_MINUTES}, a week");
+                return Err(invalid("runner.step_minutes", other.to_string(), reason));
+            }
+        };
+        let memory = self.step_memory_bytes.unwrap_or(usual.memory);
+        if memory < LEAST_MEMORY {
+            let reason = format!("it is at least {LEAST_MEMORY}, less than which no engine takes");
+            return Err(invalid("runner.step_memory_bytes", memory.to_string(), reason));
+        }
+        if let Some(cpus) = self.step_cpus.filter(|cpus| !(0.01..=MOST_CPUS).contains(cpus)) {
+            let reason = format!("it is from 0.01 to {MOST_CPUS}");
+            return Err(invalid("runner.step_cpus", cpus.to_string(), reason));
+        }
+        let pids = match self.step_pids {
+            None => usual.pids,
+            Some(pids) if pids >= FEWEST_PIDS => i64::from(pids),
+            Some(few) => {
+                let reason = format!("it is at least {FEWEST_PIDS}: a shell and what it starts");
+                return Err(invalid("runner.step_pids", few.to_string(), reason));
+            }
+        };
+        Ok(StepLimits {
+            time,
+            memory,
+            cpus: self.step_cpus.or(usual.cpus),
+            pids,
+            network: network(self.step_network)?,
+            ..usual
+        })
+    }
+}
+
+fn network(asked: Option<String>) -> Result<StepNetwork, ConfigError> {
+    let reason = match asked.as_deref() {
+        None | Some("open") => return Ok(StepNetwork::Open),
+        Some("none") => return Ok(StepNetwork::None),
+        Some("registry") => {
+            "an engine cannot let containers reach registries alone; it pulls and pushes images itself, also with none"
+        }
+        Some(_) => "it is open or none",
+    };
+    Err(ConfigError::Invalid {
+        key: "runner.step_network",
+        value: asked.unwrap_or_default(),
+        reason: reason.to_owned(),
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_said_is_as_usual() {
+        assert_eq!(StepSettings::default().limits().unwrap(), StepLimits::default());
+        let file = StepSettings { step_minutes: Some(5), step_pids: Some(100), ..StepSettings::default() };
+        let over = StepSettings { step_minutes: Some(7), step_network: Some("none".into()), ..StepSettings::default() };
+        let limits = over.or(file).limits().unwrap();
+        assert_eq!((limits.time, limits.pids, limits.network), (Duration::from_secs(420), 100, StepNetwork::None));
+    }
+
+    #[test]
+    fn bounds_with_which_nothing_would_run_are_refused() {
+        let said = |settings: StepSettings| settings.limits().unwrap_err().to_string();
+        let usual = StepSettings::default;
+        assert!(said(StepSettings { step_minutes: Some(0), ..usual() }).contains("from 1 to 10080"));
+        assert!(said(StepSettings { step_memory_bytes: Some(1), ..usual() }).contains("at least 6291456"));
+        assert!(said(StepSettings { step_cpus: Some(f64::NAN), ..usual() }).contains("from 0.01"));
+        assert!(said(StepSettings { step_pids: Some(1), ..usual() }).contains("at least 16"));
+        assert!(said(StepSettings { step_network: Some("registry".into()), ..usual() }).contains("registries alone"));
+    }
+}
