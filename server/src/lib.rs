@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod deliveries;
 pub mod demo;
+pub mod departures;
 pub mod environments;
 pub mod events;
 pub mod forge;

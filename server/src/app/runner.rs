@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::{AppState, StartError, state::timing};
 use crate::{
     config::{Config, ProxySettings},
+    departures,
     queue::run_rescuer,
     releases, retention, schedules,
 };
@@ -21,6 +22,7 @@ pub(super) fn start(state: &AppState, data_dir: &Path, loops: &TaskTracker) -> R
     loops.spawn(run_rescuer(state.store.clone(), timing(&state.config), state.shutdown.clone()));
     let watch = Arc::clone(&state.watch);
     loops.spawn(retention::run_keeper(state.store.clone(), state.config.retention, watch, state.shutdown.clone()));
+    loops.spawn(departures::run_remover(state.store.clone(), state.shutdown.clone()));
     loops.spawn(schedules::run_keeper(state.store.clone(), state.shutdown.clone()));
     loops.spawn(releases::run_gatekeeper(state.store.clone(), state.shutdown.clone()));
     if !state.config.runner.enabled {

@@ -6,14 +6,15 @@ use serde::Serialize;
 use super::{
     choice::{BuildFacts, Held, build_goes, releases_that_stay},
     limits::{Limits, older_than},
+    logs::remove_logs,
     turn::Turn,
 };
 use crate::{
     access::session,
     http::KEPT_MS,
-    ids::{BuildId, ReleaseId, RepositoryId, StepId},
+    ids::{BuildId, ReleaseId, RepositoryId},
     store::{
-        self, Conn, Store, StoreError, answers, archived, grown, log_questions, measurements,
+        self, Conn, Store, StoreError, answers, grown, log_questions, measurements,
         repositories::Repository,
         retention::{self as stored, Amount},
         secrets, sessions,
@@ -26,8 +27,6 @@ const MOST_IN_A_ROUND: usize = 5_000;
 const LOOKED_AT: i64 = 500;
 /// How many rows go with one commit: a few milliseconds' work, since webhooks wait for it on SQLite.
 const PORTION: i64 = 200;
-/// The same for log chunks, which are large.
-const CHUNKS: i64 = 50;
 
 /// How long an earlier value of a secret stays although nothing runs with it: a release may be made just now.
 const EARLIER_VALUE_MS: i64 = 60 * 60 * 1_000;
@@ -256,7 +255,7 @@ impl Round {
     async fn collect_with_logs(&self, store: &Store, turn: &mut Turn) -> Result<(), StoreError> {
         for release in &self.releases {
             let steps = stored::steps_of_release(&mut store.read().await?.conn(), release).await?;
-            self.remove_logs(store, turn, &steps).await?;
+            remove_logs(store, turn, &steps).await?;
             turn.step(async {
                 let mut tx = store.write().await?;
                 stored::remove_release(&mut tx, release).await?;
@@ -266,7 +265,7 @@ impl Round {
         }
         for build in &self.builds {
             let steps = stored::steps_of_build(&mut store.read().await?.conn(), build).await?;
-            self.remove_logs(store, turn, &steps).await?;
+            remove_logs(store, turn, &steps).await?;
             turn.step(async {
                 let mut tx = store.write().await?;
                 stored::remove_build(&mut tx, build).await?;
@@ -280,49 +279,8 @@ impl Round {
                 if steps.is_empty() {
                     break;
                 }
-                self.remove_logs(store, turn, &steps).await?;
+                remove_logs(store, turn, &steps).await?;
             }
-        }
-        Ok(())
-    }
-
-    /// What is in the archive goes first: the database knows of it until it has.
-    async fn remove_objects(&self, store: &Store, turn: &mut Turn, steps: &[StepId]) -> Result<(), StoreError> {
-        for step in steps {
-            if archived::may_have_object(&mut store.read().await?.conn(), step).await? {
-                turn.step(async {
-                    let mut tx = store.write().await?;
-                    stored::say_log_is_removed(&mut tx, step).await?;
-                    tx.commit().await?;
-                    store.archive().remove(step).await
-                })
-                .await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Many short logs go with one commit, a long one with many.
-    async fn remove_logs(&self, store: &Store, turn: &mut Turn, steps: &[StepId]) -> Result<(), StoreError> {
-        self.remove_objects(store, turn, steps).await?;
-        let mut left = steps.iter().peekable();
-        while left.peek().is_some() {
-            turn.step(async {
-                let mut tx = store.write().await?;
-                let mut room = CHUNKS;
-                for _ in 0..PORTION {
-                    let Some(step) = left.peek() else { break };
-                    stored::say_log_is_removed(&mut tx, step).await?;
-                    room -= i64::try_from(stored::remove_chunks(&mut tx, step, room).await?).unwrap_or(room);
-                    if room <= 0 {
-                        break;
-                    }
-                    stored::log_is_removed(&mut tx, step).await?;
-                    left.next();
-                }
-                tx.commit().await
-            })
-            .await?;
         }
         Ok(())
     }

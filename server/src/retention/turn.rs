@@ -17,7 +17,7 @@ const LONGEST_REST: Duration = Duration::from_millis(250);
 /// The right to collect, which one server has at a time. Should it be lost, nothing breaks: what two remove at once is
 /// removed once.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     store: Store,
     holder: String,
     renewed: Instant,
@@ -25,9 +25,14 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Takes the turn; none while somebody else has it.
-    pub(super) async fn take(store: &Store) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn take(store: &Store) -> Result<Option<Self>, StoreError> {
         let turn = Turn { store: store.clone(), holder: ulid::Ulid::generate().to_string(), renewed: Instant::now() };
         Ok(turn.hold().await?.then_some(turn))
+    }
+
+    /// The pace alone, without the right: for what two may remove at once.
+    pub(crate) fn pace(store: &Store) -> Self {
+        Turn { store: store.clone(), holder: ulid::Ulid::generate().to_string(), renewed: Instant::now() }
     }
 
     async fn hold(&self) -> Result<bool, StoreError> {
@@ -39,7 +44,7 @@ impl Turn {
     }
 
     /// Does one step, and rests.
-    pub(super) async fn step<T>(&mut self, step: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    pub(crate) async fn step<T>(&mut self, step: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         if self.renewed.elapsed() > RENEWED {
             self.hold().await?;
             self.renewed = Instant::now();
@@ -51,14 +56,14 @@ impl Turn {
     }
 
     /// Gives it back, and notes that a whole round was made.
-    pub(super) async fn finish(self) -> Result<(), StoreError> {
+    pub(crate) async fn finish(self) -> Result<(), StoreError> {
         let mut tx = self.store.write().await?;
         collection::finish(&mut tx, &self.holder).await?;
         tx.commit().await
     }
 
     /// Gives it back.
-    pub(super) async fn give_back(self) -> Result<(), StoreError> {
+    pub(crate) async fn give_back(self) -> Result<(), StoreError> {
         let mut tx = self.store.write().await?;
         collection::give_back(&mut tx, &self.holder).await?;
         tx.commit().await

@@ -77,7 +77,7 @@ macro_rules! whose_turn {
                                            WHERE t.job_id = q.id AND t.runner_id <> $3
                                              AND t.preferred_until > $1 AND t.preferred_until <= $6)
                          ORDER BY q.priority DESC, q.not_before, q.id LIMIT 1) END AS build
-             FROM waiting w JOIN repository r ON r.id = w.repository_id
+             FROM waiting w JOIN repository r ON r.id = w.repository_id AND r.let_go_at IS NULL
          )
          SELECT COALESCE(l.rollout, l.build) FROM line l WHERE COALESCE(l.rollout, l.build) IS NOT NULL
          ORDER BY l.rollout IS NULL, l.running, l.turn, COALESCE(l.rollout, l.build) LIMIT 1"

@@ -22,14 +22,14 @@ pub async fn places(conn: &mut Conn<'_>, seen: &Seen, repositories: i64) -> Resu
         conn,
         sqlite: "SELECT listed.name AS repository, e.name AS environment
          FROM (SELECT id, name FROM repository
-               WHERE name > '' AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($2))
+               WHERE name > '' AND let_go_at IS NULL AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($2))
                  OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($2)))
                ORDER BY name LIMIT $1) AS listed
          LEFT JOIN environment e ON e.repository_id = listed.id AND e.removed_at IS NULL
          ORDER BY listed.name, e.name",
         postgres: "SELECT listed.name AS repository, e.name AS environment
          FROM (SELECT id, name FROM repository
-               WHERE name > ''
+               WHERE name > '' AND let_go_at IS NULL
                  AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($2 AS JSON)))
                    OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($2 AS JSON))))
                ORDER BY name LIMIT $1) AS listed

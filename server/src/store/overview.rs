@@ -49,7 +49,7 @@ pub async fn stages(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -
                 l.number AS live, b.commit_sha, l.finished_at AS since, l.content, s.replicas,
                 n.number AS newest, n.state AS newest_state
          FROM (SELECT id, name FROM repository
-               WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
+               WHERE name > $1 AND let_go_at IS NULL AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
                  OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($3)))
                ORDER BY name LIMIT $2) AS listed
          JOIN environment e ON e.repository_id = listed.id AND e.removed_at IS NULL
@@ -62,7 +62,7 @@ pub async fn stages(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -
                 l.number AS live, b.commit_sha, l.finished_at AS since, l.content, s.replicas,
                 n.number AS newest, n.state AS newest_state
          FROM (SELECT id, name FROM repository
-               WHERE name > $1
+               WHERE name > $1 AND let_go_at IS NULL
                  AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON)))
                    OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON))))
                ORDER BY name LIMIT $2) AS listed
@@ -105,7 +105,7 @@ pub async fn tips(
         sqlite: "SELECT listed.name AS repository, b.id, b.repository_id, b.number, b.event, b.git_ref, b.commit_sha,
                 b.before_sha, b.message, b.author, b.state, b.reason, b.created_at, b.started_at, b.finished_at
          FROM (SELECT id, name FROM repository
-               WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($4))
+               WHERE name > $1 AND let_go_at IS NULL AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($4))
                  OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($4)))
                ORDER BY name LIMIT $2) AS listed
          JOIN ref_head h ON h.repository_id = listed.id AND h.deleted_at IS NULL
@@ -117,7 +117,7 @@ pub async fn tips(
         postgres: "SELECT listed.name AS repository, b.id, b.repository_id, b.number, b.event, b.git_ref, b.commit_sha,
                 b.before_sha, b.message, b.author, b.state, b.reason, b.created_at, b.started_at, b.finished_at
          FROM (SELECT id, name FROM repository
-               WHERE name > $1
+               WHERE name > $1 AND let_go_at IS NULL
                  AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($4 AS JSON)))
                    OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($4 AS JSON))))
                ORDER BY name LIMIT $2) AS listed

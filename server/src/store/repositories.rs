@@ -85,6 +85,14 @@ pub async fn connect(tx: &mut Tx, new: &NewRepository) -> Result<Repository, Sto
         now
     )?;
     if inserted == 0 {
+        let leaving: Option<(String,)> =
+            row!(&mut tx.conn(), "SELECT name FROM repository WHERE name = $1 AND let_go_at IS NOT NULL", &new.name)?;
+        if leaving.is_some() {
+            return Err(StoreError::Refused(format!(
+                "what the repository {} left when it was disconnected is still being removed; connect it again in a moment",
+                new.name
+            )));
+        }
         return Err(StoreError::Refused(format!("the repository {} is connected already", new.name)));
     }
     tx.emit(NewEvent::new("repository.connected").repository(&new.id).with("name", &new.name));
@@ -163,7 +171,7 @@ pub async fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Option<Repositor
     Ok(row!(
         conn,
         "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
-         FROM repository WHERE name = $1",
+         FROM repository WHERE name = $1 AND let_go_at IS NULL",
         name
     )?)
 }
@@ -176,7 +184,7 @@ pub async fn by_hook(conn: &mut Conn<'_>, hook_id: &str) -> Result<Option<Hook>,
     Ok(row!(
         conn,
         "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at, hook_secret
-         FROM repository WHERE hook_id = $1",
+         FROM repository WHERE hook_id = $1 AND let_go_at IS NULL",
         hook_id
     )?)
 }
@@ -189,7 +197,7 @@ pub async fn list(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec<Re
     Ok(rows!(
         conn,
         "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
-         FROM repository WHERE name > $1 ORDER BY name LIMIT $2",
+         FROM repository WHERE name > $1 AND let_go_at IS NULL ORDER BY name LIMIT $2",
         after,
         limit
     )?)
@@ -204,12 +212,12 @@ pub async fn seen(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -> 
         conn,
         sqlite: "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
          FROM repository
-         WHERE name > $1 AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
+         WHERE name > $1 AND let_go_at IS NULL AND (name IN (SELECT CAST(value AS TEXT) FROM json_each($3))
                  OR '*' IN (SELECT CAST(value AS TEXT) FROM json_each($3)))
          ORDER BY name LIMIT $2",
         postgres: "SELECT id, name, clone_url, default_branch, hook_id, last_build_number, builds_at_once, created_at
          FROM repository
-         WHERE name > $1
+         WHERE name > $1 AND let_go_at IS NULL
            AND (name IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON)))
                    OR '*' IN (SELECT pg_catalog.json_array_elements_text(CAST($3 AS JSON))))
          ORDER BY name LIMIT $2",
@@ -225,7 +233,7 @@ pub async fn seen(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -> 
 /// When the database fails.
 pub async fn names(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<String>, StoreError> {
     let found: Vec<(String,)> =
-        rows!(conn, "SELECT name FROM repository WHERE name > '' ORDER BY name LIMIT $1", limit)?;
+        rows!(conn, "SELECT name FROM repository WHERE name > '' AND let_go_at IS NULL ORDER BY name LIMIT $1", limit)?;
     Ok(found.into_iter().map(|(name,)| name).collect())
 }
 

@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{Conn, JsonText, StoreError, Tx, execute, row, rows};
 use crate::{
     builds::BuildState,
-    ids::{BuildId, EnvironmentId, ReleaseId, RepositoryId, StepId},
+    ids::{BuildId, EnvironmentId, JobId, ReleaseId, RepositoryId, StepId},
     releases::{ReleaseKind, ReleaseState},
     retention::{BuildFacts, ReleaseFacts},
 };
@@ -125,7 +125,7 @@ pub(crate) async fn builds(
                       AND n.state = 'succeeded' AND NOT EXISTS (
                           SELECT 1 FROM build u
                           WHERE u.repository_id = b.repository_id AND u.git_ref = b.git_ref
-                            AND u.number > b.number AND u.number <= n.number AND u.state IN ('queued', 'running')))
+                            AND u.number > b.number AND u.number <= n.number AND u.state IN ('queued', 'awaiting', 'running')))
                      THEN 1 ELSE 0 END AS BIGINT) AS is_newest_success,
                 CAST(CASE WHEN b.state = 'succeeded' AND EXISTS (
                     SELECT 1 FROM artifact a WHERE a.build_id = b.id AND NOT EXISTS (
@@ -134,7 +134,7 @@ pub(crate) async fn builds(
                           AND n.state = 'succeeded' AND NOT EXISTS (
                               SELECT 1 FROM build u
                               WHERE u.repository_id = b.repository_id AND u.git_ref = b.git_ref
-                                AND u.number > b.number AND u.number <= n.number AND u.state IN ('queued', 'running'))))
+                                AND u.number > b.number AND u.number <= n.number AND u.state IN ('queued', 'awaiting', 'running'))))
                      THEN 1 ELSE 0 END AS BIGINT) AS has_newest_of_an_app
          FROM build b LEFT JOIN ref_head h ON h.repository_id = b.repository_id AND h.git_ref = b.git_ref
          WHERE b.repository_id = $1 AND b.number > $2
@@ -210,6 +210,12 @@ pub(crate) async fn steps_of_build(conn: &mut Conn<'_>, build: &BuildId) -> Resu
         "SELECT s.id FROM job j JOIN step s ON s.job_id = j.id WHERE j.build_id = $1 AND s.log_state <> 'removed'",
         build
     )?;
+    Ok(found.into_iter().map(|(id,)| id).collect())
+}
+
+/// The same of a job.
+pub(crate) async fn steps_of_job(conn: &mut Conn<'_>, job: &JobId) -> Result<Vec<StepId>, StoreError> {
+    let found: Vec<(StepId,)> = rows!(conn, "SELECT id FROM step WHERE job_id = $1 AND log_state <> 'removed'", job)?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 

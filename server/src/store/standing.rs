@@ -67,7 +67,7 @@ pub async fn places(conn: &mut Conn<'_>) -> Result<Vec<Place>, StoreError> {
          JOIN environment e ON e.id = r.environment_id
          JOIN repository p ON p.id = e.repository_id
          LEFT JOIN standing s ON s.environment_id = e.id AND s.release_id = r.id AND s.runner_id = e.runner_id
-         WHERE r.state = 'live' ORDER BY p.name, e.position, e.name"
+         WHERE r.state = 'live' AND p.let_go_at IS NULL ORDER BY p.name, e.position, e.name"
     )?)
 }
 

@@ -21,6 +21,7 @@ mod contention;
 mod crash;
 mod dashboard;
 mod demo;
+mod departures;
 mod engine_socket;
 mod failures;
 mod faults;

@@ -6,7 +6,8 @@ use slipway_runner::coordinator::{Coordinator, LogChunk, LogLine, LogStream};
 use slipway_server::{
     builds::{self, BuildState, Cancellation, NewBuild},
     clock::SystemClock,
-    ids::TokenId,
+    departures,
+    ids::{RepositoryId, TokenId},
     intake::{Received, Verdict},
     secrets::LoginScope,
     store::{
@@ -14,7 +15,9 @@ use slipway_server::{
         access_tokens::{self, NewToken},
         audit, deliveries, disconnection, events,
         events::EventFilter,
-        logs, registry_credentials, repositories, sessions, settings, steps,
+        logs, registry_credentials,
+        repositories::{self, NewRepository},
+        sessions, settings, steps,
     },
 };
 use slipway_tests::{
@@ -224,8 +227,33 @@ async fn a_repository_goes_with_all_that_hangs_on_it(database: TestDatabase) {
     drop(reader);
 
     let mut tx = pipeline.store.write().await.unwrap();
-    disconnection::remove(&mut tx, id).await.unwrap();
+    departures::leave(&mut tx, &pipeline.repository).await.unwrap();
     tx.commit().await.unwrap();
+    let mut reader = pipeline.store.read().await.unwrap();
+    assert!(
+        repositories::by_name(&mut reader.conn(), "acme/shop").await.unwrap().is_none(),
+        "it is out of sight at once"
+    );
+    assert!(repositories::list(&mut reader.conn(), "", 10).await.unwrap().is_empty());
+    drop(reader);
+    let mut tx = pipeline.store.write().await.unwrap();
+    let anew = NewRepository {
+        id: RepositoryId::new(),
+        name: "acme/shop".to_owned(),
+        clone_url: "https://git.example/acme/shop.git".to_owned(),
+        default_branch: "main".to_owned(),
+        hook_id: "another".to_owned(),
+        hook_secret: Vec::new(),
+    };
+    let early = repositories::connect(&mut tx, &anew).await;
+    assert!(early.is_err_and(|error| error.to_string().contains("still being removed")));
+    drop(tx);
+    assert!(!departures::remove_departed(&pipeline.store).await.unwrap(), "forges are told first");
+    pipeline.clock.advance(5_000);
+    assert!(departures::remove_departed(&pipeline.store).await.unwrap());
+    let mut tx = pipeline.store.write().await.unwrap();
+    repositories::connect(&mut tx, &anew).await.unwrap();
+    drop(tx);
     let lost = pipeline.coordinator.start_step(&running.key, 0).await;
     assert!(lost.is_err(), "the runner's lease is nobody's any more");
     let mut reader = pipeline.store.read().await.unwrap();

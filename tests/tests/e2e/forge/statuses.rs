@@ -2,6 +2,7 @@
 
 use slipway_server::{
     builds::{NewBuild, cancel},
+    departures,
     forge::{Asked, Credential, ReportState, Statuses, report_due},
     secrets::Secret,
 };
@@ -14,6 +15,7 @@ on_both_databases!(
     what_is_over_before_it_was_told_is_told_once,
     an_answer_that_is_lost_is_asked_for_again_and_nothing_old_follows_something_new,
     an_older_build_of_the_same_commit_says_nothing_any_more,
+    a_repository_that_is_let_go_leaves_nothing_pending,
     two_servers_tell_each_thing_once,
     what_nobody_asks_for_is_not_told,
     what_was_built_before_there_was_a_credential_is_told_as_far_as_it_is_new,
@@ -54,6 +56,28 @@ async fn a_build_is_pending_and_then_what_it_came_to(database: TestDatabase) {
         ends,
         [pair("error", "#3 cancelled by ada"), pair("failure", "#2 step 2 (make test) failed: exit code 2")]
     );
+}
+
+async fn a_repository_that_is_let_go_leaves_nothing_pending(database: TestDatabase) {
+    let scene = Scene::new(database).await;
+    let (waiting, running) = (scene.push("a").await, scene.push("b").await);
+    scene.tell().await;
+    scene.pipeline.claim().await;
+    scene.tell().await;
+    let store = &scene.pipeline.store;
+    let mut tx = store.write().await.unwrap();
+    departures::leave(&mut tx, &scene.pipeline.repository).await.unwrap();
+    tx.commit().await.unwrap();
+    for _ in 0..2 {
+        assert!(!departures::remove_departed(store).await.unwrap(), "as long as GitHub is not told");
+        scene.pipeline.clock.advance(5_000);
+    }
+    scene.tell().await;
+    for build in [&waiting, &running] {
+        let shown = scene.github.shown(&build.commit_sha, PUSH).unwrap();
+        assert_eq!(shown.state, "error", "{shown:?}");
+    }
+    assert!(departures::remove_departed(store).await.unwrap());
 }
 
 async fn what_is_over_before_it_was_told_is_told_once(database: TestDatabase) {

@@ -9,13 +9,13 @@ use super::super::lookup;
 use crate::{
     access::Principal,
     app::AppState,
-    events::NewEvent,
+    departures,
     http::{
         errors::{Problem, sentence},
         extract::{Asked, Named},
     },
-    ids::{RepositoryId, StepId},
-    store::{Conn, Store, StoreError, audit, disconnection, environments, repositories},
+    ids::RepositoryId,
+    store::{Conn, StoreError, audit, disconnection, environments, repositories},
 };
 
 /// Whether it is let go whatever stands against it.
@@ -73,7 +73,8 @@ pub(in crate::http) async fn hindrances(
 }
 
 /// Disconnects a repository, for the API and for the page; unless it is forced, only where nothing of it is live, waits or
-/// runs, and no alert of it is open. What runs on an engine is left there: nobody looks after it any more. Returns its name.
+/// runs, and no alert of it is open. What runs on an engine is left there: nobody looks after it any more. It is out of sight at
+/// once, and removed behind that. Returns its name.
 pub(in crate::http) async fn let_go(
     state: &AppState,
     principal: &Principal,
@@ -96,23 +97,9 @@ pub(in crate::http) async fn let_go(
             sentence(&against.join(", and "))
         )));
     }
-    let logs = disconnection::archived_steps(&mut tx.conn(), &repository.id).await?;
-    disconnection::remove(&mut tx, &repository.id).await?;
-    tx.emit(NewEvent::new("repository.disconnected").repository(&repository.id).with("name", &repository.name));
-    // Runners that hold a job of it look whether they still do.
-    tx.ring_queue();
+    departures::leave(&mut tx, &repository).await?;
     let detail = json!({"clone_url": repository.clone_url, "force": force, "against": against});
     audit::append(&mut tx, principal.actor(), "repository.disconnect", &repository.name, detail).await?;
     tx.commit().await?;
-    tokio::spawn(remove_logs(state.store.clone(), logs));
     Ok(repository.name)
-}
-
-/// Removes from the archive what nothing in the database tells of any more.
-async fn remove_logs(store: Store, steps: Vec<StepId>) {
-    for step in steps {
-        if let Err(error) = store.archive().remove(&step).await {
-            tracing::warn!(%error, %step, "a log of a disconnected repository stays in the archive");
-        }
-    }
 }
