@@ -12,6 +12,7 @@ mod instances;
 mod matrix;
 mod needs;
 mod order;
+mod preview;
 mod pushes;
 mod recipe;
 pub mod render;
@@ -25,6 +26,7 @@ pub use compose::compose_files;
 pub use error::PlanError;
 pub use instances::dockerfiles;
 pub use order::plan;
+pub use preview::{Preview, PreviewedLine, PreviewedStep, Standing};
 
 use crate::{
     config::{Attestation, BuildCache, ContainerRun, Environment, Event, Mount, Pairs, Ready, Schedule},
@@ -304,7 +306,7 @@ pub struct ReleasePlan {
 }
 
 /// A commit in a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommitLine {
     /// Its name, 40 hexadecimal digits.
     pub name: String,

@@ -38,18 +38,25 @@ pub use step::{
     WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
-pub use work::{BuildWork, KnownImage, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Witness, Work};
+pub use work::{
+    BuildSource, BuildTask, BuildWork, KnownImage, Look, ReleaseContent, ReleasedApp, RolloutWork, TimeLimit, Witness,
+    Work,
+};
 
 /// The version of what crosses between runner and server. A server takes in runners of its own, the one before and the
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
 /// missing has a default, and a word of an enum that it does not know has the meaning that the enum says.
 /// A runner that names no version speaks 0. Since 2, runners know Swarms, and
-/// versions of secrets: see [`ReleaseContent::known_since`]. Since 3, they check signatures: see [`SIGNATURES_SINCE`].
-pub const PROTOCOL: u32 = 3;
+/// versions of secrets: see [`ReleaseContent::known_since`]. Since 3, they check signatures: see [`SIGNATURES_SINCE`]. Since 4, they
+/// look at builds without running them, and keep those of forks apart: see [`APART_SINCE`].
+pub const PROTOCOL: u32 = 4;
 
 /// The first version of the protocol whose runners check signatures before a release. An older one would not, and is given
 /// no rollout to an environment that asks for them.
 pub const SIGNATURES_SINCE: u32 = 3;
+
+/// The oldest version in which a runner can be told that a build is a stranger's, or is to be looked at alone.
+pub const APART_SINCE: u32 = 4;
 
 /// What the server does for a runner. Every call is idempotent: repeating it after a lost answer changes nothing.
 #[async_trait]
@@ -408,6 +415,11 @@ pub enum JobResult {
         artifacts: Vec<Artifact>,
         /// What captain.yml says of releases at this commit.
         release_plan: ReleasePlan,
+    },
+    /// Nothing of a build was run: this is what would be.
+    Looked {
+        /// All that its approval is asked with.
+        look: Box<Look>,
     },
     /// The release is live.
     Live,

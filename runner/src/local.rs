@@ -12,7 +12,7 @@ use crate::{
     logs::{LogLimits, Masks},
     registry::ImageRights,
     reporter::{ReportError, Reporter},
-    steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits, caches_of},
+    steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits},
     workspace::Workspace,
 };
 
@@ -108,7 +108,8 @@ pub async fn run(
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));
     let grounds = Grounds {
         engine,
-        caches: caches_of(&origin.repository, false),
+        caches: origin.repository.clone(),
+        is_apart: false,
         origin,
         workspace,
         limits,

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use slipway_pipelines::plan::PullRequest;
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerLimits, StorageLimits,
-    coordinator::{Artifact, BuildWork, JobResult, RegistryCredential, SecretValue, TimeLimit, Work},
+    coordinator::{
+        Artifact, BuildSource, BuildTask, BuildWork, JobResult, RegistryCredential, SecretValue, TimeLimit, Work,
+    },
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -168,6 +170,8 @@ impl BuildHouse {
             before: self.before.clone(),
             author: "Ada <ada@example.com>".to_owned(),
             message: "A change".to_owned(),
+            source: BuildSource::Own,
+            task: BuildTask::Build,
             known: Vec::new(),
             time_limit: self.time_limit,
             pull_request: self.pull_request.clone(),

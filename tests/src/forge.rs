@@ -158,6 +158,8 @@ pub struct PullRequest {
     head: String,
     base: String,
     head_repository: Option<i64>,
+    opener: (&'static str, i64),
+    sender: (&'static str, i64),
 }
 
 impl PullRequest {
@@ -170,7 +172,23 @@ impl PullRequest {
             head: head.to_owned(),
             base: base.to_owned(),
             head_repository: Some(REPOSITORY_ID),
+            opener: ("ada", 21_031_067),
+            sender: ("ada", 21_031_067),
         }
+    }
+
+    /// The same, opened by another account, which is also who does what is delivered.
+    #[must_use]
+    pub fn by(mut self, login: &'static str, id: i64) -> Self {
+        (self.opener, self.sender) = ((login, id), (login, id));
+        self
+    }
+
+    /// The same with another account that does what is delivered.
+    #[must_use]
+    pub fn sent_by(mut self, login: &'static str, id: i64) -> Self {
+        self.sender = (login, id);
+        self
     }
 
     /// The same from a fork, which has a number of its own.
@@ -198,10 +216,14 @@ impl PullRequest {
     /// The payload, as GitHub has it: what it says of the merge is not known yet.
     fn payload(&self, action: &str, tip: &str) -> Value {
         let (owner, _) = self.repository.split_once('/').unwrap_or(("", ""));
-        let user = json!({"login": "ada", "id": 21_031_067, "type": "User"});
+        let account = |(login, id): (&str, i64)| json!({"login": login, "id": id, "type": "User"});
+        let user = account(self.opener);
         let end = |branch: &str, sha: &str, id: Option<i64>| {
             let mut home = repository(&self.repository);
             home["id"] = json!(id);
+            if id != Some(REPOSITORY_ID) {
+                home["full_name"] = json!(format!("{}/web", self.opener.0));
+            }
             json!({"label": format!("{owner}:{branch}"), "ref": branch, "sha": sha, "user": user, "repo": home})
         };
         json!({
@@ -227,7 +249,7 @@ impl PullRequest {
                 "changed_files": 1,
             },
             "repository": repository(&self.repository),
-            "sender": user,
+            "sender": account(self.sender),
         })
     }
 }

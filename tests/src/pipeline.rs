@@ -22,6 +22,7 @@ use slipway_runner::coordinator::{
 };
 use slipway_server::{
     builds::{Created, NewBuild, create},
+    deliveries::Proposer,
     events::NewEvent,
     ids::RepositoryId,
     intake::{Intake, NewDelivery, Received, Verdict},
@@ -113,6 +114,7 @@ impl Pipeline {
             pusher: String::new(),
             before: None,
             pull_request: None,
+            proposer: Proposer::default(),
             supersede: true,
             asked_for: false,
         }

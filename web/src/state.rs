@@ -7,6 +7,8 @@ use askama::Template;
 pub enum State {
     /// A release that waits for people or for its time.
     Held,
+    /// A build that waits for a person's approval.
+    Awaiting,
     /// A build or release that waits for its turn.
     Queued,
     /// A step that waits for the steps it needs.
@@ -78,8 +80,9 @@ impl Tone {
 
 impl State {
     /// All of them.
-    pub const ALL: [State; 16] = [
+    pub const ALL: [State; 17] = [
         State::Held,
+        State::Awaiting,
         State::Queued,
         State::Pending,
         State::Running,
@@ -102,6 +105,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             State::Held => "held",
+            State::Awaiting => "awaiting",
             State::Queued => "queued",
             State::Pending => "pending",
             State::Running => "running",
@@ -124,7 +128,7 @@ impl State {
     #[must_use]
     pub fn shape(self) -> &'static str {
         match self {
-            State::Held => "held",
+            State::Held | State::Awaiting => "held",
             State::Queued | State::Pending => "waiting",
             State::Running => "running",
             State::Rolling => "rolling",
@@ -141,7 +145,7 @@ impl State {
     #[must_use]
     pub fn tone(self) -> Tone {
         match self {
-            State::Held | State::Running | State::Rolling => Tone::Active,
+            State::Held | State::Awaiting | State::Running | State::Rolling => Tone::Active,
             State::Succeeded | State::Live | State::Accepted => Tone::Good,
             State::Failed | State::Lost => Tone::Bad,
             State::Queued
@@ -158,7 +162,7 @@ impl State {
     /// Whether something may still happen to it.
     #[must_use]
     pub fn is_open(self) -> bool {
-        matches!(self, State::Held | State::Queued | State::Pending | State::Running | State::Rolling)
+        matches!(self, State::Held | State::Awaiting | State::Queued | State::Pending | State::Running | State::Rolling)
     }
 
     /// Reads the database's word.

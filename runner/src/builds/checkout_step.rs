@@ -47,7 +47,7 @@ pub(super) struct CheckedOut {
 }
 
 /// What was found besides the plan.
-struct Findings {
+pub(super) struct Findings {
     /// What is legal in captain.yml and surely not meant, each with its place as far as it has one.
     warnings: Vec<String>,
     /// The paths that changed, where a condition asked for them and they are known.
@@ -66,7 +66,7 @@ fn first_of(texts: &[String]) -> String {
 }
 
 /// What is worth keeping of the step. The server learns from it what it did not know when it queued the build.
-fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult {
+pub(super) fn facts(work: &BuildWork, checkout: &Checkout, found: &Findings) -> StepResult {
     let mut result =
         StepResult::succeeded().with(COMMIT, &checkout.written).with(COMMITTED, checkout.commit.committed.to_string());
     result = result.with(WARNINGS, found.warnings.len().to_string());
@@ -184,12 +184,16 @@ impl Desk<'_> {
         Ok((done, StepResult { reason: note, ..facts }))
     }
 
-    async fn fetch(self, into: &Path) -> Result<Checkout, StepError> {
-        let (progress, told) = mpsc::unbounded_channel();
-        self.telling(self.workshop.mirrors.checkout(self.request(), into, &self.context.cancel, progress), told).await
+    pub(super) async fn fetch(self, into: &Path) -> Result<Checkout, StepError> {
+        self.brought(self.request(), into).await
     }
 
-    fn request(self) -> CheckoutRequest {
+    pub(super) async fn brought(self, request: CheckoutRequest, into: &Path) -> Result<Checkout, StepError> {
+        let (progress, told) = mpsc::unbounded_channel();
+        self.telling(self.workshop.mirrors.checkout(request, into, &self.context.cancel, progress), told).await
+    }
+
+    pub(super) fn request(self) -> CheckoutRequest {
         CheckoutRequest {
             repository: self.work.repository.clone(),
             clone_url: self.work.clone_url.clone(),
@@ -216,17 +220,13 @@ impl Desk<'_> {
         })
     }
 
-    async fn read_plan(
-        self,
-        reference: Reference,
-        workspace: &Workspace,
-        checkout: &Checkout,
-    ) -> Result<(Plan, Findings), StepError> {
+    /// What caused the build. What it changed is not known yet.
+    pub(super) fn trigger(self, reference: Reference, checkout: &Checkout) -> Trigger {
         let work = self.work;
         let told = |by_server: &str, by_commit: &str| {
             if by_server.is_empty() { by_commit.to_owned() } else { by_server.to_owned() }
         };
-        let mut trigger = Trigger {
+        Trigger {
             repository: work.repository_name.clone(),
             number: work.number,
             event: Event::named(&work.event).unwrap_or(Event::Push),
@@ -237,7 +237,17 @@ impl Desk<'_> {
             author: told(&work.author, &checkout.commit.author),
             message: told(&work.message, &checkout.commit.message),
             pull_request: work.pull_request.clone(),
-        };
+        }
+    }
+
+    pub(super) async fn read_plan(
+        self,
+        reference: Reference,
+        workspace: &Workspace,
+        checkout: &Checkout,
+    ) -> Result<(Plan, Findings), StepError> {
+        let work = self.work;
+        let mut trigger = self.trigger(reference, checkout);
         let is_unwanted = work.pull_request.is_some() && skip::asks_to_skip(&checkout.commit.message);
         let (of, name, asked) = (workspace.clone(), work.repository_name.clone(), trigger.clone());
         let read = tokio::task::spawn_blocking(move || {
@@ -280,7 +290,7 @@ impl Desk<'_> {
         Ok((plan, Findings { warnings, changed }))
     }
 
-    async fn contents(self, checkout: &Checkout) -> Result<Contents, StepError> {
+    pub(super) async fn contents(self, checkout: &Checkout) -> Result<Contents, StepError> {
         let since = Since {
             before: checkout.merged_into.clone().or_else(|| self.work.before.clone()),
             default_branch: self.work.default_branch.clone(),
@@ -296,8 +306,14 @@ impl Desk<'_> {
         if self.work.pull_request.is_some() {
             return Ok(Lines::default());
         }
+        self.commits(checkout).await
+    }
+
+    /// The same of a pull request, too, whose target has the others.
+    pub(super) async fn commits(self, checkout: &Checkout) -> Result<Lines, StepError> {
         let (progress, told) = mpsc::unbounded_channel();
-        let (commit, before) = (checkout.commit.name.clone(), self.work.before.clone());
+        let before = checkout.merged_into.clone().or_else(|| self.work.before.clone());
+        let commit = checkout.commit.name.clone();
         let looking = self.workshop.mirrors.lines(self.request(), commit, before, &self.context.cancel, progress);
         match self.telling(looking, told).await {
             Err(StepError::Cancelled) => Err(StepError::Cancelled),
@@ -336,7 +352,7 @@ fn aim(work: &BuildWork) -> Aim {
 }
 
 /// Conditions of a pull request are about the branch that it is to be merged into.
-fn reference(work: &BuildWork) -> Result<Reference, StepError> {
+pub(super) fn reference(work: &BuildWork) -> Result<Reference, StepError> {
     let git_ref = work.git_ref.as_str();
     if let Some(pull) = &work.pull_request {
         Ok(Reference::Branch(pull.base.clone()))

@@ -7,6 +7,7 @@ use super::{
     carry_out::carry_out,
     checkout_step::{self, CheckedOut},
     declare,
+    look::look,
     preparation::{self, Preparation},
     provenance::Account,
     remembered::Remembered,
@@ -18,13 +19,13 @@ use super::{
     unchanged::Earlier,
 };
 use crate::{
-    coordinator::{BuildWork, JobResult},
+    coordinator::{BuildSource, BuildTask, BuildWork, JobResult},
     engine::labels::Origin,
     images::{BuildKit, ContextLimits},
     job::JobContext,
     journal::Page,
     registry::ImageRights,
-    steps::{BuildNetwork, Grounds, Leftovers, Site, StepError, caches_of},
+    steps::{BuildNetwork, Grounds, Leftovers, Site, StepError},
 };
 
 /// Executes a build, or goes on with one that an earlier life of the runner began. Its containers and its workspace are
@@ -39,6 +40,9 @@ pub(crate) async fn execute(
     workshop: &Workshop,
     page: &mut Page,
 ) -> Result<JobResult, BrokenOff> {
+    if work.task == BuildTask::Look {
+        return Ok(Box::pin(look(work, context, workshop)).await?);
+    }
     let origin = Origin {
         runner: context.runner_id.clone(),
         incarnation: context.incarnation.clone(),
@@ -82,7 +86,8 @@ pub(crate) async fn execute(
     // 2. Whatever comes of the build, nothing stays behind: the site and the folder are cleared as they go out of scope.
     let site = Site::new(Grounds {
         engine: context.engine.clone(),
-        caches: caches_of(&work.repository, work.pull_request.is_some()),
+        caches: work.caches(),
+        is_apart: work.source == BuildSource::Fork,
         origin: origin.clone(),
         workspace,
         limits: workshop.limits,
@@ -123,7 +128,7 @@ pub(crate) async fn execute(
 }
 
 /// How a build ends whose checkout did not succeed.
-fn without_checkout(error: &StepError) -> JobResult {
+pub(super) fn without_checkout(error: &StepError) -> JobResult {
     match error {
         StepError::Cancelled => JobResult::Cancelled,
         error => JobResult::Failed { reason: format!("step 0 (checkout) failed: {error}") },

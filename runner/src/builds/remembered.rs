@@ -10,11 +10,7 @@ use std::{
 
 use tokio::task::spawn_blocking;
 
-use crate::{
-    checkout::Mirrors,
-    coordinator::BuildWork,
-    steps::{Beginning, caches_of},
-};
+use crate::{checkout::Mirrors, coordinator::BuildWork, steps::Beginning};
 
 /// How many refs of a repository are remembered, the newest first.
 const MOST_REFS: usize = 32;
@@ -31,7 +27,7 @@ pub(super) struct Remembered {
 impl Remembered {
     /// For builds like this one.
     pub(super) fn like(work: &BuildWork, mirrors: &Mirrors) -> Self {
-        let whose = caches_of(&work.repository, work.pull_request.is_some());
+        let whose = work.caches();
         Remembered { path: mirrors.notes(&work.repository), of: format!("{whose}\n{}", work.git_ref) }
     }
 

@@ -269,6 +269,7 @@ impl<'a> Bench<'a> {
             registries: self.site.registries().to_vec(),
             is_fresh: self.is_fresh,
             caches: self.site.caches().to_owned(),
+            is_apart: self.site.is_apart(),
             ..ImageRequest::of(self.site.workspace().clone())
         }
     }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use slipway_pipelines::{
     config::{Strategy, TargetKind},
-    plan::PullRequest,
+    plan::{CommitLine, Preview, PullRequest},
     release::RunSpec,
 };
 
@@ -56,6 +57,12 @@ pub struct BuildWork {
     /// The pull request whose merge result is built, where it is one; `commit` is the tip of its branch then.
     #[serde(default)]
     pub pull_request: Option<PullRequest>,
+    /// Where what it builds comes from.
+    #[serde(default)]
+    pub source: BuildSource,
+    /// How much of it is wanted.
+    #[serde(default)]
+    pub task: BuildTask,
     /// The newest images that builds of the repository pushed, the newest first; none for pull requests, which take over
     /// nothing.
     #[serde(default)]
@@ -85,6 +92,51 @@ pub struct Witness {
     pub begun: i64,
 }
 
+/// Where what a build builds comes from. A word that is not known is of somebody who is not trusted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildSource {
+    /// The repository itself: whoever wrote it may push to it.
+    #[default]
+    Own,
+    /// Another repository: what it leaves reaches the later builds of its own pull request alone.
+    #[serde(other)]
+    Fork,
+}
+
+/// How much of a build is wanted. Of a word that is not known, nothing that runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BuildTask {
+    /// All of it.
+    #[default]
+    Build,
+    /// Its checkout and what would run, of which nothing is run.
+    #[serde(other)]
+    Look,
+}
+
+/// What would run of a build that was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Look {
+    /// The merge whose files they are.
+    pub merge: String,
+    /// What it is merged into.
+    pub base: Option<String>,
+    /// The commits that it brings, the newest first.
+    pub commits: Vec<CommitLine>,
+    /// Who wrote those that are too many to be named.
+    pub more_authors: Vec<String>,
+    /// The paths that it changes, as many as may be kept; none where nobody knows.
+    pub changed: Option<Vec<String>>,
+    /// How many those are in all.
+    pub changed_count: usize,
+    /// The services and steps, beside those of what it is merged into.
+    pub preview: Preview,
+    /// Why they are not compared.
+    pub not_compared: Option<String>,
+}
+
 /// How long a build may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeLimit {
@@ -92,6 +144,20 @@ pub struct TimeLimit {
     pub minutes: u32,
     /// What is left of that when the job is handed out, in milliseconds.
     pub left_ms: u64,
+}
+
+impl BuildWork {
+    /// Whose caches it uses. A pull request's commands are anybody's who may propose them: what they leave in a cache never
+    /// reaches a build of a branch or tag; and what a stranger's leave reaches that pull request alone.
+    #[must_use]
+    pub fn caches(&self) -> String {
+        match (&self.pull_request, self.source) {
+            (Some(pull), BuildSource::Fork) => format!("{} fork of pull request {}", self.repository, pull.number),
+            (None, BuildSource::Fork) => format!("{} fork", self.repository),
+            (Some(_), BuildSource::Own) => format!("{} pull requests", self.repository),
+            (None, BuildSource::Own) => self.repository.clone(),
+        }
+    }
 }
 
 impl TimeLimit {

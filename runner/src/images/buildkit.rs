@@ -15,7 +15,7 @@ use reqwest::{
 use url::form_urlencoded;
 
 use super::{
-    BuiltImage, ContextLimits, ImageBuilder, ImageError, ImageRequest,
+    BuiltImage, ContextLimits, ImageBuilder, ImageError, ImageRequest, apart,
     context::Context,
     progress::Progress,
     reports::{Broken, Reports},
@@ -54,6 +54,9 @@ impl BuildKit {
 impl ImageBuilder for BuildKit {
     async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<BuiltImage, ImageError> {
         let context = Context::open(&request, self.limits)?;
+        if request.is_apart {
+            apart::check(context.dockerfile()).map_err(ImageError::Build)?;
+        }
         let line = Line::to(&self.engine)?;
         let session = Session::open(&line, request.registries.clone(), request.secrets.clone()).await?;
         let path = format!("/build?{}", query(&request, &context.dockerfile_name, &session.id, self.reach));
@@ -117,6 +120,7 @@ fn query(request: &ImageRequest, dockerfile: &str, session: &str, reach: StepNet
         .append_pair("nocache", if request.is_fresh { "1" } else { "" })
         .append_pair("networkmode", if reach == StepNetwork::None { "none" } else { "" })
         .append_pair("rm", "1")
+        .extend_pairs(request.is_apart.then(|| ("extrahosts", apart::host(&request.caches))))
         .finish()
 }
 

@@ -1,5 +1,6 @@
 //! Images: from a folder of the checkout to an image, and from an engine to a registry.
 
+mod apart;
 mod buildkit;
 mod context;
 mod dockerignore;
@@ -48,6 +49,8 @@ pub(crate) struct ImageRequest {
     pub(crate) labels: Vec<(String, String)>,
     /// Whose `RUN --mount=type=cache` it may read and write; empty for the engine's own.
     pub(crate) caches: String,
+    /// Whether it is a stranger's: its layers are then shared with nothing that has other `caches`.
+    pub(crate) is_apart: bool,
     /// Logins for the registries of base images.
     pub(crate) registries: Vec<RegistryCredential>,
     /// Whether it is built without the layers that earlier builds left.
@@ -72,6 +75,7 @@ impl ImageRequest {
             bases: Vec::new(),
             labels: Vec::new(),
             caches: String::new(),
+            is_apart: false,
             registries: Vec::new(),
             is_fresh: false,
             tells_layers: false,

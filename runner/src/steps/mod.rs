@@ -38,7 +38,6 @@ pub(crate) use error::StepError;
 pub(crate) use leftovers::Leftovers;
 pub(crate) use limits::kept_output;
 pub use limits::{StepLimits, StepNetwork};
-pub(crate) use mounts::caches_of;
 pub(crate) use network::{BuildNetwork, NO_ADDRESS};
 pub(crate) use output::pump_again;
 pub(crate) use patience::Patience;
@@ -65,6 +64,7 @@ pub(crate) struct Site {
     engine: Engine,
     origin: Origin,
     caches: String,
+    is_apart: bool,
     workspace: Workspace,
     limits: StepLimits,
     registries: Vec<RegistryCredential>,
@@ -95,8 +95,10 @@ pub(crate) struct Grounds {
     pub(crate) engine: Engine,
     /// Whose the containers are.
     pub(crate) origin: Origin,
-    /// Whose caches its steps and images use: see [`caches_of`].
+    /// Whose caches its steps and images use: see [`BuildWork::caches`](crate::coordinator::BuildWork::caches).
     pub(crate) caches: String,
+    /// Whether the layers of its images are for it alone, and those of others not for it.
+    pub(crate) is_apart: bool,
     /// Where the checked-out tree is, or will be.
     pub(crate) workspace: Workspace,
     /// The bounds of each step.
@@ -119,6 +121,7 @@ impl Site {
             engine: grounds.engine,
             origin: grounds.origin,
             caches: grounds.caches,
+            is_apart: grounds.is_apart,
             workspace: grounds.workspace,
             limits: grounds.limits,
             registries: grounds.registries,
@@ -150,6 +153,11 @@ impl Site {
     /// The logins that the build was given.
     pub(crate) fn registries(&self) -> &[RegistryCredential] {
         &self.registries
+    }
+
+    /// Whether the layers of the build's images are for it alone.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.is_apart
     }
 
     /// Whose caches the build uses.

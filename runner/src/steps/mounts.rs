@@ -73,12 +73,6 @@ fn bind(source: String, target: &str, read_only: bool) -> Mount {
     }
 }
 
-/// Whose caches a build uses. A pull request's commands are anybody's who may propose them: what they leave in a cache
-/// never reaches a build of a branch or tag.
-pub(crate) fn caches_of(repository: &str, is_pull_request: bool) -> String {
-    if is_pull_request { format!("{repository} pull requests") } else { repository.to_owned() }
-}
-
 /// A name that people recognise in `docker volume ls` and that no two caches share: whose they are and the cache's
 /// name are hashed, as both may hold characters that a volume's name may not. The hash is one for which nobody finds a
 /// name that leads to another repository's cache.
@@ -105,9 +99,6 @@ mod tests {
         assert!(name.starts_with("slipway-cache-m2-"), "{name}");
         assert_ne!(name, volume_name("01JREPO", "~/m2"), "two caches");
         assert_ne!(name, volume_name("01JOTHER", "~/.m2"), "two repositories");
-        let pull_requests = volume_name(&caches_of("01JREPO", true), "~/.m2");
-        assert_ne!(name, pull_requests, "what a pull request leaves reaches no branch");
-        assert_eq!(name, volume_name(&caches_of("01JREPO", false), "~/.m2"));
         assert_eq!(name.rsplit_once('-').map(|(_, hash)| hash.len()), Some(32), "nobody finds two that are the same");
     }
 }

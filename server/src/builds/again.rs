@@ -36,6 +36,7 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
         pusher: store::builds::pusher(&mut tx.conn(), &build.id).await?,
         before: None,
         pull_request: store::pull_requests::of_build(&mut tx.conn(), &build.id).await?,
+        proposer: store::pull_requests::proposer(&mut tx.conn(), &build.id).await?,
         supersede: false,
         asked_for: true,
     };
@@ -44,6 +45,7 @@ pub async fn again(tx: &mut Tx, build: &Build) -> Result<Again, StoreError> {
         Created::Already(other) | Created::Overtaken(other) => {
             Ok(Again::Refused(format!("build {} stands for it", other.number)))
         }
+        Created::Crowded => Ok(Again::Refused("too many builds of the repository wait for an approval".to_owned())),
     }
 }
 
@@ -91,6 +93,7 @@ pub async fn retry(tx: &mut Tx, build: &Build, retried: Retried, actor: &str) ->
 async fn refusal(tx: &mut Tx, build: &Build) -> Result<Option<String>, StoreError> {
     match build.state {
         BuildState::Queued | BuildState::Running => return Ok(Some("it is under way".to_owned())),
+        BuildState::Awaiting => return Ok(Some("it waits for its approval".to_owned())),
         BuildState::Succeeded => {
             return Ok(Some("it succeeded; promote or roll back what it released instead".to_owned()));
         }

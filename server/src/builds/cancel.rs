@@ -28,7 +28,7 @@ pub async fn cancel(tx: &mut Tx, id: &BuildId, reason: &str) -> Result<Cancellat
     let found = store::builds::find(&mut tx.conn(), id).await?;
     let mut build = found.ok_or_else(|| StoreError::missing("build", id))?;
     match job.state {
-        JobState::Queued => {
+        JobState::Queued | JobState::Held => {
             queue::apply(tx, &mut job, JobEvent::Cancel, None).await?;
             apply(tx, &mut build, BuildEvent::Cancel, Some(reason)).await?;
             Ok(Cancellation::Done)

@@ -1,9 +1,11 @@
 //! From a commit to a queued build: numbered, not built twice, taking the place of its branch's older builds.
 
 use slipway_pipelines::plan::PullRequest;
+use slipway_runner::coordinator::APART_SINCE;
 
-use super::{BuildState, cancel::cancel};
+use super::{BuildState, approval, cancel::cancel};
 use crate::{
+    deliveries::Proposer,
     events::NewEvent,
     ids::{BuildId, RepositoryId},
     queue,
@@ -35,6 +37,8 @@ pub struct NewBuild {
     pub before: Option<String>,
     /// The pull request, where its merge is built; `commit_sha` is the tip of its branch then.
     pub pull_request: Option<PullRequest>,
+    /// By whose doing that is at its commit.
+    pub proposer: Proposer,
     /// Whether it cancels the older builds of its branch or pull request.
     pub supersede: bool,
     /// Whether it was asked for by something else than a push: such a build is never taken for a repetition.
@@ -55,6 +59,7 @@ impl NewBuild {
             pusher: String::new(),
             before: None,
             pull_request: None,
+            proposer: Proposer::default(),
             supersede: false,
             asked_for: true,
         }
@@ -70,6 +75,8 @@ pub enum Created {
     Already(Build),
     /// A later push to the same ref was heard of first, and led to this build: nothing was queued.
     Overtaken(Build),
+    /// It would need an approval, and so many builds of the repository wait for one that no more is taken.
+    Crowded,
 }
 
 /// Queues a build, unless the same commit was built for the same ref and trigger.
@@ -80,6 +87,7 @@ pub enum Created {
 /// 2. A push that the next one was delivered before is not built: it would take the newer one's place.
 /// 3. The build gets the repository's next number, and its ref's head.
 /// 4. Where it supersedes, the older builds of its branch are cancelled.
+/// 5. Where it needs an approval, that is noted: nothing of it runs before.
 ///
 /// # Errors
 /// [`StoreError::Missing`] when there is no such repository.
@@ -103,6 +111,11 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
     {
         store::repositories::give_back_build_number(tx, &new.repository, number).await?;
         return Ok(Created::Overtaken(newer));
+    }
+    let is_approval_needed = approval::is_needed(tx, new).await?;
+    if is_approval_needed && approval::is_crowded(tx, new).await? {
+        store::repositories::give_back_build_number(tx, &new.repository, number).await?;
+        return Ok(Created::Crowded);
     }
     let build = Build {
         id,
@@ -128,7 +141,10 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
         return Err(StoreError::Conflict { what: "build", which: dedup_key });
     }
     if let Some(pull) = &new.pull_request {
-        store::pull_requests::insert(tx, &build.id, pull).await?;
+        store::pull_requests::insert(tx, &build.id, pull, &new.proposer).await?;
+        if is_approval_needed {
+            store::approvals::ask(tx, &build, pull).await?;
+        }
     }
     if new.asked_for {
         store::repositories::build_head(tx, &build).await?;
@@ -143,7 +159,8 @@ pub async fn create(tx: &mut Tx, new: &NewBuild) -> Result<Created, StoreError> 
             .with("ref", &build.git_ref)
             .with("commit", &build.commit_sha),
     );
-    queue::enqueue_build(tx, &build, new.asked_for).await?;
+    let protocol = if new.proposer.fork.is_some() || is_approval_needed { APART_SINCE } else { 0 };
+    queue::enqueue_build(tx, &build, new.asked_for, protocol).await?;
     Ok(Created::Queued(build))
 }
 

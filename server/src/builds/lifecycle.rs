@@ -1,5 +1,7 @@
 //! The one place where a build changes its state.
 
+use slipway_pipelines::config::Event;
+
 use super::{BuildEvent, next};
 use crate::{
     events::NewEvent,
@@ -23,6 +25,13 @@ pub(crate) async fn apply(
         event: event.verb(),
     })?;
     store::builds::set_state(tx, build, to, reason).await?;
+    if build.event == Event::PullRequest.name() {
+        match event {
+            BuildEvent::Cancel | BuildEvent::Fail => store::approvals::close(tx, &build.id).await?,
+            BuildEvent::Retry => store::approvals::reopen(tx, &build.id).await?,
+            _ => {}
+        }
+    }
     build.state = to;
     build.reason = reason.map(str::to_owned);
     tx.emit(
@@ -39,6 +48,8 @@ pub(crate) async fn apply(
 fn kind(event: BuildEvent) -> &'static str {
     match event {
         BuildEvent::Start => "build.started",
+        BuildEvent::Await => "build.awaiting",
+        BuildEvent::Approve => "build.approved",
         BuildEvent::Requeue => "build.requeued",
         BuildEvent::Retry => "build.retried",
         BuildEvent::Succeed => "build.succeeded",

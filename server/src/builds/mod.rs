@@ -1,6 +1,7 @@
 //! Builds: how they come to be, how they end, and what follows.
 
 mod again;
+mod approval;
 mod cancel;
 mod create;
 mod detail;
@@ -10,6 +11,7 @@ mod request;
 mod state;
 
 pub use again::{Again, Retried, again, retry};
+pub use approval::{ApprovalRule, ApprovalState, Approving, approve, expire, refuse};
 pub use cancel::{Cancellation, cancel, ref_gone};
 pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};

@@ -12,6 +12,8 @@ text_enum! {
         Queued = "queued",
         /// A runner works on it.
         Running = "running",
+        /// A runner has looked at it, and nothing of it runs before a person approves it.
+        Awaiting = "awaiting",
         /// Everything was built, tested and pushed.
         Succeeded = "succeeded",
         /// A step failed, or it was given up.
@@ -26,6 +28,10 @@ events! {
     BuildEvent {
         /// A runner took it.
         Start = "be started",
+        /// What would run of it is known, and is to be approved.
+        Await = "wait for its approval",
+        /// A person approved it: it waits for a runner.
+        Approve = "be approved",
         /// The runner was lost: it waits for another.
         Requeue = "be queued again",
         /// Somebody wants another attempt.
@@ -43,6 +49,9 @@ const TABLE: &Table<BuildState, BuildEvent> = &[
     (BuildState::Queued, BuildEvent::Start, BuildState::Running),
     (BuildState::Queued, BuildEvent::Cancel, BuildState::Cancelled),
     (BuildState::Running, BuildEvent::Requeue, BuildState::Queued),
+    (BuildState::Running, BuildEvent::Await, BuildState::Awaiting),
+    (BuildState::Awaiting, BuildEvent::Approve, BuildState::Queued),
+    (BuildState::Awaiting, BuildEvent::Cancel, BuildState::Cancelled),
     (BuildState::Running, BuildEvent::Succeed, BuildState::Succeeded),
     (BuildState::Running, BuildEvent::Fail, BuildState::Failed),
     (BuildState::Running, BuildEvent::Cancel, BuildState::Cancelled),

@@ -2,6 +2,7 @@
 //! working tree without any server.
 
 mod alert;
+mod approve_build;
 mod channel;
 mod client;
 mod container;
@@ -33,6 +34,7 @@ mod steering;
 mod token;
 mod tree;
 mod trigger;
+mod trust;
 mod user;
 mod waiting;
 
@@ -87,6 +89,10 @@ enum Command {
     /// Connected repositories.
     #[command(subcommand)]
     Repository(repository::RepositoryCommand),
+    /// Shows what would run of a build that waits for an approval, and approves the commit that you name.
+    ApproveBuild(approve_build::ApproveBuild),
+    /// Refuses a build that waits for an approval.
+    RefuseBuild(approve_build::RefuseBuild),
     /// Has a build that failed tried again, with the logs of its earlier attempts kept.
     Retry(retry::Retry),
     /// The log of a build's step, or its lines that hold a text.
@@ -276,6 +282,8 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::Token(command) => token::run(command).await,
         Command::User(command) => user::run(command).await,
         Command::Repository(command) => repository::run(command).await,
+        Command::ApproveBuild(asked) => approve_build::approve(asked).await,
+        Command::RefuseBuild(asked) => approve_build::refuse(asked).await,
         Command::Retry(retry) => retry::run(retry).await,
         Command::Logs(logs) => logs.run().await,
         Command::Container(command) => container::run(command).await,

@@ -9,6 +9,7 @@ use super::{
     forge::{Reported, set_reported},
     placement::{BuiltBy, set_builders},
     repository_path, say,
+    trust::{Distrust, Rule, Trust, distrust, set_rule, trust},
 };
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,10 @@ pub(super) enum RepositoryCommand {
     Set(Set),
     /// Disconnects a repository: its builds, environments, releases, secrets and deliveries are removed from Slipway.
     Remove(Remove),
+    /// Lets pull requests of an account of the forge run without an approval; or lists the accounts that are trusted so.
+    Trust(Trust),
+    /// Has pull requests of an account approved again.
+    Distrust(Distrust),
     /// Gives a repository's webhook a new secret and prints it, once; deliveries with the earlier one are refused from then on.
     HookSecret(HookSecret),
 }
@@ -49,7 +54,7 @@ pub(super) struct Set {
     /// The repository, owner/name.
     name: String,
     /// How many of its builds may run at once; `default` for the server's own limit.
-    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["clone_url", "default_branch", "runner_labels", "any_runner", "statuses", "deployments"])]
+    #[arg(long, value_name = "NUMBER|default", value_parser = at_once, required_unless_present_any = ["clone_url", "default_branch", "runner_labels", "any_runner", "statuses", "deployments", "approvals"])]
     builds_at_once: Option<AtOnce>,
     /// Where it is fetched from, from now on.
     #[arg(long, value_name = "URL")]
@@ -57,6 +62,9 @@ pub(super) struct Set {
     /// The branch whose builds define the environments, from its next build on.
     #[arg(long, value_name = "BRANCH")]
     default_branch: Option<String>,
+    /// Whose pull requests need an approval before anything of them runs.
+    #[arg(long, value_name = "WHOSE")]
+    approvals: Option<Rule>,
     #[command(flatten)]
     built_by: BuiltBy,
     #[command(flatten)]
@@ -129,6 +137,9 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
                 say(format_args!("{owner}/{name} is fetched from {}.", text("clone_url")))?;
                 say(format_args!("Its default branch is {}.", text("default_branch")))?;
             }
+            if let Some(rule) = set.approvals {
+                set_rule(&set.client, &set.name, rule).await?;
+            }
             set_reported(&set.client, &set.name, set.reported).await?;
             set_builders(&set.client, &set.name, set.built_by).await?;
         }
@@ -140,6 +151,8 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
             let _: Value = client.call(Method::DELETE, &path, None::<&Value>).await?;
             say(format_args!("{owner}/{name} is disconnected."))?;
         }
+        RepositoryCommand::Trust(asked) => trust(asked).await?,
+        RepositoryCommand::Distrust(asked) => distrust(asked).await?,
         RepositoryCommand::HookSecret(asked) => {
             let (owner, name) = repository_path(&asked.name)?;
             let path = ["repositories", owner, name, "hook-secret"];

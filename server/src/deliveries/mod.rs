@@ -87,8 +87,28 @@ pub struct Proposal {
     pub title: String,
     /// Who opened it, by the name at the forge, cut to [`AUTHOR_CHARS`]; shown, never trusted.
     pub author: String,
-    /// Whether its branch is in another repository, by the forge's ids of both.
-    pub is_from_fork: bool,
+    /// By whose doing it is there, as the forge has verified.
+    pub proposer: Proposer,
+}
+
+/// An account at the forge. The id is verified by the forge and stays; the name may be given up, and taken by another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id.
+    pub id: i64,
+    /// Its name, cut to [`AUTHOR_CHARS`]; for people.
+    pub login: String,
+}
+
+/// By whose doing a pull request is at its commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proposer {
+    /// Who opened it; none where the forge does not say.
+    pub opener: Option<Account>,
+    /// Who did what the delivery tells of, such as pushing to its branch; none where nobody did.
+    pub sender: Option<Account>,
+    /// The other repository that its branch is in, by the forge's ids of both; none for the repository's own branches.
+    pub fork: Option<String>,
 }
 
 /// The ref under which the forge keeps what merging a pull request would give.

@@ -4,6 +4,7 @@
 //! has read; the courier sends it until the forge has accepted it. It is an outbox of its own beside the notifications':
 //! a message is news, and each is sent; a report is a state, of which only the newest counts.
 
+mod address;
 mod asked;
 mod courier;
 mod credential;
@@ -13,6 +14,7 @@ mod reader;
 mod report;
 mod state;
 
+pub use address::difference;
 pub use asked::{Asked, Statuses};
 pub use courier::{report_due, run_courier};
 pub(crate) use credential::for_repository;

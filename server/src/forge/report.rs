@@ -120,6 +120,7 @@ impl Status {
         let reason = build.reason.as_deref();
         let (state, description) = match build.state {
             BuildState::Queued => (StatusState::Pending, reason.unwrap_or("waits for a runner").to_owned()),
+            BuildState::Awaiting => (StatusState::Pending, "waits for approval: nothing of it has run".to_owned()),
             BuildState::Running => (StatusState::Pending, "is being built".to_owned()),
             BuildState::Succeeded => (StatusState::Success, success(build, apps)),
             BuildState::Failed => (StatusState::Failure, reason.unwrap_or("failed").to_owned()),

@@ -22,7 +22,7 @@ use crate::{
     app::AppState,
     builds::NewBuild,
     deliveries::{
-        Refusal, Said,
+        Proposer, Refusal, Said,
         github::{self, PayloadError},
         merge_ref, signature,
     },
@@ -150,13 +150,6 @@ pub(super) fn verdict(said: Said, repository: &Repository, supersede: bool) -> V
         Said::Nothing { reason } => Verdict::Ignored { reason },
         Said::Deleted { git_ref } => Verdict::RefDeleted { git_ref },
         Said::Closed(word) => Verdict::PullRequestClosed(word),
-        Said::Proposed(proposal) if proposal.is_from_fork => Verdict::Ignored {
-            reason: format!(
-                "pull request {} comes from another repository: nothing of it runs before it is approved, and this \
-                 version cannot take an approval yet",
-                proposal.pull.number
-            ),
-        },
         Said::Proposed(proposal) => Verdict::PullRequest {
             word: proposal.word,
             build: NewBuild {
@@ -169,6 +162,7 @@ pub(super) fn verdict(said: Said, repository: &Repository, supersede: bool) -> V
                 pusher: String::new(),
                 before: proposal.before,
                 pull_request: Some(proposal.pull),
+                proposer: proposal.proposer,
                 supersede,
                 asked_for: false,
             },
@@ -186,6 +180,7 @@ pub(super) fn verdict(said: Said, repository: &Repository, supersede: bool) -> V
             pusher: push.pusher,
             before: push.before,
             pull_request: None,
+            proposer: Proposer::default(),
             supersede,
             asked_for: false,
         }),

@@ -110,6 +110,15 @@ fn created(created: Created) -> Effect {
             reason: Some(format!("already built as #{}", build.number)),
             build: Some((build.id, build.number)),
         },
+        Created::Crowded => Effect {
+            state: DeliveryState::Ignored,
+            reason: Some(
+                "too many builds of the repository wait for an approval: decide on some of them, then deal with this \
+                 delivery again"
+                    .to_owned(),
+            ),
+            build: None,
+        },
         Created::Overtaken(newer) => Effect {
             state: DeliveryState::Ignored,
             reason: Some(format!("the push after this one was delivered first and led to #{}", newer.number)),

@@ -13,14 +13,19 @@ pub(crate) fn rollout_key(environment: &EnvironmentId) -> String {
     format!("environment {environment}")
 }
 
-/// Queues a build's job; `asked_for` when a person wants it.
-pub(crate) async fn enqueue_build(tx: &mut Tx, build: &Build, asked_for: bool) -> Result<(), StoreError> {
+/// Queues a build's job, for runners that speak at least this version of the protocol; `asked_for` when a person wants it.
+pub(crate) async fn enqueue_build(
+    tx: &mut Tx,
+    build: &Build,
+    asked_for: bool,
+    protocol: u32,
+) -> Result<(), StoreError> {
     let repository = store::repositories::find(&mut tx.conn(), &build.repository_id).await?;
     let repository = repository.ok_or_else(|| StoreError::missing("repository", &build.repository_id))?;
     let priority = if asked_for { order::ASKED_FOR } else { order::of_push(build, &repository.default_branch) };
     let mut job = queued(tx, JobKind::Build, repository.id);
     job.build_id = Some(build.id.clone());
-    store::jobs::insert(tx, &job, priority, 0).await?;
+    store::jobs::insert(tx, &job, priority, protocol).await?;
     tx.ring_queue();
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use slipway_pipelines::plan::ReleasePlan;
+use slipway_pipelines::{config::Event, plan::ReleasePlan};
 use slipway_runner::{
-    coordinator::{Artifact, JobResult, LeaseKey},
+    coordinator::{Artifact, JobResult, LeaseKey, Look},
     rollouts,
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn finish(
         }
     };
     if job.state != JobState::Leased {
-        let same = job.state == ends_in(result) && job.state.is_final();
+        let same = job.state == ends_in(result);
         tx.roll_back().await?;
         return if same { Ok(()) } else { Err(ReportError::Lost(lease.job.clone())) };
     }
@@ -53,6 +53,7 @@ pub(super) async fn finish(
 fn ends_in(result: &JobResult) -> JobState {
     match result {
         JobResult::Built { .. } | JobResult::Live => JobState::Succeeded,
+        JobResult::Looked { .. } => JobState::Held,
         JobResult::Failed { .. } => JobState::Failed,
         JobResult::Cancelled => JobState::Cancelled,
     }
@@ -80,12 +81,13 @@ async fn end(tx: &mut Tx, mut job: Job, result: &JobResult) -> Result<(), Report
             all_steps_ended(tx, &job).await?;
             built(tx, &mut job, build, artifacts, release_plan).await
         }
+        (JobResult::Looked { look }, Subject::Build(build)) => looked(tx, &mut job, build, look).await,
         (JobResult::Live, Subject::Release(mut release)) => {
             all_steps_ended(tx, &job).await?;
             apply(tx, &mut job, JobEvent::Succeed, None).await?;
             Ok(releases::go_live(tx, &mut release).await?)
         }
-        (JobResult::Built { .. }, Subject::Release(_)) => {
+        (JobResult::Built { .. } | JobResult::Looked { .. }, Subject::Release(_)) => {
             Err(ReportError::Refused("a rollout ends live, failed or cancelled, not built".to_owned()))
         }
         (JobResult::Live, Subject::Build(_)) => {
@@ -112,11 +114,24 @@ async fn built(
     plan: &ReleasePlan,
 ) -> Result<(), ReportError> {
     check_artifacts(artifacts)?;
+    if build.event == Event::PullRequest.name() && !artifacts.is_empty() {
+        return Err(ReportError::Refused("a pull request pushes nothing".to_owned()));
+    }
     apply(tx, job, JobEvent::Succeed, None).await?;
     store::artifacts::insert(tx, &build.id, artifacts).await?;
     store::builds::set_release_plan(tx, &build.id, plan).await?;
     builds::apply(tx, &mut build, BuildEvent::Succeed, None).await?;
     Ok(releases::follow_build(tx, &build, artifacts, plan).await?)
+}
+
+/// What would run of a build is known: it waits until somebody approves it.
+async fn looked(tx: &mut Tx, job: &mut Job, mut build: Build, look: &Look) -> Result<(), ReportError> {
+    all_steps_ended(tx, job).await?;
+    if !store::approvals::note_look(tx, &build.id, look).await? {
+        return Err(ReportError::Refused("this build was to be built, not looked at".to_owned()));
+    }
+    apply(tx, job, JobEvent::Hold, None).await?;
+    Ok(builds::apply(tx, &mut build, BuildEvent::Await, None).await?)
 }
 
 fn check_artifacts(artifacts: &[Artifact]) -> Result<(), ReportError> {

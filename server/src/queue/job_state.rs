@@ -22,6 +22,8 @@ text_enum! {
         Queued = "queued",
         /// A runner holds it.
         Leased = "leased",
+        /// It waits for a person, and no runner may have it before.
+        Held = "held",
         /// It did what it should.
         Succeeded = "succeeded",
         /// It did not.
@@ -36,6 +38,10 @@ events! {
     JobEvent {
         /// A runner took it.
         Lease = "be leased",
+        /// What comes next of it is to be approved.
+        Hold = "be held",
+        /// A person approved it.
+        Admit = "be admitted",
         /// Its runner was lost: it waits for another.
         Lose = "be given back",
         /// Somebody wants another attempt.
@@ -53,6 +59,9 @@ const TABLE: &Table<JobState, JobEvent> = &[
     (JobState::Queued, JobEvent::Lease, JobState::Leased),
     (JobState::Queued, JobEvent::Cancel, JobState::Cancelled),
     (JobState::Leased, JobEvent::Lose, JobState::Queued),
+    (JobState::Leased, JobEvent::Hold, JobState::Held),
+    (JobState::Held, JobEvent::Admit, JobState::Queued),
+    (JobState::Held, JobEvent::Cancel, JobState::Cancelled),
     (JobState::Leased, JobEvent::Succeed, JobState::Succeeded),
     (JobState::Leased, JobEvent::Fail, JobState::Failed),
     (JobState::Leased, JobEvent::Cancel, JobState::Cancelled),

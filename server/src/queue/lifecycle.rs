@@ -36,6 +36,8 @@ pub(crate) async fn apply(tx: &mut Tx, job: &mut Job, event: JobEvent, reason: O
 pub(crate) fn note(tx: &mut Tx, job: &Job, event: JobEvent, reason: Option<&str>) {
     let mut noted = NewEvent::new(match event {
         JobEvent::Lease => "job.leased",
+        JobEvent::Hold => "job.held",
+        JobEvent::Admit => "job.admitted",
         JobEvent::Lose => "job.lost",
         JobEvent::Retry => "job.retried",
         JobEvent::Succeed => "job.succeeded",

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{JobState, Overtime, Timing, give_back::give_back};
 use crate::{
+    builds,
     ids::JobId,
     runners::notice_silence,
     store::{self, Store, StoreError, jobs::Job},
@@ -84,6 +85,11 @@ pub async fn run_rescuer(store: Store, timing: Timing, stop: CancellationToken) 
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "ended builds that took too long"),
             Err(error) => tracing::error!(%error, "cannot look for builds that take too long"),
+        }
+        match builds::expire(&store).await {
+            Ok(0) => {}
+            Ok(expired) => tracing::info!(expired, "cancelled builds that nobody approved in time"),
+            Err(error) => tracing::error!(%error, "cannot look for builds that nobody approved"),
         }
         if let Err(error) = notice_silence(&store).await {
             tracing::error!(%error, "cannot look for runners that have gone silent");

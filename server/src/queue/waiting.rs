@@ -18,6 +18,7 @@ pub async fn waits_for(conn: &mut Conn<'_>, job: &Job, now: i64) -> Result<Optio
     match job.state {
         JobState::Queued => {}
         JobState::Leased => return store::jobs::hindrance(conn, &job.id).await,
+        JobState::Held => return Ok(Some("waiting for an approval: nothing of it has run".to_owned())),
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => return Ok(None),
     }
     if let Some(reason) = forbidden(conn, job).await? {

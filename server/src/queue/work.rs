@@ -1,7 +1,9 @@
 //! What a runner is told of its job.
 
 use slipway_pipelines::config::Event;
-use slipway_runner::coordinator::{BuildWork, RegistryCredential, RolloutWork, TimeLimit, Witness, Work};
+use slipway_runner::coordinator::{
+    BuildSource, BuildTask, BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Witness, Work,
+};
 
 use super::{
     ServerCoordinator,
@@ -9,6 +11,7 @@ use super::{
     limits, takeover,
 };
 use crate::{
+    builds::ApprovalState,
     releases::ReleaseKind,
     secrets::{Cause, Place, repository as secrets},
     signing,
@@ -109,6 +112,7 @@ async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: 
     };
     let signing_key = signing_key(tx, &build.event).await?;
     let witness = witness(tx, server, &repository.name, &build, job).await?;
+    let job_build = build.id.clone();
     // What is kept of a pull request is its title and who opened it; what its commit says, the commit tells.
     let said = |text: String| if pull_request.is_some() { String::new() } else { text };
     Ok(BuildWork {
@@ -126,6 +130,14 @@ async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: 
         message: said(build.message),
         known,
         time_limit: time_limit(tx, job).await?,
+        source: match store::pull_requests::proposer(&mut tx.conn(), &job_build).await?.fork {
+            Some(_) => BuildSource::Fork,
+            None => BuildSource::Own,
+        },
+        task: match store::approvals::of_build(&mut tx.conn(), &job_build).await? {
+            Some(approval) if approval.state != ApprovalState::Given => BuildTask::Look,
+            _ => BuildTask::Build,
+        },
         earlier: takeover::earlier(&mut tx.conn(), job).await?,
         pull_request,
         signing_key,

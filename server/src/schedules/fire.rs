@@ -78,7 +78,7 @@ pub(super) async fn queue(tx: &mut Tx, schedule: &Schedule) -> Result<Build, Sto
     let new = NewBuild::asked_for(schedule.repository_id.clone(), "schedule", git_ref);
     match create(tx, &new).await? {
         Created::Queued(build) => Ok(build),
-        Created::Already(_) | Created::Overtaken(_) => {
+        Created::Already(_) | Created::Overtaken(_) | Created::Crowded => {
             Err(StoreError::corrupt("schedule", &schedule.name, "its build was taken for a repetition"))
         }
     }

@@ -341,7 +341,7 @@ pub(crate) async fn unfinished(
         conn,
         "SELECT id, repository_id, number, event, git_ref, commit_sha, before_sha, message, author, state, reason,
                 created_at, started_at, finished_at
-         FROM build WHERE repository_id = $1 AND git_ref = $2 AND state IN ('queued', 'running') ORDER BY number",
+         FROM build WHERE repository_id = $1 AND git_ref = $2 AND state IN ('queued', 'awaiting', 'running') ORDER BY number",
         repository,
         git_ref
     )?)

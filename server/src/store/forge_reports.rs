@@ -155,7 +155,7 @@ pub(crate) async fn news(conn: &mut Conn<'_>, after: i64, limit: i64) -> Result<
         "SELECT id, at, kind, repository_id, build_id, step_id, environment_id, release_id, data FROM event
          WHERE id > $1
            AND (kind IN ('build.queued', 'build.found', 'build.started', 'build.requeued', 'build.retried',
-                         'build.succeeded', 'build.failed', 'build.cancelled', 'release.held', 'release.waits',
+                         'build.succeeded', 'build.failed', 'build.cancelled', 'build.awaiting', 'build.approved', 'release.held', 'release.waits',
                          'release.queued', 'release.admitted', 'release.rejected', 'release.rolling',
                          'release.requeued', 'release.live', 'release.failed', 'release.retired', 'release.superseded')
                 OR (kind IN ('step.started', 'step.succeeded', 'step.failed', 'step.skipped', 'step.cancelled', 'step.lost')

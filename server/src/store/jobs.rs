@@ -137,6 +137,71 @@ pub async fn queued(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Job>, StoreEr
     )?)
 }
 
+/// The builds that wait for an approval, the oldest first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<Job>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
+         FROM job WHERE state = 'held' ORDER BY created_at LIMIT $1",
+        limit
+    )?)
+}
+
+/// The jobs of a repository that wait, those that may be taken first, at most `limit`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting_of(conn: &mut Conn<'_>, repository: &RepositoryId, limit: i64) -> Result<Vec<Job>, StoreError> {
+    let mut waiting: Vec<Job> = rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
+         FROM job WHERE state = 'queued' AND repository_id = $1 ORDER BY priority DESC, not_before, id LIMIT $2",
+        repository,
+        limit
+    )?;
+    let held: Vec<Job> = rows!(
+        conn,
+        "SELECT id, kind, build_id, release_id, state, attempt, attempt_reason, losses, repository_id,
+                concurrency_key, lease_owner, lease_incarnation, lease_epoch, lease_until, cancel_requested_at,
+                created_at, finished_at
+         FROM job WHERE state = 'held' AND repository_id = $1 ORDER BY created_at LIMIT $2",
+        repository,
+        limit
+    )?;
+    waiting.extend(held);
+    Ok(waiting)
+}
+
+/// How many jobs of a repository wait.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting_count_of(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(
+        conn,
+        "SELECT (SELECT COUNT(*) FROM job WHERE state = 'queued' AND repository_id = $1)
+              + (SELECT COUNT(*) FROM job WHERE state = 'held' AND repository_id = $1)",
+        repository
+    )?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
+/// How many builds wait for an approval.
+///
+/// # Errors
+/// When the database fails.
+pub async fn held_count(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
+    let found: Option<(i64,)> = row!(conn, "SELECT COUNT(*) FROM job WHERE state = 'held'")?;
+    Ok(found.map_or(0, |(count,)| count))
+}
+
 /// How many jobs wait.
 ///
 /// # Errors

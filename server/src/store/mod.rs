@@ -14,6 +14,7 @@ mod transaction;
 pub mod access_tokens;
 pub mod alerts;
 pub(crate) mod answers;
+pub mod approvals;
 pub(crate) mod archived;
 pub mod artifacts;
 pub mod audit;

@@ -4,7 +4,7 @@ use slipway_pipelines::plan::PullRequest;
 
 use super::{Conn, StoreError, Tx, execute, row};
 use crate::{
-    deliveries::{Stands, Word},
+    deliveries::{Account, Proposer, Stands, Word},
     ids::{BuildId, RepositoryId},
 };
 
@@ -18,15 +18,36 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Option<Pul
     Ok(found.map(|(number, head, base)| PullRequest { number, head, base }))
 }
 
-/// Keeps what a build is of.
-pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, pull: &PullRequest) -> Result<(), StoreError> {
+/// By whose doing a build's pull request is there. Who sent the delivery is not kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn proposer(conn: &mut Conn<'_>, build: &BuildId) -> Result<Proposer, StoreError> {
+    let found: Option<(Option<i64>, String, Option<String>)> =
+        row!(conn, "SELECT author_id, author, fork FROM build_pull_request WHERE build_id = $1", build)?;
+    let Some((id, login, fork)) = found else { return Ok(Proposer::default()) };
+    Ok(Proposer { opener: id.map(|id| Account { id, login }), sender: None, fork })
+}
+
+/// Keeps what a build is of, and by whose doing that is there.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    build: &BuildId,
+    pull: &PullRequest,
+    proposer: &Proposer,
+) -> Result<(), StoreError> {
+    let opener = proposer.opener.as_ref();
     execute!(
         &mut tx.conn(),
-        "INSERT INTO build_pull_request (build_id, number, head_branch, base_branch) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO build_pull_request (build_id, number, head_branch, base_branch, author_id, author, fork)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         build,
         pull.number,
         &pull.head,
-        &pull.base
+        &pull.base,
+        opener.map(|opener| opener.id),
+        opener.map_or("", |opener| opener.login.as_str()),
+        proposer.fork.as_deref()
     )?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use slipway_runner::{
     AtShutdown, RunnerConfig, RunnerError, RunnerLimits,
-    coordinator::{BuildWork, JobResult, Work},
+    coordinator::{BuildSource, BuildTask, BuildWork, JobResult, Work},
 };
 use slipway_tests::{databases::TestDatabase, pipeline::Pipeline, server_model::ServerModel};
 use tempfile::TempDir;
@@ -45,6 +45,8 @@ pub(super) fn some_build() -> Work {
         before: None,
         author: "Ada <ada@example.com>".to_owned(),
         message: "A change".to_owned(),
+        source: BuildSource::Own,
+        task: BuildTask::Build,
         known: Vec::new(),
         time_limit: None,
         pull_request: None,

@@ -41,6 +41,9 @@ const ENDS: &[&str] = &["job_turn", "forge_report_ended"];
 const PARTIAL: &[&str] = &[
     "job_waiting",
     "job_leased",
+    "job_held",
+    "repository_let_go",
+    "build_approval_asked",
     "job_line",
     "schedule_due",
     "release_held",

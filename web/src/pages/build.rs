@@ -1,6 +1,6 @@
 use askama::Template;
 
-use super::RepositoryHead;
+use super::{ApprovalPart, RepositoryHead};
 use crate::{
     frame::Frame,
     parts::{Commit, Digest, Told},
@@ -55,6 +55,8 @@ pub struct BuildPage {
     pub artifacts: Vec<ArtifactRow>,
     /// What merging its pull request would release; none where there is none to merge, or that is not known.
     pub proposed: Option<Vec<ProposedRow>>,
+    /// The approval that it needs; none where it needs none.
+    pub approval: Option<ApprovalPart>,
     /// Where it was released.
     pub places: Vec<Place>,
     /// Whether the viewer may have its commit built once more.

@@ -2,6 +2,7 @@
 
 mod account;
 mod alerts;
+mod approval;
 mod build;
 mod compare;
 mod connect;
@@ -13,6 +14,7 @@ mod jump;
 mod log;
 mod message;
 mod plan;
+mod queue;
 mod release;
 mod repository;
 mod repository_settings;
@@ -22,6 +24,7 @@ mod settings;
 
 pub use account::{AccountPage, ConnectionPage, IdentityRow, SessionRow, WelcomePage};
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
+pub use approval::{ApprovalPart, ApprovalsForm, LookPart, RunRow, RunStanding};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};
 pub use compare::{ComparePage, ComparedRelease, RollbackPage};
 pub use connect::{ConnectPage, SetupPage, SetupStep};
@@ -36,6 +39,7 @@ pub use jump::{Goal, JumpPage};
 pub use log::{LogPage, LogSearch, LogViewer};
 pub use message::{LoginPage, MessagePage};
 pub use plan::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow};
+pub use queue::{QueuePage, QueueRow, QueueRunner};
 pub use release::ReleasePage;
 pub use repository::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab};
 pub use repository_settings::{

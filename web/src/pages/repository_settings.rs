@@ -1,7 +1,11 @@
 use askama::Template;
 
 use super::RepositoryHead;
-use crate::{frame::Frame, pages::ScheduleRow, time::When};
+use crate::{
+    frame::Frame,
+    pages::{ApprovalsForm, ScheduleRow},
+    time::When,
+};
 
 /// `/repositories/{owner}/{name}/settings`: what is set for a repository.
 #[derive(Debug, Template)]
@@ -25,6 +29,8 @@ pub struct RepositorySettingsPage {
     pub default_branch: String,
     /// How many of its builds may run at once; none for the server's limit.
     pub builds_at_once: Option<i64>,
+    /// Whose pull requests need an approval.
+    pub approvals: ApprovalsForm,
     /// What GitHub is told.
     pub told: ToldForm,
     /// The builds at set times.

@@ -195,7 +195,7 @@ fn hosts<'a>(plan: &Plan, dockerfiles: impl Iterator<Item = &'a String>) -> std:
 /// How it ended, as an exit code. What failed was told already.
 fn ended(result: &JobResult, progress: &Progress) -> Result<(), Failure> {
     match result {
-        JobResult::Built { .. } | JobResult::Live => Ok(()),
+        JobResult::Built { .. } | JobResult::Looked { .. } | JobResult::Live => Ok(()),
         JobResult::Failed { .. } => Err(Failure::told(match progress.failed_kind() {
             Some(StepKind::Test) => exit::TEST,
             Some(StepKind::Push) => exit::REGISTRY,

@@ -8,7 +8,9 @@ use serde::Deserialize;
 use slipway_pipelines::plan::PullRequest;
 
 use super::{PayloadError, Repository, cut, parse, same_repository};
-use crate::deliveries::{AUTHOR_CHARS, MESSAGE_CHARS, Proposal, Said, Stands, Word, is_commit, is_ref};
+use crate::deliveries::{
+    AUTHOR_CHARS, Account, MESSAGE_CHARS, Proposal, Proposer, Said, Stands, Word, is_commit, is_ref,
+};
 
 const EVENT: &str = "pull_request";
 
@@ -19,6 +21,8 @@ struct Payload {
     changes: Option<Changes>,
     pull_request: Option<Pull>,
     repository: Option<Repository>,
+    /// Who did it.
+    sender: Option<User>,
 }
 
 /// What an edit changed.
@@ -42,6 +46,7 @@ struct Pull {
 #[derive(Deserialize)]
 struct User {
     login: Option<String>,
+    id: Option<i64>,
 }
 
 /// One of the two branches.
@@ -57,6 +62,7 @@ struct End {
 #[derive(Deserialize)]
 struct Identity {
     id: Option<i64>,
+    full_name: Option<String>,
 }
 
 pub(super) fn read(json: &[u8], registered: &str) -> Result<Said, PayloadError> {
@@ -103,9 +109,26 @@ pub(super) fn read(json: &[u8], registered: &str) -> Result<Said, PayloadError> 
         commit: commit.to_ascii_lowercase(),
         before: payload.before.filter(|before| is_commit(before)),
         title: cut(pull.title.as_deref().unwrap_or_default(), MESSAGE_CHARS),
-        author: cut(pull.user.and_then(|user| user.login).as_deref().unwrap_or_default(), AUTHOR_CHARS),
-        is_from_fork: head.repo.and_then(|repository| repository.id) != Some(home),
+        author: cut(pull.user.as_ref().and_then(|user| user.login.as_deref()).unwrap_or_default(), AUTHOR_CHARS),
+        proposer: Proposer {
+            opener: pull.user.and_then(account),
+            sender: payload.sender.and_then(account),
+            fork: fork(head.repo, home),
+        },
     }))
+}
+
+fn account(user: User) -> Option<Account> {
+    Some(Account { id: user.id?, login: cut(user.login.as_deref().unwrap_or_default(), AUTHOR_CHARS) })
+}
+
+/// The repository that the branch is in, where it is another one. Who cannot be told is a stranger.
+fn fork(repository: Option<Identity>, home: i64) -> Option<String> {
+    match repository {
+        Some(repository) if repository.id == Some(home) => None,
+        Some(Identity { full_name: Some(name), .. }) => Some(cut(&name, AUTHOR_CHARS)),
+        _ => Some("a repository that is gone".to_owned()),
+    }
 }
 
 fn branch(name: Option<String>, field: &'static str) -> Result<String, PayloadError> {
@@ -169,7 +192,9 @@ mod tests {
         assert_eq!(proposal.pull, PullRequest { number: 2, head: "changes".to_owned(), base: "main".to_owned() });
         assert_eq!((proposal.commit.as_str(), proposal.before.as_deref()), (HEAD, None));
         assert_eq!(proposal.author, "Codertocat");
-        assert!(!proposal.is_from_fork);
+        assert_eq!(proposal.proposer.fork, None);
+        let opener = Account { id: 21_031_067, login: "Codertocat".to_owned() };
+        assert_eq!(proposal.proposer.opener, Some(opener));
         let mut payload = opened();
         payload["action"] = json!("synchronize");
         payload["before"] = json!("f95f852bd8fca8fcc58a9a2d6c842781e32a215e");
@@ -182,10 +207,10 @@ mod tests {
     fn a_fork_is_told_by_ids_whatever_it_is_called() {
         let mut payload = opened();
         payload["pull_request"]["head"]["repo"] = json!({"id": 7, "full_name": "shop/web"});
-        assert!(proposed(&payload).is_from_fork);
+        assert!(proposed(&payload).proposer.fork.is_some());
         for unknown in [Value::Null, json!({"full_name": "shop/web"})] {
             payload["pull_request"]["head"]["repo"] = unknown;
-            assert!(proposed(&payload).is_from_fork, "who cannot be told is a stranger");
+            assert!(proposed(&payload).proposer.fork.is_some(), "who cannot be told is a stranger");
         }
     }
 

@@ -2,13 +2,14 @@
 
 use axum::{Json, extract::State};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::time::Time;
+use super::{lookup, time::Time};
 use crate::{
     access::{ApiRoutes, Permission},
     app::AppState,
-    http::errors::Problem,
+    http::{errors::Problem, extract::Asked},
+    ids::RepositoryId,
     queue::{self, JobKind, JobState},
     store::{
         Conn, StoreError, builds,
@@ -59,10 +60,22 @@ struct JobView {
     created_at: Time,
 }
 
-async fn show(State(state): State<AppState>) -> Result<Json<Activity>, Problem> {
+/// Which jobs are asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// Those of this repository, `owner/name`, alone.
+    repository: Option<String>,
+}
+
+async fn show(State(state): State<AppState>, Asked(wanted): Asked<Wanted>) -> Result<Json<Activity>, Problem> {
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
-    let (open, more) = open_jobs(conn, MOST).await?;
+    let of = match wanted.repository.as_deref().map(|name| name.split_once('/').unwrap_or((name, ""))) {
+        Some((owner, name)) => Some(lookup::repository(conn, owner, name).await?.id),
+        None => None,
+    };
+    let (open, more) = open_jobs(conn, of.as_ref(), MOST).await?;
     let now = state.store.clock().now();
     let mut items = Vec::with_capacity(open.len());
     for job in open {
@@ -72,10 +85,29 @@ async fn show(State(state): State<AppState>) -> Result<Json<Activity>, Problem> 
 }
 
 /// The jobs at work and the first of those that wait, at most `most`, and how many more wait.
-pub(in crate::http) async fn open_jobs(conn: &mut Conn<'_>, most: i64) -> Result<(Vec<Job>, i64), StoreError> {
+/// Where a repository is given, of that alone.
+pub(in crate::http) async fn open_jobs(
+    conn: &mut Conn<'_>,
+    of: Option<&RepositoryId>,
+    most: i64,
+) -> Result<(Vec<Job>, i64), StoreError> {
     let mut open = jobs::leased(conn).await?;
-    let all = i64::try_from(open.len()).unwrap_or(i64::MAX).saturating_add(jobs::queued_count(conn).await?);
-    open.extend(jobs::queued(conn, most).await?);
+    let all = match of {
+        None => {
+            let waiting = jobs::queued_count(conn).await? + jobs::held_count(conn).await?;
+            let all = i64::try_from(open.len()).unwrap_or(i64::MAX).saturating_add(waiting);
+            open.extend(jobs::queued(conn, most).await?);
+            open.extend(jobs::held(conn, most).await?);
+            all
+        }
+        Some(of) => {
+            open.retain(|job| job.repository_id == *of);
+            let all =
+                i64::try_from(open.len()).unwrap_or(i64::MAX).saturating_add(jobs::waiting_count_of(conn, of).await?);
+            open.extend(jobs::waiting_of(conn, of, most).await?);
+            all
+        }
+    };
     open.truncate(usize::try_from(most).unwrap_or(usize::MAX));
     Ok((open, (all - most).max(0)))
 }

@@ -8,6 +8,7 @@ use slipway_pipelines::plan::PullRequest;
 use slipway_runner::coordinator::Artifact;
 
 use super::{
+    approvals::{self, ApprovalView},
     lookup,
     page::{Cursor, Page},
     steps::{AttemptView, attempts},
@@ -114,6 +115,8 @@ struct BuildInFull {
     pull_request: Option<PullRequest>,
     /// What merging that would release; null where it is of none, or did not go well.
     proposed: Option<Vec<Proposed>>,
+    /// The approval that it needs before anything of it runs; null where it needs none.
+    approval: Option<ApprovalView>,
     artifacts: Vec<Artifact>,
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
@@ -172,6 +175,7 @@ async fn show(
         artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
         attempts: attempts(&mut reader.conn(), job.as_ref()).await?,
         pull_request: pull_requests::of_build(&mut reader.conn(), &build.id).await?,
+        approval: approvals::of_build(&mut reader.conn(), &repository, &build).await?,
         proposed: proposed_by(&mut reader.conn(), &repository, &build).await?,
         attempt_reason: job.and_then(|job| job.attempt_reason),
         build: build.into(),
@@ -347,7 +351,7 @@ pub(in crate::http) async fn try_again(
 
 fn past(state: BuildState) -> &'static str {
     match state {
-        BuildState::Queued | BuildState::Running => "is under way",
+        BuildState::Queued | BuildState::Running | BuildState::Awaiting => "is under way",
         BuildState::Succeeded => "succeeded",
         BuildState::Failed => "failed",
         BuildState::Cancelled => "was cancelled",

@@ -2,6 +2,7 @@
 
 pub(super) mod activity;
 pub(super) mod alerts;
+pub(super) mod approvals;
 mod audit;
 mod builds;
 pub(super) mod channels;
@@ -52,6 +53,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .merge(activity::routes())
         .merge(alerts::routes())
+        .merge(approvals::routes())
         .merge(audit::routes())
         .merge(builds::routes())
         .merge(channels::routes())

@@ -64,6 +64,7 @@ fn meaning(before: &str, name: &str) -> (&'static str, Schema) {
         ("secrets", "secret") => ("The secret's name: that of an environment variable.", text()),
         ("schedules", "schedule") => ("The schedule's name, as captain.yml has it.", text()),
         ("containers", "container") => ("The container's name, as the environment has it.", text()),
+        ("accounts", "account") => ("The forge's id of the account.", number()),
         ("channels", "name") => ("The channel's name.", text()),
         ("forges", "name") => ("The credential's name.", text()),
         ("runners", "name") => ("The runner's name.", text()),

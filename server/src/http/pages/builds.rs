@@ -14,7 +14,7 @@ use slipway_web::{
     time::{When, duration},
 };
 
-use super::{Html, repositories::ref_address, rows, steps, steps::Listed, viewer::viewer};
+use super::{Html, approvals, repositories::ref_address, rows, steps, steps::Listed, viewer::viewer};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -86,6 +86,9 @@ async fn page(
     let waits = rows::why_it_waits(conn, &build, now).await?;
     let shown = Shown::from(build.state);
     let viewer = viewer(principal);
+    let approval = approvals::part(conn, &repository, &build, viewer.may_develop()).await?;
+    // What it waits for is said there at length.
+    let waits = waits.filter(|_| !approval.as_ref().is_some_and(|approval| approval.is_wanted));
     let is_stopping = job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some());
     let culprit = steps.failed.as_ref().map(|step| {
         let page = links::step(&listed, u32::try_from(step.position).unwrap_or(0));
@@ -127,6 +130,7 @@ async fn page(
         waited: build.started_at.map(|started| duration(started - build.created_at)),
         change: change(conn, &repository, &build, &steps.found).await?,
         proposed: proposed_by(conn, &repository, &build).await?.map(proposed_rows),
+        approval,
         places: places(conn, &repository, &build, now).await?,
         event: build.event,
         reason: waits.or(build.reason),

@@ -3,6 +3,7 @@
 mod account;
 mod activity;
 mod alerts;
+mod approvals;
 mod assets;
 mod builds;
 mod channels;
@@ -23,6 +24,7 @@ mod measurements;
 mod people;
 mod plan;
 mod protection;
+mod queue;
 mod releases;
 mod replicas;
 mod repositories;
@@ -53,6 +55,7 @@ pub fn routes() -> Routes {
     Routes::new()
         .merge(account::routes())
         .merge(alerts::routes())
+        .merge(approvals::routes())
         .merge(assets::routes())
         .merge(builds::routes())
         .merge(channels::routes())
@@ -70,6 +73,7 @@ pub fn routes() -> Routes {
         .merge(jump::routes())
         .merge(login::routes())
         .merge(logs::routes())
+        .merge(queue::routes())
         .merge(releases::routes())
         .merge(steering::routes())
         .merge(repositories::routes())

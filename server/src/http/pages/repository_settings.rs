@@ -20,6 +20,7 @@ use slipway_web::{
 
 use super::{
     Html,
+    approvals,
     connect::forge_settings,
     repositories::schedule_rows,
     settings::{given_to, limits_form, told},
@@ -77,6 +78,7 @@ enum Done {
     Removed,
     Source,
     Reports,
+    Approvals,
 }
 
 impl Done {
@@ -86,6 +88,7 @@ impl Done {
             Done::Removed => "removed",
             Done::Source => "source",
             Done::Reports => "reports",
+            Done::Approvals => "approvals",
         }
     }
 
@@ -97,6 +100,7 @@ impl Done {
             Done::Removed => "The secret is removed.",
             Done::Source => "The repository is fetched so from now on.",
             Done::Reports => "GitHub is told so from now on.",
+            Done::Approvals => "It holds for the pull requests that come from now on.",
         }
     }
 
@@ -106,6 +110,7 @@ impl Done {
             Done::Secret | Done::Removed => "secrets",
             Done::Source => "source",
             Done::Reports => "github",
+            Done::Approvals => "approvals",
         };
         let page = links::settings(&format!("{owner}/{name}"));
         Redirect::to(&format!("{page}?done={}#{part}", self.word())).into_response()
@@ -124,6 +129,17 @@ async fn show(
 /// The page once more, with what was typed and what is wrong with it.
 fn refused(page: RepositorySettingsPage) -> Response {
     Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
+}
+
+/// The same for the forms of other rooms.
+pub(super) async fn refused_with(
+    state: &AppState,
+    principal: &Principal,
+    of: Name,
+    problem: String,
+) -> Result<Response, Problem> {
+    let page = page(state, principal, &of, Wanted::default()).await?;
+    Ok(refused(RepositorySettingsPage { error: Some(problem), ..page }))
 }
 
 /// The form of a secret.
@@ -335,6 +351,7 @@ async fn page(
             forge_settings: forge_settings(&repository.clone_url).map(|new| hooks_page(&new)),
             last: last_delivery(conn, &repository, now).await?,
         },
+        approvals: approvals::form(conn, &repository).await?,
         told: told_form(conn, &repository).await?,
         schedules: schedule_rows(conn, &repository, now).await?,
         kept: kept(&state.config.retention),

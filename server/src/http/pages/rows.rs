@@ -31,6 +31,7 @@ impl From<BuildState> for State {
         match state {
             BuildState::Queued => State::Queued,
             BuildState::Running => State::Running,
+            BuildState::Awaiting => State::Awaiting,
             BuildState::Succeeded => State::Succeeded,
             BuildState::Failed => State::Failed,
             BuildState::Cancelled => State::Cancelled,
@@ -87,7 +88,8 @@ pub(super) fn commit(build: &Build) -> Commit {
 
 /// How long a build takes.
 pub(super) fn took(build: &Build, now: i64) -> Took {
-    Took { from: build.started_at, to: build.finished_at, now }
+    let from = build.started_at.filter(|_| build.state != BuildState::Awaiting);
+    Took { from, to: build.finished_at, now }
 }
 
 /// A build in a list.

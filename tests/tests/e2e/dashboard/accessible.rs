@@ -8,13 +8,14 @@ use slipway_tests::browser::Browser;
 use super::looks::shop;
 
 /// Every page, as an administrator sees it.
-const PAGES: [&str; 24] = [
+const PAGES: [&str; 25] = [
     "/",
     "/jump?q=shop",
     "/services",
     "/alerts",
     "/deliveries",
     "/runners",
+    "/queue",
     "/connect",
     "/settings/secrets",
     "/settings/registries",

@@ -43,6 +43,10 @@ async fn every_fact_is_there_without_javascript() {
     assert_says(&release, &["2 replicas", "registry.example.com/shop/worker", "administrator"]);
     assert_says(&scene.page("/deliveries").await, &["ping", "a ping asks for nothing", "ignored"]);
     assert_says(&scene.page("/runners").await, &["embedded", "0.1.0", "No job waits"]);
+    let waiting = scene.push("topic", 9, "Wait for a runner").await;
+    let queue = scene.page("/queue?repository=acme/shop").await;
+    assert_says(&queue, &["Nothing runs", &format!("acme/shop #{waiting}"), "Wait for a runner"]);
+    assert_says(&scene.page("/queue").await, &["waiting for a runner"]);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use slipway_server::{
     app::App,
     builds::{Created, NewBuild, create},
     config::{Config, Overrides},
+    deliveries::Proposer,
     ids::RepositoryId,
     intake::{Intake, NewDelivery, Verdict},
     queue::{NoCredentials, ServerCoordinator, Timing},
@@ -139,6 +140,7 @@ impl Scene {
             pusher: String::new(),
             before: None,
             pull_request: None,
+            proposer: Proposer::default(),
             supersede: false,
             asked_for: false,
         };

@@ -1,5 +1,6 @@
 //! What starts a build besides a push to a branch.
 
+mod forks;
 mod grants;
 mod late;
 mod merges;

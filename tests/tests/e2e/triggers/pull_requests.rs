@@ -162,17 +162,10 @@ async fn a_pull_request_on_another_machine_goes_on_in_its_runner_s_next_life(dat
 }
 
 #[tokio::test]
-async fn a_fork_is_stored_and_not_built_and_a_target_that_changes_is_built_again() {
+async fn a_target_that_changes_is_built_again() {
     let slipway = Slipway::start().await;
     let webhook = slipway.connect("shop/web", "https://git.example/shop/web.git").await;
     let tip = commit("tip");
-    let foreign = PullRequest::new("shop/web", 8, "main", "main").from_fork();
-    let answer = foreign.delivery("opened", &tip).send(&webhook).await.expect(202).json();
-    assert_eq!(answer["build"], Value::Null);
-    assert!(answer["ignored"].as_str().unwrap().contains("comes from another repository"), "{answer:#}");
-    let stored = slipway.api().get(&format!("/api/v1/deliveries/{}", answer["delivery"].as_str().unwrap())).await;
-    assert_eq!(stored.expect(200).json()["reason"], answer["ignored"]);
-
     let send =
         async |pull: &PullRequest, action: &str| pull.delivery(action, &tip).send(&webhook).await.expect(202).json();
     let pull = PullRequest::new("shop/web", 9, "topic", "main");
