@@ -2,7 +2,7 @@
 
 use slipway_pipelines::config::Event;
 use slipway_runner::coordinator::{
-    BuildSource, BuildTask, BuildWork, RegistryCredential, RolloutWork, SecretValue, TimeLimit, Witness, Work,
+    BuildSource, BuildTask, BuildWork, RegistryCredential, RolloutWork, TimeLimit, Witness, Work,
 };
 
 use super::{

@@ -19,8 +19,7 @@ use slipway_web::{
 };
 
 use super::{
-    Html,
-    approvals,
+    Html, approvals,
     connect::forge_settings,
     repositories::schedule_rows,
     settings::{given_to, limits_form, told},
