@@ -176,8 +176,11 @@ async fn cve_2026_58370_and_2020_5415_a_commit_s_author_is_nobody() {
         payload["sender"]["login"] = json!(name);
         Delivery::new("pull_request", &payload).send(&webhook).await.expect(202);
     }
-    let running = list(&slipway.api().get("/api/v1/repositories/shop/web/builds").await.expect(200));
-    assert!(running.iter().all(|build| build["state"] != "queued" && build["state"] != "running"), "{running:#?}");
+    // It is looked at, and that is all until somebody has agreed.
+    for build in list(&slipway.api().get("/api/v1/repositories/shop/web/builds").await.expect(200)) {
+        let build = slipway.api().get(&format!("/api/v1/repositories/shop/web/builds/{}", build["number"])).await;
+        assert_eq!(build.expect(200).json()["approval"]["state"], "looking");
+    }
 }
 
 /// Woodpecker 6283, 6308, 6567, 6759: a runner registered as another, and reported on others' jobs. `remote::fence` shows

@@ -46,7 +46,7 @@ async fn every_fact_is_there_without_javascript() {
     let waiting = scene.push("topic", 9, "Wait for a runner").await;
     let queue = scene.page("/queue?repository=acme/shop").await;
     assert_says(&queue, &["Nothing runs", &format!("acme/shop #{waiting}"), "Wait for a runner"]);
-    assert_says(&scene.page("/queue").await, &["waiting for a runner"]);
+    assert_says(&scene.page("/queue").await, &["Waiting for a free runner."]);
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn said(house: &House, build: &Value, part: &str) -> Vec<String> {
     let steps = attempt["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["name"].as_str().unwrap().contains(part));
     let step = step.unwrap_or_else(|| panic!("no step is named like {part}: {build:#}"));
-    let number = attempt["number"].as_i64().unwrap();
+    let number = attempt["attempt"].as_i64().unwrap();
     house.log(&format!("builds/{}", build["number"]), number, step["index"].as_i64().unwrap()).await
 }
 
