@@ -67,8 +67,14 @@ const TWINS: &[(&str, &[&str])] = &[
     ("/settings/users/{name}/remove", &["removeUser"]),
 ];
 
-/// One's own password and sessions, which no token changes.
-const ONE_S_OWN: &[&str] = &["/account/password", "/account/sessions/{id}/end", "/welcome/{link}"];
+/// One's own password, sessions and accounts elsewhere, which no token changes.
+const ONE_S_OWN: &[&str] = &[
+    "/account/connect/{provider}",
+    "/account/identities/{id}/disconnect",
+    "/account/password",
+    "/account/sessions/{id}/end",
+    "/welcome/{link}",
+];
 
 #[test]
 fn every_form_has_its_twin_in_the_api() {
