@@ -27,7 +27,7 @@ pub enum Subject {
 const SEEN: [&str; 5] = ["/", "/jump", "/stream/home", "/api/v1/repositories", "/api/v1/overview"];
 
 /// What below these paths is named by a parameter belongs to the server as a whole.
-const OF_THE_SERVER: [&str; 16] = [
+const OF_THE_SERVER: [&str; 17] = [
     "/alerts/channels/",
     "/runners/",
     "/settings/",

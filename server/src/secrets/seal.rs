@@ -65,50 +65,56 @@ impl Sealed {
     }
 }
 
-/// Where a sealed value stands: what it is, and the row's id.
+/// Where a sealed value stands: what it is bound to, and the row's id.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// What it is.
-    pub kind: Sealed,
+    /// The table's name, or the word for what lies in none.
+    table: &'static str,
     /// The row's primary key.
-    pub id: &'a str,
+    id: &'a str,
 }
 
 impl<'a> Place<'a> {
+    /// That of a value in a table, by its row's key.
+    #[must_use]
+    pub fn of(kind: Sealed, id: &'a str) -> Self {
+        Place { table: kind.name(), id }
+    }
+
     /// The webhook secret of a repository, by the repository's id.
     #[must_use]
     pub fn hook_secret(repository: &'a str) -> Self {
-        Place { kind: Sealed::HookSecret, id: repository }
+        Place::of(Sealed::HookSecret, repository)
     }
 
     /// The password for a registry, by the registry's host.
     #[must_use]
     pub fn registry_password(host: &'a str) -> Self {
-        Place { kind: Sealed::RegistryPassword, id: host }
+        Place::of(Sealed::RegistryPassword, host)
     }
 
     /// The address of a channel, by the channel's id.
     #[must_use]
     pub fn channel(id: &'a str) -> Self {
-        Place { kind: Sealed::Channel, id }
+        Place::of(Sealed::Channel, id)
     }
 
     /// The token or key for a forge, by the credential's name.
     #[must_use]
     pub fn forge_credential(name: &'a str) -> Self {
-        Place { kind: Sealed::ForgeCredential, id: name }
+        Place::of(Sealed::ForgeCredential, name)
     }
 
     /// The private part of a key that signs images, by the key's id.
     #[must_use]
     pub fn signing_key(id: &'a str) -> Self {
-        Place { kind: Sealed::SigningKey, id }
+        Place::of(Sealed::SigningKey, id)
     }
 
     /// An answer that is kept, by the hash of its key.
     #[must_use]
     pub fn answer(key: &'a str) -> Self {
-        Place { kind: Sealed::Answer, id: key }
+        Place::of(Sealed::Answer, key)
     }
 
     /// A login under way, by the name of its provider in addresses. It lies in a browser, not in a table.
@@ -126,13 +132,13 @@ impl<'a> Place<'a> {
     /// A secret of a repository, by the whole of its row's key.
     #[must_use]
     pub fn secret(key: &'a str) -> Self {
-        Place { kind: Sealed::Secret, id: key }
+        Place::of(Sealed::Secret, key)
     }
 
     /// A secret of the instance, by its name.
     #[must_use]
     pub fn instance_secret(name: &'a str) -> Self {
-        Place { kind: Sealed::InstanceSecret, id: name }
+        Place::of(Sealed::InstanceSecret, name)
     }
 }
 
@@ -236,7 +242,7 @@ impl Sealer {
     /// # Errors
     /// When it was sealed with another key or for another place, was changed, or has an unknown form.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Secret, OpenError> {
-        let unknown = || OpenError::Unknown { table: place.kind.name(), id: place.id.to_owned() };
+        let unknown = || OpenError::Unknown { table: place.table, id: place.id.to_owned() };
         let (header, ciphertext) = Header::of(sealed).ok_or_else(unknown)?;
         let ciphers = self.ciphers();
         let aad = binding(place, header.key);
@@ -245,7 +251,7 @@ impl Sealer {
         let opened = fitting.find_map(|(_, cipher)| {
             cipher.decrypt(XNonce::from_slice(&header.nonce), Payload { msg: ciphertext, aad: &aad }).ok()
         });
-        let refused = || OpenError::Refused { table: place.kind.name(), id: place.id.to_owned() };
+        let refused = || OpenError::Refused { table: place.table, id: place.id.to_owned() };
         String::from_utf8(opened.ok_or_else(refused)?).map(Secret::new).map_err(|_| unknown())
     }
 
@@ -295,7 +301,7 @@ impl Header {
 
 /// The additional data: kind, id, version and key, each with its length, so that no two places share one text.
 fn binding(place: Place<'_>, key: Option<KeyId>) -> Vec<u8> {
-    let (kind, id) = (place.kind.name(), place.id);
+    let (kind, id) = (place.table, place.id);
     let form = key.map_or(format!("v{NAMELESS}"), |key| format!("v{NAMED}{key}"));
     format!("{}:{kind}{}:{id}{form}", kind.len(), id.len()).into_bytes()
 }
@@ -305,7 +311,7 @@ fn binding(place: Place<'_>, key: Option<KeyId>) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const HERE: Place<'_> = Place { kind: Sealed::HookSecret, id: "one" };
+    const HERE: Place<'_> = Place { table: "repository", id: "one" };
 
     fn sealer() -> Sealer {
         Sealer::new(&SecretKey::random().unwrap())
@@ -324,7 +330,7 @@ mod tests {
     fn a_secret_does_not_open_in_another_row() {
         let sealer = sealer();
         let sealed = sealer.seal(HERE, &Secret::new("hunter2"));
-        let moved = sealer.open(Place { kind: Sealed::HookSecret, id: "two" }, &sealed);
+        let moved = sealer.open(Place::of(Sealed::HookSecret, "two"), &sealed);
         assert!(matches!(moved, Err(OpenError::Refused { .. })));
     }
 

@@ -49,7 +49,7 @@ async fn opened(data: &Path, sealer: &Sealer) -> BTreeMap<String, Option<String>
         for row in rows {
             let (id, sealed): (String, Vec<u8>) = (row.get("id"), row.get("sealed"));
             let version = |row: &SqliteRow| row.try_get::<i64, _>("version").unwrap_or_default();
-            let value = sealer.open(Place { kind, id: &id }, &sealed).ok().map(|value| value.reveal().to_owned());
+            let value = sealer.open(Place::of(kind, &id), &sealed).ok().map(|value| value.reveal().to_owned());
             found.insert(format!("{kind:?} {id} {}", version(&row)), value);
         }
     }

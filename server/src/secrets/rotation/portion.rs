@@ -30,7 +30,7 @@ pub(super) async fn pass(store: &Store, sealer: &Sealer, number: i64) -> Result<
             sealing::overwrite(&mut tx, true).await?;
             let mut resealed = 0;
             for row in rows.iter().filter(|row| !sealer.is_of_today(&row.value)) {
-                let place = Place { kind, id: &row.id };
+                let place = Place::of(kind, &row.id);
                 match sealer.open(place, &row.value) {
                     Ok(value) => {
                         sealing::replace(&mut tx, kind, row, &sealer.seal(place, &value)).await?;
