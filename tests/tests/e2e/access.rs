@@ -252,7 +252,7 @@ async fn a_registrys_password_goes_in_and_never_comes_out() {
     assert_eq!((&shown.json()["username"], &shown.json()["repositories"]), (&json!("robot"), &json!(["shop/*"])));
     let path = "/api/v1/registries/registry.example:5000";
     let silent = slipway.api().put(path, &json!({"username": "robot", "password": "hunter2"})).await.expect(422);
-    assert!(silent.detail().contains("says for which repositories it is"), "{}", silent.detail());
+    assert!(silent.detail().contains("It must be said for which repositories it is"), "{}", silent.detail());
     let listed = slipway.api().get("/api/v1/registries").await.expect(200).body;
     for text in [shown.body, listed, slipway.api().get("/api/v1/audit").await.body] {
         assert!(!text.contains("hunter2"), "{text}");

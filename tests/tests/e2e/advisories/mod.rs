@@ -179,7 +179,7 @@ async fn cve_2026_58370_and_2020_5415_a_commit_s_author_is_nobody() {
     // It is looked at, and that is all until somebody has agreed.
     for build in list(&slipway.api().get("/api/v1/repositories/shop/web/builds").await.expect(200)) {
         let build = slipway.api().get(&format!("/api/v1/repositories/shop/web/builds/{}", build["number"])).await;
-        assert_eq!(build.expect(200).json()["approval"]["state"], "looking");
+        assert_eq!(build.expect(200).json()["approval"]["state"], "wanted");
     }
 }
 
@@ -325,7 +325,7 @@ web:
     let commit = house.commit(captain, &[]);
     let build = house.build(&commit).await;
     let said = build.step("for n in").text();
-    assert!(said.ends_with("end\n"), "{said}");
+    assert!(said.contains("end\n"), "{said}");
     for part in ["hunter22", "ho\"rse", "rse&", "aHVudGVyMjIv", "h1bnRlcjIyL2", "odW50ZXIyMi9o", "line-one", "line-two"]
     {
         let through = said.lines().find(|line| line.contains(part));
