@@ -21,8 +21,12 @@ pub(super) fn host(caches: &str) -> String {
     format!("apart-{name}:127.0.0.1")
 }
 
-/// Whether a stranger's Dockerfile may be read by the frontend that it names.
-pub(super) fn check(dockerfile: &[u8]) -> Result<(), String> {
+/// Whether a stranger's Dockerfile may be read by the frontend that it, or an argument of its build, names.
+pub(super) fn check<'a>(dockerfile: &[u8], mut args: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    // BuildKit's own arguments choose the frontend (`BUILDKIT_SYNTAX`) and what it may see of others.
+    if let Some(name) = args.find(|name| name.to_ascii_uppercase().starts_with("BUILDKIT_")) {
+        return Err(format!("a pull request from a fork may not set the build argument {name}"));
+    }
     let text = String::from_utf8_lossy(dockerfile);
     let refused = |named: &str| {
         Err(format!(
@@ -32,7 +36,9 @@ pub(super) fn check(dockerfile: &[u8]) -> Result<(), String> {
     };
     // The whole file may be JSON that names one.
     let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with('{') {
+    // BuildKit passes over a first line of `#!` before it looks for JSON as well.
+    let body = if text.starts_with("#!") { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text };
+    if [text, body].iter().any(|text| text.trim_start().starts_with('{')) {
         return refused("a frontend in JSON");
     }
     // BuildKit reads directives up to the first line that is none, behind `#` or `//`, and passes over a first line of `#!`. What it
@@ -82,7 +88,7 @@ mod tests {
             "# escape=`\n# syntax=docker/dockerfile\nFROM scratch\n",
             "# a comment\nFROM scratch\n",
         ] {
-            assert_eq!(check(fine.as_bytes()), Ok(()), "{fine}");
+            assert_eq!(check(fine.as_bytes(), ["VERSION"].into_iter()), Ok(()), "{fine}");
         }
         for foul in [
             "# syntax=evil/x\nFROM scratch\n",
@@ -95,8 +101,12 @@ mod tests {
             "# syntax=docker/dockerfile-upstream:master\nFROM scratch\n",
             "# syntax=docker/dockerfile:1.7-labs\nFROM scratch\n",
             " {\"syntax\": \"evil/x\"}",
+            "#!/x\n{\"syntax\": \"evil/x\"}",
         ] {
-            assert!(check(foul.as_bytes()).is_err(), "{foul}");
+            assert!(check(foul.as_bytes(), std::iter::empty()).is_err(), "{foul}");
+        }
+        for foul in ["BUILDKIT_SYNTAX", "buildkit_syntax", "BUILDKIT_CACHE_MOUNT_NS"] {
+            assert!(check(b"FROM scratch\n", [foul].into_iter()).is_err(), "{foul}");
         }
     }
 

@@ -55,7 +55,8 @@ impl ImageBuilder for BuildKit {
     async fn build(&self, request: ImageRequest, log: &StepLog) -> Result<BuiltImage, ImageError> {
         let context = Context::open(&request, self.limits)?;
         if request.is_apart {
-            apart::check(context.dockerfile()).map_err(ImageError::Build)?;
+            let args = request.build_args.iter().map(|(name, _)| name.as_str());
+            apart::check(context.dockerfile(), args).map_err(ImageError::Build)?;
         }
         let line = Line::to(&self.engine)?;
         let session = Session::open(&line, request.registries.clone(), request.secrets.clone()).await?;

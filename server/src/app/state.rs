@@ -16,7 +16,7 @@ use crate::{
     deliveries::{Decoy, Refusals},
     forge::Forges,
     http::{Bodies, UnderWay},
-    ids::UserId,
+    ids::SessionId,
     intake::Intake,
     notifications::Sender,
     queue::{ServerCoordinator, Timing},
@@ -61,8 +61,10 @@ pub struct Shared {
     pub coordinator: ServerCoordinator,
     /// The brake on guessing at the login.
     pub login_limit: LoginLimit<IpAddr>,
-    /// Of each account.
-    pub account_limit: LoginLimit<UserId>,
+    /// Of each name, by its hash, whether or not somebody is called so.
+    pub account_limit: LoginLimit<Vec<u8>>,
+    /// On guessing at one's old password, of each session.
+    pub password_limit: LoginLimit<SessionId>,
     /// Works on passwords.
     pub passwords: Passwords,
     /// The room that deliveries are read in.
@@ -107,6 +109,7 @@ impl AppState {
             coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),
             account_limit: LoginLimit::default(),
+            password_limit: LoginLimit::default(),
             passwords: Passwords::default(),
             bodies: Bodies::new(config.max_delivery_bytes),
             under_way: UnderWay::default(),

@@ -62,6 +62,11 @@ pub(super) async fn is_needed(tx: &mut Tx, new: &NewBuild) -> Result<bool, Store
     if store::approvals::is_given(&mut tx.conn(), &new.repository, pull, &new.commit_sha).await? {
         return Ok(false);
     }
+    // What somebody else pushed, and nobody has agreed to, may still be in it.
+    let last = store::approvals::last_of(&mut tx.conn(), &new.repository, pull.number).await?;
+    if last.is_some_and(|state| state != ApprovalState::Given) {
+        return Ok(true);
+    }
     let Some(opener) = &new.proposer.opener else { return Ok(true) };
     for account in std::iter::once(opener).chain(&new.proposer.sender) {
         if !store::approvals::is_trusted(&mut tx.conn(), &new.repository, account.id).await? {

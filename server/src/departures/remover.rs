@@ -54,15 +54,29 @@ pub async fn run_remover(store: Store, stop: CancellationToken) {
 /// When the database fails, or the archive of logs.
 pub async fn remove_departed(store: &Store) -> Result<bool, StoreError> {
     let departed = disconnection::departed(&mut store.read().await?.conn()).await?;
+    // Removing one may take long, and nothing of the others goes on meanwhile.
+    for (repository, _) in &departed {
+        end_all(store, repository).await?;
+    }
+    let mut failure = None;
     let mut all_gone = true;
     for (repository, since) in departed {
-        end_all(store, &repository).await?;
-        match is_still_told(store, &repository, since).await? {
-            true => all_gone = false,
-            false => remove(store, &repository).await?,
+        match go_on(store, &repository, since).await {
+            Ok(is_gone) => all_gone &= is_gone,
+            // One whose logs cannot be removed now holds up no other.
+            Err(error) => failure = Some(error),
         }
     }
-    Ok(all_gone)
+    failure.map_or(Ok(all_gone), Err)
+}
+
+/// Removes one that no forge is yet to hear of; whether it is gone.
+async fn go_on(store: &Store, repository: &RepositoryId, since: i64) -> Result<bool, StoreError> {
+    if is_still_told(store, repository, since).await? {
+        return Ok(false);
+    }
+    remove(store, repository).await?;
+    Ok(true)
 }
 
 /// Whether a forge is yet to hear how the last builds ended.

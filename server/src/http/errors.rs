@@ -266,7 +266,7 @@ impl From<UserError> for Problem {
         match error {
             UserError::Store(error) => error.into(),
             UserError::Unknown(_) | UserError::NotGranted(_) => Problem::not_found(sentence(&error)),
-            UserError::Last(_) | UserError::TooMany(_) => Problem::conflict(sentence(&error)),
+            UserError::Last(_) | UserError::TooMany(_) | UserError::Changed => Problem::conflict(sentence(&error)),
             UserError::Name(_) | UserError::Divided | UserError::Grant(_) | UserError::Password(_) => {
                 Problem::unprocessable(sentence(&error))
             }

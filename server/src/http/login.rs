@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::{errors::Problem, extract::Filled};
 use crate::{
-    access::{Permission, Routes, session, token},
+    access::{Permission, Routes, counted_as, session, token},
     app::AppState,
     secrets::Secret,
     store::{StoreError, access_tokens, audit, sessions, user_sessions, users as accounts},
-    users,
+    users::{self, UserError},
 };
 
 /// How much of what a browser calls itself is kept, in characters.
@@ -48,32 +48,34 @@ async fn log_in(
     }
     let next = session::local_target(form.next.as_deref());
     let now = state.store.clock().now();
-    if !state.login_limit.allows(&from.ip(), now) {
+    let address = counted_as(from.ip());
+    if !state.login_limit.begin(&address, now) {
         return Ok(back_to_login("slow-down", next));
     }
-    let (opened, wrong) = match form.token.filter(|token| !token.reveal().trim().is_empty()) {
-        Some(token) => (by_token(&state, token.reveal().trim()).await?, "unknown-token"),
+    let tried = match form.token.filter(|token| !token.reveal().trim().is_empty()) {
+        Some(token) => by_token(&state, token.reveal().trim()).await.map_err(Problem::from),
         None => {
             let password = form.password.unwrap_or_else(|| Secret::new(""));
-            match by_password(&state, &form.name, &password, (from.ip(), &headers)).await? {
-                Attempt::Right(cookie) => (Some(cookie), ""),
-                Attempt::Wrong => (None, "unknown-name"),
-                Attempt::TooMany => return Ok(back_to_login("slow-down", next)),
-            }
+            by_password(&state, &form.name, &password, (from.ip(), &headers)).await
         }
     };
-    let Some(cookie) = opened else {
-        state.login_limit.failed(from.ip(), now);
-        return Ok(back_to_login(wrong, next));
-    };
-    Ok((AppendHeaders([(header::SET_COOKIE, state.cookie.set(&cookie))]), Redirect::to(next)).into_response())
+    if !matches!(tried, Ok(Attempt::Wrong(_))) {
+        state.login_limit.was_right(&address);
+    }
+    Ok(match tried? {
+        Attempt::Right(cookie) => {
+            (AppendHeaders([(header::SET_COOKIE, state.cookie.set(&cookie))]), Redirect::to(next)).into_response()
+        }
+        Attempt::Wrong(why) => back_to_login(why, next),
+        Attempt::TooMany => back_to_login("slow-down", next),
+    })
 }
 
-async fn by_token(state: &AppState, token: &str) -> Result<Option<Secret>, StoreError> {
+async fn by_token(state: &AppState, token: &str) -> Result<Attempt, StoreError> {
     let mut tx = state.store.write().await?;
     let found = access_tokens::valid_by_hash(&mut tx.conn(), &token::hash(token)).await?;
     let found = found.filter(|found| found.grant().is_some() && found.expired(tx.now()).is_none());
-    let Some(found) = found else { return Ok(None) };
+    let Some(found) = found else { return Ok(Attempt::Wrong("unknown-token")) };
     let value = Secret::new(token::random_text());
     let now = tx.now();
     sessions::delete_expired(&mut tx, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
@@ -81,13 +83,14 @@ async fn by_token(state: &AppState, token: &str) -> Result<Option<Secret>, Store
     access_tokens::touch(&mut tx, &found.id).await?;
     audit::append(&mut tx, &found.name, "session.open", &found.name, json!({})).await?;
     tx.commit().await?;
-    Ok(Some(value))
+    Ok(Attempt::Right(value))
 }
 
-/// What came of a name and a password.
+/// What came of a try.
 enum Attempt {
     Right(Secret),
-    Wrong,
+    /// What the login page says of it.
+    Wrong(&'static str),
     /// Too many were wrong for this account of late.
     TooMany,
 }
@@ -104,28 +107,33 @@ async fn by_password(
     let mut reader = state.store.read().await?;
     let found = accounts::by_name(&mut reader.conn(), name).await?.filter(|user| user.disabled_at.is_none());
     let address = address.to_string();
-    if let Some(user) = &found
-        && !state.account_limit.allows(&user.id, now)
-        && !user_sessions::is_known_at(&mut reader.conn(), &user.id, &address).await?
-    {
+    let is_known = match &found {
+        Some(user) => user_sessions::is_known_at(&mut reader.conn(), &user.id, &address).await?,
+        None => false,
+    };
+    drop(reader);
+    // Nobody learns by this who has an account.
+    let counted = token::hash(&accounts::key(name));
+    if !is_known && !state.account_limit.begin(&counted, now) {
         return Ok(Attempt::TooMany);
     }
-    drop(reader);
     let hash = found.as_ref().and_then(|user| user.password_hash.clone());
     let is_right = state.passwords.holds(password, hash).await;
+    if !is_known && !matches!(is_right, Ok(false)) {
+        state.account_limit.was_right(&counted);
+    }
     let is_right = is_right.map_err(|error| Problem::unavailable(error.to_string()))?;
-    match found {
-        Some(user) if is_right => {
-            let mut tx = state.store.write().await?;
-            let cookie = users::open_session(&mut tx, &user, (&address, &browser(headers))).await?;
+    let Some(user) = found.filter(|_| is_right) else { return Ok(Attempt::Wrong("unknown-name")) };
+    let mut tx = state.store.write().await?;
+    let shown = user.password_hash.as_deref();
+    match users::open_session(&mut tx, &user, shown, (&address, &browser(headers))).await {
+        Ok(cookie) => {
             tx.commit().await?;
             Ok(Attempt::Right(cookie))
         }
-        Some(user) => {
-            state.account_limit.failed(user.id, now);
-            Ok(Attempt::Wrong)
-        }
-        None => Ok(Attempt::Wrong),
+        // It was another password's turn to open sessions by then.
+        Err(UserError::Changed) => Ok(Attempt::Wrong("unknown-name")),
+        Err(error) => Err(error.into()),
     }
 }
 

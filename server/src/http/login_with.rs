@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::{
     extract::{ConnectInfo, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{AppendHeaders, IntoResponse as _, Redirect, Response},
 };
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     access::{
-        Permission, Routes,
+        Permission, Routes, counted_as,
         external::{Attempt, Begun, Identity, Proved, Provider, Purpose},
         session,
     },
@@ -48,8 +48,7 @@ async fn go(
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Response, Problem> {
     brake(&state, from)?;
-    let begun = go_to(&state, &slug, session::local_target(wanted.next.as_deref()), Purpose::LogIn).await;
-    begun.inspect_err(|_| failed(&state, from))
+    go_to(&state, &slug, session::local_target(wanted.next.as_deref()), Purpose::LogIn).await
 }
 
 /// Sends a browser to a provider.
@@ -88,14 +87,22 @@ async fn come_back(
     let said = answer.state.as_deref().unwrap_or_default();
     // Before this is known, nothing that stands in the address is shown: anybody can make a link.
     let Some(attempt) = attempt.filter(|attempt| attempt.is_answered_by(said, now)) else {
-        failed(&state, from);
+        // Nothing was guessed: a page elsewhere can send any browser here, and must not slow its people down.
         return Err(Problem::bad_request(
             "This login was not begun in this browser, or more than ten minutes ago. Start again from the login page.",
         ));
     };
     let used_up = AppendHeaders([(header::SET_COOKIE, state.attempt_cookie.clear())]);
+    let counted = counted_as(from.ip());
+    if !state.login_limit.begin(&counted, now) {
+        return Err(too_many());
+    }
     let arrived = arrive(&state, provider, &attempt, answer, (from, &headers)).await;
-    Ok((used_up, arrived.inspect_err(|_| failed(&state, from))).into_response())
+    // Only who was refused has tried in vain: an outage of the provider is nobody's guess.
+    if !arrived.as_ref().is_err_and(|problem| problem.status() == StatusCode::FORBIDDEN) {
+        state.login_limit.was_right(&counted);
+    }
+    Ok((used_up, arrived).into_response())
 }
 
 async fn arrive(
@@ -126,7 +133,7 @@ async fn enter(
 ) -> Result<Response, Problem> {
     let mut tx = state.store.write().await?;
     let user = users::come_in(&mut tx, provider, identity).await?;
-    let cookie = users::open_session(&mut tx, &user, (&from.ip().to_string(), &browser(headers))).await?;
+    let cookie = users::open_session(&mut tx, &user, None, (&from.ip().to_string(), &browser(headers))).await?;
     let is_idle = accounts::grants(&mut tx.conn(), &user.id).await?.is_empty() && !state.config.public_read;
     tx.commit().await?;
     let next = if is_idle { "/account" } else { next };
@@ -153,12 +160,10 @@ pub(in crate::http) fn known<'a>(state: &'a AppState, slug: &str) -> Result<&'a 
 }
 
 fn brake(state: &AppState, from: SocketAddr) -> Result<(), Problem> {
-    if state.login_limit.allows(&from.ip(), state.store.clock().now()) {
-        return Ok(());
-    }
-    Err(Problem::too_many_requests("Too many logins failed of late. Wait a minute, then try again."))
+    let is_allowed = state.login_limit.allows(&counted_as(from.ip()), state.store.clock().now());
+    if is_allowed { Ok(()) } else { Err(too_many()) }
 }
 
-fn failed(state: &AppState, from: SocketAddr) {
-    state.login_limit.failed(from.ip(), state.store.clock().now());
+fn too_many() -> Problem {
+    Problem::too_many_requests("Too many logins failed of late. Wait a minute, then try again.")
 }

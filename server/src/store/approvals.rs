@@ -53,6 +53,21 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Option<App
     )?)
 }
 
+/// What became of the last approval that was asked for a pull request; none where none was.
+pub(crate) async fn last_of(
+    conn: &mut Conn<'_>,
+    repository: &RepositoryId,
+    pull_request: i64,
+) -> Result<Option<ApprovalState>, StoreError> {
+    let found: Option<(ApprovalState,)> = row!(
+        conn,
+        "SELECT state FROM build_approval WHERE repository_id = $1 AND number = $2 ORDER BY asked_at DESC LIMIT 1",
+        repository,
+        pull_request
+    )?;
+    Ok(found.map(|(state,)| state))
+}
+
 /// Notes that a build needs an approval.
 pub(crate) async fn ask(tx: &mut Tx, build: &Build, pull: &PullRequest) -> Result<(), StoreError> {
     let now = tx.now();

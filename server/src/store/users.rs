@@ -144,14 +144,21 @@ pub(crate) async fn set_link(tx: &mut Tx, id: &UserId, link_hash: &[u8], until: 
 }
 
 /// Sets somebody's password. Their link is used up.
-pub(crate) async fn set_password(tx: &mut Tx, id: &UserId, password_hash: &str) -> Result<(), StoreError> {
-    execute!(
+pub(crate) async fn set_password(
+    tx: &mut Tx,
+    id: &UserId,
+    password_hash: &str,
+    shown: Option<&str>,
+) -> Result<bool, StoreError> {
+    let changed = execute!(
         &mut tx.conn(),
-        "UPDATE user_account SET password_hash = $2, link_hash = NULL, link_until = NULL WHERE id = $1",
+        "UPDATE user_account SET password_hash = $2, link_hash = NULL, link_until = NULL
+         WHERE id = $1 AND disabled_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
         id,
-        password_hash
+        password_hash,
+        shown
     )?;
-    Ok(())
+    Ok(changed == 1)
 }
 
 /// Lets somebody do nothing since `at`, or everything that they may again.
@@ -165,11 +172,18 @@ pub(crate) async fn set_disabled(tx: &mut Tx, id: &UserId, at: Option<i64>) -> R
     Ok(())
 }
 
-/// Notes that somebody logged in.
-pub(crate) async fn logged_in(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+/// Notes that somebody logged in, if they still may, and where they showed a password by the hash `shown`, if that is still theirs.
+pub(crate) async fn logged_in(tx: &mut Tx, id: &UserId, shown: Option<&str>) -> Result<bool, StoreError> {
     let now = tx.now();
-    execute!(&mut tx.conn(), "UPDATE user_account SET last_login_at = $2 WHERE id = $1", id, now)?;
-    Ok(())
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE user_account SET last_login_at = $2
+         WHERE id = $1 AND disabled_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
+        id,
+        now,
+        shown
+    )?;
+    Ok(changed == 1)
 }
 
 /// Removes an account with its grants, sessions and tokens.

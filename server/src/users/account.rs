@@ -120,31 +120,44 @@ pub async fn remove(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserErr
     Ok(audit::append(tx, actor, "user.remove", &user.name, json!({})).await?)
 }
 
-/// Sets somebody's password by its hash. Their other sessions end.
+/// Sets somebody's password by its hash; where they showed the old one, by the hash `shown`, only if it is still that. Their
+/// other sessions end.
 ///
 /// # Errors
-/// When the database fails.
+/// [`UserError::Changed`] when the account is another by now, or the database fails.
 pub async fn set_password(
     tx: &mut Tx,
     user: &User,
     password_hash: &str,
+    shown: Option<&str>,
     kept: Option<&SessionId>,
 ) -> Result<(), UserError> {
-    users::set_password(tx, &user.id, password_hash).await?;
+    if !users::set_password(tx, &user.id, password_hash, shown).await? {
+        return Err(UserError::Changed);
+    }
     user_sessions::end_others(tx, &user.id, kept).await?;
     Ok(audit::append(tx, &user.name, "user.password", &user.name, json!({})).await?)
 }
 
-/// Opens a session for somebody, from an address and in what calls itself a browser. The answer is the cookie's value.
+/// Opens a session for somebody, from an address and in what calls itself a browser. Where they showed a password, by the hash
+/// `shown`, it must be theirs still. The answer is the cookie's value.
 ///
 /// # Errors
-/// When the database fails.
-pub async fn open_session(tx: &mut Tx, user: &User, from: (&str, &str)) -> Result<Secret, UserError> {
+/// [`UserError::Changed`] when the account is another by now, or the database fails.
+pub async fn open_session(
+    tx: &mut Tx,
+    user: &User,
+    shown: Option<&str>,
+    from: (&str, &str),
+) -> Result<Secret, UserError> {
+    // First, so that nobody changes the account until this transaction ends.
+    if !users::logged_in(tx, &user.id, shown).await? {
+        return Err(UserError::Changed);
+    }
     let value = Secret::new(token::random_text());
     let now = tx.now();
     user_sessions::end_expired(tx, &user.id, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;
     user_sessions::insert(tx, &token::hash(value.reveal()), &user.id, from).await?;
-    users::logged_in(tx, &user.id).await?;
     audit::append(tx, &user.name, "session.open", &user.name, json!({"address": from.0})).await?;
     Ok(value)
 }

@@ -35,6 +35,9 @@ pub enum UserError {
     /// A password that is not taken.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// Somebody changed the account meanwhile: another password, or no way in any more.
+    #[error("the account was changed meanwhile; try again")]
+    Changed,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -8,6 +8,7 @@ use crate::{
     access::{
         Grant, TokenNameError, check_token_name,
         external::{EntranceError, Identity, Proved, Provider},
+        is_unseen,
     },
     ids::{GrantId, IdentityId, UserId},
     store::{
@@ -165,7 +166,8 @@ async fn create(tx: &mut Tx, provider: &Provider, identity: &Identity) -> Result
 /// The name itself, or with the first number that nobody has.
 fn free_name(wanted: &str, taken: &[String]) -> Option<String> {
     let plain = wanted.replace([',', '/'], "-");
-    let plain: String = plain.trim().chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let plain: String = plain.chars().filter(|c| !is_unseen(*c)).collect();
+    let plain: String = plain.trim().chars().take(LONGEST_NAME).collect();
     let plain = if plain.is_empty() { "person".to_owned() } else { plain };
     let numbered = (2..NAMES).map(|number| format!("{plain}-{number}"));
     std::iter::once(plain.clone()).chain(numbered).find(|name| check_token_name(name, taken).is_ok())

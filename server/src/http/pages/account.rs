@@ -127,7 +127,7 @@ async fn change(
 ) -> Result<Result<(), String>, Problem> {
     let busy = |error: users::PasswordError| Problem::unavailable(error.to_string());
     let now = state.store.clock().now();
-    if !state.account_limit.allows(&user.id, now) {
+    if !state.password_limit.allows(session, now) {
         return Ok(Err("Too many wrong passwords were tried. Wait a minute, then try again.".to_owned()));
     }
     if chosen.password != chosen.again {
@@ -136,13 +136,16 @@ async fn change(
     if let Err(error) = users::check_password(&user.name, chosen.password.reveal()) {
         return Ok(Err(error.to_string()));
     }
-    if !state.passwords.holds(&chosen.old, user.password_hash.clone()).await.map_err(busy)? {
-        state.account_limit.failed(user.id.clone(), now);
+    let old = user.password_hash.clone();
+    if !state.password_limit.begin(session, now)
+        || !state.passwords.holds(&chosen.old, old.clone()).await.map_err(busy)?
+    {
         return Ok(Err("The old password is another one.".to_owned()));
     }
+    state.password_limit.was_right(session);
     let hash = state.passwords.hash(&chosen.password).await.map_err(busy)?;
     let mut tx = state.store.write().await?;
-    users::set_password(&mut tx, user, &hash, Some(session)).await?;
+    users::set_password(&mut tx, user, &hash, old.as_deref(), Some(session)).await?;
     tx.commit().await?;
     Ok(Ok(()))
 }

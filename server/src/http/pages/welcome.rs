@@ -91,9 +91,9 @@ async fn set(
     if accounts::by_link(&mut tx.conn(), &token::hash(&link), now).await?.is_none() {
         return Err(Problem::not_found("This link was used meanwhile."));
     }
-    users::set_password(&mut tx, &user, &hash, None).await?;
+    users::set_password(&mut tx, &user, &hash, None, None).await?;
     let address = from.ip().to_string();
-    let cookie = users::open_session(&mut tx, &user, (&address, &browser(&headers))).await?;
+    let cookie = users::open_session(&mut tx, &user, Some(&hash), (&address, &browser(&headers))).await?;
     tx.commit().await?;
     Ok((AppendHeaders([(header::SET_COOKIE, state.cookie.set(&cookie))]), Redirect::to("/")).into_response())
 }
