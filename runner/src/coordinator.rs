@@ -47,16 +47,16 @@ pub use work::{
 /// one after it, so that either may be updated first: a field that the reader does not know is left out, one that is
 /// missing has a default, and a word of an enum that it does not know has the meaning that the enum says.
 /// A runner that names no version speaks 0. Since 2, runners know Swarms, and
-/// versions of secrets: see [`ReleaseContent::known_since`]. Since 3, they check signatures: see [`SIGNATURES_SINCE`]. Since 4, they
+/// versions of secrets: see [`ReleaseContent::known_since`]. Since 3, they check signatures (see [`SIGNATURES_SINCE`]),
 /// look at builds without running them, and keep those of forks apart: see [`APART_SINCE`].
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 3;
 
 /// The first version of the protocol whose runners check signatures before a release. An older one would not, and is given
 /// no rollout to an environment that asks for them.
 pub const SIGNATURES_SINCE: u32 = 3;
 
 /// The oldest version in which a runner can be told that a build is a stranger's, or is to be looked at alone.
-pub const APART_SINCE: u32 = 4;
+pub const APART_SINCE: u32 = 3;
 
 /// What the server does for a runner. Every call is idempotent: repeating it after a lost answer changes nothing.
 #[async_trait]

@@ -59,6 +59,9 @@ async fn a_pinned_base_is_what_its_registry_has_and_not_what_the_engine_was_made
     let build = house.build(&house.commit(captain, &[("Dockerfile", &missing)])).await;
     assert!(build.failure().contains("cannot be pinned: no registry has"), "{}", build.failure());
     let _ = docker(&["rmi", &base]);
+    // Busybox itself was pushed under that name, and must not keep it: other tests look at what the engine has.
+    let pushed = format!("{}@{digest}", house.image("base"));
+    let _ = std::process::Command::new("docker").args(["rmi", &pushed]).output();
 }
 
 /// The version of an app that answers on dev.localhost.

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use slipway_pipelines::config::TargetKind;
 use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Coordinator, Hello, LeaseKey, PROTOCOL, Work};
 use slipway_server::{
     ids::JobId,
@@ -16,11 +15,7 @@ use slipway_tests::{
     slipway::Slipway,
 };
 
-on_both_databases!(
-    builds_go_where_their_labels_are,
-    rollouts_go_where_their_environment_is,
-    a_swarm_is_for_runners_that_know_it,
-);
+on_both_databases!(builds_go_where_their_labels_are, rollouts_go_where_their_environment_is,);
 
 async fn announce(pipeline: &Pipeline, runner: &str, labels: &[(&str, &str)], builds_only: bool) {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -115,32 +110,6 @@ async fn rollouts_go_where_their_environment_is(database: TestDatabase) {
     let (lease, work) = claim(&pipeline, "other").await.expect("the rollout");
     assert!(matches!(work, Work::Rollout(_)));
     assert!(lease.job.parse::<JobId>().is_ok());
-}
-
-/// A runner of the release before would make containers on its own engine of what it does not know.
-async fn a_swarm_is_for_runners_that_know_it(database: TestDatabase) {
-    let pipeline = Pipeline::without_runner(database).await;
-    pipeline.queue(&pipeline.push("main", "a")).await;
-    let older = |runner: &str| Hello { protocol: 1, ..hello(runner) };
-    pipeline.coordinator.register(older("old")).await.unwrap();
-    let (lease, _) = claim(&pipeline, "old").await.expect("the build");
-    let mut plan = usual_plan();
-    plan.environments[0].target = TargetKind::Swarm;
-    pipeline.coordinator.finish_job(&lease, built("sha256:a", plan)).await.unwrap();
-    assert!(claim(&pipeline, "old").await.is_none());
-    let waits =
-        "waiting for a runner that knows `target: swarm`; old's Slipway 0.1.0 is too old for it: update the runner";
-    assert_eq!(reason(&pipeline).await, waits);
-
-    announce(&pipeline, "new", &[], false).await;
-    let (lease, work) = claim(&pipeline, "new").await.expect("the rollout");
-    assert!(matches!(work, Work::Rollout(_)));
-    // Its next life is of the release before: it is not believed to be able to go on.
-    let again = Hello { incarnation: "earlier".to_owned(), resuming: vec![lease], ..older("new") };
-    pipeline.coordinator.register(again).await.unwrap();
-    let waits = reason(&pipeline).await;
-    let told = "waiting for the runner new, which hosts dev: its Slipway 0.1.0 is too old for `target: swarm`; update the runner, or ";
-    assert!(waits.starts_with(told), "{waits}");
 }
 
 #[tokio::test]
