@@ -162,7 +162,7 @@ fn of_service(service: &PlannedService) -> Told {
     let mut lines = vec![image(&service.image, service.built.as_deref())];
     lines.extend(service.command.as_ref().map(|command| format!("$ {}", command.join(" "))));
     lines.extend(env(&service.env));
-    Told { app: service.app.clone(), kind: "service", name: short(&service.name), lines: bounded(lines), skipped: None }
+    Told { app: service.app.clone(), kind: "service", name: short(&service.name), lines: bounded(&lines), skipped: None }
 }
 
 fn of_step(step: &PlannedStep) -> Told {
@@ -198,7 +198,7 @@ fn of_step(step: &PlannedStep) -> Told {
             "push"
         }
     };
-    Told { app: step.app.clone(), kind, name: short(&step.name), lines: bounded(lines), skipped: step.skipped.clone() }
+    Told { app: step.app.clone(), kind, name: short(&step.name), lines: bounded(&lines), skipped: step.skipped.clone() }
 }
 
 fn of_container(lines: &mut Vec<String>, run: &ContainerRun, built: Option<&str>) {
@@ -234,7 +234,7 @@ fn mount(mount: &Mount) -> String {
     }
 }
 
-fn bounded(lines: Vec<String>) -> Vec<String> {
+fn bounded(lines: &[String]) -> Vec<String> {
     lines.iter().map(|line| short(line)).collect()
 }
 
