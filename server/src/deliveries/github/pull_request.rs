@@ -111,14 +111,14 @@ pub(super) fn read(json: &[u8], registered: &str) -> Result<Said, PayloadError> 
         title: cut(pull.title.as_deref().unwrap_or_default(), MESSAGE_CHARS),
         author: cut(pull.user.as_ref().and_then(|user| user.login.as_deref()).unwrap_or_default(), AUTHOR_CHARS),
         proposer: Proposer {
-            opener: pull.user.and_then(account),
-            sender: payload.sender.and_then(account),
+            opener: pull.user.as_ref().and_then(account),
+            sender: payload.sender.as_ref().and_then(account),
             fork: fork(head.repo, home),
         },
     }))
 }
 
-fn account(user: User) -> Option<Account> {
+fn account(user: &User) -> Option<Account> {
     Some(Account { id: user.id?, login: cut(user.login.as_deref().unwrap_or_default(), AUTHOR_CHARS) })
 }
 
