@@ -162,7 +162,13 @@ fn of_service(service: &PlannedService) -> Told {
     let mut lines = vec![image(&service.image, service.built.as_deref())];
     lines.extend(service.command.as_ref().map(|command| format!("$ {}", command.join(" "))));
     lines.extend(env(&service.env));
-    Told { app: service.app.clone(), kind: "service", name: short(&service.name), lines: bounded(&lines), skipped: None }
+    Told {
+        app: service.app.clone(),
+        kind: "service",
+        name: short(&service.name),
+        lines: bounded(&lines),
+        skipped: None,
+    }
 }
 
 fn of_step(step: &PlannedStep) -> Told {
