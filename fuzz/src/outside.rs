@@ -90,31 +90,40 @@ fn is_harmless(html: &str) -> bool {
 
 /// What one side of a runner's line says to the other, as each of its messages.
 pub fn protocol(text: &str) {
-    told::<Hello>(text);
-    told::<ClaimRequest>(text);
-    told::<ClaimReply>(text);
-    told::<Lease>(text);
-    told::<Heartbeat>(text);
-    told::<Vec<StepDeclaration>>(text);
-    told::<LogChunk>(text);
-    told::<StepResult>(text);
-    told::<JobResult>(text);
-    told::<Resumption>(text);
-    told::<SteeringRequest>(text);
+    is_understood(text);
     told::<Steering>(text);
-    told::<HostingQuestion>(text);
-    told::<EnvironmentReport>(text);
-    told::<Measurements>(text);
-    told::<Readings>(text);
-    told::<KeptImages>(text);
-    told::<CollectionReport>(text);
-    told::<LogAnswer>(text);
 }
 
-/// What was understood can be passed on.
-fn told<T: DeserializeOwned + Serialize>(text: &str) {
-    if let Ok(heard) = serde_json::from_str::<T>(text) {
-        let once = serde_json::to_string(&heard).expect("what was read can be written");
-        assert!(serde_json::from_str::<T>(&once).is_ok(), "{once}");
-    }
+/// Whether a text is a message of the protocol. The one of which any object is one, [`Steering`], does not count.
+pub fn is_understood(text: &str) -> bool {
+    let messages = [
+        told::<Hello>,
+        told::<ClaimRequest>,
+        told::<ClaimReply>,
+        told::<Lease>,
+        told::<Heartbeat>,
+        told::<Vec<StepDeclaration>>,
+        told::<LogChunk>,
+        told::<StepResult>,
+        told::<JobResult>,
+        told::<Resumption>,
+        told::<SteeringRequest>,
+        told::<HostingQuestion>,
+        told::<EnvironmentReport>,
+        told::<Measurements>,
+        told::<Readings>,
+        told::<KeptImages>,
+        told::<CollectionReport>,
+        told::<LogAnswer>,
+    ];
+    // Each of them is tried, whatever the others make of the text.
+    messages.iter().filter(|told| told(text)).count() > 0
+}
+
+/// Whether a text is such a message; what was understood can be passed on.
+fn told<T: DeserializeOwned + Serialize>(text: &str) -> bool {
+    let Ok(heard) = serde_json::from_str::<T>(text) else { return false };
+    let once = serde_json::to_string(&heard).expect("what was read can be written");
+    assert!(serde_json::from_str::<T>(&once).is_ok(), "{once}");
+    true
 }

@@ -61,6 +61,15 @@ fn no_message_of_a_runner_or_server_panics() {
     try_all("protocol", outside::protocol);
 }
 
+#[test]
+fn the_samples_are_what_runners_and_servers_say() {
+    let samples = samples("protocol");
+    assert!(samples.len() > 20, "a sample of each message");
+    for sample in samples {
+        assert!(outside::is_understood(&sample), "{sample}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_answers_whatever_is_said_and_stays() {
     let slipway = Slipway::start().await;
