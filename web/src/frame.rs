@@ -36,6 +36,8 @@ pub enum Section {
     Settings,
     /// None of them.
     Elsewhere,
+    /// Where one is let in: nowhere else can be gone to from there.
+    Door,
 }
 
 /// A link to a page further up.

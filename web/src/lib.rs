@@ -3,6 +3,7 @@
 //! Everything that comes from outside (branches, messages, logs) is escaped by askama. What writes markup itself is marked
 //! with [`askama::filters::HtmlSafe`] and lives in [`parts`], [`badge`], [`chart`], [`measurements`] and [`ansi`]; no template uses the `safe` filter.
 
+mod agent;
 pub mod ansi;
 pub mod assets;
 pub mod badge;

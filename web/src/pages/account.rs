@@ -89,3 +89,10 @@ pub struct WelcomePage {
     /// Why the password was not taken.
     pub error: Option<String>,
 }
+
+impl SessionRow {
+    /// What people call the browser.
+    fn words(&self) -> String {
+        crate::agent::words(&self.browser)
+    }
+}

@@ -55,7 +55,7 @@ pub(in crate::http) fn connection(
     proved: &Proved,
 ) -> Html<ConnectionPage> {
     Html::ok(ConnectionPage {
-        frame: Frame::new("Connect an account", Section::Elsewhere, slipway_web::frame::Viewer::Unseen),
+        frame: Frame::new("Connect an account", Section::Door, slipway_web::frame::Viewer::Unseen),
         provider: provider.name().to_owned(),
         shown: proved.shown().to_owned(),
         name: user.name.clone(),

@@ -34,7 +34,7 @@ async fn show(State(state): State<AppState>, Query(asked): Query<Asked>) -> Resu
         _ => "This token is not known, was revoked, or has expired.",
     });
     Ok(Html::ok(LoginPage {
-        frame: Frame::new("Log in", Section::Elsewhere, Viewer::Unseen),
+        frame: Frame::new("Log in", Section::Door, Viewer::Unseen),
         next: next.to_owned(),
         error: error.map(str::to_owned),
         has_people,

@@ -43,7 +43,7 @@ fn page(problem: &Problem, is_form: bool) -> Html<MessagePage> {
     Html::with_status(
         status,
         MessagePage {
-            frame: Frame::new(heading, Section::Elsewhere, Viewer::Unseen),
+            frame: Frame::new(heading, Section::Door, Viewer::Unseen),
             status: status.as_u16(),
             heading: heading.to_owned(),
             text,

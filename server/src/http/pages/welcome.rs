@@ -44,7 +44,7 @@ async fn invited(state: &AppState, link: &str) -> Result<User, Problem> {
 
 fn page(link: &str, user: &User, error: Option<String>) -> WelcomePage {
     WelcomePage {
-        frame: Frame::new("Welcome", Section::Elsewhere, Viewer::Unseen),
+        frame: Frame::new("Welcome", Section::Door, Viewer::Unseen),
         name: user.name.clone(),
         address: format!("/welcome/{link}"),
         is_first: user.password_hash.is_none(),
