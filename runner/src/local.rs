@@ -103,6 +103,8 @@ pub async fn run(
         .with_log_limits(logs)
         .with_masks(Masks::of(&secrets));
     let origin = Origin { runner: LOCAL_RUNNER.to_owned(), incarnation: job.clone(), job, attempt: 1, repository };
+    // What lies in a tree of one's own is nobody's business.
+    let limits = StepLimits { disk: None, ..limits };
     let leftovers = Leftovers::default();
     let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone(), limits.network);
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));

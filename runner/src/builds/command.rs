@@ -42,6 +42,10 @@ impl Bench<'_> {
                     patience.break_off(error);
                     running.await
                 }
+                error = self.site.disk_exceeded() => {
+                    patience.break_off(error);
+                    running.await
+                }
             }
         };
         if ended.as_ref().is_err_and(|error| !matches!(error, StepError::Cancelled | StepError::EngineLost)) {

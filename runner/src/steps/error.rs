@@ -28,6 +28,15 @@ pub(crate) enum StepError {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What it wrote is too much.
+    #[error(
+        "stopped: its build took more than the {} MiB of disk that this runner lets a build take, in its checkout and its \
+         containers (runner.step_disk_bytes)", limit / (1024 * 1024)
+    )]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// It ran too long.
     #[error("stopped after {0}")]
     TooSlow(TimeLimit),

@@ -29,6 +29,8 @@ pub struct StepLimits {
     pub cpus: Option<f64>,
     /// The most processes and threads that a container may have.
     pub pids: i64,
+    /// The most that a build may take of the disk while its commands run, in bytes; none bounds it by the disk alone.
+    pub disk: Option<u64>,
     /// What a container reaches.
     pub network: StepNetwork,
 }
@@ -42,6 +44,7 @@ impl Default for StepLimits {
             memory: 4 * 1024 * 1024 * 1024,
             cpus: None,
             pids: 4096,
+            disk: Some(50 * 1024 * 1024 * 1024),
             network: StepNetwork::Open,
         }
     }

@@ -5,6 +5,7 @@ mod blueprint;
 mod container;
 mod contents;
 mod digest;
+mod disk;
 mod engine_socket;
 mod error;
 mod fetching;
@@ -31,6 +32,7 @@ pub(crate) use beginning::Beginning;
 use blueprint::Blueprint;
 use bollard::query_parameters::TagImageOptionsBuilder;
 use container::ContainerGuard;
+use disk::DiskUse;
 use tokio::sync::{OnceCell, RwLock};
 
 pub(crate) use container::ContainerCommand;
@@ -86,6 +88,7 @@ pub(crate) struct Site {
     /// Held for reading while a command runs, and for writing from the check of a mount of a part of the workspace until
     /// the engine has made it (see [`stillness`]).
     calm: RwLock<()>,
+    disk: DiskUse,
 }
 
 /// What a site is made of.
@@ -137,6 +140,7 @@ impl Site {
             image_names: ImageNames::default(),
             stillness: Arc::default(),
             calm: RwLock::new(()),
+            disk: DiskUse::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! later: the kernel resolves it beneath the root in one call (openat2(2), `RESOLVE_BENEATH`).
 
 mod walk;
+mod weight;
 
 use std::{
     fs::File,

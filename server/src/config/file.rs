@@ -52,6 +52,7 @@ pub(super) struct RunnerSection {
     pub(super) step_memory_bytes: Option<u64>,
     pub(super) step_cpus: Option<f64>,
     pub(super) step_pids: Option<u32>,
+    pub(super) step_disk_bytes: Option<u64>,
     pub(super) step_network: Option<String>,
     pub(super) measure_seconds: Option<u32>,
 }
@@ -64,6 +65,7 @@ impl RunnerSection {
             step_memory_bytes: self.step_memory_bytes,
             step_cpus: self.step_cpus,
             step_pids: self.step_pids,
+            step_disk_bytes: self.step_disk_bytes,
             step_network: self.step_network.clone(),
         }
     }
@@ -193,6 +195,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "step_memory_bytes",
             "step_cpus",
             "step_pids",
+            "step_disk_bytes",
             "step_network",
             "measure_seconds",
         ],
@@ -299,6 +302,7 @@ mod tests {
             step_memory_bytes = 1000000000
             step_cpus = 1.5
             step_pids = 500
+            step_disk_bytes = 2000000000
             step_network = "none"
             measure_seconds = 30
             [proxy]

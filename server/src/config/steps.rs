@@ -13,6 +13,8 @@ const LONGEST_MINUTES: u32 = 7 * 24 * 60;
 const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
 /// Fewer processes than a shell with a pipe needs.
 const FEWEST_PIDS: u32 = 16;
+/// No build could do anything with less: 16 MiB.
+const LEAST_DISK: u64 = 16 * 1024 * 1024;
 /// More than any machine has.
 const MOST_CPUS: f64 = 4096.0;
 
@@ -31,6 +33,9 @@ pub struct StepSettings {
     /// How many processes and threads each container of a build may have.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_PIDS", value_name = "NUMBER")]
     pub step_pids: Option<u32>,
+    /// How many bytes of its disk a build may take while its commands run: its checkout, and what its containers write.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_DISK_BYTES", value_name = "BYTES")]
+    pub step_disk_bytes: Option<u64>,
     /// What the containers of a build reach besides each other: open, or none.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|none")]
     pub step_network: Option<String>,
@@ -44,6 +49,7 @@ impl StepSettings {
             step_memory_bytes: self.step_memory_bytes.or(other.step_memory_bytes),
             step_cpus: self.step_cpus.or(other.step_cpus),
             step_pids: self.step_pids.or(other.step_pids),
+            step_disk_bytes: self.step_disk_bytes.or(other.step_disk_bytes),
             step_network: self.step_network.or(other.step_network),
         }
     }
@@ -77,11 +83,17 @@ impl StepSettings {
                 return Err(invalid("runner.step_pids", few.to_string(), reason));
             }
         };
+        let disk = self.step_disk_bytes.or(usual.disk);
+        if let Some(few) = disk.filter(|disk| *disk < LEAST_DISK) {
+            let reason = format!("it is at least {LEAST_DISK}, what a small checkout takes");
+            return Err(invalid("runner.step_disk_bytes", few.to_string(), reason));
+        }
         Ok(StepLimits {
             time,
             memory,
             cpus: self.step_cpus.or(usual.cpus),
             pids,
+            disk,
             network: network(self.step_network)?,
             ..usual
         })
@@ -126,6 +138,7 @@ mod tests {
         assert!(said(StepSettings { step_memory_bytes: Some(1), ..usual() }).contains("at least 6291456"));
         assert!(said(StepSettings { step_cpus: Some(f64::NAN), ..usual() }).contains("from 0.01"));
         assert!(said(StepSettings { step_pids: Some(1), ..usual() }).contains("at least 16"));
+        assert!(said(StepSettings { step_disk_bytes: Some(1), ..usual() }).contains("at least 16777216"));
         assert!(said(StepSettings { step_network: Some("registry".into()), ..usual() }).contains("registries alone"));
     }
 }

@@ -90,7 +90,11 @@ pub(crate) async fn open_jobs(
 ) -> Result<Vec<JobId>, StoreError> {
     let found: Vec<(JobId,)> = rows!(
         conn,
-        "SELECT id FROM job WHERE repository_id = $1 AND state IN ('queued', 'leased', 'held') LIMIT $2",
+        // One for each index: together they would be looked for among all jobs that the repository ever had.
+        "SELECT id FROM (SELECT id FROM job WHERE repository_id = $1 AND state = 'queued'
+                         UNION ALL SELECT id FROM job WHERE repository_id = $1 AND state = 'leased'
+                         UNION ALL SELECT id FROM job WHERE repository_id = $1 AND state = 'held') AS open
+         LIMIT $2",
         repository,
         limit
     )?;

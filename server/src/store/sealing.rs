@@ -78,6 +78,16 @@ pub(crate) async fn end(tx: &mut Tx, number: i64, unopened: i64) -> Result<bool,
     Ok(ended == 1)
 }
 
+/// Notes that what no key opened is to be looked at again; false where that is under way.
+pub(crate) async fn reopen(tx: &mut Tx, number: i64) -> Result<bool, StoreError> {
+    let reopened = execute!(
+        &mut tx.conn(),
+        "UPDATE sealing_key SET ended_at = NULL, unopened = 0 WHERE number = $1 AND ended_at IS NOT NULL",
+        number
+    )?;
+    Ok(reopened == 1)
+}
+
 /// A server of a shared database, and the keys that it has.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub(crate) struct SealingServer {

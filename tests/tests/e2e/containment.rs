@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use slipway_runner::StepLimits;
 use slipway_tests::{build_house::BuildHouse, engine::docker, house::LONG};
 
 /// How many apps try to win the race at once; without a defence, nearly every run of the test is lost.
@@ -76,5 +77,28 @@ async fn a_step_does_not_reach_the_containers_of_another_build() {
     let said = build.step("wget").text();
     assert!(said.contains("not reached\n") && !said.contains("secret"), "{said}");
     house.server.cancel(&victim);
+    house.leaves_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_writes_more_than_it_may_is_ended_in_words_wherever_it_writes() {
+    let mut house = BuildHouse::new().await;
+    house.config.limits.steps = StepLimits { disk: Some(64 * 1024 * 1024), ..StepLimits::default() };
+    for place in [".", ""] {
+        // Half of it twice: what is measured is the build's, not the command's.
+        let fill = |name| format!("dd if=/dev/zero of={place}/{name} bs=1M count=40 && echo wrote {name}");
+        let captain = format!(
+            "defaults: {{step_image: \"busybox:latest\"}}\nweb:\n  build: Dockerfile\n  image: IMAGE\n  \
+             pre: ['{}', '{} && sleep 600']\n",
+            fill("one"),
+            fill("two"),
+        );
+        let commit = house.commit(&captain, &[]);
+        let build = house.build(&commit).await;
+        let failure = build.failure();
+        assert!(failure.contains("its build took more than the 64 MiB of disk"), "in {place}: {failure}");
+        assert!(failure.ends_with("(runner.step_disk_bytes)"), "it names the setting: {failure}");
+        assert!(build.step("two").text().contains("wrote two"), "it was the second that was too much");
+    }
     house.leaves_nothing().await;
 }

@@ -147,6 +147,38 @@ async fn a_rotation_that_is_killed_again_and_again_loses_nothing_and_the_old_key
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_lost_and_is_found_opens_everything_again() {
+    let setup = Setup::new();
+    let data = setup.data_dir();
+    let file = data.join("secret.key");
+    fs::create_dir_all(&data).unwrap();
+    let known = || Keyring::load_or_create(&data, None, None).unwrap();
+    let lost = known().ids()[0].to_string();
+    let key_lost = fs::read_to_string(&file).unwrap();
+    let mut slipway = setup.with("SLIPWAY_SECRET_KEY_LOST", &lost).start().await;
+    seal_everything(&slipway).await;
+    slipway.kill().await;
+    let everything = opened(&data, &known().sealer()).await;
+
+    fs::remove_file(&file).unwrap();
+    slipway.restart().await;
+    let without = until_alone(&slipway).await;
+    assert!(without["unopened"].as_i64() > Some(120), "{without:#}");
+    slipway.terminate().await;
+
+    let key_new = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{}\n{key_lost}", key_new.trim_end())).unwrap();
+    slipway.restart().await;
+    until("the found key to be of no more use", LONG, async || {
+        (fs::read_to_string(&file).unwrap().trim_end() == key_new.trim_end()).then_some(())
+    })
+    .await;
+    assert_eq!(until_alone(&slipway).await["unopened"], 0);
+    slipway.terminate().await;
+    assert_eq!(opened(&data, &known().sealer()).await, everything);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_of_one_database_rotate_together_and_only_when_each_has_the_new_key() {
     let database = TestDatabase::postgres().await;
     let [old, new] = [STANDARD.encode([7; 32]), STANDARD.encode([8; 32])];

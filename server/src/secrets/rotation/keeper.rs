@@ -22,7 +22,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// a transaction may still be under way that sealed, or read, something before.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// A rotation as this server sees it.
+/// A rotation as this server sees it, once it has carried it on.
 struct Seen {
     number: i64,
     /// When something was last found that was sealed with an earlier key.
@@ -69,6 +69,17 @@ async fn turn(store: &Store, keyring: &Keyring, seen: &mut Option<Seen>) -> Resu
     }
     let earlier = sealing::earlier(&mut store.read().await?.conn(), &current).await?;
     let earlier: Vec<KeyId> = earlier.iter().filter_map(|id| id.parse().ok()).collect();
+    let is_found = seen.is_none() && keyring.ids().iter().any(|held| earlier.contains(held));
+    if is_found && current.unopened > 0 {
+        // A key that was lost, and somebody has found: it may open what nothing has opened so far.
+        tracing::info!(key = current.key_id, unopened = current.unopened, "an earlier key is here again");
+        let mut tx = store.write().await?;
+        if sealing::reopen(&mut tx, current.number).await? {
+            tx.ring_keys();
+        }
+        tx.commit().await?;
+        return Ok(Duration::ZERO);
+    }
     keyring.forget(&earlier)?;
     Ok(SWEEP)
 }

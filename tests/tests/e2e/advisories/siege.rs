@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -16,6 +16,7 @@ use slipway_tests::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    sync::Barrier,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -40,14 +41,14 @@ async fn cve_2024_40634_a_siege_of_large_slow_and_malformed_deliveries_costs_no_
     let before = resident(&slipway, "VmRSS:");
 
     let over = Arc::new(AtomicBool::new(false));
-    let tried = Arc::new(AtomicU64::new(0));
+    let all = Arc::new(Barrier::new(6 * OF_EACH + 1));
     let mut attackers = JoinSet::new();
     for kind in [Attack::Large, Attack::Slow, Attack::HalfHead, Attack::Silent, Attack::Asking, Attack::Deep] {
         for _ in 0..OF_EACH {
-            let (webhook, over, tried) = (webhook.clone(), Arc::clone(&over), Arc::clone(&tried));
+            let (webhook, over, all) = (webhook.clone(), Arc::clone(&over), Arc::clone(&all));
             attackers.spawn(async move {
+                all.wait().await;
                 while !over.load(Ordering::Relaxed) {
-                    tried.fetch_add(1, Ordering::Relaxed);
                     if timeout(Duration::from_secs(10), kind.strike(&webhook)).await.is_ok_and(|struck| struck.is_err())
                     {
                         // The server closed it, or had no room: the next one.
@@ -57,9 +58,7 @@ async fn cve_2024_40634_a_siege_of_large_slow_and_malformed_deliveries_costs_no_
             });
         }
     }
-    while tried.load(Ordering::Relaxed) < 6 * OF_EACH as u64 {
-        sleep(Duration::from_millis(10)).await;
-    }
+    all.wait().await;
 
     let mut honest = JoinSet::new();
     for number in 0..HONEST {
