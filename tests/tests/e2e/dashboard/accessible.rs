@@ -8,7 +8,7 @@ use slipway_tests::browser::Browser;
 use super::looks::shop;
 
 /// Every page, as an administrator sees it.
-const PAGES: [&str; 25] = [
+const PAGES: [&str; 26] = [
     "/",
     "/jump?q=shop",
     "/services",
@@ -20,6 +20,7 @@ const PAGES: [&str; 25] = [
     "/settings/secrets",
     "/settings/registries",
     "/settings/github",
+    "/settings/users",
     "/settings/tokens",
     "/settings/schedules",
     "/settings/audit",
