@@ -9,6 +9,7 @@ pub mod coordinator;
 pub mod engine;
 mod failure;
 mod images;
+mod inside;
 pub mod inventory;
 pub mod job;
 mod journal;

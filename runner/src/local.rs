@@ -9,6 +9,7 @@ use crate::{
     builds,
     coordinator::{Coordinator, JobResult, LeaseKey, RegistryCredential, SecretValue},
     engine::{Engine, EngineError, labels::Origin},
+    inside::Inside,
     logs::{LogLimits, Masks},
     registry::ImageRights,
     reporter::{ReportError, Reporter},
@@ -59,6 +60,9 @@ pub enum LocalError {
     /// The tree cannot be opened.
     #[error("the working tree cannot be used: {0}")]
     Tree(String),
+    /// There is no place for what the build needs besides the tree.
+    #[error("a temporary folder cannot be made: {0}")]
+    Folder(String),
     /// The engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -108,6 +112,8 @@ pub async fn run(
     let leftovers = Leftovers::default();
     let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone(), limits.network);
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));
+    // Of nobody else: whoever writes there would be told the secrets.
+    let own = tempfile::tempdir().map_err(|error| LocalError::Folder(error.to_string()))?;
     let grounds = Grounds {
         engine,
         caches: origin.repository.clone(),
@@ -119,6 +125,7 @@ pub async fn run(
         registries,
         leftovers: leftovers.clone(),
         network,
+        inside: Inside::in_folder(own.path().to_owned()),
         socket_folder,
     };
     let subject = builds::Subject { repository: repository_name, commit, ..builds::Subject::default() };

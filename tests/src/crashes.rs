@@ -88,6 +88,12 @@ impl EngineTap {
     /// Listens on a socket of its own and passes everything on to the engine's.
     #[must_use]
     pub fn open(engine: &str, fuse: &Fuse) -> Self {
+        Self::open_for(engine, fuse, "")
+    }
+
+    /// The same with points at those calls alone whose address holds this text.
+    #[must_use]
+    pub fn open_for(engine: &str, fuse: &Fuse, calls: &'static str) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let listener = UnixListener::bind(directory.path().join("engine.sock")).expect("a socket");
         let engine = PathBuf::from(engine.trim_start_matches("unix://"));
@@ -97,7 +103,7 @@ impl EngineTap {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let server = UnixStream::connect(&engine).await.expect("the engine's socket");
-                connections.spawn(pass_on(client, server, fuse.clone()));
+                connections.spawn(pass_on(client, server, fuse.clone(), calls));
             }
         });
         EngineTap { directory, _listening: listening }
@@ -110,14 +116,14 @@ impl EngineTap {
     }
 }
 
-async fn pass_on(mut client: UnixStream, mut server: UnixStream, fuse: Fuse) {
+async fn pass_on(mut client: UnixStream, mut server: UnixStream, fuse: Fuse, calls: &str) {
     let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     let mut changing = false;
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(count @ 1..) = read else { return };
-                if changes(&asked[..count]) {
+                if changes(&asked[..count], calls) {
                     fuse.pass().await;
                     changing = true;
                 }
@@ -134,8 +140,8 @@ async fn pass_on(mut client: UnixStream, mut server: UnixStream, fuse: Fuse) {
     }
 }
 
-fn changes(request: &[u8]) -> bool {
+fn changes(request: &[u8], calls: &str) -> bool {
     let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
-    (line.starts_with("POST /") || line.starts_with("DELETE /")) && !line.contains("/wait")
+    (line.starts_with("POST /") || line.starts_with("DELETE /")) && !line.contains("/wait") && line.contains(calls)
 }

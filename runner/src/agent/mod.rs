@@ -23,6 +23,7 @@ use crate::{
     checkout::Mirrors,
     coordinator::{CollectionOrder, Coordinator, LeaseKey, LogQuestion},
     engine::labels::Origin,
+    inside::Inside,
     journal::{Entry, Journal},
     kept::KeptBuilds,
     log_reader::{self, LogReader},
@@ -133,6 +134,7 @@ pub async fn run_until_drained(
         limits: config.limits.steps,
         leftovers,
         built: BuiltImages::new(records("built")?),
+        inside: Inside::in_folder(config.data_dir.join("inside")),
     };
     let (repositories, images, rounds) = (records("repositories")?, records("images")?, records("rounds")?);
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);

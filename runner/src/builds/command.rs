@@ -28,7 +28,7 @@ impl Bench<'_> {
         log: &StepLog,
         patience: &Patience,
     ) -> Result<(), StepError> {
-        let mut provisions = Provisions { env: self.secrets(command.secrets)?, ..Provisions::default() };
+        let mut provisions = Provisions { secrets: self.secrets(command.secrets)?, ..Provisions::default() };
         if command.engine {
             self.site.provide_engine(&mut provisions).await?;
         }

@@ -95,6 +95,7 @@ pub(crate) async fn execute(
         registries: context.registries.clone(),
         leftovers: workshop.leftovers.clone(),
         network,
+        inside: workshop.inside.clone(),
         socket_folder,
     });
     let result = match checked_out {

@@ -34,6 +34,7 @@ pub(crate) use subject::Subject;
 use crate::{
     checkout::Mirrors,
     engine::labels::Origin,
+    inside::Inside,
     kept::{KeptBuilds, folders},
     steps::{Leftovers, StepLimits},
     storage::BuiltImages,
@@ -54,6 +55,8 @@ pub(crate) struct Workshop {
     pub(crate) kept: KeptBuilds,
     /// The names that images of builds keep on the engine.
     pub(crate) built: BuiltImages,
+    /// The program that goes into containers.
+    pub(crate) inside: Inside,
 }
 
 impl Workshop {

@@ -89,7 +89,8 @@ impl FirstShell {
 
     /// What the commands in it are given, without the values that only they may know.
     fn provisions(&self) -> Provisions {
-        Provisions { env: self.secrets.iter().map(|name| (name.clone(), String::new())).collect(), mounts: Vec::new() }
+        let secrets = self.secrets.iter().map(|name| (name.clone(), String::new())).collect();
+        Provisions { secrets, ..Provisions::default() }
     }
 
     fn command<'a>(&'a self, provisions: &'a Provisions) -> ShellCommand<'a> {

@@ -74,7 +74,12 @@ impl Site {
         if log.is_resumed() {
             match self.adoptable(command, log).await? {
                 Some(found) if found.stage == FoundStage::Made => made = Some(found.container),
-                Some(found) => started = Some(found.container),
+                Some(found) => {
+                    if found.stage == FoundStage::Running {
+                        self.hand_over_again(&found.container, &command.provisions.secrets).await;
+                    }
+                    started = Some(found.container);
+                }
                 None => log.begin_again(GONE).await,
             }
         }
@@ -145,7 +150,7 @@ impl Site {
         let mut mounts = self.mounts(&run.mounts).await?;
         mounts.extend(provisions.mounts.iter().cloned());
         let mut env = self.environment(run)?;
-        env.extend(provisions.assignments());
+        env.extend(provisions.env.iter().map(|(name, value)| format!("{name}={value}")));
         let blueprint = Blueprint {
             entrypoint: run.entrypoint.as_ref().map(|entrypoint| vec![entrypoint.clone()]),
             command: (!run.args.is_empty()).then(|| run.args.clone()),
@@ -161,13 +166,15 @@ impl Site {
         let was_made = made.is_some();
         let container = match made {
             Some(container) => container,
-            None => self.create(blueprint).await?,
+            None => self.create(self.waiting(blueprint, &provisions.secrets).await?).await?,
         };
         let attached = if was_made { None } else { Some(self.attach(container.id()).await?) };
         if has_partial(&run.mounts) {
             self.start_at_once(container.id()).await?;
+            self.hand_over_at_once(&container, &provisions.secrets).await?;
         } else {
             self.start(container.id()).await?;
+            self.hand_over(&container, &provisions.secrets).await?;
         }
         Ok((container, attached))
     }

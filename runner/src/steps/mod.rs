@@ -10,6 +10,7 @@ mod engine_socket;
 mod error;
 mod fetching;
 mod found;
+mod handing;
 mod leftovers;
 mod limits;
 mod mounts;
@@ -56,6 +57,7 @@ use crate::{
         labels::Origin,
         scoped_socket::{ImageNames, ScopedSocket, Stillness},
     },
+    inside::Inside,
     registry::ImageRights,
     workspace::Workspace,
 };
@@ -73,6 +75,7 @@ pub(crate) struct Site {
     rights: Arc<ImageRights>,
     leftovers: Leftovers,
     network: Arc<BuildNetwork>,
+    inside: Inside,
     warm: WarmContainers,
     services: Services,
     /// By step: containers that have ended, until the server knows how.
@@ -114,6 +117,8 @@ pub(crate) struct Grounds {
     pub(crate) leftovers: Leftovers,
     /// The build's network.
     pub(crate) network: BuildNetwork,
+    /// The program that begins containers with secrets.
+    pub(crate) inside: Inside,
     /// Where the socket of steps with an engine would be; made on first use, removed with the build.
     pub(crate) socket_folder: PathBuf,
 }
@@ -131,6 +136,7 @@ impl Site {
             rights: Arc::new(grounds.rights),
             leftovers: grounds.leftovers,
             network: Arc::new(grounds.network),
+            inside: grounds.inside,
             warm: WarmContainers::default(),
             services: Services::default(),
             ended: Mutex::default(),

@@ -63,7 +63,7 @@ pub(super) fn has_partial(asked: &[config::Mount]) -> bool {
     asked.iter().any(|mount| matches!(&mount.source, MountSource::Workspace { path } if path != "."))
 }
 
-fn bind(source: String, target: &str, read_only: bool) -> Mount {
+pub(super) fn bind(source: String, target: &str, read_only: bool) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(source),

@@ -5,6 +5,8 @@ use bollard::models::Mount;
 /// Secrets, and the means to reach an engine of its own.
 #[derive(Clone, Default)]
 pub(crate) struct Provisions {
+    /// Variables that only its processes may know, over all others.
+    pub(crate) secrets: Vec<(String, String)>,
     /// Variables, over those of the plan.
     pub(crate) env: Vec<(String, String)>,
     /// Mounts besides those of the plan.
@@ -13,14 +15,18 @@ pub(crate) struct Provisions {
 
 impl std::fmt::Debug for Provisions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Provisions").field("env", &names).field("mounts", &self.mounts).finish()
+        let names: Vec<_> = self.secrets.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Provisions")
+            .field("secrets", &names)
+            .field("env", &self.env)
+            .field("mounts", &self.mounts)
+            .finish()
     }
 }
 
 impl Provisions {
-    /// The variables as an engine takes them.
-    pub(super) fn assignments(&self) -> impl Iterator<Item = String> + '_ {
-        self.env.iter().map(|(name, value)| format!("{name}={value}"))
+    /// All variables, secret or not.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &(String, String)> {
+        self.secrets.iter().chain(&self.env)
     }
 }

@@ -53,7 +53,7 @@ const KEPT_BY_SHELLS: [&str; 13] = [
 pub(super) fn told(id: &str, command: ShellCommand<'_>) -> Result<String, StepError> {
     let mut exports = String::new();
     let mut by_env = String::new();
-    for (name, value) in command.env.iter().chain(&command.provisions.env) {
+    for (name, value) in command.env.iter().chain(command.provisions.variables()) {
         if value.contains('\0') || name.contains('\0') {
             return Err(StepError::Other(format!("the variable {name} holds a NUL, which no variable can hold")));
         }

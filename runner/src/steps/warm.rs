@@ -59,7 +59,7 @@ impl ShellCommand<'_> {
     /// read the secrets of another.
     fn key(&self) -> String {
         let image = self.built.unwrap_or(self.image);
-        let given: Vec<&str> = self.provisions.env.iter().map(|(name, _)| name.as_str()).collect();
+        let given: Vec<&str> = self.provisions.variables().map(|(name, _)| name.as_str()).collect();
         format!("{}\n{image}\n{:?}\n{:?}\n{given:?}", self.app, self.mounts, self.provisions.mounts)
     }
 }

@@ -8,6 +8,7 @@ mod api;
 mod archive;
 mod baking;
 mod builds;
+mod canary;
 mod cancelling;
 mod captain;
 mod changes;

@@ -123,14 +123,14 @@ impl Site {
         // What kept it from starting once is told to every step that needs it, and not tried again.
         let begun = slot.get_or_init(|| async {
             let name = self.origin.service_container(at);
-            if let Some(running) = RunningService::find(self, &name, service, log).await? {
+            if let Some(running) = RunningService::find(self, &name, service, start, log).await? {
                 return Ok(running);
             }
             log.say(format!("starting the service {}", service.name)).await;
             RunningService::start(self, name, service, start, log, patience).await
         });
         let running = begun.await.as_ref().map_err(Clone::clone)?;
-        if let Some(took) = running.ready(self, service.ready.as_ref()).await? {
+        if let Some(took) = running.ready(self, service.ready.as_ref(), &start.secrets).await? {
             log.say(format!("the service {} is ready after {:.1} s", service.name, took.as_secs_f64())).await;
         }
         Ok(())

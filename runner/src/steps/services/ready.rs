@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use bollard::models::{ContainerInspectResponse, HealthStatusEnum};
+use bollard::{
+    exec::{CreateExecOptions, StartExecResults},
+    models::{ContainerInspectResponse, HealthStatusEnum},
+};
+use futures_util::StreamExt as _;
 use slipway_pipelines::config::ReadyProbe;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,7 +14,12 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{engine::Engine, failure::root_cause};
+use crate::{
+    engine::Engine,
+    failure::root_cause,
+    inside,
+    steps::handing::{Secrets, begun_by_program},
+};
 
 /// The pause after the first failed probe; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -29,6 +38,8 @@ pub(super) struct Prober<'a> {
     pub(super) network: &'a str,
     /// Whether that is closed also for this runner.
     pub(super) is_closed: bool,
+    /// What a command that asks is given besides what the container was described with.
+    pub(super) secrets: &'a Secrets,
 }
 
 impl Prober<'_> {
@@ -62,6 +73,7 @@ impl Prober<'_> {
         let inspected = self.engine.inspect_container(self.id, None).await;
         let found = inspected.map_err(|error| self.engine.error("look at it", &error).to_string())?;
         match probe {
+            ReadyProbe::Command { command } if !self.secrets.is_empty() => self.run(command).await,
             ReadyProbe::Container | ReadyProbe::Command { .. } => healthy(&found),
             ReadyProbe::Tcp { port } => self.connect(&found, *port).await.map(drop),
             ReadyProbe::Http { port, path } => {
@@ -73,6 +85,33 @@ impl Prober<'_> {
                     other => Err(format!("GET {path} on port {port} answered {other}")),
                 }
             }
+        }
+    }
+
+    /// Runs the command that tells, with the service's secrets.
+    async fn run(&self, command: &[String]) -> Result<(), String> {
+        let told = inside::told(self.secrets)?;
+        let failed = |error| self.engine.error("run its health command", &error).to_string();
+        let asked = CreateExecOptions {
+            cmd: Some(begun_by_program(command)),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..CreateExecOptions::default()
+        };
+        let exec = self.engine.create_exec(self.id, asked).await.map_err(failed)?.id;
+        let begun = self.engine.start_exec(&exec, None).await.map_err(failed)?;
+        let StartExecResults::Attached { mut output, mut input } = begun else { return Err("cannot be asked".into()) };
+        // What ends before it has read has said why.
+        let _ = input.write_all(told.as_bytes()).await;
+        let mut said = Vec::new();
+        while let Some(piece) = output.next().await {
+            let piece = piece.map_err(failed)?;
+            said.extend(piece.as_ref().iter().take(ANSWER_LIMIT as usize - said.len()));
+        }
+        match self.engine.inspect_exec(&exec).await.map_err(failed)?.exit_code {
+            Some(0) => Ok(()),
+            _ => Err(format!("its health check says unhealthy{}", in_a_line(&String::from_utf8_lossy(&said)))),
         }
     }
 
@@ -97,12 +136,16 @@ fn healthy(found: &ContainerInspectResponse) -> Result<(), String> {
     match health.and_then(|health| health.status) {
         Some(status @ (HealthStatusEnum::STARTING | HealthStatusEnum::UNHEALTHY)) => {
             let last = health.and_then(|health| health.log.as_ref()?.last()?.output.clone());
-            let last: String = last.unwrap_or_default().trim().chars().take(200).collect();
-            let said = if last.is_empty() { last } else { format!(": {}", last.replace('\n', " ")) };
-            Err(format!("its health check says {status}{said}"))
+            Err(format!("its health check says {status}{}", in_a_line(&last.unwrap_or_default())))
         }
         _ => Ok(()),
     }
+}
+
+/// The beginning of what a command said, as the end of a sentence.
+fn in_a_line(said: &str) -> String {
+    let said: String = said.trim().chars().take(200).collect();
+    if said.is_empty() { said } else { format!(": {}", said.replace('\n', " ")) }
 }
 
 /// The status of an answer to a GET. Only its first line is read, whatever follows.

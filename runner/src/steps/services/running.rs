@@ -31,6 +31,7 @@ use crate::{
         Blueprint, Patience, Site, StepError, StepNetwork,
         container::{ContainerGuard, Output},
         found::FoundStage,
+        handing::Secrets,
     },
 };
 
@@ -39,9 +40,13 @@ const HEALTH_INTERVAL_MS: u64 = 500;
 /// What is asked of a service that does not say how to tell.
 const BY_ITSELF: Ready = Ready { probe: ReadyProbe::Container, start_ms: DEFAULT_START_MS };
 
-/// The command by which the engine tells whether a service is ready, where that is how it is asked.
-fn health_command(ready: &Ready) -> Option<HealthConfig> {
+/// The command by which the engine tells whether a service is ready, where that is how it is asked. The engine knows no
+/// secrets: what may need them the runner runs itself.
+fn health_command(ready: &Ready, secrets: &Secrets) -> Option<HealthConfig> {
     let ReadyProbe::Command { command } = &ready.probe else { return None };
+    if !secrets.is_empty() {
+        return Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() });
+    }
     Some(engine::health_command(command, HEALTH_INTERVAL_MS, ready.start_ms))
 }
 
@@ -79,21 +84,21 @@ impl RunningService {
         if start.built.is_none() {
             site.fetch(&service.image, log, patience.cancel()).await?;
         }
-        let env = service.env.iter().chain(&start.secrets).map(|(name, value)| format!("{name}={value}"));
-        let container = site
-            .create(Blueprint {
-                name: container_name,
-                labels: site.origin.service(&service.name),
-                image: start.built.clone().unwrap_or_else(|| service.image.clone()),
-                command: service.command.clone(),
-                env: env.collect(),
-                links: site.services.links(&site.origin, &service.app),
-                health: service.ready.as_ref().and_then(health_command),
-                ..Blueprint::default()
-            })
-            .await?;
+        let env = service.env.iter().map(|(name, value)| format!("{name}={value}"));
+        let blueprint = Blueprint {
+            name: container_name,
+            labels: site.origin.service(&service.name),
+            image: start.built.clone().unwrap_or_else(|| service.image.clone()),
+            command: service.command.clone(),
+            env: env.collect(),
+            links: site.services.links(&site.origin, &service.app),
+            health: service.ready.as_ref().and_then(|ready| health_command(ready, &start.secrets)),
+            ..Blueprint::default()
+        };
+        let container = site.create(site.waiting(blueprint, &start.secrets).await?).await?;
         let output = site.attach(container.id()).await?;
         site.start(container.id()).await?;
+        site.hand_over(&container, &start.secrets).await?;
         Ok(Self::follow(site, container, output, service, log))
     }
 
@@ -102,13 +107,18 @@ impl RunningService {
         site: &Site,
         container_name: &str,
         service: &PlannedService,
+        start: &ServiceStart,
         log: &StepLog,
     ) -> Result<Option<Self>, StepError> {
         let Some(found) = site.find(container_name).await? else { return Ok(None) };
         match found.stage {
             FoundStage::Stopped => return Ok(None),
-            FoundStage::Made => site.start(found.container.id()).await?,
-            FoundStage::Running | FoundStage::Ended => {}
+            FoundStage::Made => {
+                site.start(found.container.id()).await?;
+                site.hand_over(&found.container, &start.secrets).await?;
+            }
+            FoundStage::Running => site.hand_over_again(&found.container, &start.secrets).await,
+            FoundStage::Ended => {}
         }
         let output = site.read_again(found.container.id(), Some(tail::LINES));
         let mut running = Self::follow(site, found.container, output, service, log);
@@ -133,10 +143,15 @@ impl RunningService {
     }
 
     /// Waits until it is ready; how long that took, the first time.
-    pub(super) async fn ready(&self, site: &Site, ready: Option<&Ready>) -> Result<Option<Duration>, StepError> {
+    pub(super) async fn ready(
+        &self,
+        site: &Site,
+        ready: Option<&Ready>,
+        secrets: &Secrets,
+    ) -> Result<Option<Duration>, StepError> {
         let mut first = None;
         let waited = self.ready.get_or_init(|| async {
-            let waited = self.wait(site, ready.unwrap_or(&BY_ITSELF)).await;
+            let waited = self.wait(site, ready.unwrap_or(&BY_ITSELF), secrets).await;
             // How long one took that was there already nobody knows.
             first = (!self.is_found).then(|| self.since.elapsed());
             waited
@@ -145,10 +160,10 @@ impl RunningService {
         Ok(first)
     }
 
-    async fn wait(&self, site: &Site, ready: &Ready) -> Result<(), StepError> {
+    async fn wait(&self, site: &Site, ready: &Ready, secrets: &Secrets) -> Result<(), StepError> {
         let network = site.network.name().await?;
         let is_closed = site.limits.network == StepNetwork::None;
-        let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network, is_closed };
+        let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network, is_closed, secrets };
         tokio::select! {
             biased;
             error = self.ended() => Err(error),
