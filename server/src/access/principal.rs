@@ -88,6 +88,15 @@ impl Principal {
         self.role_here() >= Some(Role::Deployer)
     }
 
+    /// Whose account it is, where it is that of a person.
+    #[must_use]
+    pub fn person(&self) -> Option<&UserId> {
+        match self {
+            Principal::Known(known) => known.login.as_ref().map(|login| &login.user),
+            Principal::Anonymous | Principal::Runner { .. } => None,
+        }
+    }
+
     /// The name under which its changes stand in the audit log.
     #[must_use]
     pub fn actor(&self) -> &str {

@@ -87,7 +87,7 @@ pub(super) async fn is_crowded(tx: &mut Tx, new: &NewBuild) -> Result<bool, Stor
 }
 
 /// Approves one commit of a build that was looked at: it waits for a runner then. Another commit than the build's, one that the
-/// pull request has moved on from, and one's own (`account` is who approves, by the forge's id) are refused.
+/// pull request has moved on from, and one's own (`accounts` are those that who approves has at the forge, by id) are refused.
 ///
 /// # Errors
 /// When the database fails.
@@ -96,7 +96,7 @@ pub async fn approve(
     build: &Build,
     commit: &str,
     by: &str,
-    account: Option<i64>,
+    accounts: &[i64],
 ) -> Result<Approving, StoreError> {
     let job = store::jobs::lock_of_build(tx, &build.id).await?;
     let mut job = job.ok_or_else(|| StoreError::missing("job of build", &build.id))?;
@@ -113,7 +113,7 @@ pub async fn approve(
         return Ok(Approving::Already);
     }
     let opener = store::pull_requests::proposer(&mut tx.conn(), &build.id).await?.opener;
-    if account.is_some_and(|account| opener.is_some_and(|opener| opener.id == account)) {
+    if opener.is_some_and(|opener| accounts.contains(&opener.id)) {
         return Ok(Approving::Refused("nobody approves a pull request of their own".to_owned()));
     }
     match build.state {

@@ -31,7 +31,7 @@ pub(super) enum UserCommand {
     Disable(Box<Of>),
     /// Lets somebody do again what they may.
     Enable(Box<Of>),
-    /// Removes an account.
+    /// Removes an account. Its name becomes nobody else's.
     Remove(Box<Of>),
 }
 
@@ -63,6 +63,9 @@ struct Local {
 pub(super) struct Create {
     /// Their name, in the audit log and wherever their word counts.
     name: String,
+    /// Brings the account of this name back that was removed.
+    #[arg(long)]
+    again: bool,
     #[command(flatten)]
     wanted: Wanted,
     #[command(flatten)]
@@ -112,20 +115,27 @@ pub(super) struct Of {
 pub(super) async fn run(command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::Create(create) => {
-            let Create { name, wanted, client, local } = *create;
+            let Create { name, again, wanted, client, local } = *create;
             if local.local {
                 let grant = Grant::new(wanted.role, wanted.repository, wanted.environment)?;
                 let (config, mut tx) = begin(local.overrides).await?;
-                let end = users::invite(&mut tx, &name, &grant, LOCAL).await?;
+                let end = match again {
+                    true => users::bring_back(&mut tx, &name, &grant, LOCAL).await?,
+                    false => users::invite(&mut tx, &name, &grant, LOCAL).await?,
+                };
                 tx.commit().await?;
                 return Ok(say(address(&config, end.reveal()))?);
             }
-            let asked = json!({
+            let mut asked = json!({
                 "name": name,
                 "role": wanted.role,
                 "repository": wanted.repository,
                 "environment": wanted.environment,
             });
+            // Servers before this one know no such field.
+            if again {
+                asked["again"] = true.into();
+            }
             let made: Value = client.call(Method::POST, &["users"], Some(&asked)).await?;
             Ok(say(made["link"].as_str().unwrap_or_default())?)
         }
@@ -192,7 +202,8 @@ async fn list(client: &Client) -> Result<(), Failure> {
             say(format_args!("{}{state}", user["name"].as_str().unwrap_or_default()))?;
             for grant in user["grants"].as_array().into_iter().flatten() {
                 let text = |field: &str| grant[field].as_str().map(|text| format!("  {text}")).unwrap_or_default();
-                say(format_args!(" {}{}{}{}", text("id"), text("role"), text("repository"), text("environment")))?;
+                let of = grant["of_groups"].as_str().map(|at| format!("  by groups at {at}")).unwrap_or_default();
+                say(format_args!(" {}{}{}{}{of}", text("id"), text("role"), text("repository"), text("environment")))?;
             }
         }
         match page["next"].as_str() {

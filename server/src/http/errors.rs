@@ -265,8 +265,14 @@ impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         match error {
             UserError::Store(error) => error.into(),
-            UserError::Unknown(_) | UserError::NotGranted(_) => Problem::not_found(sentence(&error)),
-            UserError::Last(_) | UserError::TooMany(_) | UserError::Changed => Problem::conflict(sentence(&error)),
+            UserError::Unknown(_) | UserError::NotGranted(_) | UserError::NotRemoved(_) => {
+                Problem::not_found(sentence(&error))
+            }
+            UserError::Last(_)
+            | UserError::TooMany(_)
+            | UserError::Changed
+            | UserError::Retired(_)
+            | UserError::OfGroups { .. } => Problem::conflict(sentence(&error)),
             UserError::Name(_) | UserError::Divided | UserError::Grant(_) | UserError::Password(_) => {
                 Problem::unprocessable(sentence(&error))
             }
@@ -279,9 +285,10 @@ impl From<IdentityError> for Problem {
         match error {
             IdentityError::Store(error) => error.into(),
             IdentityError::User(error) => error.into(),
-            IdentityError::Entrance(_) | IdentityError::Unlinked { .. } | IdentityError::Disabled(_) => {
-                Problem::forbidden(sentence(&error))
-            }
+            IdentityError::Entrance(_)
+            | IdentityError::Unlinked { .. }
+            | IdentityError::Disabled(_)
+            | IdentityError::Removed { .. } => Problem::forbidden(sentence(&error)),
             IdentityError::Taken { .. } | IdentityError::TooMany | IdentityError::Last(_) => {
                 Problem::conflict(sentence(&error))
             }

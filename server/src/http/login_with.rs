@@ -151,7 +151,7 @@ async fn confirm(
     let found = accounts::find(&mut state.store.read().await?.conn(), user).await?;
     let found = found.ok_or_else(|| Problem::forbidden("This account is no longer there."))?;
     let proved = Proved::new(identity, user, state.store.clock().now());
-    Ok(pages::connection(state, provider, &found, &proved).into_response())
+    Ok(pages::Html::ok(pages::connection(state, provider, &found, &proved)).into_response())
 }
 
 /// The provider of this name.

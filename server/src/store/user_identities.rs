@@ -61,6 +61,31 @@ pub async fn of_user(conn: &mut Conn<'_>, user: &UserId) -> Result<Vec<UserIdent
     )?)
 }
 
+/// The ids that somebody's accounts at `issuer` have there.
+///
+/// # Errors
+/// When the database fails.
+pub async fn subjects(conn: &mut Conn<'_>, user: &UserId, issuer: &str) -> Result<Vec<String>, StoreError> {
+    let found: Vec<(String,)> =
+        rows!(conn, "SELECT subject FROM user_identity WHERE user_id = $1 AND issuer = $2", user, issuer)?;
+    Ok(found.into_iter().map(|(subject,)| subject).collect())
+}
+
+/// The accounts elsewhere that somebody connected after `since` (unix milliseconds), oldest first.
+pub(crate) async fn connected_after(
+    conn: &mut Conn<'_>,
+    user: &UserId,
+    since: i64,
+) -> Result<Vec<UserIdentity>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, user_id, provider, shown, last_login_at FROM user_identity
+         WHERE user_id = $1 AND created_at > $2 ORDER BY id",
+        user,
+        since
+    )?)
+}
+
 /// Lets somebody log in by an account elsewhere; false where that is somebody's already.
 pub(crate) async fn insert(tx: &mut Tx, id: &IdentityId, user: &UserId, named: Named<'_>) -> Result<bool, StoreError> {
     let now = tx.now();

@@ -74,6 +74,13 @@ pub async fn of_user(conn: &mut Conn<'_>, user: &UserId, limit: i64) -> Result<V
     )?)
 }
 
+/// When one of somebody's sessions was opened, in unix milliseconds.
+pub(crate) async fn opened_at(conn: &mut Conn<'_>, user: &UserId, id: &SessionId) -> Result<Option<i64>, StoreError> {
+    let found: Option<(i64,)> =
+        row!(conn, "SELECT created_at FROM user_session WHERE id = $1 AND user_id = $2", id, user)?;
+    Ok(found.map(|(at,)| at))
+}
+
 /// Notes that the session was used.
 ///
 /// # Errors

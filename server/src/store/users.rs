@@ -8,7 +8,7 @@ use crate::{
     ids::{GrantId, UserId},
 };
 
-/// Somebody's account.
+/// Somebody's account. Those that were removed are found by [`removed`] alone.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
 pub struct User {
     /// Its id.
@@ -38,6 +38,8 @@ pub struct UserGrant {
     pub repository: Option<String>,
     /// The pattern of environments there; none for the repositories as a whole.
     pub environment: Option<String>,
+    /// The provider of whose groups it comes; none where somebody granted it.
+    pub of_groups: Option<String>,
 }
 
 impl UserGrant {
@@ -80,7 +82,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &UserId) -> Result<Option<User>, Stor
     Ok(row!(
         conn,
         "SELECT id, name, password_hash, link_until, disabled_at, created_at, last_login_at
-         FROM user_account WHERE id = $1",
+         FROM user_account WHERE id = $1 AND removed_at IS NULL",
         id
     )?)
 }
@@ -93,7 +95,7 @@ pub async fn by_name(conn: &mut Conn<'_>, name: &str) -> Result<Option<User>, St
     Ok(row!(
         conn,
         "SELECT id, name, password_hash, link_until, disabled_at, created_at, last_login_at
-         FROM user_account WHERE name_key = $1",
+         FROM user_account WHERE name_key = $1 AND removed_at IS NULL",
         key(name)
     )?)
 }
@@ -106,7 +108,7 @@ pub async fn by_link(conn: &mut Conn<'_>, link_hash: &[u8], now: i64) -> Result<
     Ok(row!(
         conn,
         "SELECT id, name, password_hash, link_until, disabled_at, created_at, last_login_at
-         FROM user_account WHERE link_hash = $1 AND link_until > $2 AND disabled_at IS NULL",
+         FROM user_account WHERE link_hash = $1 AND link_until > $2 AND disabled_at IS NULL AND removed_at IS NULL",
         link_hash,
         now
     )?)
@@ -120,13 +122,13 @@ pub async fn portion(conn: &mut Conn<'_>, after: &str, limit: i64) -> Result<Vec
     Ok(rows!(
         conn,
         "SELECT id, name, password_hash, link_until, disabled_at, created_at, last_login_at
-         FROM user_account WHERE name_key > $1 ORDER BY name_key LIMIT $2",
+         FROM user_account WHERE name_key > $1 AND removed_at IS NULL ORDER BY name_key LIMIT $2",
         key(after),
         limit
     )?)
 }
 
-/// The names of all people. Where another transaction changes accounts, it waits until this one ends.
+/// The names of all people, also of those whose account was removed. Where another transaction changes accounts, it waits until this one ends.
 pub(crate) async fn locked_names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     // SQLite has one writer at a time anyway.
     if let Conn::Postgres(connection) = &mut tx.conn() {
@@ -153,7 +155,7 @@ pub(crate) async fn set_password(
     let changed = execute!(
         &mut tx.conn(),
         "UPDATE user_account SET password_hash = $2, link_hash = NULL, link_until = NULL
-         WHERE id = $1 AND disabled_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
+         WHERE id = $1 AND disabled_at IS NULL AND removed_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
         id,
         password_hash,
         shown
@@ -178,7 +180,7 @@ pub(crate) async fn logged_in(tx: &mut Tx, id: &UserId, shown: Option<&str>) -> 
     let changed = execute!(
         &mut tx.conn(),
         "UPDATE user_account SET last_login_at = $2
-         WHERE id = $1 AND disabled_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
+         WHERE id = $1 AND disabled_at IS NULL AND removed_at IS NULL AND (CAST($3 AS TEXT) IS NULL OR password_hash = $3)",
         id,
         now,
         shown
@@ -186,9 +188,34 @@ pub(crate) async fn logged_in(tx: &mut Tx, id: &UserId, shown: Option<&str>) -> 
     Ok(changed == 1)
 }
 
-/// Removes an account with its grants, sessions and tokens.
-pub(crate) async fn delete(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
-    execute!(&mut tx.conn(), "DELETE FROM user_account WHERE id = $1", id)?;
+/// Removes an account: its password, its link and its grants. Its name, and the accounts elsewhere that are connected with it,
+/// stay its own.
+pub(crate) async fn remove(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "UPDATE user_account SET removed_at = $2, password_hash = NULL, link_hash = NULL, link_until = NULL
+         WHERE id = $1",
+        id,
+        now
+    )?;
+    execute!(&mut tx.conn(), "DELETE FROM user_grant WHERE user_id = $1", id)?;
+    Ok(())
+}
+
+/// The removed account of this name, however it is written.
+pub(crate) async fn removed(conn: &mut Conn<'_>, name: &str) -> Result<Option<User>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, name, password_hash, link_until, disabled_at, created_at, last_login_at
+         FROM user_account WHERE name_key = $1 AND removed_at IS NOT NULL",
+        key(name)
+    )?)
+}
+
+/// Brings a removed account back, enabled, and without a password or a grant.
+pub(crate) async fn bring_back(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
+    execute!(&mut tx.conn(), "UPDATE user_account SET removed_at = NULL, disabled_at = NULL WHERE id = $1", id)?;
     Ok(())
 }
 
@@ -197,7 +224,13 @@ pub(crate) async fn delete(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
 /// # Errors
 /// When the database fails.
 pub async fn grants(conn: &mut Conn<'_>, user: &UserId) -> Result<Vec<UserGrant>, StoreError> {
-    Ok(rows!(conn, "SELECT id, role, repository, environment FROM user_grant WHERE user_id = $1 ORDER BY id", user)?)
+    Ok(rows!(
+        conn,
+        "SELECT g.id, g.role, g.repository, g.environment, i.provider AS of_groups
+         FROM user_grant g LEFT JOIN user_identity i ON i.id = g.identity_id
+         WHERE g.user_id = $1 ORDER BY g.id",
+        user
+    )?)
 }
 
 /// Grants somebody something.
@@ -222,15 +255,16 @@ pub(crate) async fn remove_grant(tx: &mut Tx, user: &UserId, id: &GrantId) -> Re
     Ok(execute!(&mut tx.conn(), "DELETE FROM user_grant WHERE id = $1 AND user_id = $2", id, user)? == 1)
 }
 
-/// How many can administer the whole server who can log in.
+/// How many can administer the whole server and log in by themselves: with a password of their own, and by a grant that no
+/// provider takes back.
 pub(crate) async fn administrators(tx: &mut Tx) -> Result<i64, StoreError> {
     let found: Option<(i64,)> = row!(
         &mut tx.conn(),
         "SELECT COUNT(*) FROM user_account
-         WHERE disabled_at IS NULL AND password_hash IS NOT NULL
+         WHERE disabled_at IS NULL AND removed_at IS NULL AND password_hash IS NOT NULL
            AND EXISTS (SELECT 1 FROM user_grant
                        WHERE user_grant.user_id = user_account.id AND user_grant.role = 'administrator'
-                         AND user_grant.repository IS NULL)"
+                         AND user_grant.repository IS NULL AND user_grant.identity_id IS NULL)"
     )?;
     Ok(found.map_or(0, |(count,)| count))
 }

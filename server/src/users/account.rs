@@ -8,7 +8,7 @@ use crate::{
     ids::{GrantId, SessionId, UserId},
     secrets::Secret,
     store::{
-        Conn, StoreError, Tx, access_tokens, audit, user_sessions,
+        Conn, StoreError, Tx, access_tokens, audit, user_identities, user_sessions,
         users::{self, User},
     },
 };
@@ -30,17 +30,35 @@ pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<User, UserError> {
 /// nowhere else.
 ///
 /// # Errors
-/// When nobody may be called so, or somebody is, or a token is.
+/// When nobody may be called so, or somebody is or was, or a token is.
 pub async fn invite(tx: &mut Tx, name: &str, grant: &Grant, actor: &str) -> Result<Secret, UserError> {
     if name.contains([',', '/']) {
         return Err(UserError::Divided);
     }
-    check_token_name(name, &access_tokens::living_names(tx).await?)?;
+    let taken = access_tokens::living_names(tx).await?;
+    if let Some(removed) = users::removed(&mut tx.conn(), name).await? {
+        return Err(UserError::Retired(removed.name));
+    }
+    check_token_name(name, &taken)?;
     let id = UserId::new();
     users::insert(tx, &id, name.trim()).await?;
     users::add_grant(tx, &GrantId::new(), &id, grant).await?;
     audit::append(tx, actor, "user.invite", name.trim(), told(grant)).await?;
     Ok(link(tx, &id).await?)
+}
+
+/// Brings the account of somebody back that was removed, with a first grant and the accounts elsewhere that it had. The answer
+/// is the end of the link by which its owner sets a password.
+///
+/// # Errors
+/// When nobody of this name was removed.
+pub async fn bring_back(tx: &mut Tx, name: &str, grant: &Grant, actor: &str) -> Result<Secret, UserError> {
+    let found = users::removed(&mut tx.conn(), name).await?;
+    let user = found.ok_or_else(|| UserError::NotRemoved(name.trim().to_owned()))?;
+    users::bring_back(tx, &user.id).await?;
+    users::add_grant(tx, &GrantId::new(), &user.id, grant).await?;
+    audit::append(tx, actor, "user.bring-back", &user.name, told(grant)).await?;
+    Ok(link(tx, &user.id).await?)
 }
 
 /// Gives somebody a new link to set a password by, such as when they forgot theirs, which holds until they use the link.
@@ -74,13 +92,16 @@ pub async fn allow(tx: &mut Tx, user: &User, grant: &Grant, actor: &str) -> Resu
 /// Takes a grant back.
 ///
 /// # Errors
-/// When they do not have it, or nobody could administer the server any more.
+/// When they do not have it, or of their groups at a provider, or nobody could administer the server any more.
 pub async fn forbid(tx: &mut Tx, user: &User, id: &GrantId, actor: &str) -> Result<(), UserError> {
     let before = administrators(tx).await?;
     let grants = users::grants(&mut tx.conn(), &user.id).await?;
     let Some(found) = grants.iter().find(|grant| grant.id == *id) else {
         return Err(UserError::NotGranted(user.name.clone()));
     };
+    if let Some(provider) = found.of_groups.clone() {
+        return Err(UserError::OfGroups { name: user.name.clone(), provider });
+    }
     users::remove_grant(tx, &user.id, id).await?;
     still_administered(tx, before, user).await?;
     let detail = json!({"role": found.role, "repository": found.repository, "environment": found.environment});
@@ -109,13 +130,15 @@ pub async fn enable(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserErr
     Ok(audit::append(tx, actor, "user.enable", &user.name, json!({})).await?)
 }
 
-/// Removes an account. What its owner did stays in the audit log under their name.
+/// Removes an account. What its owner did stays in the audit log under their name, which becomes nobody else's, as what they
+/// logged in by elsewhere does not.
 ///
 /// # Errors
 /// When nobody could administer the server any more.
 pub async fn remove(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
     let before = administrators(tx).await?;
-    users::delete(tx, &user.id).await?;
+    users::remove(tx, &user.id).await?;
+    user_sessions::end_others(tx, &user.id, None).await?;
     still_administered(tx, before, user).await?;
     Ok(audit::append(tx, actor, "user.remove", &user.name, json!({})).await?)
 }
@@ -137,6 +160,24 @@ pub async fn set_password(
     }
     user_sessions::end_others(tx, &user.id, kept).await?;
     Ok(audit::append(tx, &user.name, "user.password", &user.name, json!({})).await?)
+}
+
+/// Sets somebody's password by a link. Where they had one, it is one that an administrator gave to whoever lost theirs, perhaps
+/// to somebody else: what was connected with the account since it was made, opens it no more.
+///
+/// # Errors
+/// [`UserError::Changed`] when the account is another by now, or the database fails.
+pub async fn reset_password(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), UserError> {
+    set_password(tx, user, password_hash, None, None).await?;
+    if user.password_hash.is_none() {
+        return Ok(());
+    }
+    for identity in user_identities::connected_after(&mut tx.conn(), &user.id, user.created_at).await? {
+        user_identities::delete(tx, &user.id, &identity.id).await?;
+        let detail = json!({"provider": identity.provider, "account": identity.shown, "by": "a new password"});
+        audit::append(tx, &user.name, "user.disconnect", &user.name, detail).await?;
+    }
+    Ok(())
 }
 
 /// Opens a session for somebody, from an address and in what calls itself a browser. Where they showed a password, by the hash

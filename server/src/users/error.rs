@@ -15,12 +15,30 @@ pub enum UserError {
     /// A name that nobody may have.
     #[error(transparent)]
     Name(#[from] TokenNameError),
+    /// It was somebody's whose account was removed.
+    #[error(
+        "{0} was somebody whose account was removed, and what they were is not passed on to others: choose another name, or bring that account back (`slipway user create NAME --again`, or “Bring back” beneath the list of users)"
+    )]
+    Retired(String),
+    /// There is nothing to bring back.
+    #[error("nobody called {0} was removed; make an account of that name instead")]
+    NotRemoved(String),
+    /// Their groups at a provider give it.
+    #[error(
+        "{name} has that of their groups at {provider}, and would have it again at the next login: take them out of the group there, or disable them here"
+    )]
+    OfGroups {
+        /// Who.
+        name: String,
+        /// Where the groups are.
+        provider: String,
+    },
     /// A name that would be read as several, or as a path.
     #[error("A name holds neither a comma nor a slash.")]
     Divided,
     /// Nobody could administer the server any more.
     #[error(
-        "{0} is the last who administers the whole server and can log in: make somebody else an administrator first"
+        "{0} is the last who administers the whole server with a password of their own, and not by a provider's groups: make somebody else an administrator first"
     )]
     Last(String),
     /// There is no such grant.

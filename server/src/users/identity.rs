@@ -44,8 +44,18 @@ pub enum IdentityError {
     /// Whose it is may do nothing.
     #[error("the account {0} is disabled; an administrator can enable it")]
     Disabled(String),
+    /// Whose it is was removed.
+    #[error(
+        "{shown} of {provider} belongs to an account here that was removed; an administrator can bring it back (`slipway user create NAME --again`)"
+    )]
+    Removed {
+        /// What it is called there.
+        shown: String,
+        /// The provider.
+        provider: String,
+    },
     /// It is somebody else's here.
-    #[error("{shown} of {provider} is connected with another account here; disconnect it there first")]
+    #[error("{shown} of {provider} is or was connected with another account here; disconnect it there first")]
     Taken {
         /// What it is called there.
         shown: String,
@@ -79,7 +89,11 @@ pub async fn come_in(tx: &mut Tx, provider: &Provider, identity: &Identity) -> R
     entrance.admit(identity, provider.name())?;
     let found = identities::find(&mut tx.conn(), &identity.issuer, &identity.subject).await?;
     let (user, id) = match found {
-        Some(UserIdentity { id, user_id, .. }) => (existing(tx, &user_id).await?, id),
+        Some(UserIdentity { id, user_id, .. }) => {
+            let user = users::find(&mut tx.conn(), &user_id).await?;
+            let (shown, provider) = (identity.shown.clone(), provider.name().to_owned());
+            (user.ok_or(IdentityError::Removed { shown, provider })?, id)
+        }
         None if !entrance.create => {
             let (shown, provider) = (identity.shown.clone(), provider.name().to_owned());
             return Err(IdentityError::Unlinked { shown, provider });
@@ -135,10 +149,6 @@ fn named<'a>(provider: &'a Provider, identity: &'a Identity) -> Named<'a> {
     Named { issuer, subject, provider: provider.name(), shown }
 }
 
-async fn existing(tx: &mut Tx, id: &UserId) -> Result<User, IdentityError> {
-    users::find(&mut tx.conn(), id).await?.ok_or(IdentityError::NotConnected)
-}
-
 async fn link(tx: &mut Tx, user: &User, named: Named<'_>) -> Result<IdentityId, IdentityError> {
     let id = IdentityId::new();
     if !identities::insert(tx, &id, &user.id, named).await? {
@@ -160,7 +170,7 @@ async fn create(tx: &mut Tx, provider: &Provider, identity: &Identity) -> Result
     }
     let detail = json!({"provider": provider.name(), "account": identity.shown, "role": provider.entrance().role});
     audit::append(tx, "slipway", "user.create", &name, detail).await?;
-    existing(tx, &id).await
+    users::find(&mut tx.conn(), &id).await?.ok_or(IdentityError::NotConnected)
 }
 
 /// The name itself, or with the first number that nobody has.

@@ -6,7 +6,8 @@ mod identity;
 mod password;
 
 pub use account::{
-    LINK_MS, allow, disable, enable, forbid, invite, invite_again, named, open_session, remove, set_password,
+    LINK_MS, allow, bring_back, disable, enable, forbid, invite, invite_again, named, open_session, remove,
+    reset_password, set_password,
 };
 pub use error::UserError;
 pub use identity::{IdentityError, come_in, connect, disconnect};

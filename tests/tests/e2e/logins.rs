@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 use slipway_tests::{
     api::{Answer, Api},
     browser::Browser,
+    forge::{PullRequest, commit},
     github::GitHub,
     openid::OpenIdProvider,
     slipway::{Setup, Slipway},
 };
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 
 /// A server with this configuration.
@@ -99,6 +101,14 @@ async fn a_person_of_the_company_logs_in_and_is_what_the_groups_say() {
     let account = other.get("/account").await.expect(200).body;
     assert!(account.contains("ana-2") && account.contains("You may do nothing yet"), "{account}");
     other.get("/services").await.expect(403);
+    // Who has no password to show, shows who they are by having logged in just now.
+    other.get("/account/connect/company").await.expect(303);
+    let url = format!("sqlite://{}", slipway.data_dir().join("slipway.db").display());
+    let mut database = SqliteConnection::connect(&url).await.unwrap();
+    let earlier = "UPDATE user_session SET created_at = created_at - 660000";
+    sqlx::query(earlier).execute(&mut database).await.unwrap();
+    let refused = other.get("/account/connect/company").await.expect(403);
+    assert!(refused.detail().contains("more than ten minutes ago"), "{}", refused.detail());
 
     // Whoever has no verified address of the company stays out.
     provider.says("evil", &json!({"email": "ana@example.com", "email_verified": false, "groups": ["ops"]})).await;
@@ -110,8 +120,29 @@ async fn a_person_of_the_company_logs_in_and_is_what_the_groups_say() {
     slipway.api().put("/api/v1/users/ana/disabled", &json!({})).await.expect(200);
     let refused = log_in(&slipway, &provider, "f3a1").await.expect(403);
     assert_eq!(refused.detail(), "The account ana is disabled; an administrator can enable it.");
+    // Neither the account elsewhere nor the name of somebody who was removed makes anybody else.
+    let api = slipway.api();
+    api.delete("/api/v1/users/ana").await.expect(200);
+    let refused = log_in(&slipway, &provider, "f3a1").await.expect(403);
+    assert!(refused.detail().contains("belongs to an account here that was removed"), "{}", refused.detail());
+    let refused = api.post("/api/v1/users", &json!({"name": "ANA", "role": "viewer"})).await.expect(409);
+    assert!(refused.detail().contains("slipway user create NAME --again"), "{}", refused.detail());
+    api.post("/api/v1/tokens", &json!({"name": "ana", "role": "viewer"})).await.expect(422);
+    assert!(!api.get("/api/v1/users").await.expect(200).body.contains("\"ana\""));
+    let back = slipway.command(&["user", "create", "ana", "--role", "viewer", "--again"], "").await;
+    assert!(String::from_utf8_lossy(&back.stdout).contains("/welcome/"), "{back:?}");
+    api.post("/api/v1/users", &json!({"name": "ana", "role": "viewer", "again": true})).await.expect(404);
+    log_in(&slipway, &provider, "f3a1").await.expect(303);
+
     let audited = audited(&slipway).await;
-    for line in ["slipway user.create ana", "ana user.connect ana", "ana user.groups ana", "ana session.open ana"] {
+    for line in [
+        "slipway user.create ana",
+        "ana user.connect ana",
+        "ana user.groups ana",
+        "ana session.open ana",
+        "administrator user.remove ana",
+        "administrator user.bring-back ana",
+    ] {
         assert!(audited.iter().any(|entry| entry == line), "{line}: {audited:?}");
     }
 }
@@ -180,17 +211,26 @@ async fn an_account_elsewhere_opens_ones_own_account_once_it_is_connected() {
     let refused = log_in(&slipway, &provider, "x1").await.expect(403);
     assert!(refused.detail().contains("is connected with no account here"), "{}", refused.detail());
 
-    let (page, kept) = begin(&ana, "/account/connect/company").await;
-    let back = provider.log_in(&page, "x1").await;
-    let asked = keeping(&slipway, &format!("{session}; {kept}")).get(within(&slipway, &back)).await.expect(200).body;
-    assert!(asked.contains("ana@example.com") && asked.contains("<b>ana</b>"), "{asked}");
-    let (_, proof) = asked.split_once("name=\"proof\" value=\"").unwrap();
-    let proof = [("proof", proof.split('"').next().unwrap())];
+    let prove = async |session: &str| {
+        let (page, kept) = begin(&keeping(&slipway, session), "/account/connect/company").await;
+        let back = provider.log_in(&page, "x1").await;
+        let browser = keeping(&slipway, &format!("{session}; {kept}"));
+        let asked = browser.get(within(&slipway, &back)).await.expect(200).body;
+        assert!(asked.contains("ana@example.com") && asked.contains("<b>ana</b>"), "{asked}");
+        let (_, proof) = asked.split_once("name=\"proof\" value=\"").unwrap();
+        proof.split('"').next().unwrap().to_owned()
+    };
+    let proof = prove(&session).await;
+    let proof = [("proof", proof.as_str()), ("password", password)];
     log_in(&slipway, &provider, "x1").await.expect(403);
     let connect = "/account/connect/company";
     let lured = slipway.anonymous().with("cookie", &session).with("sec-fetch-site", "cross-site");
     lured.submit(connect, &proof).await.expect(403);
-    ana.submit(connect, &[("proof", "guessed")]).await.expect(400);
+    ana.submit(connect, &[("proof", "guessed"), ("password", password)]).await.expect(400);
+    for guess in [&proof[..1], &[proof[0], ("password", "guessed, of course")]] {
+        let refused = ana.submit(connect, guess).await.expect(422).body;
+        assert!(refused.contains("This is not the password that you have now"), "a browser left open: {refused}");
+    }
     ana.submit(connect, &proof).await.expect(303);
 
     let entered = log_in(&slipway, &provider, "x1").await.expect(303);
@@ -200,13 +240,23 @@ async fn an_account_elsewhere_opens_ones_own_account_once_it_is_connected() {
     ana.submit(&format!("/account/identities/{}", form.split('"').next().unwrap()), &[]).await.expect(303);
     log_in(&slipway, &provider, "x1").await.expect(403);
     assert!(audited(&slipway).await.contains(&"ana user.disconnect ana".to_owned()));
+
+    // A new password by an administrator's link ends what somebody else may have connected meanwhile.
+    let proof = prove(&session).await;
+    ana.submit(connect, &[("proof", &proof), ("password", password)]).await.expect(303);
+    log_in(&slipway, &provider, "x1").await.expect(303);
+    let renewed = slipway.api().post("/api/v1/users/ana/link", &json!({})).await.expect(201).json();
+    let link = within(&slipway, renewed["link"].as_str().unwrap()).to_owned();
+    browser.submit(&link, &[("password", "another four words"), ("again", "another four words")]).await.expect(303);
+    log_in(&slipway, &provider, "x1").await.expect(403);
 }
 
 #[tokio::test]
 async fn members_of_an_organisation_log_in_with_github() {
     let github = GitHub::open().await;
     github.register("Iv1", "hunter2");
-    let rules = "create = true\norganisations = [\"acme\"]\nrole = \"viewer\"\nroles = {\"acme/ops\" = \"deployer\"}";
+    let rules =
+        "create = true\norganisations = [\"acme\"]\nrole = \"viewer\"\nroles = {\"acme/ops\" = \"administrator\"}";
     let url = github.url();
     let (slipway, _folder) = configured(&format!(
         "[[login]]\nname = \"GitHub\"\nkind = \"github\"\nurl = \"{url}\"\nclient_id = \"Iv1\"\nclient_secret = \"hunter2\"\n{rules}"
@@ -222,7 +272,38 @@ async fn members_of_an_organisation_log_in_with_github() {
     assert_eq!(entered.header("location"), "/");
     let grants = slipway.api().get("/api/v1/users").await.expect(200).json()["items"][0]["grants"].clone();
     let roles: Vec<_> = grants.as_array().unwrap().iter().map(|grant| grant["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["viewer", "deployer"]);
+    assert_eq!(roles, ["viewer", "administrator"]);
+    let of_groups = grants[1]["id"].as_str().unwrap();
+    assert_eq!(grants[1]["of_groups"], "GitHub");
+    let kept = slipway.api().delete(&format!("/api/v1/users/ana/grants/{of_groups}")).await.expect(409);
+    assert!(kept.detail().contains("of their groups at GitHub"), "{}", kept.detail());
+
+    // Nobody approves what they opened themselves, whoever they are; a colleague may, once it is known what would run.
+    let webhook = slipway.connect("acme/shop", "https://git.example/acme/shop.git").await;
+    let pull = PullRequest::new("acme/shop", 7, "theirs", "main").by("ana", 1).from_fork();
+    pull.delivery("opened", &commit("theirs")).send(&webhook).await.expect(202);
+    let approve = "/api/v1/repositories/acme/shop/builds/1/approve";
+    let other = come(5, "dora", &[("acme", "active"), ("acme/ops", "active")]).await.expect(303);
+    for (entered, why) in [(&entered, "nobody approves a pull request of their own"), (&other, "not known yet")] {
+        let person = keeping(&slipway, &cookie(entered));
+        let refused = person.post(approve, &json!({"commit": commit("theirs")})).await.expect(409);
+        assert!(refused.detail().contains(why), "{}", refused.detail());
+    }
+
+    // Who administers by groups alone may do so no more tomorrow: somebody else stays the last.
+    let set_password = async |link: &str| {
+        let browser = slipway.anonymous().with("sec-fetch-site", "same-origin");
+        let words = "several words of one";
+        browser.submit(within(&slipway, link), &[("password", words), ("again", words)]).await.expect(303);
+    };
+    let boss = json!({"name": "boss", "role": "administrator"});
+    let boss = slipway.api().post("/api/v1/users", &boss).await.expect(201).json();
+    let ana = slipway.api().post("/api/v1/users/ana/link", &json!({})).await.expect(201).json();
+    for invited in [boss, ana] {
+        set_password(invited["link"].as_str().unwrap()).await;
+    }
+    let last = slipway.api().delete("/api/v1/users/boss").await.expect(409);
+    assert!(last.detail().contains("is the last who administers the whole server"), "{}", last.detail());
 
     for (id, login, memberships) in [(2, "ben", &[("other", "active")]), (3, "cleo", &[("acme", "pending")])] {
         let refused = come(id, login, memberships).await.expect(403);
@@ -234,5 +315,5 @@ async fn members_of_an_organisation_log_in_with_github() {
     come(4, "ana", &[("acme", "active")]).await.expect(303);
     let listed = slipway.api().get("/api/v1/users").await.expect(200).json();
     let names: Vec<_> = listed["items"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["ana", "ana-2"]);
+    assert_eq!(names, ["ana", "ana-2", "boss", "dora"]);
 }

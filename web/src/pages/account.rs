@@ -55,6 +55,10 @@ pub struct ConnectionPage {
     pub address: String,
     /// What was proved, sealed.
     pub proof: String,
+    /// Whether they are to show their password.
+    pub wants_password: bool,
+    /// Why it was not connected.
+    pub error: Option<String>,
 }
 
 /// A session.

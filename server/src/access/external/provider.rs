@@ -149,6 +149,12 @@ impl Provider {
         self.settings.kind.issuer()
     }
 
+    /// Whether its accounts are GitHub's, and so those that open pull requests there.
+    #[must_use]
+    pub fn is_github(&self) -> bool {
+        matches!(self.settings.kind, LoginKind::GitHub { .. })
+    }
+
     /// Who may come in.
     #[must_use]
     pub fn entrance(&self) -> &Entrance {

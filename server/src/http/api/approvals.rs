@@ -25,6 +25,7 @@ use crate::{
         builds::Build,
         pull_requests,
         repositories::Repository,
+        user_identities,
     },
 };
 
@@ -167,7 +168,8 @@ pub(in crate::http) async fn approve_build(
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
     let commit = commit.to_ascii_lowercase();
-    match builds::approve(&mut tx, &build, &commit, principal.actor(), None).await? {
+    let own = own_accounts(&mut tx.conn(), state, principal).await?;
+    match builds::approve(&mut tx, &build, &commit, principal.actor(), &own).await? {
         Approving::Already => return Ok(()),
         Approving::Refused(why) => {
             return Err(Problem::conflict(format!("Build {number} cannot be approved: {why}.")));
@@ -178,6 +180,17 @@ pub(in crate::http) async fn approve_build(
     let detail = json!({"commit": commit, "ref": build.git_ref});
     audit::append(&mut tx, principal.actor(), "build.approve", &subject, detail).await?;
     Ok(tx.commit().await?)
+}
+
+/// The ids of the accounts at GitHub by which somebody logs in.
+async fn own_accounts(conn: &mut Conn<'_>, state: &AppState, principal: &Principal) -> Result<Vec<i64>, StoreError> {
+    let Some(person) = principal.person() else { return Ok(Vec::new()) };
+    let mut own = Vec::new();
+    for provider in state.providers.iter().filter(|provider| provider.is_github()) {
+        let subjects = user_identities::subjects(conn, person, provider.issuer()).await?;
+        own.extend(subjects.iter().filter_map(|subject| subject.parse::<i64>().ok()));
+    }
+    Ok(own)
 }
 
 async fn refuse(

@@ -32,10 +32,10 @@ pub(super) fn routes() -> ApiRoutes {
             "/api/v1/users",
             Permission::Administer,
             "inviteUser",
-            "Makes an account. The one answer that holds the link by which its owner sets a password.",
+            "Makes an account, or brings one back. The one answer that holds the link by which its owner sets a password.",
             create,
         )
-        .delete("/api/v1/users/{name}", Permission::Administer, "removeUser", "Removes an account.", delete)
+        .delete("/api/v1/users/{name}", Permission::Administer, "removeUser", "Removes an account; its name becomes nobody else's.", delete)
         .post(
             "/api/v1/users/{name}/link",
             Permission::Administer,
@@ -85,6 +85,9 @@ struct Create {
     /// The environments there, a name or a pattern; all of the repository unless it is said.
     #[schemars(length(min = 1, max = 256))]
     environment: Option<String>,
+    /// Whether it is the account of this name that was removed which is brought back.
+    #[serde(default)]
+    again: bool,
 }
 
 /// The one answer that holds a link.
@@ -104,6 +107,8 @@ struct GrantView {
     role: String,
     repository: Option<String>,
     environment: Option<String>,
+    /// The provider of whose groups it comes, and which alone takes it back; null where somebody granted it.
+    of_groups: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -126,6 +131,7 @@ async fn view(conn: &mut Conn<'_>, user: User) -> Result<UserView, StoreError> {
         role: grant.role,
         repository: grant.repository,
         environment: grant.environment,
+        of_groups: grant.of_groups,
     };
     Ok(UserView {
         name: user.name,
@@ -150,21 +156,26 @@ async fn list(State(state): State<AppState>, Asked(cursor): Asked<Cursor>) -> Re
 async fn create(
     State(state): State<AppState>,
     principal: Principal,
-    Body(Create { name, role, repository, environment }): Body<Create>,
+    Body(Create { name, role, repository, environment, again }): Body<Create>,
 ) -> Result<Made<Linked>, Problem> {
-    let link = invite(&state, &principal, &name, WantedGrant { role, repository, environment }).await?;
+    let wanted = WantedGrant { role, repository, environment };
+    let link = invite(&state, &principal, (&name, again), wanted).await?;
     Ok(Made(Linked { name, link }))
 }
 
-/// Makes an account, for the API and for the page. The answer is the link by which its owner sets a password.
+/// Makes an account, or brings the removed one of that name back `again`, for the API and for the page. The answer is the link by which its owner sets a password.
 pub(in crate::http) async fn invite(
     state: &AppState,
     principal: &Principal,
-    name: &str,
+    (name, again): (&str, bool),
     wanted: WantedGrant,
 ) -> Result<String, Problem> {
+    let grant = read(wanted)?;
     let mut tx = state.store.write().await?;
-    let end = domain::invite(&mut tx, name, &read(wanted)?, principal.actor()).await?;
+    let end = match again {
+        true => domain::bring_back(&mut tx, name, &grant, principal.actor()).await?,
+        false => domain::invite(&mut tx, name, &grant, principal.actor()).await?,
+    };
     tx.commit().await?;
     Ok(state.url(&format!("/welcome/{}", end.reveal())))
 }

@@ -125,29 +125,41 @@ async fn change(
     session: &SessionId,
     chosen: &Chosen,
 ) -> Result<Result<(), String>, Problem> {
-    let busy = |error: users::PasswordError| Problem::unavailable(error.to_string());
-    let now = state.store.clock().now();
-    if !state.password_limit.allows(session, now) {
-        return Ok(Err("Too many wrong passwords were tried. Wait a minute, then try again.".to_owned()));
-    }
     if chosen.password != chosen.again {
         return Ok(Err("The two new passwords differ.".to_owned()));
     }
     if let Err(error) = users::check_password(&user.name, chosen.password.reveal()) {
         return Ok(Err(error.to_string()));
     }
-    let old = user.password_hash.clone();
-    if !state.password_limit.begin(session, now)
-        || !state.passwords.holds(&chosen.old, old.clone()).await.map_err(busy)?
-    {
-        return Ok(Err("The old password is another one.".to_owned()));
+    if let Err(wrong) = shows_password(state, user, session, &chosen.old).await? {
+        return Ok(Err(wrong));
     }
-    state.password_limit.was_right(session);
     let hash = state.passwords.hash(&chosen.password).await.map_err(busy)?;
     let mut tx = state.store.write().await?;
-    users::set_password(&mut tx, user, &hash, old.as_deref(), Some(session)).await?;
+    users::set_password(&mut tx, user, &hash, user.password_hash.as_deref(), Some(session)).await?;
     tx.commit().await?;
     Ok(Ok(()))
+}
+
+/// Whether it is their password; the inner error says why it does not count. Guessing is slowed down for each session.
+pub(super) async fn shows_password(
+    state: &AppState,
+    user: &User,
+    session: &SessionId,
+    password: &Secret,
+) -> Result<Result<(), String>, Problem> {
+    if !state.password_limit.begin(session, state.store.clock().now()) {
+        return Ok(Err("Too many wrong passwords were tried. Wait a minute, then try again.".to_owned()));
+    }
+    if !state.passwords.holds(password, user.password_hash.clone()).await.map_err(busy)? {
+        return Ok(Err("This is not the password that you have now.".to_owned()));
+    }
+    state.password_limit.was_right(session);
+    Ok(Ok(()))
+}
+
+fn busy(error: users::PasswordError) -> Problem {
+    Problem::unavailable(error.to_string())
 }
 
 async fn end(

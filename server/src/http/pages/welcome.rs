@@ -91,7 +91,7 @@ async fn set(
     if accounts::by_link(&mut tx.conn(), &token::hash(&link), now).await?.is_none() {
         return Err(Problem::not_found("This link was used meanwhile."));
     }
-    users::set_password(&mut tx, &user, &hash, None, None).await?;
+    users::reset_password(&mut tx, &user, &hash).await?;
     let address = from.ip().to_string();
     let cookie = users::open_session(&mut tx, &user, Some(&hash), (&address, &browser(&headers))).await?;
     tx.commit().await?;

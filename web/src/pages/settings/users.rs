@@ -45,8 +45,10 @@ pub struct UserRow {
 pub struct GrantRow {
     /// What, and where, in words.
     pub may: String,
-    /// Where the form goes that takes it back.
-    pub remove: String,
+    /// Where the form goes that takes it back; none where the groups of a provider give it.
+    pub remove: Option<String>,
+    /// The provider whose groups give it.
+    pub of_groups: Option<String>,
 }
 
 /// What is asked for of somebody new.
@@ -60,6 +62,8 @@ pub struct UserForm {
     pub repository: String,
     /// The pattern of environments.
     pub environment: String,
+    /// Whether somebody who was removed is to be brought back.
+    pub again: bool,
 }
 
 /// The one page that shows a link.

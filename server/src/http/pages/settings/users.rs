@@ -61,6 +61,8 @@ struct Form {
     repository: String,
     #[serde(default)]
     environment: String,
+    /// Ticked where somebody who was removed is brought back.
+    again: Option<String>,
 }
 
 impl Form {
@@ -104,7 +106,8 @@ async fn row(conn: &mut Conn<'_>, user: User, now: i64) -> Result<UserRow, Store
     let address = format!("{PAGE}/{}", links::encode(&user.name));
     let grant = |grant: UserGrant| GrantRow {
         may: may(&grant.role, grant.repository.as_deref(), grant.environment.as_deref()),
-        remove: format!("{address}/grants/{}/remove", grant.id),
+        remove: grant.of_groups.is_none().then(|| format!("{address}/grants/{}/remove", grant.id)),
+        of_groups: grant.of_groups,
     };
     let grants = users::grants(conn, &user.id).await?.into_iter().map(grant).collect();
     Ok(UserRow {
@@ -126,6 +129,7 @@ async fn again(state: &AppState, principal: &Principal, form: &Form, why: Proble
         role: Role::named(&form.role).unwrap_or(Role::Developer).name(),
         repository: form.repository.clone(),
         environment: form.environment.clone(),
+        again: form.again.is_some(),
     };
     let page = UsersPage { form, error, ..page(state, principal, "").await? };
     Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
@@ -145,7 +149,7 @@ async fn invite(
 ) -> Result<Response, Problem> {
     let name = form.name.trim().to_owned();
     let made = match form.grant() {
-        Ok(grant) => api::invite(&state, &principal, &name, grant).await,
+        Ok(grant) => api::invite(&state, &principal, (&name, form.again.is_some()), grant).await,
         Err(problem) => Err(problem),
     };
     match made {
