@@ -28,13 +28,13 @@ pub fn configuration(text: &str) {
         let tree = Tree { files: situation.tree.files.clone(), dockerfiles, ..Tree::default() };
         let situation = Situation { tree, ..situation };
         if let Ok(plan) = plan::plan(&config, &situation) {
-            check(&plan);
+            check(&plan, &situation.trigger);
         }
     }
 }
 
 /// What must hold of every plan.
-fn check(plan: &plan::Plan) {
+fn check(plan: &plan::Plan, trigger: &Trigger) {
     let mut seen = BTreeSet::new();
     for step in &plan.steps {
         assert_eq!(step.index as usize, seen.len() + 1, "steps are numbered in their order");
@@ -51,7 +51,7 @@ fn check(plan: &plan::Plan) {
             }
         }
     }
-    assert!(!plan::render::tree(plan).is_empty() || plan.steps.is_empty());
+    assert!(!plan::render::tree(plan, trigger).is_empty() || plan.steps.is_empty());
 }
 
 /// A `docker run` line, as a step of an app.

@@ -85,6 +85,7 @@ fn of_environment(environment: &Environment, config: &Config, at: &mut Finder<'_
             );
         }
     }
+    shared_domains(environment, config, at);
     if environment.approvals.author && environment.approvals.count == 0 {
         at.warn(
             "approvals",
@@ -93,6 +94,41 @@ fn of_environment(environment: &Environment, config: &Config, at: &mut Finder<'_
             "a \"count\" above 0",
         );
     }
+}
+
+/// Warns of a domain that an app has in an earlier environment, too: a proxy that serves both leads it to the first that asks
+/// for it, and refuses the release of the other.
+fn shared_domains(environment: &Environment, config: &Config, at: &mut Finder<'_, '_, '_>) {
+    let earlier = config.environments.iter().take_while(|other| other.name != environment.name);
+    for other in earlier {
+        for app in config.apps.iter().filter(|app| app.release.is_some()) {
+            let Some(domain) = domain(app, environment) else { continue };
+            let Some(first) = config.apps.iter().find(|first| is_same(self::domain(first, other), domain)) else {
+                continue;
+            };
+            let message = format!(
+                "\"{}\" has the domain \"{domain}\" here, as \"{}\" has it in \"{}\": where one proxy serves both, \
+                 whoever comes second is not released",
+                app.name, first.name, other.name
+            );
+            let expected = format!(
+                "a domain of its own, such as apps: {{{}: {{domain: {}.{domain}}}}}",
+                app.name, environment.name
+            );
+            at.warn("", reference::ENVIRONMENT.anchor, message, &expected);
+        }
+    }
+}
+
+/// Where an app is reached in an environment.
+fn domain<'c>(app: &'c App, environment: &'c Environment) -> Option<&'c str> {
+    let own = app.release.as_ref()?.domain.as_deref();
+    let over = environment.apps.iter().find(|(name, _)| *name == app.name);
+    over.and_then(|(_, over)| over.domain.as_deref()).or(own)
+}
+
+fn is_same(taken: Option<&str>, domain: &str) -> bool {
+    taken.is_some_and(|taken| taken.eq_ignore_ascii_case(domain))
 }
 
 /// Whether a build of the branch pushes the app's image.

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::{Action, Phase, Plan, PlannedService, PlannedStep};
+use super::{Action, Phase, Plan, PlannedService, PlannedStep, Reference, Trigger};
+use crate::config::{Event, Source};
 
 /// The plan as a tree: every app in the order in which it is begun, its services and its steps with the reasons for their
-/// place or for their being skipped; then what is released, and the warnings.
+/// place or for their being skipped; then what is released of a build with this trigger, and the warnings.
 #[must_use]
-pub fn tree(plan: &Plan) -> String {
+pub fn tree(plan: &Plan, trigger: &Trigger) -> String {
     let mut apps: Vec<&str> = Vec::new();
     for step in &plan.steps {
         if !apps.contains(&step.app.as_str()) {
@@ -32,7 +33,7 @@ pub fn tree(plan: &Plan) -> String {
             }
         }
     }
-    releases(plan, &mut text);
+    releases(plan, trigger, &mut text);
     for warning in &plan.warnings {
         line(&mut text, &format!("warning: {warning}"));
     }
@@ -63,15 +64,30 @@ fn of_service(service: &PlannedService) -> String {
     }
 }
 
-fn releases(plan: &Plan, text: &mut String) {
+/// Where a build is released by itself; what is promoted from there is people's matter, or comes later.
+fn releases(plan: &Plan, trigger: &Trigger, text: &mut String) {
     let apps: Vec<&str> = plan.release.apps.keys().map(String::as_str).collect();
     if apps.is_empty() {
         return;
     }
-    let environments: Vec<&str> =
-        plan.release.environments.iter().map(|environment| environment.name.as_str()).collect();
-    let to = if environments.is_empty() { "no environment".to_owned() } else { environments.join(", ") };
-    line(text, &format!("release of {} to {to}", apps.join(", ")));
+    let (of, branch) = match (trigger.event, &trigger.reference) {
+        (Event::PullRequest, _) => ("pull requests".to_owned(), None),
+        (_, Reference::Tag(_)) => ("tags".to_owned(), None),
+        (_, Reference::Branch(name)) => (format!("the branch {name}"), Some(name)),
+    };
+    let takes = |from: &Source| matches!(from, Source::Branch { branch: taken } if Some(taken) == branch);
+    let environments: Vec<&str> = plan
+        .release
+        .environments
+        .iter()
+        .filter(|environment| takes(&environment.from))
+        .map(|environment| environment.name.as_str())
+        .collect();
+    if environments.is_empty() {
+        line(text, &format!("no release: no environment takes {of}"));
+        return;
+    }
+    line(text, &format!("release of {} to {}", apps.join(", "), environments.join(", ")));
     for (app, reason) in &plan.release.left_out {
         line(text, &format!("  {app} stays as it is: {reason}"));
     }

@@ -64,7 +64,7 @@ fn planned(text: &str, situation: &Situation) -> Plan {
 
 /// The plan as `slipway plan` shows it.
 fn tree(text: &str, situation: &Situation) -> String {
-    render::tree(&planned(text, situation))
+    render::tree(&planned(text, situation), &situation.trigger)
 }
 
 fn error(text: &str, situation: &Situation) -> String {

@@ -30,20 +30,33 @@ pub struct TokenFor<'a> {
     pub expires_at: Option<i64>,
 }
 
-/// Makes the administrator's token if there was never a token; none when there was.
+/// What a start has to say of the administrator's token.
+#[derive(Debug, Clone)]
+pub enum FirstToken {
+    /// It was made just now, and is to be shown once.
+    Made(Secret),
+    /// An earlier start made it, and nobody has used it so far: whoever should have seen it may not have.
+    Unused,
+    /// Somebody came in.
+    Used,
+}
+
+/// Makes the administrator's token if there was never a token.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn make_first_token(store: &Store) -> Result<Option<Secret>, StoreError> {
+pub async fn make_first_token(store: &Store) -> Result<FirstToken, StoreError> {
     let mut tx = store.write().await?;
-    if !access_tokens::list(&mut tx.conn()).await?.is_empty() {
-        return Ok(None);
+    let known = access_tokens::list(&mut tx.conn()).await?;
+    if let Some(first) = known.first() {
+        let is_unused = known.len() == 1 && first.name == FIRST && first.last_used_at.is_none();
+        return Ok(if is_unused { FirstToken::Unused } else { FirstToken::Used });
     }
     let everything = Grant::everywhere(Role::Administrator);
     let first = TokenFor { name: FIRST, grant: &everything, expires_at: None };
     let (_, token) = make_token(&mut tx, first, "slipway").await?;
     tx.commit().await?;
-    Ok(Some(token))
+    Ok(FirstToken::Made(token))
 }
 
 /// Makes a token. Its value is in the answer and nowhere else.

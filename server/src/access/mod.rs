@@ -21,7 +21,7 @@ pub mod token;
 mod token_name;
 
 pub use authorise::{Guard, authorise};
-pub use first_token::{TokenFor, make_first_token, make_token};
+pub use first_token::{FirstToken, TokenFor, make_first_token, make_token};
 pub use grant::{Grant, GrantError, Scope};
 pub use login_limit::{LoginLimit, counted_as};
 pub use operations::{Answers, ApiRoutes, Operation};

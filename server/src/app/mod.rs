@@ -20,7 +20,7 @@ pub use runner_folder::{RunnerFolder, RunnerFolderError};
 pub use state::AppState;
 
 use crate::{
-    access::{external::Providers, make_first_token},
+    access::{FirstToken, external::Providers, make_first_token},
     clock::SystemClock,
     config::Config,
     forge::Forges,
@@ -29,7 +29,7 @@ use crate::{
     queue,
     retention::Watch,
     secrets::{
-        KeyError, Keyring, Secret,
+        KeyError, Keyring,
         rotation::{self, RotationError},
     },
     store::{Archive, Store, StoreError},
@@ -52,7 +52,7 @@ const UNTAKEN_TIME: Duration = Duration::from_secs(60);
 pub struct App {
     address: SocketAddr,
     state: AppState,
-    first_token: Option<Secret>,
+    first_token: FirstToken,
     runner: Option<String>,
     serving: JoinHandle<()>,
     loops: TaskTracker,
@@ -107,7 +107,6 @@ impl App {
         let archive = Archive::open(&config.archive)?;
         let store = Store::open(config.database.reveal(), Arc::new(SystemClock)).await?.with_archive(archive);
         rotation::establish(&store, &keyring, config.secret_key_lost).await?;
-        let first_token = make_first_token(&store).await?;
         queue::limit_builds(&store, config.builds_per_repository).await?;
         queue::limit_build_time(&store, config.build_timeout_minutes).await?;
 
@@ -137,6 +136,8 @@ impl App {
         notifier::start(&state, &loops);
         reporter::start(&state, &loops);
         let runner = runner::start(&state, data_dir.path(), &loops)?;
+        // Whoever is to see it gets to see it: nothing fails after this.
+        let first_token = make_first_token(&state.store).await?;
         let serving = serve(listener, &state);
         Ok(App { address, state, first_token, runner, serving, loops, _data_dir: data_dir })
     }
@@ -153,10 +154,10 @@ impl App {
         &self.state
     }
 
-    /// The administrator's token, if this start made it: to be shown once.
+    /// The administrator's token, where this start made it, and whether an earlier one was ever used.
     #[must_use]
-    pub fn first_token(&self) -> Option<&Secret> {
-        self.first_token.as_ref()
+    pub fn first_token(&self) -> &FirstToken {
+        &self.first_token
     }
 
     /// The embedded runner's id, by which everything that it makes on the engine is labelled; none where it is disabled.

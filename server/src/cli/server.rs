@@ -4,6 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, logging, say};
 use crate::{
+    access::FirstToken,
     app::App,
     config::{Config, Overrides},
 };
@@ -33,12 +34,22 @@ pub(super) async fn run(mut overrides: Overrides) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How to come in all the same.
+const LOST: &str = "Lost? `slipway token create NAME --role administrator --local` on this machine makes another.";
+
 fn greet(app: &App) -> Result<(), Failure> {
-    if let Some(token) = app.first_token() {
-        say("The administrator's token, shown this once:")?;
-        say(format_args!("  {}", token.reveal()))?;
-        say("Keep it well: log in with it, and set it as SLIPWAY_TOKEN for the command line.")?;
-        say("Lost? `slipway token create NAME --local` on this machine makes another.")?;
+    match app.first_token() {
+        FirstToken::Made(token) => {
+            say("The administrator's token, shown this once:")?;
+            say(format_args!("  {}", token.reveal()))?;
+            say("Keep it well: log in with it, and set it as SLIPWAY_TOKEN for the command line.")?;
+            say(LOST)?;
+        }
+        FirstToken::Unused => {
+            say("Nobody has used the administrator's token yet, which an earlier start has shown.")?;
+            say(LOST)?;
+        }
+        FirstToken::Used => {}
     }
     let (version, url, address) = (env!("CARGO_PKG_VERSION"), app.state().url(""), app.address());
     say(format_args!("Slipway {version} is ready at {url} (listening on {address})"))?;

@@ -24,6 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use error::DemoError;
 
 use crate::{
+    access::FirstToken,
     app::App,
     config::{Config, Overrides},
     secrets::Secret,
@@ -165,7 +166,7 @@ impl<'a> Stage<'a> {
         // It is not started again, and leaves nothing on the engine.
         config.runner.at_shutdown = AtShutdown::HandBack;
         let app = App::start(config).await?;
-        let token = app.first_token().cloned().ok_or(DemoError::UsedFolder)?;
+        let FirstToken::Made(token) = app.first_token().clone() else { return Err(DemoError::UsedFolder) };
         Ok(Stage { registry, git, _edge: edge, _switch: switch, site, repositories, app, token })
     }
 

@@ -90,7 +90,7 @@ pub async fn find(conn: &mut Conn<'_>, id: &str) -> Result<Option<Runner>, Store
     )?)
 }
 
-/// The runner with this name, unless it was revoked.
+/// The runner with this name, unless it was revoked; of several the one that was heard of last.
 ///
 /// # Errors
 /// When the database fails.
@@ -99,7 +99,7 @@ pub async fn named(conn: &mut Conn<'_>, name: &str) -> Result<Option<Runner>, St
         conn,
         "SELECT id, name, incarnation, capacity, version, last_seen_at, labels, takes, draining_at, revoked_at,
                 hindrance, silent_at, disk_full_at, protocol, drained_by, drained_at
-         FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY id LIMIT 1",
+         FROM runner WHERE name = $1 AND revoked_at IS NULL ORDER BY COALESCE(last_seen_at, 0) DESC, id LIMIT 1",
         name
     )?)
 }

@@ -38,6 +38,22 @@ fn commands_that_do_what_slipway_does_are_told() {
 }
 
 #[test]
+fn a_domain_in_two_environments_is_told() {
+    let of = |over: &str| {
+        warnings(&format!(
+            "web: {{image: shop/web, release: {{port: 80, domain: shop.org}}}}\nenvironments:\n  \
+             dev: {{from: {{branch: main}}{over}}}\n  production: {{from: dev}}\n"
+        ))
+    };
+    assert_eq!(
+        of(""),
+        "\"web\" has the domain \"shop.org\" here, as \"web\" has it in \"dev\": where one proxy serves both, whoever comes second \
+         is not released; a domain of its own, such as apps: {web: {domain: production.shop.org}}"
+    );
+    assert_eq!(of(", apps: {web: {domain: dev.shop.org}}"), "");
+}
+
+#[test]
 fn variables_without_braces_are_told() {
     let text = "a:\n  image: x/a\n  build_arg: {A: $SLIPWAY_COMMIT, B: '$$SLIPWAY_COMMIT', C: '/x:$PATH', D: $5}\n";
     assert_eq!(

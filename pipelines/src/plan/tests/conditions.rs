@@ -53,8 +53,7 @@ fn what_is_left_out_says_why_and_keeps_nobody_waiting() {
     │       skipped: when.event is schedule, manual, this is push
     └─ 12 ○ push shop/tools
             skipped: when.event is schedule, manual, this is push
-    release of web to dev
-      web stays as it is: push.branches is main, release/*, this is feature/x
+    no release: no environment takes the branch feature/x
     warning: web: when.paths has "wbe/**", which matches no file of this commit
     "#);
     let plan = planned(SHOP, &situation);
@@ -101,8 +100,7 @@ fn a_tag_and_a_schedule() {
     │       skipped: when.event is schedule, manual, this is tag
     └─ 12 ○ push shop/tools: v1.2.3 1.2.3 1.2 1
             skipped: when.event is schedule, manual, this is tag
-    release of web to dev
-      web stays as it is: push names no tags, this is the tag v1.2.3
+    no release: no environment takes tags
     "#);
     let nightly = situation(Event::Schedule, Reference::Branch("main".to_owned()));
     let plan = planned(SHOP, &nightly);

@@ -39,7 +39,7 @@ fn services_stand_beside_pre_and_test_and_just_built_images_are_started() {
     │      after web: it starts web
     └─ 8 ● push shop/api: 0123456 main latest
            after every test of the build
-    release of web to no environment
+    no release: no environment takes the branch main
     ");
     let plan = planned(SHOP, &on_branch("main"));
     let web = serde_json::to_string(&plan.services[1]).unwrap();

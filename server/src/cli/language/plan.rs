@@ -3,7 +3,7 @@
 use clap::Args;
 use slipway_pipelines::{
     config::Event,
-    plan::{Goal, Plan, Reference, Scope, plan, render},
+    plan::{Goal, Plan, Reference, Scope, Trigger, plan, render},
 };
 
 use super::unplanned;
@@ -49,8 +49,9 @@ impl PlanCommand {
         trigger.changed = self.changed.or_else(|| changes.map(|changes| changes.paths.clone()));
         let of = described(&tree, &trigger.reference, since);
         let scope = Scope { goal: Goal::Push, app: self.app };
-        let planned = plan(&config, &tree.situation(&config, trigger, scope)).map_err(|error| unplanned(&error))?;
-        show(&planned, &of, self.json)
+        let situation = tree.situation(&config, trigger, scope);
+        let planned = plan(&config, &situation).map_err(|error| unplanned(&error))?;
+        show(&planned, &situation.trigger, &of, self.json)
     }
 }
 
@@ -61,12 +62,12 @@ fn known_changes<'t>(tree: &'t WorkingTree, reference: &Reference) -> Option<&'t
     tree.changes.as_ref().filter(|_| is_checked_out)
 }
 
-fn show(plan: &Plan, of: &str, as_json: bool) -> Result<(), Failure> {
+fn show(plan: &Plan, trigger: &Trigger, of: &str, as_json: bool) -> Result<(), Failure> {
     if as_json {
         return Ok(say(serde_json::to_string_pretty(plan)?)?);
     }
     say(of)?;
-    Ok(say(render::tree(plan).trim_end())?)
+    Ok(say(render::tree(plan, trigger).trim_end())?)
 }
 
 /// What is planned, in a line.

@@ -13,6 +13,7 @@ use slipway_runner::coordinator::{
     Measure, PROTOCOL, Reading, Readings, StepDeclaration, StepKind, StepOutcome, StepResult,
 };
 use slipway_server::{
+    access::FirstToken,
     app::App,
     builds::{Created, NewBuild, create},
     config::{Config, Overrides},
@@ -90,7 +91,8 @@ impl Scene {
 
     /// The administrator's token.
     pub(crate) fn token(&self) -> String {
-        self.app.first_token().unwrap().reveal().to_owned()
+        let FirstToken::Made(token) = self.app.first_token() else { panic!("this start made no token") };
+        token.reveal().to_owned()
     }
 
     /// A page as a browser without JavaScript gets it.
