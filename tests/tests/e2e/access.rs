@@ -6,6 +6,7 @@ use serde_json::json;
 use slipway_server::{access::Permission, http};
 use slipway_tests::{
     api::Api,
+    ports,
     slipway::{Setup, Slipway},
 };
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
@@ -321,6 +322,20 @@ async fn the_server_ends_in_order_and_does_not_share_its_data() {
     assert!(slipway.terminate().await.success(), "{}", slipway.output());
     let seen = stream.await.unwrap().expect(200);
     assert!(seen.body.contains("event: repository.connected"), "the stream ended with all it had: {}", seen.body);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_keeps_nobody_from_the_administrators_token() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let setup = Setup::new().with("SLIPWAY_LISTEN", &taken.local_addr().unwrap().to_string());
+    let said = setup.fail().await;
+    assert!(said.contains("Address already in use") && said.contains("set `listen` to another address"), "{said}");
+
+    let mut slipway = setup.with("SLIPWAY_LISTEN", &format!("127.0.0.1:{}", ports::free())).start().await;
+    assert!(slipway.token().starts_with("slipway_"));
+    slipway.restart().await;
+    slipway.wait_for_output("Nobody has used the administrator's token yet").await;
+    slipway.api().get("/api/v1/repositories").await.expect(200);
 }
 
 #[tokio::test]
