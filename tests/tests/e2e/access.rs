@@ -333,6 +333,7 @@ async fn a_start_that_fails_keeps_nobody_from_the_administrators_token() {
 
     let mut slipway = setup.with("SLIPWAY_LISTEN", &format!("127.0.0.1:{}", ports::free())).start().await;
     assert!(slipway.token().starts_with("slipway_"));
+    slipway.kill().await;
     slipway.restart().await;
     slipway.wait_for_output("Nobody has used the administrator's token yet").await;
     slipway.api().get("/api/v1/repositories").await.expect(200);
