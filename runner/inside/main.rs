@@ -4,7 +4,10 @@
 //! script, statically, so that it runs in every image.
 #![expect(clippy::print_stderr, reason = "what it has to say is for the log of the container")]
 
+mod allow;
 mod begin;
+mod head;
+mod relay;
 mod told;
 
 use std::process::ExitCode;
@@ -14,8 +17,14 @@ fn main() -> ExitCode {
     let task = arguments.next();
     let code = match task.as_ref().and_then(|task| task.to_str()) {
         Some("exec") => begin::begin(arguments.collect()),
+        Some("relay") => {
+            let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+            relay::serve(&words)
+        }
         _ => {
-            eprintln!("slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…");
+            eprintln!(
+                "slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…, or relay NAME PORT HOST…"
+            );
             begin::NOT_BEGUN
         }
     };

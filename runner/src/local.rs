@@ -13,7 +13,7 @@ use crate::{
     logs::{LogLimits, Masks},
     registry::ImageRights,
     reporter::{ReportError, Reporter},
-    steps::{BuildNetwork, Grounds, Leftovers, Site, StepLimits},
+    steps::{BuildNetwork, Grounds, Leftovers, Relay, Site, StepLimits},
     workspace::Workspace,
 };
 
@@ -110,7 +110,7 @@ pub async fn run(
     // What lies in a tree of one's own is nobody's business.
     let limits = StepLimits { disk: None, ..limits };
     let leftovers = Leftovers::default();
-    let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone(), limits.network);
+    let network = BuildNetwork::begin(engine.clone(), &origin, leftovers.clone(), limits.network, Relay::default());
     let socket_folder = std::env::temp_dir().join(format!("{}.engine", origin.name()));
     // Of nobody else: whoever writes there would be told the secrets.
     let own = tempfile::tempdir().map_err(|error| LocalError::Folder(error.to_string()))?;

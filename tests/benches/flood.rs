@@ -158,6 +158,7 @@ async fn by_slipway(flood: &str, lines: u64, folder: &Path) -> Duration {
         labels: BTreeMap::new(),
         builds_only: true,
         internal_hosts: Vec::new(),
+        step_hosts: Vec::new(),
         docker_host: None,
         proxy: None,
         at_shutdown: AtShutdown::HandBack,

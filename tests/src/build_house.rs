@@ -94,6 +94,7 @@ impl BuildHouse {
                 labels: BTreeMap::new(),
                 builds_only: false,
                 internal_hosts: Vec::new(),
+                step_hosts: Vec::new(),
                 docker_host: None,
                 proxy: None,
                 at_shutdown: AtShutdown::HandBack,

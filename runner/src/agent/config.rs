@@ -21,6 +21,8 @@ pub struct RunnerConfig {
     pub builds_only: bool,
     /// Servers, `host` or `host:port`, that commits may lead its checkouts to although their addresses are internal.
     pub internal_hosts: Vec<String>,
+    /// What the containers of builds reach where that is a list: `host`, `host:port`, `*.domain`.
+    pub step_hosts: Vec<String>,
     /// The Docker engine, `unix:///path` or `tcp://host:port`; none means the usual socket.
     pub docker_host: Option<String>,
     /// What routes requests to releases; none on a runner that is not to serve any.

@@ -30,7 +30,7 @@ use crate::{
     measurements::Surveyor,
     proxy::{Caddy, Proxy},
     reconciler::{Means, Reconciler},
-    steps::Leftovers,
+    steps::{Leftovers, Relay},
     storage::{BuiltImages, Collector, Records, Space},
 };
 
@@ -135,6 +135,7 @@ pub async fn run_until_drained(
         leftovers,
         built: BuiltImages::new(records("built")?),
         inside: Inside::in_folder(config.data_dir.join("inside")),
+        relay: Relay::to(&config.step_hosts),
     };
     let (repositories, images, rounds) = (records("repositories")?, records("images")?, records("rounds")?);
     let proxy = config.proxy.clone().map(|proxy| Arc::new(Caddy::new(proxy)) as Arc<dyn Proxy>);

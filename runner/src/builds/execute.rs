@@ -51,7 +51,8 @@ pub(crate) async fn execute(
         repository: work.repository.clone(),
     };
     let reach = workshop.limits.network;
-    let network = BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone(), reach);
+    let network =
+        BuildNetwork::begin(context.engine.clone(), &origin, workshop.leftovers.clone(), reach, workshop.relay.clone());
     let [path, socket_folder] = workshop.folders(&origin);
     let mut folder = Folder { path: Some(path.clone()), workshop: workshop.clone() };
     // 1. Where it is built: an empty folder, or what an earlier life has checked out there.

@@ -36,7 +36,7 @@ use crate::{
     engine::labels::Origin,
     inside::Inside,
     kept::{KeptBuilds, folders},
-    steps::{Leftovers, StepLimits},
+    steps::{Leftovers, Relay, StepLimits},
     storage::BuiltImages,
 };
 
@@ -57,6 +57,8 @@ pub(crate) struct Workshop {
     pub(crate) built: BuiltImages,
     /// The program that goes into containers.
     pub(crate) inside: Inside,
+    /// What steps reach that reach registries alone.
+    pub(crate) relay: Relay,
 }
 
 impl Workshop {

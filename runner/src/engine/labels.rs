@@ -28,6 +28,8 @@ pub const SOCKET: &str = "slipway.socket";
 
 /// A container of a build's step.
 pub const KIND_STEP: &str = "step";
+/// The container by which a build's network leads to the hosts that are listed.
+pub const KIND_RELAY: &str = "relay";
 /// A build's network.
 pub const KIND_NETWORK: &str = "network";
 /// A cache volume of a repository.
@@ -79,6 +81,18 @@ impl Origin {
     #[must_use]
     pub fn network(&self) -> HashMap<String, String> {
         self.of(KIND_NETWORK)
+    }
+
+    /// The labels of the container by which that leads out.
+    #[must_use]
+    pub fn relay(&self) -> HashMap<String, String> {
+        self.of(KIND_RELAY)
+    }
+
+    /// The name of that container.
+    #[must_use]
+    pub fn relay_container(&self) -> String {
+        format!("{}-relay", self.name())
     }
 
     /// The labels of what the build's steps make through their scoped socket.

@@ -119,7 +119,7 @@ fn query(request: &ImageRequest, dockerfile: &str, session: &str, reach: StepNet
         .append_pair("labels", &map(&request.labels, &[]))
         .append_pair("cachefrom", &cache_from)
         .append_pair("nocache", if request.is_fresh { "1" } else { "" })
-        .append_pair("networkmode", if reach == StepNetwork::None { "none" } else { "" })
+        .append_pair("networkmode", if reach.is_closed() { "none" } else { "" })
         .append_pair("rm", "1")
         .extend_pairs(request.is_apart.then(|| ("extrahosts", apart::host(&request.caches))))
         .finish()

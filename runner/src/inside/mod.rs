@@ -1,11 +1,16 @@
 //! The small static program that goes into containers (`runner/inside`), as the runner handles it.
 
+mod image;
 mod program;
 
+pub(crate) use image::IN_IMAGE;
 pub(crate) use program::{Inside, PLACE};
 
 /// The task in which it waits for variables, and becomes another program.
 pub(crate) const EXEC: &str = "exec";
+
+/// The task in which it is a proxy: its own name in a network, a port, and the hosts that it leads to.
+pub(crate) const RELAY: &str = "relay";
 
 /// What it is told on its standard input. The line break before ends what an earlier life could not write to its end.
 ///

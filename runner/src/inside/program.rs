@@ -11,7 +11,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 /// The program.
-const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/slipway-inside"));
+pub(super) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/slipway-inside"));
 /// Where containers find it: a place that no image has.
 pub(crate) const PLACE: &str = "/.slipway/inside";
 /// How much of the digest its name holds, in bytes.
@@ -55,7 +55,7 @@ impl Inside {
 }
 
 /// A name that only this version of the program has.
-fn name() -> String {
+pub(super) fn name() -> String {
     Sha256::digest(PROGRAM).iter().take(NAME_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -6,7 +6,7 @@ use bollard::models::{ContainerCreateBody, EndpointSettings, HealthConfig, HostC
 use slipway_pipelines::config::ContainerRun;
 use tokio::time::Instant;
 
-use super::{Site, StepError, StepLimits, container::ContainerGuard};
+use super::{Site, StepError, StepLimits, StepNetwork, container::ContainerGuard, relay};
 
 /// How long a name is waited for that the engine has given away already, and how often it is tried.
 const NAME_PATIENCE: Duration = Duration::from_secs(30);
@@ -123,6 +123,11 @@ impl Site {
     }
 
     fn describe(&self, blueprint: Blueprint, network: String) -> ContainerCreateBody {
+        let mut env = match self.limits.network {
+            StepNetwork::Registries => relay::variables(&blueprint.links),
+            StepNetwork::Open | StepNetwork::None => Vec::new(),
+        };
+        env.extend(blueprint.env);
         let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
         let endpoint = EndpointSettings {
             aliases: some(blueprint.aliases),
@@ -133,7 +138,7 @@ impl Site {
             image: Some(blueprint.image),
             entrypoint: blueprint.entrypoint,
             cmd: blueprint.command,
-            env: Some(blueprint.env),
+            env: Some(env),
             working_dir: blueprint.workdir,
             user: blueprint.user,
             hostname: blueprint.hostname,

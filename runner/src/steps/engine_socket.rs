@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bollard::models::{Mount, MountType};
 
-use super::{Provisions, Site, StepError, StepNetwork};
+use super::{Provisions, Site, StepError};
 use crate::engine::scoped_socket::{IN_STEP, ScopedSocket, SocketRequest};
 
 impl Site {
@@ -31,7 +31,7 @@ impl Site {
             network: self.network.name().await?,
             workspace: self.workspace.clone(),
             containment: self.limits.host_config(),
-            is_closed: self.limits.network == StepNetwork::None,
+            is_closed: self.limits.network.is_closed(),
             registries: self.registries.clone(),
             rights: Arc::clone(&self.rights),
             images: self.image_names.clone(),

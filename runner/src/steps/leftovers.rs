@@ -204,17 +204,18 @@ impl Leftovers {
 
     /// Removes containers, then networks, then the names of images.
     async fn remove_all(&self, engine: &Engine, whose: Whose<'_>) -> Result<(), EngineError> {
-        let options =
-            ListContainersOptionsBuilder::default().all(true).filters(&whose.filter(labels::KIND_STEP)).build();
-        let found = engine
-            .list_containers(Some(options))
-            .await
-            .map_err(|error| engine.error("list the containers of earlier builds", &error))?;
-        for container in found {
-            if whose.has_left(container.labels.as_ref())
-                && let Some(id) = container.id
-            {
-                self.remove_container(engine, &id).await;
+        for kind in [labels::KIND_STEP, labels::KIND_RELAY] {
+            let options = ListContainersOptionsBuilder::default().all(true).filters(&whose.filter(kind)).build();
+            let found = engine
+                .list_containers(Some(options))
+                .await
+                .map_err(|error| engine.error("list the containers of earlier builds", &error))?;
+            for container in found {
+                if whose.has_left(container.labels.as_ref())
+                    && let Some(id) = container.id
+                {
+                    self.remove_container(engine, &id).await;
+                }
             }
         }
         let options = ListNetworksOptionsBuilder::default().filters(&whose.filter(labels::KIND_NETWORK)).build();

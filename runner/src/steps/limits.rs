@@ -12,6 +12,16 @@ pub enum StepNetwork {
     Open,
     /// Nothing: no other machine, and no address of the engine's own. Images are pulled and pushed by the engine all the same.
     None,
+    /// The hosts that the operator lists, by a proxy, and besides them nothing.
+    Registries,
+}
+
+impl StepNetwork {
+    /// Whether the network itself leads nowhere.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        self != StepNetwork::Open
+    }
 }
 
 /// Bounds of each step of a build.
@@ -86,7 +96,7 @@ impl StepLimits {
             ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
             // Engines of before 26.0 resolve names of elsewhere also for networks that lead nowhere, unless told to ask within
             // the container (CVE-2024-29018).
-            dns: (self.network == StepNetwork::None).then(|| vec!["127.0.0.1".to_owned()]),
+            dns: self.network.is_closed().then(|| vec!["127.0.0.1".to_owned()]),
             ..HostConfig::default()
         }
     }

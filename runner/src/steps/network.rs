@@ -8,7 +8,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 
-use super::{Leftovers, StepError, StepNetwork, digest::digest, leftovers::remove_network};
+use super::{Leftovers, Relay, StepError, StepNetwork, digest::digest, leftovers::remove_network};
 use crate::engine::{Engine, EngineError, labels::Origin};
 
 /// How long a build that ends waits for its network's making before it leaves the network to the next start's cleaning.
@@ -31,31 +31,48 @@ pub(crate) const NO_ADDRESS: &str = "com.docker.network.bridge.inhibit_ipv4";
 pub(crate) struct BuildNetwork {
     engine: Engine,
     leftovers: Leftovers,
+    /// The name of the container by which it leads out; none where there is none.
+    relay: Option<String>,
     made: Shared<BoxFuture<'static, Result<String, EngineError>>>,
 }
 
 impl BuildNetwork {
     /// Begins to make the network of a build.
-    pub(crate) fn begin(engine: Engine, origin: &Origin, leftovers: Leftovers, reach: StepNetwork) -> Self {
+    pub(crate) fn begin(
+        engine: Engine,
+        origin: &Origin,
+        leftovers: Leftovers,
+        reach: StepNetwork,
+        relay: Relay,
+    ) -> Self {
         let name = origin.name();
         // Of its own for each making: the network that an earlier life asked for may come beside this one.
         let bridge = digest(&[&name, &ulid::Ulid::generate().to_string()], BRIDGE_BYTES);
         let mut options = HashMap::from([(BRIDGE.to_owned(), format!("{BRIDGES}{bridge}"))]);
-        if reach == StepNetwork::None {
+        if reach.is_closed() {
             options.insert(NO_ADDRESS.to_owned(), "true".to_owned());
         }
         let request = NetworkCreateRequest {
             name,
             driver: Some("bridge".to_owned()),
-            internal: Some(reach == StepNetwork::None),
+            internal: Some(reach.is_closed()),
             options: Some(options),
             labels: Some(origin.network()),
             ..NetworkCreateRequest::default()
         };
-        let made = make(engine.clone(), request).boxed().shared();
+        let relayed = reach == StepNetwork::Registries;
+        let (at, of) = (engine.clone(), origin.clone());
+        let making = async move {
+            let name = make(at.clone(), request).await?;
+            if relayed {
+                relay.ensure(&at, &of).await?;
+            }
+            Ok(name)
+        };
+        let made = making.boxed().shared();
         // Driven on its own, so that it goes on while nobody waits for it.
         leftovers.spawn(made.clone().map(drop));
-        BuildNetwork { engine, leftovers, made }
+        BuildNetwork { engine, leftovers, relay: relayed.then(|| origin.relay_container()), made }
     }
 
     /// Waits until it is there, or is known not to come: nothing is made for a job that has ended.
@@ -73,8 +90,13 @@ impl BuildNetwork {
 impl Drop for BuildNetwork {
     fn drop(&mut self) {
         let (engine, leftovers, made) = (self.engine.clone(), self.leftovers.clone(), self.made.clone());
+        let relay = self.relay.take();
         self.leftovers.spawn(async move {
-            if let Ok(Ok(name)) = tokio::time::timeout(PATIENCE, made).await {
+            let made = tokio::time::timeout(PATIENCE, made).await;
+            if let Some(relay) = relay {
+                leftovers.remove_container(&engine, &relay).await;
+            }
+            if let Ok(Ok(name)) = made {
                 leftovers.remove_network(&engine, &name).await;
             }
         });

@@ -52,6 +52,7 @@ fn runner_config(config: &Config, data_dir: &Path) -> Result<RunnerConfig, Start
         labels: config.runner.labels.clone(),
         builds_only: config.runner.builds_only,
         internal_hosts: config.runner.internal_hosts.clone(),
+        step_hosts: config.runner.step_hosts.clone(),
         docker_host: config.runner.docker_host.clone(),
         proxy: proxy_config(&config.proxy),
         at_shutdown: config.runner.at_shutdown,

@@ -54,6 +54,7 @@ pub(super) struct RunnerSection {
     pub(super) step_pids: Option<u32>,
     pub(super) step_disk_bytes: Option<u64>,
     pub(super) step_network: Option<String>,
+    pub(super) step_hosts: Option<Vec<String>>,
     pub(super) measure_seconds: Option<u32>,
 }
 
@@ -67,6 +68,7 @@ impl RunnerSection {
             step_pids: self.step_pids,
             step_disk_bytes: self.step_disk_bytes,
             step_network: self.step_network.clone(),
+            step_hosts: self.step_hosts.clone().unwrap_or_default(),
         }
     }
 }
@@ -197,6 +199,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "step_pids",
             "step_disk_bytes",
             "step_network",
+            "step_hosts",
             "measure_seconds",
         ],
     ),
@@ -303,7 +306,8 @@ mod tests {
             step_cpus = 1.5
             step_pids = 500
             step_disk_bytes = 2000000000
-            step_network = "none"
+            step_network = "registries"
+            step_hosts = ["packages.example.com"]
             measure_seconds = 30
             [proxy]
             caddy_admin = "http://127.0.0.1:2019"

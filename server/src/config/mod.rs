@@ -126,6 +126,8 @@ pub struct RunnerSettings {
     pub measure_seconds: u32,
     /// What each step of a build may use.
     pub steps: StepLimits,
+    /// What they reach where that is a list.
+    pub step_hosts: Vec<String>,
 }
 
 impl RunnerSettings {
@@ -400,7 +402,8 @@ fn read(path: &Path) -> Result<file::File, ConfigError> {
 }
 
 fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
-    let steps = over.steps.clone().or(file.runner.steps()).limits()?;
+    let steps = over.steps.clone().or(file.runner.steps());
+    let (step_hosts, steps) = (steps.hosts()?, steps.limits()?);
     let data_dir = over.data_dir.or(file.data_dir).unwrap_or_else(|| "slipway-data".into());
     let database = over
         .database
@@ -523,6 +526,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             step_log_bytes,
             measure_seconds: over.runner_measure_seconds.or(file.runner.measure_seconds).unwrap_or(MEASURE_SECONDS),
             steps,
+            step_hosts,
         },
         proxy: proxy::resolve(
             file.proxy,

@@ -1,6 +1,6 @@
 //! What the steps of builds may use: the bounds of `[runner]` that begin with `step_`.
 
-use std::time::Duration;
+use std::{net::Ipv6Addr, time::Duration};
 
 use clap::Args;
 use slipway_runner::{StepLimits, StepNetwork};
@@ -17,6 +17,8 @@ const FEWEST_PIDS: u32 = 16;
 const LEAST_DISK: u64 = 16 * 1024 * 1024;
 /// More than any machine has.
 const MOST_CPUS: f64 = 4096.0;
+/// More than anybody lists by hand.
+const MOST_HOSTS: usize = 256;
 
 /// Bounds of steps as they are written: by options and variables, or in the file.
 #[derive(Debug, Clone, Default, Args)]
@@ -36,9 +38,18 @@ pub struct StepSettings {
     /// How many bytes of its disk a build may take while its commands run: its checkout, and what its containers write.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_DISK_BYTES", value_name = "BYTES")]
     pub step_disk_bytes: Option<u64>,
-    /// What the containers of a build reach besides each other: open, or none.
-    #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|none")]
+    /// What the containers of a build reach besides each other: open, registries, or none.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|registries|none")]
     pub step_network: Option<String>,
+    /// A host that the containers of a build reach where they reach registries alone, such as that of a package registry;
+    /// several are divided by commas.
+    #[arg(
+        long = "step-host",
+        env = "SLIPWAY_RUNNER_STEP_HOSTS",
+        value_name = "HOST[:PORT]|*.DOMAIN",
+        value_delimiter = ','
+    )]
+    pub step_hosts: Vec<String>,
 }
 
 impl StepSettings {
@@ -51,6 +62,32 @@ impl StepSettings {
             step_pids: self.step_pids.or(other.step_pids),
             step_disk_bytes: self.step_disk_bytes.or(other.step_disk_bytes),
             step_network: self.step_network.or(other.step_network),
+            step_hosts: if self.step_hosts.is_empty() { other.step_hosts } else { self.step_hosts },
+        }
+    }
+
+    /// The hosts that containers reach where these are listed.
+    pub(super) fn hosts(&self) -> Result<Vec<String>, ConfigError> {
+        let invalid = |value: &str, reason: &str| ConfigError::Invalid {
+            key: "runner.step_hosts",
+            value: value.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let is_registries = self.step_network.as_deref() == Some("registries");
+        match self.step_hosts.first() {
+            None if is_registries => {
+                Err(invalid("", "with step_network = \"registries\" it lists the hosts that steps reach, at least one"))
+            }
+            Some(first) if !is_registries => {
+                Err(invalid(first, "it counts only with step_network = \"registries\": set that, or leave it out"))
+            }
+            _ if self.step_hosts.len() > MOST_HOSTS => {
+                Err(invalid("…", &format!("it lists at most {MOST_HOSTS} hosts")))
+            }
+            _ => match self.step_hosts.iter().find(|host| !is_host(host)) {
+                Some(wrong) => Err(invalid(wrong, "it is a host, host:port, or *.domain, without a scheme and a path")),
+                None => Ok(self.step_hosts.clone()),
+            },
         }
     }
 
@@ -100,14 +137,30 @@ impl StepSettings {
     }
 }
 
+/// Whether the relay of a build can read an entry of its list.
+fn is_host(text: &str) -> bool {
+    let text = text.strip_prefix("*.").unwrap_or(text);
+    let (host, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((host, rest))) if host.parse::<Ipv6Addr>().is_ok() => {
+            (host, rest.strip_prefix(':').or((!rest.is_empty()).then_some("")))
+        }
+        Some(_) => return false,
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
+    is_name
+        && !host.is_empty()
+        && !host.starts_with('.')
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
 fn network(asked: Option<String>) -> Result<StepNetwork, ConfigError> {
     let reason = match asked.as_deref() {
         None | Some("open") => return Ok(StepNetwork::Open),
         Some("none") => return Ok(StepNetwork::None),
-        Some("registry") => {
-            "an engine cannot let containers reach registries alone; it pulls and pushes images itself, also with none"
-        }
-        Some(_) => "it is open or none",
+        Some("registries") => return Ok(StepNetwork::Registries),
+        Some("registry") => "it is called registries, and step_hosts lists them",
+        Some(_) => "it is open, registries or none",
     };
     Err(ConfigError::Invalid {
         key: "runner.step_network",
@@ -131,6 +184,25 @@ mod tests {
     }
 
     #[test]
+    fn hosts_are_listed_where_they_count_and_in_a_form_that_is_read() {
+        let registries = |hosts: &[&str]| StepSettings {
+            step_network: Some("registries".into()),
+            step_hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+            ..StepSettings::default()
+        };
+        let good = ["a.example", "a.example:8443", "*.b.example", "10.0.0.7:81", "[fd00::7]", "[fd00::7]:81"];
+        assert_eq!(registries(&good).hosts().unwrap(), good);
+        assert_eq!(registries(&good).limits().unwrap().network, StepNetwork::Registries);
+        for wrong in ["", "https://a.example", "a.example/x", "a.example:0", "*", "*a", ".a", "[a]", "[::1]x", "a b"] {
+            let error = registries(&[wrong]).hosts().unwrap_err().to_string();
+            assert!(error.contains("host:port, or *.domain"), "{wrong}: {error}");
+        }
+        assert!(registries(&[]).hosts().unwrap_err().to_string().contains("at least one"));
+        let elsewhere = StepSettings { step_network: None, ..registries(&["a.example"]) };
+        assert!(elsewhere.hosts().unwrap_err().to_string().contains("counts only with"));
+    }
+
+    #[test]
     fn bounds_with_which_nothing_would_run_are_refused() {
         let said = |settings: StepSettings| settings.limits().unwrap_err().to_string();
         let usual = StepSettings::default;
@@ -139,6 +211,6 @@ mod tests {
         assert!(said(StepSettings { step_cpus: Some(f64::NAN), ..usual() }).contains("from 0.01"));
         assert!(said(StepSettings { step_pids: Some(1), ..usual() }).contains("at least 16"));
         assert!(said(StepSettings { step_disk_bytes: Some(1), ..usual() }).contains("at least 16777216"));
-        assert!(said(StepSettings { step_network: Some("registry".into()), ..usual() }).contains("registries alone"));
+        assert!(said(StepSettings { step_network: Some("registry".into()), ..usual() }).contains("called registries"));
     }
 }

@@ -2,8 +2,12 @@
 
 use std::fmt::Write as _;
 
-use slipway_runner::StepLimits;
+use slipway_runner::{StepLimits, StepNetwork};
 use slipway_tests::{build_house::BuildHouse, engine::docker, house::LONG};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 /// How many apps try to win the race at once; without a defence, nearly every run of the test is lost.
 const RACERS: usize = 12;
@@ -70,12 +74,12 @@ async fn a_step_does_not_reach_the_containers_of_another_build() {
     };
     let tries = format!(
         "defaults: {{step_image: \"busybox:latest\"}}\n\
-         web: {{build: Dockerfile, image: IMAGE, pre: ['wget -T 2 -qO- http://{address}/ || echo not reached']}}\n"
+         web: {{build: Dockerfile, image: IMAGE, pre: ['nc -w 2 {address} 80 </dev/null && echo reached it || echo not reached']}}\n"
     );
     let commit = house.commit(&tries, &[]);
     let build = house.build(&commit).await;
-    let said = build.step("wget").text();
-    assert!(said.contains("not reached\n") && !said.contains("secret"), "{said}");
+    let said = build.step("nc -w").text();
+    assert!(said.contains("not reached\n") && !said.contains("reached it"), "{said}");
     house.server.cancel(&victim);
     house.leaves_nothing().await;
 }
@@ -101,4 +105,106 @@ async fn a_build_that_writes_more_than_it_may_is_ended_in_words_wherever_it_writ
         assert!(build.step("two").text().contains("wrote two"), "it was the second that was too much");
     }
     house.leaves_nothing().await;
+}
+
+/// What a step finds of what contains it, in a line each.
+const BOUNDS: &str = "grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status; echo core $(ulimit -c); \
+     ls /var/run/docker.sock /run/docker.sock 2>/dev/null; echo sockets: done";
+
+/// A Dockerfile that tells what network its commands have, and that no earlier build has in its layers.
+fn interfaces(house: &BuildHouse) -> String {
+    format!("FROM busybox:latest\nRUN echo {}; echo interfaces: $(ls /sys/class/net)\nCOPY . /app\n", house.name())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_runner_without_a_network_reaches_its_services_and_nothing_else() {
+    // What listens on every address of the machine, as a server may that is not behind a proxy.
+    let (machine, port) = (machine(), says("the machine").await);
+    let mut house = BuildHouse::new().await;
+    house.config.limits.steps = StepLimits { network: StepNetwork::None, pids: 77, ..StepLimits::default() };
+    let captain = format!(
+        "defaults: {{step_image: \"busybox:latest\"}}\n\
+         web:\n  build: Dockerfile\n  image: IMAGE\n  services:\n    db: {{image: \"busybox:latest\", \
+         command: [sh, -c, \"mkdir /w; echo of the service > /w/index.html; httpd -f -h /w\"], health: {{command: \"test -e /w/index.html\"}}}}\n  \
+         pre:\n    - |\n      {BOUNDS}\n      cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null || true\n    - |\n      \
+         for there in {machine}:{port} 169.254.169.254:80 1.1.1.1:80; do\n        \
+         if nc -w 2 ${{there%:*}} ${{there#*:}} </dev/null; then echo \"reached $there\"; else echo \"not reached: $there\"; fi\n      done\n    \
+         - docker run --rm busybox:latest wget -qO- http://db/\n"
+    );
+    let commit = house.commit(&captain, &[("Dockerfile", &interfaces(&house))]);
+    let build = house.build(&commit).await;
+    let all: String = build.0.steps.values().map(|step| step.text()).collect();
+    assert_eq!(build.artifacts().len(), 1, "images are pushed all the same");
+    for expected in [
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+        "core 0",
+        "sockets: done",
+        "\n77\n",
+        "of the service",
+        "interfaces: lo\n",
+        "not reached: 169.254.169.254:80",
+        "not reached: 1.1.1.1:80",
+    ] {
+        assert!(all.contains(expected), "{expected:?} in {all}");
+    }
+    assert!(
+        !all.contains("docker.sock") && !all.contains("\nreached ") && all.matches("not reached").count() >= 3,
+        "{all}"
+    );
+    house.leaves_nothing().await;
+}
+
+/// An address of the engine's machine that containers know.
+fn machine() -> String {
+    docker(&["network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]).concat()
+}
+
+/// A server on every address of the machine that answers with one word; its port.
+async fn says(word: &'static str) -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let _ = client.read(&mut [0; 4096]).await;
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{word}\n", word.len() + 1);
+            let _ = client.write_all(answer.as_bytes()).await;
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_a_runner_with_a_list_of_hosts_reaches_these_and_nothing_else() {
+    let (listed, other) = (says("listed").await, says("another").await);
+    let machine = machine();
+    let mut house = BuildHouse::new().await;
+    house.config.limits.steps = StepLimits { network: StepNetwork::Registries, ..StepLimits::default() };
+    house.config.step_hosts = vec![format!("{machine}:{listed}"), "localhost".to_owned()];
+    let captain = format!(
+        "defaults: {{step_image: \"busybox:latest\"}}\n\
+         web:\n  build: Dockerfile\n  image: IMAGE\n  services:\n    db: {{image: \"busybox:latest\", \
+         command: [sh, -c, \"mkdir /w; echo of the service > /w/index.html; httpd -f -h /w\"], health: {{command: \"test -e /w/index.html\"}}}}\n  \
+         pre:\n    - docker run --rm busybox:latest wget -qO- http://{machine}:{listed}/\n    - |\n      \
+         wget -qO- http://{machine}:{listed}/; wget -Y off -qO- http://db/; echo without $no_proxy\n      \
+         for there in {machine}:{other} 169.254.169.254:80 localhost:80 elsewhere.example:80; do\n        \
+         if wget -qO- http://$there/; then echo \"reached $there\"; fi\n        \
+         printf 'CONNECT %s HTTP/1.1\\r\\n\\r\\n' $there | nc -w 9 slipway-relay 3128 || true\n      done\n      \
+         for there in {machine}:{listed} {machine}:{other} 169.254.169.254:80; do\n        \
+         if nc -w 2 ${{there%:*}} ${{there#*:}} </dev/null; then echo \"reached $there\"; else echo \"not directly: $there\"; fi\n      done\n"
+    );
+    let commit = house.commit(&captain, &[("Dockerfile", &interfaces(&house))]);
+    let build = house.build(&commit).await;
+    let all: String = build.0.steps.values().map(|step| step.text()).collect();
+    assert_eq!(build.artifacts().len(), 1, "{all}");
+    assert_eq!(all.matches("listed\n").count(), 2, "{all}");
+    assert_eq!(all.matches("error: HTTP/1.1 403").count(), 4, "{all}");
+    assert_eq!(all.matches("runner.step_hosts").count(), 4, "each refusal says what helps: {all}");
+    assert_eq!(all.matches("not directly: ").count(), 3, "{all}");
+    for expected in ["of the service", "without localhost,127.0.0.1,::1,db\n", "localhost is at ", "interfaces: lo\n"] {
+        assert!(all.contains(expected), "{expected:?} in {all}");
+    }
+    assert!(!all.contains("another\n") && !all.contains("\nreached "), "{all}");
+    house.leaves_nothing().await;
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("label=slipway.runner={}", house.config.id)]).concat(), "");
 }

@@ -24,6 +24,7 @@ fn without_engine(data: &TempDir, name: &str) -> RunnerConfig {
         labels: BTreeMap::new(),
         builds_only: false,
         internal_hosts: Vec::new(),
+        step_hosts: Vec::new(),
         docker_host: Some(format!("unix://{}", data.path().join("nowhere.sock").display())),
         proxy: None,
         at_shutdown: AtShutdown::HandBack,

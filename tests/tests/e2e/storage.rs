@@ -115,6 +115,7 @@ fn config(data: &TempDir, id: &str, storage: StorageLimits) -> RunnerConfig {
         labels: std::collections::BTreeMap::new(),
         builds_only: true,
         internal_hosts: Vec::new(),
+        step_hosts: Vec::new(),
         limits: RunnerLimits { storage, ..RunnerLimits::default() },
     }
 }

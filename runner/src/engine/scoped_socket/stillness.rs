@@ -95,7 +95,9 @@ impl Scope {
 /// Freezes every container of the build that runs, whoever made it. Returns those it froze, and what went wrong.
 pub(crate) async fn freeze(engine: &Engine, origin: &Origin) -> (Vec<String>, Option<EngineError>) {
     let attempt = origin.attempt.to_string();
-    let mut filter = labels::filter(&[(labels::JOB, &origin.job), (labels::ATTEMPT, &attempt)]);
+    // Not the build's relay, which has nothing of the workspace.
+    let kind = (labels::KIND, labels::KIND_STEP);
+    let mut filter = labels::filter(&[kind, (labels::JOB, &origin.job), (labels::ATTEMPT, &attempt)]);
     filter.insert("status".to_owned(), vec!["running".to_owned()]);
     let options = ListContainersOptionsBuilder::default().filters(&filter).build();
     let found = match engine.list_containers(Some(options)).await {

@@ -28,7 +28,7 @@ use crate::{
     engine::{self, Engine},
     reporter::StepLog,
     steps::{
-        Blueprint, Patience, Site, StepError, StepNetwork,
+        Blueprint, Patience, Site, StepError,
         container::{ContainerGuard, Output},
         found::FoundStage,
         handing::Secrets,
@@ -162,7 +162,7 @@ impl RunningService {
 
     async fn wait(&self, site: &Site, ready: &Ready, secrets: &Secrets) -> Result<(), StepError> {
         let network = site.network.name().await?;
-        let is_closed = site.limits.network == StepNetwork::None;
+        let is_closed = site.limits.network.is_closed();
         let prober = Prober { engine: &site.engine, id: self.container.id(), network: &network, is_closed, secrets };
         tokio::select! {
             biased;

@@ -189,6 +189,7 @@ fn runner_config(config: &Config, id: String) -> RunnerConfig {
         labels: config.runner.labels.clone(),
         builds_only: config.runner.builds_only || proxy.is_none(),
         internal_hosts: config.runner.internal_hosts.clone(),
+        step_hosts: config.runner.step_hosts.clone(),
         docker_host: config.runner.docker_host.clone(),
         proxy,
         at_shutdown: AtShutdown::Leave,
