@@ -19,7 +19,9 @@ pub enum TokenNameError {
     #[error("The name {SLIPWAY} is kept for what Slipway does by itself: choose another one.")]
     Reserved,
     /// Two people of one name would be one wherever somebody's word counts.
-    #[error("Somebody, or another token, has that name: choose another one, or revoke that token first.")]
+    #[error(
+        "Somebody, or another token, has that name: choose another one, or revoke that token first: `slipway token revoke NAME`, or the page Settings, Tokens."
+    )]
     Taken,
 }
 

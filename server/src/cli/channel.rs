@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, listing::note_if_empty, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ChannelCommand {
@@ -112,6 +112,7 @@ async fn list(Whole { json, client }: Whole) -> Result<(), Failure> {
     if json {
         return Ok(say(&found)?);
     }
+    note_if_empty(&found["items"], "There is no channel: nobody is told of anything.");
     for channel in found["items"].as_array().into_iter().flatten() {
         let text = |field: &str| channel[field].as_str().unwrap_or_default().to_owned();
         let told = told(&channel["rule"]);
@@ -130,6 +131,7 @@ async fn log(Whole { json, client }: Whole) -> Result<(), Failure> {
     if json {
         return Ok(say(&found)?);
     }
+    note_if_empty(&found["items"], "Nothing was told yet.");
     for message in found["items"].as_array().into_iter().flatten() {
         let text = |field: &str| message[field].as_str().unwrap_or_default().to_owned();
         let (at, channel, state, title) = (text("created_at"), text("channel"), text("state"), text("title"));

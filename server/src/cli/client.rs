@@ -12,13 +12,19 @@ use serde_json::Value;
 use ulid::Ulid;
 use url::Url;
 
-use crate::secrets::Secret;
+use crate::{http::extract::ODD_BODY, secrets::Secret};
 
 /// The server to talk to.
 #[derive(Debug, Clone, Args)]
 pub struct Client {
     /// The server's address.
-    #[arg(long = "url", env = "SLIPWAY_URL", default_value = "http://127.0.0.1:7878", value_name = "URL")]
+    #[arg(
+        long = "url",
+        env = "SLIPWAY_URL",
+        default_value = "http://127.0.0.1:7878",
+        value_name = "URL",
+        value_parser = server_address
+    )]
     url: Url,
     /// The token to show.
     #[arg(long, env = "SLIPWAY_TOKEN", hide_env_values = true, hide = true)]
@@ -34,6 +40,9 @@ pub enum ClientError {
     /// No token is set.
     #[error("set SLIPWAY_TOKEN to a token of the server {0}")]
     NoToken(Url),
+    /// The token is the empty word, such as that of a variable that a CI does not have.
+    #[error("SLIPWAY_TOKEN is empty: set it to a token of the server {0}")]
+    EmptyToken(Url),
     /// The server cannot be reached.
     #[error("cannot reach the server at {url}: {reason}; set SLIPWAY_URL to its address")]
     Unreachable {
@@ -66,6 +75,17 @@ impl Client {
     pub fn asking(mut self, parameters: &[(&str, &str)]) -> Self {
         self.url.query_pairs_mut().extend_pairs(parameters);
         self
+    }
+
+    /// Where people look at what the API has at `path`.
+    #[must_use]
+    pub fn page(&self, path: &[&str]) -> Url {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
     }
 
     /// A client of the server at `url`.
@@ -127,6 +147,9 @@ impl Client {
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<(HeaderMap, Vec<u8>), ClientError> {
         let token = self.token.as_ref().ok_or_else(|| ClientError::NoToken(self.url.clone()))?;
+        if token.reveal().trim().is_empty() {
+            return Err(ClientError::EmptyToken(self.url.clone()));
+        }
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
@@ -192,9 +215,24 @@ async fn sent(request: RequestBuilder) -> Result<Whole, reqwest::Error> {
 fn detail_of(bytes: &[u8]) -> String {
     let problem: Option<Value> = serde_json::from_slice(bytes).ok();
     match problem.as_ref().and_then(|problem| problem["detail"].as_str()) {
-        Some(detail) => detail.to_owned(),
+        Some(detail) => without_the_body(detail).to_owned(),
         None => String::from_utf8_lossy(bytes).chars().take(200).collect(),
     }
+}
+
+/// What is wrong with a body, without where in the body: whoever gave options has written none.
+fn without_the_body(detail: &str) -> &str {
+    let Some(wrong) = detail.strip_prefix(ODD_BODY) else { return detail };
+    let wrong = wrong.trim_start_matches(": ");
+    wrong.rsplit_once(" at line ").map_or(wrong, |(wrong, _)| wrong)
+}
+
+/// The address of a server, which has a scheme.
+fn server_address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| {
+        "the server's address was expected, such as http://127.0.0.1:7878 or https://slipway.example.com".to_owned()
+    })
 }
 
 /// The cause at the bottom, which says what really happened.
@@ -204,4 +242,24 @@ fn innermost(error: &dyn std::error::Error) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{server_address, without_the_body};
+
+    #[test]
+    fn what_is_wrong_is_told_without_the_body_that_nobody_wrote() {
+        let odd = "The body is not what is expected here: give a time at line 1 column 35.";
+        assert_eq!(without_the_body(odd), "give a time");
+        assert_eq!(without_the_body("There is no build 7."), "There is no build 7.");
+    }
+
+    #[test]
+    fn an_address_has_a_scheme() {
+        assert!(server_address("https://slipway.example.com").is_ok());
+        for odd in ["127.0.0.1:7878", "localhost:7878", "slipway.example.com", "", "http://"] {
+            assert!(server_address(odd).is_err(), "{odd}");
+        }
+    }
 }

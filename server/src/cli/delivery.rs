@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, listing::note_if_empty, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DeliveryCommand {
@@ -29,6 +29,7 @@ pub(super) async fn run(command: DeliveryCommand) -> Result<(), Failure> {
     match command {
         DeliveryCommand::List(client) => {
             let page: Value = client.call(Method::GET, &["deliveries"], None::<&Value>).await?;
+            note_if_empty(&page["items"], "No delivery has come yet.");
             for delivery in page["items"].as_array().into_iter().flatten() {
                 say(line(delivery))?;
             }

@@ -23,3 +23,5 @@ pub(super) const OLD_FORMAT: u8 = 10;
 pub(super) const NOT_DELETED: u8 = 11;
 /// Stopped by Ctrl-C, as shells have it: 128 and the signal's number.
 pub(super) const INTERRUPTED: u8 = 130;
+/// Nobody reads standard output any more, as shells have it: 128 and SIGPIPE's number.
+pub(super) const CLOSED: u8 = 141;

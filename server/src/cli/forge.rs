@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, repository_path, say};
+use super::{Client, Failure, listing::note_if_empty, repository_path, say};
 
 /// The most that is read of standard input, in bytes.
 const LARGEST: u64 = 64 * 1024;
@@ -157,6 +157,7 @@ async fn list(Whole { json, client }: Whole) -> Result<(), Failure> {
     if json {
         return Ok(say(&found)?);
     }
+    note_if_empty(&found["items"], "There is no credential of a forge.");
     for forge in found["items"].as_array().into_iter().flatten() {
         let text = |field: &str| forge[field].as_str().unwrap_or_default().to_owned();
         let patterns: Vec<&str> =

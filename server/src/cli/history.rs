@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     Failure,
+    listing::note_if_empty,
     releases::{Which, text},
     say,
 };
@@ -43,6 +44,7 @@ impl Releases {
         if self.which.json {
             return Ok(say(list)?);
         }
+        note_if_empty(&list["items"], "Nothing was released there yet.");
         for release in list["items"].as_array().into_iter().flatten() {
             let number = format!("#{}", release["number"]);
             let (state, kind) = (text(release, "state"), text(release, "kind"));

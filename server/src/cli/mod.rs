@@ -3,6 +3,7 @@
 
 mod alert;
 mod approve_build;
+mod builds;
 mod channel;
 mod client;
 mod container;
@@ -13,6 +14,7 @@ mod forge;
 mod gc;
 mod history;
 mod language;
+mod listing;
 mod local;
 mod logging;
 mod logs;
@@ -31,7 +33,9 @@ mod server;
 mod services;
 mod signing;
 mod steering;
+mod steps;
 mod token;
+mod tokens;
 mod tree;
 mod trigger;
 mod trust;
@@ -39,7 +43,7 @@ mod user;
 mod waiting;
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
@@ -95,7 +99,9 @@ enum Command {
     RefuseBuild(approve_build::RefuseBuild),
     /// Has a build that failed tried again, with the logs of its earlier attempts kept.
     Retry(retry::Retry),
-    /// The log of a build's step, or its lines that hold a text.
+    /// Lists builds, newest first; or shows one, and waits for it.
+    Builds(Box<builds::Builds>),
+    /// The steps of a build or a release, and the log of one, or its lines that hold a text.
     Logs(logs::Logs),
     /// What the containers of what is live write.
     #[command(subcommand)]
@@ -221,8 +227,12 @@ pub struct Failure {
     code: u8,
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
+        let cause = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<io::Error>();
+        if cause.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<Closed>()) {
+            return Failure::told(exit::CLOSED);
+        }
         Failure::new(error.to_string())
     }
 }
@@ -248,8 +258,8 @@ impl Failure {
 
 /// Runs the command that the process was started with.
 ///
-/// Exit codes: 0 it was done; 1 it failed, and standard error says why; 2 the command line makes no sense. The local
-/// commands have more of them, see docs/commands.md.
+/// Exit codes: 0 it was done; 1 it failed, and standard error says why; 2 the command line makes no sense; 141 nobody reads
+/// the output any more. The local commands have more of them, see docs/commands.md.
 #[must_use]
 pub fn main() -> ExitCode {
     // The first thing of all: two providers in one process would panic at the first connection.
@@ -285,6 +295,7 @@ async fn run(command: Command, before: local::Common) -> Result<(), Failure> {
         Command::ApproveBuild(asked) => approve_build::approve(asked).await,
         Command::RefuseBuild(asked) => approve_build::refuse(asked).await,
         Command::Retry(retry) => retry::run(retry).await,
+        Command::Builds(builds) => builds.run().await,
         Command::Logs(logs) => logs.run().await,
         Command::Container(command) => container::run(command).await,
         Command::Registry(command) => registry::run(command).await,
@@ -337,14 +348,29 @@ fn fail(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.code)
 }
 
-/// Prints a line for whoever called the command.
+/// Prints a line for whoever called the command. What it holds of others, such as a commit's message, moves no terminal.
 ///
 /// # Errors
 /// When standard output is closed.
 pub fn say(line: impl std::fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+    let written = if out.is_terminal() {
+        let text = line.to_string();
+        text.split('\n').try_for_each(|line| writeln!(out, "{}", progress::plain(line)))
+    } else {
+        writeln!(out, "{line}")
+    };
+    written.and_then(|()| out.flush()).map_err(closed)
+}
+
+/// Whoever read the output has had enough, as `head` has: no failure that wants words.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output is closed")]
+struct Closed;
+
+/// Marks the error of standard output that nobody reads any more.
+fn closed(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::BrokenPipe { io::Error::new(error.kind(), Closed) } else { error }
 }
 
 /// The two parts of a repository's name, as the API's paths have them.

@@ -185,6 +185,14 @@ fn paused(pause: &Value) -> String {
 }
 
 impl Environments {
+    /// A release with what it waits for.
+    async fn release(&self, environment: &Value, number: i64) -> Result<Value, Failure> {
+        let (owner, name) = repository_path(&self.repository)?;
+        let (of, number) = (text(environment, "name"), number.to_string());
+        let path = ["repositories", owner, name, "environments", &of, "releases", &number];
+        Ok(self.client.call(Method::GET, &path, None::<&Value>).await?)
+    }
+
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (owner, name) = repository_path(&self.repository)?;
         let path = ["repositories", owner, name, "environments"];
@@ -206,7 +214,16 @@ impl Environments {
             }
             if let Some(number) = item["rolling"]["number"].as_i64() {
                 let (state, paused) = (text(&item["rolling"], "state"), paused(&item["paused"]));
-                say(format_args!("{:width$}  #{number} is {state}{paused}", ""))?;
+                let waits_for =
+                    if state == "queued" { self.release(item, number).await?["waits_for"].take() } else { Value::Null };
+                let waits_for = waits_for.as_str().map(|why| format!(": {why}")).unwrap_or_default();
+                say(format_args!("{:width$}  #{number} is {state}{paused}{waits_for}", ""))?;
+            }
+            if let Some(number) = came_to_nothing(item) {
+                let release = self.release(item, number).await?;
+                let reason = release["reason"].as_str().and_then(|reason| reason.lines().next());
+                let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+                say(format_args!("{:width$}  #{number} is {}{reason}", "", text(&release, "state")))?;
             }
             if let Some(reason) = item["freeze"]["reason"].as_str() {
                 let (by, until) = (text(&item["freeze"], "by"), item["freeze"]["until"].as_str());
@@ -224,6 +241,13 @@ impl Environments {
         }
         Ok(())
     }
+}
+
+/// The newest release of an environment, where it is neither live nor may come to be.
+fn came_to_nothing(environment: &Value) -> Option<i64> {
+    let newest = environment["last_release_number"].as_i64().filter(|number| *number > 0)?;
+    let is_told = ["live", "held", "rolling"].iter().any(|which| environment[*which]["number"] == newest);
+    (!is_told).then_some(newest)
 }
 
 /// Whether nothing rolls out in an environment, and all that is live there is healthy.

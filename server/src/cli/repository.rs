@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Client, Failure,
     forge::{Reported, set_reported},
+    listing::note,
     placement::{BuiltBy, set_builders},
     repository_path, say,
     trust::{Distrust, Rule, Trust, distrust, set_rule, trust},
@@ -163,8 +164,11 @@ pub(super) async fn run(command: RepositoryCommand) -> Result<(), Failure> {
             say("It is shown this once.")?;
         }
         RepositoryCommand::List(client) => {
-            let page: Value = client.call(Method::GET, &["repositories"], None::<&Value>).await?;
-            for repository in page["items"].as_array().into_iter().flatten() {
+            let found = client.items(&["repositories"], &[], usize::MAX).await?;
+            if found.is_empty() {
+                note("No repository is connected; `slipway repository add` connects one.");
+            }
+            for repository in &found {
                 let text = |field: &str| repository[field].as_str().unwrap_or_default().to_owned();
                 say(format_args!("{}  {}  {}", text("name"), text("default_branch"), text("clone_url")))?;
             }

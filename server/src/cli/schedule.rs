@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Client, Failure, repository_path, say};
+use super::{Client, Failure, listing::note_if_empty, repository_path, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ScheduleCommand {
@@ -42,6 +42,7 @@ pub(super) async fn run(command: ScheduleCommand) -> Result<(), Failure> {
             let (owner, name) = repository_path(&repository)?;
             let path = ["repositories", owner, name, "schedules"];
             let found: Value = client.call(Method::GET, &path, None::<&Value>).await?;
+            note_if_empty(&found["items"], "The repository has no schedules.");
             for schedule in found["items"].as_array().into_iter().flatten() {
                 let text = |field: &str| schedule[field].as_str().unwrap_or_default().to_owned();
                 let next = if schedule["is_paused"] == true { "paused".to_owned() } else { text("next_at") };

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, exit, repository_path, say};
+use super::{Client, Failure, exit, listing::note_if_empty, repository_path, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretCommand {
@@ -172,6 +172,7 @@ impl List {
             None => vec!["secrets"],
         };
         let page: Value = self.client.call(Method::GET, &path, None::<&Value>).await?;
+        note_if_empty(&page["items"], "There are no secrets here.");
         for secret in page["items"].as_array().into_iter().flatten() {
             let text = |field: &str| secret[field].as_str().unwrap_or("-").to_owned();
             let place = match &self.repository {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     Client, Failure,
+    listing::note_if_empty,
     releases::{all, is_healthy, text},
     say,
 };
@@ -32,6 +33,7 @@ impl Services {
         if self.json {
             return Ok(say(&answer)?);
         }
+        note_if_empty(&answer["items"], "Nothing is live.");
         let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         let rows: Vec<[String; 5]> = items.iter().map(row).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, listing::note_if_empty, say};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SigningCommand {
@@ -52,6 +52,7 @@ async fn show(Whole { json, client }: Whole) -> Result<(), Failure> {
     if json {
         return Ok(say(&found)?);
     }
+    note_if_empty(&found["items"], "The server has no key to sign with; `slipway signing create` makes one.");
     for key in found["items"].as_array().into_iter().flatten() {
         let text = |field: &str| key[field].as_str().unwrap_or_default();
         say(format_args!("{}  {}  by {}\n{}", text("id"), text("created_at"), text("created_by"), public(key)))?;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, say};
+use super::{Client, Failure, say, tokens};
 use crate::{
     access::{Grant, Role, TokenFor, check_token_name, make_token},
     clock::SystemClock,
@@ -18,6 +18,10 @@ use crate::{
 pub(super) enum TokenCommand {
     /// Makes a token and prints it, once.
     Create(Box<Create>),
+    /// Lists the tokens, with what each allows; never their values.
+    List(tokens::List),
+    /// Has a token open nothing any more.
+    Revoke(tokens::Revoke),
 }
 
 #[derive(Debug, Args)]
@@ -46,7 +50,11 @@ pub(super) struct Create {
 }
 
 pub(super) async fn run(command: TokenCommand) -> Result<(), Failure> {
-    let TokenCommand::Create(create) = command;
+    let create = match command {
+        TokenCommand::Create(create) => create,
+        TokenCommand::List(list) => return list.run().await,
+        TokenCommand::Revoke(revoke) => return revoke.run().await,
+    };
     let token = if create.local { create_locally(*create).await? } else { ask(&create).await? };
     say(token)?;
     Ok(())

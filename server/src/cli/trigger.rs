@@ -4,7 +4,11 @@ use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Client, Failure, repository_path, say};
+use super::{
+    Client, Failure,
+    builds::{One, told},
+    repository_path, say,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Trigger {
@@ -22,6 +26,9 @@ pub(super) struct Trigger {
     /// A word of your own: the same request with the same word, within a day, is built once.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Come back when the build is over; fail when it did not succeed.
+    #[arg(long)]
+    wait: bool,
     /// Print the build as JSON.
     #[arg(long)]
     json: bool,
@@ -42,9 +49,12 @@ pub(super) async fn run(trigger: Trigger) -> Result<(), Failure> {
         let number = build["number"].to_string();
         build = client.call(Method::GET, &["repositories", owner, name, "builds", &number], None::<&Value>).await?;
     }
-    if trigger.json {
-        return Ok(say(build)?);
+    let one = One::new(&client, &trigger.repository, &build["number"].to_string(), trigger.json)?;
+    if !trigger.json {
+        say(told(&build))?;
+        say(one.page())?;
+    } else if !trigger.wait {
+        say(&build)?;
     }
-    let text = |field: &str| build[field].as_str().unwrap_or_default().to_owned();
-    Ok(say(format_args!("Build {} of {} is {}.", build["number"], text("ref"), text("state")))?)
+    if trigger.wait { one.wait().await } else { Ok(()) }
 }

@@ -51,6 +51,6 @@ fn is_away(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } => true,
         ClientError::Refused { status, .. } => matches!(status, 502..=504),
-        ClientError::NoToken(_) | ClientError::Foreign { .. } => false,
+        ClientError::NoToken(_) | ClientError::EmptyToken(_) | ClientError::Foreign { .. } => false,
     }
 }

@@ -15,6 +15,9 @@ use super::errors::Problem;
 /// The largest body of an API request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// How a refusal begins of a body that is JSON, and not what is expected.
+pub const ODD_BODY: &str = "The body is not what is expected here";
+
 /// A JSON body, read strictly. No body at all is read as `{}`.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
@@ -79,12 +82,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Body<T>, Problem> {
     }
     // A list of the fields without their names would be taken, too.
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Problem::unprocessable("The body is not what is expected here: a list, where an object is."));
+        return Err(Problem::unprocessable(format!("{ODD_BODY}: a list, where an object is.")));
     }
     serde_json::from_slice(bytes).map(Body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => {
-            Problem::unprocessable(format!("The body is not what is expected here: {error}."))
-        }
+        serde_json::error::Category::Data => Problem::unprocessable(format!("{ODD_BODY}: {error}.")),
         _ => Problem::bad_request(format!("The body is not JSON: {error}.")),
     })
 }

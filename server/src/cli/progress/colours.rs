@@ -41,7 +41,7 @@ impl Colours {
 }
 
 /// The text without anything that a terminal would obey.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::cli) fn plain(text: &str) -> String {
     filtered(text, false)
 }
 

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(super) use colours::Colours;
+pub(super) use colours::{Colours, plain};
 use slipway_runner::coordinator::{LogLine, StepDeclaration, StepKind, StepOutcome, StepResult};
 
 /// How many of a step's last lines are shown again when it failed.

@@ -83,12 +83,15 @@ async fn a_branch_a_tag_and_a_commit_are_built_on_request() {
         let arguments = [&["trigger", repository], more].concat();
         terminal.slipway(&arguments).await.well().out
     };
-    assert_eq!(trigger(&["--key", "today"]).await, "Build 1 of refs/heads/main is queued.\n");
+    let told = |number: u32, how: &str| {
+        format!("Build {number} of {how}.\n{}/repositories/{repository}/builds/{number}\n", house.slipway.url())
+    };
+    assert_eq!(trigger(&["--key", "today"]).await, told(1, "main is queued"));
     assert_eq!(house.build_in(1, "succeeded").await["commit"], second);
     assert!(house.pushed("main", &[]).await.is_some());
-    assert_eq!(trigger(&["--key", "today"]).await, "Build 1 of refs/heads/main is succeeded.\n", "it came before");
+    assert_eq!(trigger(&["--key", "today"]).await, told(1, "main succeeded"), "it came before");
 
-    assert_eq!(trigger(&["--tag", "v1.0.0"]).await, "Build 2 of refs/tags/v1.0.0 is queued.\n");
+    assert!(trigger(&["--tag", "v1.0.0", "--wait"]).await.contains("Build 2 of v1.0.0 succeeded"));
     assert_eq!(house.build_in(2, "succeeded").await["commit"], first);
     assert!(house.pushed("1.0.0", &[]).await.is_some());
     let told = trigger(&["--branch", "topic", "--commit", &first, "--json"]).await;
@@ -99,7 +102,8 @@ async fn a_branch_a_tag_and_a_commit_are_built_on_request() {
     let refused = house.build_in(4, "failed").await;
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("commit {elsewhere} is not on the branch `main`")), "{reason}");
-    trigger(&["--branch", "nowhere"]).await;
+    let failed = terminal.slipway(&["trigger", repository, "--branch", "nowhere", "--wait"]).await;
+    assert!(failed.code == 1 && failed.err.contains("Build 5 of nowhere failed: "), "{}", failed.err);
     let missing = house.build_in(5, "failed").await;
     assert!(missing["reason"].as_str().unwrap().contains("the branch `nowhere` is not on the server"), "{missing:#}");
     // Whoever may build may not bring back what an old captain.yml said of environments.
@@ -107,6 +111,23 @@ async fn a_branch_a_tag_and_a_commit_are_built_on_request() {
         trigger(&["--commit", commit]).await;
         assert_eq!(house.build_in(number, "succeeded").await["reason"], reason);
     }
+    let said = async |arguments: &[&str]| terminal.slipway(arguments).await.well().out;
+    let failed = said(&["builds", repository, "--state", "failed", "--limit", "1"]).await;
+    assert!(failed.starts_with("#5 ") && failed.contains("  nowhere  ") && failed.lines().count() == 1, "{failed}");
+    let steps = said(&["logs", repository, "2"]).await;
+    assert!(steps.contains("  succeeded  web: build "), "{steps}");
+    let unknown = terminal.slipway(&["logs", repository, "2", "99"]).await.with(1).err;
+    assert!(unknown.contains(&format!("there is no step 99; the steps are\n{steps}")), "{unknown}");
+
+    said(&["token", "create", "ci", "--role", "viewer"]).await;
+    assert!(said(&["token", "list"]).await.contains("  ci "));
+    said(&["token", "revoke", "ci"]).await;
+    assert!(!said(&["token", "list"]).await.contains("  ci "), "it is revoked");
+    let unknown = terminal.slipway(&["token", "revoke", "ci"]).await.with(1).err;
+    assert!(unknown.contains("no token is called “ci”; there are administrator;"), "{unknown}");
+    let nobody = terminal.variable("SLIPWAY_TOKEN", "").slipway(&["registry", "list"]).await.with(1).err;
+    assert!(nobody.contains("SLIPWAY_TOKEN is empty"), "{nobody}");
+
     let home = house.slipway.api().with("accept", "text/html").get("/").await.expect(200).body;
     assert!(home.contains("topic") && !home.contains("nowhere"), "it is no branch: {home}");
 }
