@@ -71,7 +71,7 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
             Ok(found) => found,
             Err(error) => {
                 let place = Place { line: number(error.marker().line()), column: number(error.marker().col() + 1) };
-                composer.report.add(place, Problem::new(format!("invalid YAML: {}", error.kind())));
+                composer.report.add(place, unreadable(&error.kind().to_string()));
                 return None;
             }
         };
@@ -81,6 +81,15 @@ pub(crate) fn read(text: &str, report: &mut Report<'_>) -> Option<Node> {
         }
     }
     composer.root.or(Some(Node { place: Place { line: 1, column: 1 }, value: Value::Null }))
+}
+
+/// What the parser did not understand. The commonest of all is told with its remedy.
+fn unreadable(what: &str) -> Problem {
+    let problem = Problem::new(format!("invalid YAML: {what}"));
+    if !what.contains("mapping values are not allowed") {
+        return problem;
+    }
+    problem.expected("a text that holds \": \" to stand in quotes, such as \"pre: 'echo: hi'\"")
 }
 
 /// A list or map whose end has not come yet.

@@ -25,7 +25,7 @@ mod written;
 use crate::{
     config::{Config, Defaults},
     detect::{self, RepositoryFacts},
-    diagnostics::{Diagnostics, Problem, Report},
+    diagnostics::{self, Diagnostics, Problem, Report},
     document::{self, Entry, Node, Value},
     reference,
 };
@@ -85,7 +85,7 @@ fn read(root: &Node, text: &str, facts: &RepositoryFacts<'_>, report: &mut Repor
     if foreign::report(entries, text, report) {
         return None;
     }
-    let own: Vec<&Entry> = entries.iter().filter(|entry| !is_reserved(&entry.key)).collect();
+    let own: Vec<&Entry> = entries.iter().filter(|entry| !is_reserved(&entry.key) && !is_misspelt(entry)).collect();
     let names: Vec<(&str, bool)> = own.iter().map(|entry| (entry.key.as_str(), has_matrix(entry))).collect();
     let mut config = Config::default();
     for entry in entries {
@@ -94,6 +94,10 @@ fn read(root: &Node, text: &str, facts: &RepositoryFacts<'_>, report: &mut Repor
             "schedules" => config.schedules = schedule::read_all(&entry.value, report),
             // They are read once the apps are known.
             "environments" => {}
+            key if is_misspelt(entry) => {
+                let problem = Problem::new(format!("unknown key \"{}\" in {}", fields::shown(key), reference::FILE.of));
+                report.add(entry.place, problem.nearest(key, reference::FILE.names()).see(reference::FILE.anchor));
+            }
             _ => {
                 let app = report.within(reference::APP.anchor, |report| app::read(entry, &names, facts, report));
                 config.apps.extend(app);
@@ -118,6 +122,15 @@ fn read(root: &Node, text: &str, facts: &RepositoryFacts<'_>, report: &mut Repor
 
 fn is_reserved(key: &str) -> bool {
     reference::FILE.names().any(|name| name == key)
+}
+
+/// Whether a key at the top means one of those that the file has, and no app: nothing in it is an app's.
+fn is_misspelt(entry: &Entry) -> bool {
+    let is_near = diagnostics::nearest(&entry.key, reference::FILE.names()).is_some();
+    let is_app = |field: &Entry| matches!(field.key.as_str(), "image" | "build");
+    is_near
+        && !is_reserved(&entry.key)
+        && matches!(&entry.value.value, Value::Map(fields) if !fields.iter().any(is_app))
 }
 
 fn has_matrix(entry: &Entry) -> bool {

@@ -21,7 +21,9 @@ pub enum DataDirError {
     #[error("another Slipway already runs on {0}; stop it, or give this one a data_dir of its own")]
     Taken(PathBuf),
     /// It cannot be made or written to.
-    #[error("cannot use the data directory {path}: {source}")]
+    #[error(
+        "cannot use the data directory {path}: {source}; set `data_dir` (--data-dir, SLIPWAY_DATA_DIR) to one that can be written to"
+    )]
     Unusable {
         /// The directory.
         path: PathBuf,
@@ -33,7 +35,8 @@ pub enum DataDirError {
 impl DataDir {
     /// Makes the directory if it is missing, readable by its owner alone, and takes it.
     pub(super) fn open(path: &Path) -> Result<Self, DataDirError> {
-        let unusable = |source| DataDirError::Unusable { path: path.to_owned(), source };
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let unusable = |source| DataDirError::Unusable { path: whole.clone(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let lock = OpenOptions::new()
             .create(true)

@@ -77,7 +77,7 @@ impl Client {
         self
     }
 
-    /// Where people look at what the API has at `path`.
+    /// Where people look at what the API has at `path`; without one, the server.
     #[must_use]
     pub fn page(&self, path: &[&str]) -> Url {
         let mut url = self.url.clone();
@@ -113,7 +113,7 @@ impl Client {
         let (_, bytes) = self.send(method, path, body).await?;
         let text: &[u8] = if bytes.is_empty() { b"null" } else { &bytes };
         serde_json::from_slice(text)
-            .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })
+            .map_err(|error| ClientError::Foreign { url: self.page(&[]), reason: error.to_string() })
     }
 
     /// Sends a POST, and says with the answer whether that is the one of an earlier time: the key was used before.
@@ -127,7 +127,7 @@ impl Client {
     ) -> Result<(T, bool), ClientError> {
         let (headers, bytes) = self.send(Method::POST, path, Some(body)).await?;
         let answer = serde_json::from_slice(&bytes)
-            .map_err(|error| ClientError::Foreign { url: self.url.clone(), reason: error.to_string() })?;
+            .map_err(|error| ClientError::Foreign { url: self.page(&[]), reason: error.to_string() })?;
         Ok((answer, headers.contains_key("idempotency-replayed")))
     }
 
@@ -146,16 +146,16 @@ impl Client {
         path: &[&str],
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<(HeaderMap, Vec<u8>), ClientError> {
-        let token = self.token.as_ref().ok_or_else(|| ClientError::NoToken(self.url.clone()))?;
+        let token = self.token.as_ref().ok_or_else(|| ClientError::NoToken(self.page(&[])))?;
         if token.reveal().trim().is_empty() {
-            return Err(ClientError::EmptyToken(self.url.clone()));
+            return Err(ClientError::EmptyToken(self.page(&[])));
         }
         let mut url = self.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(["api", "v1"]).extend(path);
         }
         let unreachable =
-            |error: reqwest::Error| ClientError::Unreachable { url: self.url.clone(), reason: innermost(&error) };
+            |error: reqwest::Error| ClientError::Unreachable { url: self.page(&[]), reason: innermost(&error) };
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().map_err(unreachable)?;
         // A POST has a key, and whatever else the API takes may be sent twice.
         let key = (method == Method::POST).then(|| self.key.clone().unwrap_or_else(|| Ulid::generate().to_string()));

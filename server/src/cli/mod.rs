@@ -22,6 +22,7 @@ mod measurements;
 mod placement;
 mod progress;
 mod protection;
+mod refusal;
 mod registry;
 mod releases;
 mod repository;
@@ -270,7 +271,10 @@ pub fn main() -> ExitCode {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         return fail(&Failure::new(format!("core dumps cannot be turned off: {error}")));
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refusal::tell(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -384,6 +388,20 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::Cli;
+
+    #[test]
+    fn the_documentation_names_every_command() {
+        let documentation = include_str!("../../../docs/commands.md");
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let name = format!("`slipway {}`", command.get_name());
+            let line = documentation.lines().find(|line| line.split(" | ").next().unwrap_or_default().contains(&name));
+            assert!(line.is_some(), "docs/commands.md has no line for {name}");
+            for one in command.get_subcommands() {
+                let is_named = line.is_some_and(|line| line.contains(&format!("`{}`", one.get_name())));
+                assert!(is_named, "docs/commands.md does not name {} of {name}", one.get_name());
+            }
+        }
+    }
 
     #[test]
     fn the_command_line_holds_together() {

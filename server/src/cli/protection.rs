@@ -1,14 +1,19 @@
 //! `slipway freeze`, `unfreeze` and `protect`: what an environment asks for on the server.
 
+use chrono::DateTime;
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Value, json};
 use slipway_runner::signing::PublicKey;
 
-use super::{Failure, releases::Which, say};
+use super::{Failure, listing::note, releases::Which, say};
+use crate::environments::same_person;
 
 /// What takes back what was asked for.
 const NONE: &str = "none";
+
+/// More people, or tokens, than any server has.
+const MOST: usize = 10_000;
 
 /// The server as a signer.
 const SERVER: &str = "server";
@@ -21,7 +26,7 @@ pub(super) struct Freeze {
     #[arg(long, value_name = "TEXT")]
     reason: String,
     /// When it ends by itself, such as 2026-11-30T06:00:00Z.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
     /// Come back when nothing rolls out there any more: what has begun goes on.
     #[arg(long)]
@@ -47,7 +52,7 @@ pub(super) struct Protect {
     /// Who may be among them; may be given several times, and goes over those set before.
     #[arg(long = "approver", value_name = "NAME")]
     approvers: Vec<String>,
-    /// Lets everyone who may change things be among them.
+    /// Lets everyone who may release there be among them.
     #[arg(long, conflicts_with = "approvers")]
     any_approver: bool,
     /// Whether whoever wrote the commit or asked for the release may be among them.
@@ -101,6 +106,14 @@ impl Freeze {
     }
 }
 
+/// A time in the form that the API takes.
+fn time(text: &str) -> Result<String, String> {
+    let found = DateTime::parse_from_rfc3339(text);
+    found
+        .map(|_| text.to_owned())
+        .map_err(|_| "a date, a time and a zone were expected, such as 2026-11-30T06:00:00Z".to_owned())
+}
+
 /// Whether a release's rollout has begun. One that waits for it is held when a runner takes it.
 fn is_begun(release: &Value) -> bool {
     release["state"] == "rolling" || release["started_at"].is_string()
@@ -131,10 +144,10 @@ impl Protect {
             ("signed_by", !self.signed_by.is_empty() || self.unsigned, json!(signers)),
             ("approvals", self.approvals.is_some(), json!(self.approvals)),
             ("author", self.author.is_some(), json!(self.author)),
-            ("bake", self.bake.is_some(), json!(self.bake.filter(|bake| bake != NONE))),
-            ("window", self.window.is_some(), json!(self.window.filter(|window| window != NONE))),
-            ("from", self.from.is_some(), json!(self.from.filter(|from| from != NONE))),
-            ("strategy", self.strategy.is_some(), json!(self.strategy.filter(|strategy| strategy != NONE))),
+            ("bake", self.bake.is_some(), json!(self.bake.as_ref().filter(|bake| *bake != NONE))),
+            ("window", self.window.is_some(), json!(self.window.as_ref().filter(|window| *window != NONE))),
+            ("from", self.from.is_some(), json!(self.from.as_ref().filter(|from| *from != NONE))),
+            ("strategy", self.strategy.is_some(), json!(self.strategy.as_ref().filter(|strategy| *strategy != NONE))),
         ];
         for (name, is_given, value) in lists.into_iter().filter(|(_, is_given, _)| *is_given) {
             changed |= is_given;
@@ -143,6 +156,7 @@ impl Protect {
         if changed {
             protection["reason"] = json!(self.reason);
             protection = self.which.client.call(Method::PUT, &path, Some(&protection)).await?;
+            self.doubt().await?;
         }
         if self.which.json {
             return Ok(say(&protection)?);
@@ -154,7 +168,7 @@ impl Protect {
         };
         say(format_args!("The server asks of {}:", self.which.name()))?;
         say(format_args!("  approvals  {}", protection["approvals"]))?;
-        say(format_args!("  approvers  {}", list("approvers", "everyone who may change things")))?;
+        say(format_args!("  approvers  {}", list("approvers", "everyone who may release there")))?;
         say(format_args!(
             "  author     {}",
             if protection["author"] == true { "may be one of them" } else { "is none of them" }
@@ -166,6 +180,36 @@ impl Protect {
         say(format_args!("  signed by  {}", in_words(&protection["signed_by"])))?;
         Ok(())
     }
+}
+
+impl Protect {
+    /// Names what was given and is known nowhere: it may come yet, and is more often a slip of the pen.
+    async fn doubt(&self) -> Result<(), Failure> {
+        let client = &self.which.client;
+        if let Some(from) = self.from.as_deref().filter(|from| *from != NONE && !from.contains(' ')) {
+            let found: Value = client.call(Method::GET, &self.which.siblings()?, None::<&Value>).await?;
+            if !is_among(found["items"].as_array().into_iter().flatten(), from) {
+                note(format_args!("No build has defined the environment “{from}” yet; check its name."));
+            }
+        }
+        if self.approvers.is_empty() {
+            return Ok(());
+        }
+        // Who may protect an environment may not know everybody.
+        let (Ok(users), Ok(tokens)) =
+            (client.items(&["users"], &[], MOST).await, client.items(&["tokens"], &[], MOST).await)
+        else {
+            return Ok(());
+        };
+        for name in self.approvers.iter().filter(|name| !is_among(users.iter().chain(&tokens), name)) {
+            note(format_args!("Nobody is called “{name}” yet, neither a person nor a token; check the name."));
+        }
+        Ok(())
+    }
+}
+
+fn is_among<'v>(mut items: impl Iterator<Item = &'v Value>, name: &str) -> bool {
+    items.any(|item| item["name"].as_str().is_some_and(|other| same_person(other, name)))
 }
 
 /// What stands for each signer: the word itself, or what is in the file.

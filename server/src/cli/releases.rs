@@ -111,6 +111,12 @@ impl Which {
         Ok([&["repositories", owner, name, "environments", &self.environment], below].concat())
     }
 
+    /// Where the API has all environments of the repository.
+    pub(super) fn siblings(&self) -> Result<Vec<&str>, Failure> {
+        let (owner, name) = repository_path(&self.repository)?;
+        Ok(vec!["repositories", owner, name, "environments"])
+    }
+
     /// The environment, for people.
     pub(super) fn name(&self) -> String {
         format!("{} of {}", self.environment, self.repository)
@@ -413,4 +419,20 @@ impl Said {
 /// A field of an answer as text.
 pub(super) fn text(value: &Value, field: &str) -> String {
     value[field].as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::came_to_nothing;
+
+    #[test]
+    fn the_newest_release_is_told_apart_where_nothing_else_tells_of_it() {
+        let mut environment = json!({"live": {"number": 5}, "held": null, "rolling": null, "last_release_number": 8});
+        assert_eq!(came_to_nothing(&environment), Some(8));
+        environment["rolling"] = json!({"number": 8});
+        assert_eq!(came_to_nothing(&environment), None);
+        assert_eq!(came_to_nothing(&json!({"live": null, "last_release_number": 0})), None);
+    }
 }

@@ -227,7 +227,10 @@ pub(super) fn parse(path: &str, text: &str) -> Result<File, ConfigError> {
     let malformed = |error: &toml::de::Error| ConfigError::Malformed {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| line_of(text, &span)),
-        reason: error.message().to_owned(),
+        reason: match error.span().and_then(|span| key_of(text, &span)) {
+            Some(key) => format!("{key}: {}", error.message()),
+            None => error.message().to_owned(),
+        },
     };
     let table = DeTable::parse(text).map_err(|error| malformed(&error))?;
     refuse_unknown(path, text, "", table.get_ref())?;
@@ -262,6 +265,13 @@ fn refuse_unknown(path: &str, text: &str, section: &str, table: &DeTable<'_>) ->
         }
     }
     Ok(())
+}
+
+/// The key in whose line a value stands.
+fn key_of<'t>(text: &'t str, span: &Range<usize>) -> Option<&'t str> {
+    let before = text.get(..span.start)?;
+    let (key, _) = before.rsplit('\n').next()?.split_once('=')?;
+    Some(key.trim()).filter(|key| !key.is_empty())
 }
 
 fn line_of(text: &str, span: &Range<usize>) -> usize {
@@ -373,7 +383,7 @@ mod tests {
     #[test]
     fn a_wrong_type_names_its_line() {
         let wrong = parse("slipway.toml", "\npublic_read = \"yes\"\n").unwrap_err().to_string();
-        assert!(wrong.starts_with("slipway.toml, line 2: invalid type: string \"yes\""), "{wrong}");
+        assert!(wrong.starts_with("slipway.toml, line 2: public_read: invalid type: string \"yes\""), "{wrong}");
         let broken = parse("slipway.toml", "listen = ").unwrap_err().to_string();
         assert!(broken.starts_with("slipway.toml, line 1: "), "{broken}");
     }

@@ -103,7 +103,7 @@ pub struct RunnerSettings {
     pub name: String,
     /// How many jobs it takes at once.
     pub capacity: u32,
-    /// The engine's address; none for the one that `DOCKER_HOST` or the usual socket names.
+    /// The engine's address, `unix:///PATH` or `tcp://HOST:PORT`; none for the usual socket. `DOCKER_HOST` is for people's commands.
     pub docker_host: Option<String>,
     /// What becomes of its jobs when the server ends. No setting: a server is ended to be started again, and only what
     /// embeds one knows better.
@@ -168,7 +168,7 @@ pub struct Overrides {
     #[arg(long, env = "SLIPWAY_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where to listen.
-    #[arg(long, env = "SLIPWAY_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "SLIPWAY_LISTEN", value_name = "ADDRESS:PORT", value_parser = listen_address)]
     pub listen: Option<SocketAddr>,
     /// Where people and GitHub reach this server.
     #[arg(long, env = "SLIPWAY_PUBLIC_URL", value_name = "URL")]
@@ -296,6 +296,10 @@ pub struct Overrides {
     /// In whose name mail is sent.
     #[arg(long, env = "SLIPWAY_MAIL_FROM", value_name = "ADDRESS")]
     pub mail_from: Option<String>,
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an IP address and a port were expected, such as 127.0.0.1:7878 or [::]:7878".to_owned())
 }
 
 /// Why there is no configuration to start with.
@@ -509,7 +513,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             enabled: over.runner_enabled.or(file.runner.enabled).unwrap_or(true),
             name: over.runner_name.or(file.runner.name).unwrap_or_else(|| "embedded".to_owned()),
             capacity,
-            docker_host: over.runner_docker_host.or(file.runner.docker_host),
+            docker_host: over.runner_docker_host.or(file.runner.docker_host).map(engine_address).transpose()?,
             at_shutdown: AtShutdown::default(),
             labels,
             builds_only: over.runner_builds_only.or(file.runner.builds_only).unwrap_or(false),
@@ -538,6 +542,17 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
             },
         )?,
     })
+}
+
+/// The address of an engine in one of the forms that a runner understands.
+fn engine_address(value: String) -> Result<String, ConfigError> {
+    let is_known =
+        ["unix:///", "tcp://", "http://"].iter().any(|form| value.len() > form.len() && value.starts_with(form));
+    if is_known {
+        return Ok(value);
+    }
+    let reason = "expected unix:///PATH, such as unix:///var/run/docker.sock, or tcp://HOST:PORT".to_owned();
+    Err(ConfigError::Invalid { key: "runner.docker_host", value, reason })
 }
 
 /// An address that starts with `http://` or `https://` and names a host.
@@ -585,6 +600,7 @@ mod tests {
         assert!(said("public_url = \"slipway.example\"").contains("expected http://host"));
         assert!(said("public_url = \"https://a.example/slipway\"").contains("without a path"));
         assert!(said("[runner]\ncapacity = 0").contains("at least one job"));
+        assert!(said("[runner]\ndocker_host = \"/var/run/docker.sock\"").contains("expected unix:///PATH"));
         assert!(said("[runner]\nstep_log_bytes = 0").contains("no step's output would be kept"));
     }
 }

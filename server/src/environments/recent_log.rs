@@ -62,7 +62,7 @@ pub enum RecentLogError {
     Gone(String),
     /// The container is somebody else's.
     #[error(
-        "{container} is not shown: it is no container of a release that the runner {runner} made in this environment"
+        "“{container}” is not shown: it is no container of a release that the runner {runner} made in this environment"
     )]
     Refused {
         /// The container's name.

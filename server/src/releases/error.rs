@@ -6,7 +6,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReleaseError {
     /// No environment of that name.
-    #[error("{repository} has no environment “{environment}”: {known}")]
+    #[error("there is no environment “{environment}” in {repository}: {known}")]
     UnknownEnvironment {
         /// The repository's name.
         repository: String,
@@ -24,7 +24,7 @@ pub enum ReleaseError {
         environment: String,
     },
     /// The environment is fed by a branch.
-    #[error("{environment} takes the builds of branch {branch}, not promotions: push to {branch} to release there")]
+    #[error("“{environment}” takes the builds of branch {branch}, not promotions: push to {branch} to release there")]
     FedByBranch {
         /// The environment's name.
         environment: String,
@@ -40,7 +40,7 @@ pub enum ReleaseError {
         source_environment: String,
     },
     /// The same is live already.
-    #[error("{environment} already runs exactly that, as release {number}")]
+    #[error("“{environment}” already runs exactly that, as release {number}")]
     AlreadyLive {
         /// The environment's name.
         environment: String,
@@ -48,7 +48,7 @@ pub enum ReleaseError {
         number: i64,
     },
     /// No such release.
-    #[error("{environment} has no release {number}")]
+    #[error("“{environment}” has no release {number}")]
     UnknownRelease {
         /// The environment's name.
         environment: String,
@@ -94,7 +94,7 @@ pub enum ReleaseError {
         number: i64,
     },
     /// Somebody else is asked.
-    #[error("{environment} asks for the approval of {approvers}")]
+    #[error("“{environment}” asks for the approval of {approvers}")]
     NoApprover {
         /// The environment's name.
         environment: String,
@@ -102,7 +102,7 @@ pub enum ReleaseError {
         approvers: String,
     },
     /// Nobody decides alone about what is their own.
-    #[error("{person} wrote the commit or asked for the release: {environment} wants the approval of somebody else")]
+    #[error("“{person}” wrote the commit or asked for the release: {environment} wants the approval of somebody else")]
     OwnRelease {
         /// The environment's name.
         environment: String,
@@ -110,7 +110,7 @@ pub enum ReleaseError {
         person: String,
     },
     /// There is no earlier release.
-    #[error("{environment} has no earlier release that was live: there is nothing to roll back to")]
+    #[error("“{environment}” has no earlier release that was live: there is nothing to roll back to")]
     NothingEarlier {
         /// The environment's name.
         environment: String,

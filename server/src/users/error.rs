@@ -42,7 +42,7 @@ pub enum UserError {
     )]
     Last(String),
     /// There is no such grant.
-    #[error("{0} was not granted that; it may have been taken back meanwhile")]
+    #[error("“{0}” was not granted that; it may have been taken back meanwhile")]
     NotGranted(String),
     /// More than anybody needs.
     #[error("nobody is granted more than {0} things: take one back, or use a pattern")]

@@ -33,7 +33,7 @@ pub enum IdentityError {
     Entrance(#[from] EntranceError),
     /// It is nobody's here.
     #[error(
-        "{shown} of {provider} is connected with no account here: log in as before and connect it on the page “Your account”, or ask an administrator for an account"
+        "“{shown}” of {provider} is connected with no account here: log in as before and connect it on the page “Your account”, or ask an administrator for an account"
     )]
     Unlinked {
         /// What it is called there.
@@ -66,7 +66,7 @@ pub enum IdentityError {
     #[error("nobody is connected with more than {MOST} accounts elsewhere: disconnect one first")]
     TooMany,
     /// Its owner could not log in any more.
-    #[error("{0} has no password, and could not log in any more: ask an administrator for a link to set one first")]
+    #[error("“{0}” has no password, and could not log in any more: ask an administrator for a link to set one first")]
     Last(String),
     /// There is none.
     #[error("this account is not connected; it may have been disconnected meanwhile")]

@@ -300,7 +300,7 @@ async fn odd_requests_are_told_what_is_wrong() {
     let rollback = api.post("/api/v1/repositories/shop/web/environments/dev/rollbacks", &json!({})).await.expect(404);
     assert_eq!(
         rollback.detail(),
-        "Shop/web has no environment “dev”: no build of its default branch has defined any yet."
+        "There is no environment “dev” in shop/web: no build of its default branch has defined any yet."
     );
 }
 

@@ -90,7 +90,7 @@ async fn what_was_thrown_out_is_not_gone_back_to(database: TestDatabase) {
     pipeline.roll_out().await;
     assert_eq!(in_dev(&pipeline).await, "a", "b was thrown out, a was live just before c");
     let nothing = pipeline.roll_back("dev", None).await.unwrap_err().to_string();
-    assert_eq!(nothing, "dev has no earlier release that was live: there is nothing to roll back to");
+    assert_eq!(nothing, "“dev” has no earlier release that was live: there is nothing to roll back to");
 }
 
 async fn a_restore_is_no_step_on_the_way_back(database: TestDatabase) {
@@ -105,7 +105,7 @@ async fn a_restore_is_no_step_on_the_way_back(database: TestDatabase) {
         pipeline.roll_out().await;
     }
     let nothing = pipeline.roll_back("dev", None).await.unwrap_err().to_string();
-    assert_eq!(nothing, "dev has no earlier release that was live: there is nothing to roll back to");
+    assert_eq!(nothing, "“dev” has no earlier release that was live: there is nothing to roll back to");
     pipeline.live_in_dev("c").await;
     make_anew(&pipeline, "dev").await;
     pipeline.roll_out().await;

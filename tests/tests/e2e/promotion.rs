@@ -67,7 +67,7 @@ async fn a_promotion_that_makes_no_sense_is_refused_in_words(database: TestDatab
     let refused = async |environment: &str| pipeline.promote(environment).await.unwrap_err().to_string();
     assert_eq!(
         refused("production").await,
-        "acme/shop has no environment “production”: no build of its default branch has defined any yet"
+        "there is no environment “production” in acme/shop: no build of its default branch has defined any yet"
     );
     pipeline.queue(&pipeline.push("main", "a")).await;
     let lease = pipeline.claim().await;
@@ -77,14 +77,14 @@ async fn a_promotion_that_makes_no_sense_is_refused_in_words(database: TestDatab
         "nothing is live in dev yet: release there first, then promote it to production"
     );
     pipeline.roll_out().await;
-    assert_eq!(refused("prod").await, "acme/shop has no environment “prod”: it has dev, production");
+    assert_eq!(refused("prod").await, "there is no environment “prod” in acme/shop: it has dev, production");
     assert_eq!(
         refused("dev").await,
-        "dev takes the builds of branch main, not promotions: push to main to release there"
+        "“dev” takes the builds of branch main, not promotions: push to main to release there"
     );
     pipeline.promote("production").await.unwrap();
     pipeline.roll_out().await;
-    assert_eq!(refused("production").await, "production already runs exactly that, as release 1");
+    assert_eq!(refused("production").await, "“production” already runs exactly that, as release 1");
 
     pipeline.queue(&pipeline.push("main", "b")).await;
     let lease = pipeline.claim().await;
@@ -129,7 +129,7 @@ async fn rollback_goes_back_step_by_step(database: TestDatabase) {
     pipeline.roll_back("dev", None).await.unwrap();
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:a", "twice goes back two");
     let nothing = pipeline.roll_back("dev", None).await.unwrap_err().to_string();
-    assert_eq!(nothing, "dev has no earlier release that was live: there is nothing to roll back to");
+    assert_eq!(nothing, "“dev” has no earlier release that was live: there is nothing to roll back to");
     pipeline.roll_back("dev", Some(3)).await.unwrap();
     assert_eq!(pipeline.roll_out().await.release.apps[0].digest, "sha256:c", "and forward by number");
     assert_eq!(pipeline.live("dev").await.unwrap().number, 6);
@@ -139,9 +139,9 @@ async fn a_rollback_that_makes_no_sense_is_refused_in_words(database: TestDataba
     let pipeline = Pipeline::new(database).await;
     pipeline.live_in_dev("a").await;
     let refused = async |to: Option<i64>| pipeline.roll_back("dev", to).await.unwrap_err().to_string();
-    assert_eq!(refused(None).await, "dev has no earlier release that was live: there is nothing to roll back to");
-    assert_eq!(refused(Some(9)).await, "dev has no release 9");
-    assert_eq!(refused(Some(1)).await, "dev already runs exactly that, as release 1");
+    assert_eq!(refused(None).await, "“dev” has no earlier release that was live: there is nothing to roll back to");
+    assert_eq!(refused(Some(9)).await, "“dev” has no release 9");
+    assert_eq!(refused(Some(1)).await, "“dev” already runs exactly that, as release 1");
     pipeline.queue(&pipeline.push("main", "b")).await;
     let lease = pipeline.claim().await;
     pipeline.succeed(&lease.key, "sha256:b").await;

@@ -78,6 +78,19 @@ fn keys() {
 }
 
 #[test]
+fn keys_at_the_top() {
+    assert_snapshot!(message("web: {image: a/b}\nenviroments:\n  dev: {from: {branch: main}}\n"), @r#"
+    captain.yml:2:1: unknown key "enviroments" in a captain.yml; did you mean "environments"?
+      2 | enviroments:
+        | ^
+      see docs/captain-yml.md#the-file
+    "#);
+    let colon = message("web:\n  image: a/b\n  pre: echo: hi\n");
+    assert!(colon.contains("; expected a text that holds \": \" to stand in quotes, such as"), "{colon}");
+    assert!(parse("captain.yml", "default: {image: a/b}\n", &FACTS).is_ok(), "an app may be called so");
+}
+
+#[test]
 fn missing_things() {
     assert_snapshot!(message(""), @r#"
     captain.yml: there is no app in the file; expected at least one, such as "web: {build: Dockerfile, image: harbur/hello}"

@@ -54,7 +54,11 @@ impl Lint {
         }
         let (fine, found) = if self.path.is_dir() {
             let tree = WorkingTree::open(&self.path, namespace).map_err(usage)?;
-            let fine = if tree.has_file() { nothing_of(FILE_NAME) } else { WITHOUT_FILE.to_owned() };
+            let fine = match tree.other_file() {
+                _ if tree.has_file() => nothing_of(FILE_NAME),
+                Some(hint) => format!("{WITHOUT_FILE}; {hint}"),
+                None => WITHOUT_FILE.to_owned(),
+            };
             let mut found = of_tree(&tree);
             // Why there is no configuration is told already.
             if let (true, Ok(config)) = (self.digests, tree.config()) {
@@ -105,11 +109,15 @@ impl Lint {
             Format::Text => {
                 say(Diagnostics(found.to_vec()))?;
                 let errors = found.iter().filter(|problem| problem.severity == Severity::Error).count();
-                say(format_args!("{errors} errors, {} warnings", found.len() - errors))?;
+                say(format_args!("{}, {}", counted(errors, "error"), counted(found.len() - errors, "warning")))?;
             }
         }
         Ok(())
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn nothing_of(name: &str) -> String {

@@ -8,7 +8,9 @@ use slipway_pipelines::{
 
 use super::unplanned;
 use crate::cli::{
-    Failure, say,
+    Failure,
+    listing::note,
+    say,
     tree::{Assumptions, Changes, WorkingTree},
 };
 
@@ -51,6 +53,9 @@ impl PlanCommand {
         let scope = Scope { goal: Goal::Push, app: self.app };
         let situation = tree.situation(&config, trigger, scope);
         let planned = plan(&config, &situation).map_err(|error| unplanned(&error))?;
+        if let Some(hint) = tree.other_file() {
+            note(hint);
+        }
         show(&planned, &situation.trigger, &of, self.json)
     }
 }

@@ -107,6 +107,7 @@ impl Making {
         let mut plan = plan(&config, &situation).map_err(|error| unplanned(&error))?;
         if !tree.has_file() {
             say("[slipway] no captain.yml: the Dockerfiles below this folder are built")?;
+            tree.other_file().map_or(Ok(()), |hint| say(format_args!("[slipway] {hint}")))?;
         }
         if tree.git.as_ref().is_some_and(|git| git.is_dirty) {
             say("[slipway] there are local changes (git status): images are tagged latest only")?;

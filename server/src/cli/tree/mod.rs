@@ -21,6 +21,9 @@ use slipway_pipelines::{
 
 use super::{Failure, exit};
 
+/// What the file is called by whoever prefers the longer ending.
+const OTHER_NAME: &str = "captain.yaml";
+
 /// A working tree as it stands.
 #[derive(Debug)]
 pub(super) struct WorkingTree {
@@ -95,8 +98,16 @@ impl WorkingTree {
 
     /// The configuration that the Dockerfiles imply.
     pub(super) fn detected(&self) -> Result<Config, Failure> {
-        detect::detect(&self.files, &self.facts())
-            .map_err(|problems| Failure::new(problems.to_string()).with_code(exit::NOTHING))
+        detect::detect(&self.files, &self.facts()).map_err(|problems| {
+            let hint = self.other_file().map(|hint| format!("; {hint}")).unwrap_or_default();
+            Failure::new(format!("{problems}{hint}")).with_code(exit::NOTHING)
+        })
+    }
+
+    /// What is to be said of a file that was surely meant as the captain.yml, and is not read.
+    pub(super) fn other_file(&self) -> Option<String> {
+        let is_there = self.text.is_none() && self.root.join(OTHER_NAME).is_file();
+        is_there.then(|| format!("{OTHER_NAME} is not read: call it {FILE_NAME}"))
     }
 
     /// The text of a file of the tree, as long as it is no longer than anyone would write by hand.
@@ -136,10 +147,23 @@ fn git_failed(error: &git2::Error) -> Failure {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
     use std::path::Path;
 
-    use super::own_name;
+    use super::{WorkingTree, own_name};
+
+    #[test]
+    fn the_longer_ending_is_named_where_it_stands_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("captain.yaml"), "web: {image: a/b}\n").unwrap();
+        let tree = WorkingTree::open(folder.path(), "ada").unwrap();
+        let hint = "captain.yaml is not read: call it captain.yml";
+        assert_eq!(tree.other_file().as_deref(), Some(hint));
+        assert!(tree.config().unwrap_err().text.ends_with(hint), "there is no Dockerfile either");
+        std::fs::write(folder.path().join("captain.yml"), "web: {image: a/b}\n").unwrap();
+        assert_eq!(WorkingTree::open(folder.path(), "ada").unwrap().other_file(), None);
+    }
 
     #[test]
     fn there_is_one_slash_after_the_namespace() {

@@ -43,7 +43,7 @@ async fn a_release_waits_for_people(database: TestDatabase) {
     assert_eq!(pipeline.promote("production").await.unwrap().id, held.id, "asking again asks for the same");
 
     let own = approve(&pipeline, 1, "ada").await.unwrap_err().to_string();
-    assert_eq!(own, "ada wrote the commit or asked for the release: production wants the approval of somebody else");
+    assert_eq!(own, "“ada” wrote the commit or asked for the release: production wants the approval of somebody else");
     let once = approve(&pipeline, 1, "bo").await.unwrap();
     assert_eq!(once.reason.as_deref(), Some("waiting for 1 more approval (approved by bo)"));
     assert_eq!(approve(&pipeline, 1, "Bo").await.unwrap().state, ReleaseState::Held, "twice is once");
@@ -122,7 +122,7 @@ async fn a_commit_cannot_weaken_what_the_server_asks_for(database: TestDatabase)
     let held = pipeline.promote("production").await.unwrap();
     assert_eq!(held.reason.as_deref(), Some("waiting for 1 more approval of Bo"));
     let refused = approve(&pipeline, 1, "cy").await.unwrap_err().to_string();
-    assert_eq!(refused, "production asks for the approval of Bo");
+    assert_eq!(refused, "“production” asks for the approval of Bo");
     assert_eq!(approve(&pipeline, 1, "bo").await.unwrap().state, ReleaseState::Queued);
     assert_eq!(pipeline.event_kinds("environment.protected").await.len(), 1);
 }

@@ -120,7 +120,7 @@ async fn a_rollout_is_paused_and_goes_on_by_somebodys_word(database: TestDatabas
     let refused = pipeline.coordinator.steering(&nobodys, SteeringRequest::default()).await;
     assert!(refused.unwrap_err().to_string().contains("was lost"));
     let other = pause(&pipeline, 7, "ada").await.unwrap_err().to_string();
-    assert_eq!(other, "production has no release 7");
+    assert_eq!(other, "“production” has no release 7");
 }
 
 async fn what_was_said_holds_in_the_next_life_of_a_runner(database: TestDatabase) {

@@ -92,8 +92,8 @@ pub(in crate::http) async fn let_go(
     let against = hindrances(&mut tx.conn(), &repository.id).await?;
     if !against.is_empty() && !force {
         return Err(Problem::conflict(format!(
-            "{} Wait for its end, or say that it is disconnected all the same: what runs is broken off, and what is live runs \
-             on with nobody looking after it.",
+            "{} Wait for its end, or say that it is disconnected all the same (`--force`, in the API `?force=true`): what runs is \
+             broken off, and what is live runs on with nobody looking after it.",
             sentence(&against.join(", and "))
         )));
     }
