@@ -34,6 +34,7 @@ impl Bench<'_> {
         }
         let services = self.services(command)?;
         self.site.start_services(&services, log, patience).await?;
+        patience.bear(self.site.check_disk()).await?;
         let ended = {
             let mut running = std::pin::pin!(self.in_container(command, &provisions, log, patience));
             tokio::select! {

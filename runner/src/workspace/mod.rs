@@ -43,6 +43,12 @@ pub(crate) enum WorkspaceError {
         /// The path.
         path: String,
     },
+    /// Nobody could measure what lies so deep.
+    #[error("stopped: the checkout has folders more than {limit} deep, and what is in them could not be measured")]
+    TooDeep {
+        /// How deep folders may be.
+        limit: usize,
+    },
     /// The file system failed.
     #[error("cannot read `{path}` in the checkout: {cause}")]
     Io {

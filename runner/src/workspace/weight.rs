@@ -6,6 +6,7 @@ use rustix::{
     fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{Links, Workspace, WorkspaceError};
 
@@ -18,25 +19,26 @@ const TOLD_APART: usize = 1_000_000;
 
 impl Workspace {
     /// What the tree takes on its disk, in bytes; a file with several names counts once. Counting ends once there is more than
-    /// `enough`. Folders are opened from their parents and never through a link, as commands change the tree meanwhile.
+    /// `enough`, or when it is to `stop`. Folders are opened from their parents and never through a link, as commands change the
+    /// tree meanwhile; what another user of the engine has closed to the runner counts by its name alone.
     ///
     /// # Errors
-    /// When a folder cannot be read, or is too deep within others to be measured.
-    pub(crate) fn weight(&self, enough: u64) -> Result<u64, WorkspaceError> {
+    /// When the disk cannot be read, or a folder is too deep within others.
+    pub(crate) fn weight(&self, enough: u64, stop: &CancellationToken) -> Result<u64, WorkspaceError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let Some(root) = self.open_beneath(".", Links::Refused, flags)? else { return Ok(0) };
         let io = |cause: String| WorkspaceError::Io { path: ".".to_owned(), cause };
         let mut scale = Scale::default();
         let mut levels = vec![Dir::new(root).map_err(|error| io(error.to_string()))?];
         while let Some(level) = levels.last_mut() {
-            if scale.bytes > enough {
+            if scale.bytes > enough || stop.is_cancelled() {
                 break;
             }
             match scale.next(level) {
                 Ok(Next::Counted) => {}
                 Ok(Next::Done) => drop(levels.pop()),
                 Ok(Next::Folder(_)) if levels.len() == DEPTH_LIMIT => {
-                    return Err(io(format!("its folders are more than {DEPTH_LIMIT} deep, too deep to be measured")));
+                    return Err(WorkspaceError::TooDeep { limit: DEPTH_LIMIT });
                 }
                 Ok(Next::Folder(folder)) => levels.push(Dir::new(folder).map_err(|error| io(error.to_string()))?),
                 Err(error) => return Err(io(error.to_string())),
@@ -93,10 +95,10 @@ impl Scale {
     }
 }
 
-/// What was removed, or became something else, since its folder was read takes no room.
+/// What was removed, or became something else, since its folder was read takes no room; what is closed is left alone.
 fn gone(error: Errno) -> Result<Next, Errno> {
     match error {
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Ok(Next::Counted),
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS | Errno::PERM => Ok(Next::Counted),
         error => Err(error),
     }
 }
@@ -109,6 +111,10 @@ mod tests {
     use super::*;
 
     const MIB: usize = 1024 * 1024;
+
+    fn weight(workspace: &Workspace, enough: u64) -> u64 {
+        workspace.weight(enough, &CancellationToken::new()).unwrap()
+    }
 
     fn tree() -> (tempfile::TempDir, Workspace) {
         let folder = tempfile::tempdir().unwrap();
@@ -125,7 +131,7 @@ mod tests {
         fs::write(folder.path().join("a/b/file"), vec![1; 2 * MIB]).unwrap();
         fs::hard_link(folder.path().join("a/b/file"), folder.path().join("a/again")).unwrap();
         symlink(elsewhere.path(), folder.path().join("away")).unwrap();
-        let bytes = workspace.weight(u64::MAX).unwrap();
+        let bytes = weight(&workspace, u64::MAX);
         assert!((2 * MIB as u64..3 * MIB as u64).contains(&bytes), "{bytes}");
     }
 
@@ -133,7 +139,7 @@ mod tests {
     fn what_is_said_to_be_large_and_is_not_written_takes_no_room() {
         let (folder, workspace) = tree();
         fs::File::create(folder.path().join("hole")).unwrap().set_len(1 << 40).unwrap();
-        assert!(workspace.weight(u64::MAX).unwrap() < MIB as u64);
+        assert!(weight(&workspace, u64::MAX) < MIB as u64);
     }
 
     #[test]
@@ -142,14 +148,18 @@ mod tests {
         for number in 0..500 {
             fs::write(folder.path().join(number.to_string()), "").unwrap();
         }
-        assert!(workspace.weight(u64::MAX).unwrap() >= 500 * LEAST);
-        assert!(workspace.weight(10 * LEAST).unwrap() <= 12 * LEAST);
+        assert!(weight(&workspace, u64::MAX) >= 500 * LEAST);
+        assert!(weight(&workspace, 10 * LEAST) <= 12 * LEAST);
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        assert_eq!(workspace.weight(u64::MAX, &stopped).unwrap(), 0);
     }
 
     #[test]
     fn what_is_too_deep_to_be_measured_is_said() {
         let (folder, workspace) = tree();
         fs::create_dir_all(folder.path().join("d/".repeat(DEPTH_LIMIT + 1))).unwrap();
-        assert!(workspace.weight(u64::MAX).unwrap_err().to_string().contains("too deep"));
+        let refused = workspace.weight(u64::MAX, &CancellationToken::new()).unwrap_err();
+        assert_eq!(refused, WorkspaceError::TooDeep { limit: DEPTH_LIMIT });
     }
 }
