@@ -94,11 +94,11 @@ pub(super) fn parse_target(target: &str) -> Result<String, Problem> {
     Ok(target)
 }
 
-/// Whether something may be mounted there: a plain path, and not what the engine itself mounts.
+/// Whether something may be mounted there: a plain path, and not what the engine or the runner mounts.
 pub(crate) fn check_target(target: &str) -> Result<(), String> {
     paths::check_absolute(target)?;
     match target.split('/').find(|part| !matches!(*part, "" | ".")) {
-        None | Some("proc" | "sys" | "dev") => {
+        None | Some("proc" | "sys" | "dev" | ".slipway") => {
             Err(format!("nothing can be mounted over \"{target}\" of the container"))
         }
         Some(_) => Ok(()),

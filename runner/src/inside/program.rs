@@ -4,7 +4,7 @@ use std::{
     fs::{self, Permissions},
     io::{self, Write},
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -14,6 +14,8 @@ use sha2::{Digest, Sha256};
 pub(super) const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/slipway-inside"));
 /// Where containers find it: a place that no image has.
 pub(crate) const PLACE: &str = "/.slipway/inside";
+/// Everybody may begin it, and its owner alone may change it.
+const MODE: u32 = 0o755;
 /// How much of the digest its name holds, in bytes.
 const NAME_BYTES: usize = 16;
 
@@ -30,28 +32,41 @@ impl Inside {
         Inside { folder, written: Arc::default() }
     }
 
+    /// The folder that it is kept in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where it is; it is written unless it is there already. Its name is its digest, so that containers which an earlier
     /// version made keep theirs.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub(crate) fn path(&self) -> io::Result<PathBuf> {
-        if let Some(path) = self.written.get() {
+        if let Some(path) = self.written.get().filter(|path| stands(path)) {
             return Ok(path.clone());
         }
         fs::create_dir_all(&self.folder)?;
         // An engine mounts only what it is given a whole path to.
         let folder = self.folder.canonicalize()?;
         let path = folder.join(name());
-        if !fs::read(&path).is_ok_and(|found| found == PROGRAM) {
+        if !stands(&path) || !fs::read(&path).is_ok_and(|found| found == PROGRAM) {
             let mut file = tempfile::NamedTempFile::new_in(&folder)?;
             file.write_all(PROGRAM)?;
-            file.as_file().set_permissions(Permissions::from_mode(0o755))?;
+            file.as_file().set_permissions(Permissions::from_mode(MODE))?;
             file.as_file().sync_all()?;
             file.persist(&path)?;
         }
         Ok(self.written.get_or_init(|| path).clone())
     }
+}
+
+/// Whether it lies there as it was written, as far as can be told without reading it.
+fn stands(path: &Path) -> bool {
+    let is_it = |found: fs::Metadata| {
+        found.is_file() && found.len() == PROGRAM.len() as u64 && found.permissions().mode() & 0o777 == MODE
+    };
+    fs::symlink_metadata(path).is_ok_and(is_it)
 }
 
 /// A name that only this version of the program has.
@@ -75,7 +90,13 @@ mod tests {
         assert_eq!(inside().path().unwrap(), path);
         assert_eq!(written(), first, "it was there");
         fs::write(&path, "cut off").unwrap();
-        inside().path().unwrap();
+        let known = inside();
+        known.path().unwrap();
         assert_eq!(fs::read(&path).unwrap(), PROGRAM);
+        fs::remove_file(&path).unwrap();
+        known.path().unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        known.path().unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, MODE);
     }
 }

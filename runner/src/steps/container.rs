@@ -76,7 +76,8 @@ impl Site {
                 Some(found) if found.stage == FoundStage::Made => made = Some(found.container),
                 Some(found) => {
                     if found.stage == FoundStage::Running {
-                        self.hand_over_again(&found.container, &command.provisions.secrets).await;
+                        let again = self.hand_over_again(&found.container, &command.provisions.secrets);
+                        patience.bear(async { Ok(again.await) }).await?;
                     }
                     started = Some(found.container);
                 }
@@ -91,7 +92,7 @@ impl Site {
                 let pulled = self.fetch(&command.run.image, log, patience.cancel());
                 patience.bear(pulled).await?;
             }
-            let going = Box::pin(self.set_going(command, made, log));
+            let going = Box::pin(self.set_going(command, made, log, patience));
             if has_partial(&command.run.mounts) {
                 self.in_stillness(going).await?
             } else {
@@ -141,6 +142,7 @@ impl Site {
         command: ContainerCommand<'_>,
         made: Option<ContainerGuard>,
         log: &StepLog,
+        patience: &Patience,
     ) -> Result<(ContainerGuard, Option<Output>), StepError> {
         let ContainerCommand { app, run, built, provisions } = command;
         let mut names = run.name.iter().chain(&run.aliases).chain(&run.hostname);
@@ -166,15 +168,24 @@ impl Site {
         let was_made = made.is_some();
         let container = match made {
             Some(container) => container,
-            None => self.create(self.waiting(blueprint, &provisions.secrets).await?).await?,
+            None => self.create_waiting(blueprint, &provisions.secrets).await?,
         };
         let attached = if was_made { None } else { Some(self.attach(container.id()).await?) };
-        if has_partial(&run.mounts) {
-            self.start_at_once(container.id()).await?;
-            self.hand_over_at_once(&container, &provisions.secrets).await?;
+        let secrets = &provisions.secrets;
+        let explained = |error| self.explained(error, secrets);
+        let handed = if has_partial(&run.mounts) {
+            self.start_at_once(container.id()).await.map_err(explained)?;
+            patience.bear(self.hand_over_at_once(&container, secrets)).await
         } else {
-            self.start(container.id()).await?;
-            self.hand_over(&container, &provisions.secrets).await?;
+            self.start(container.id()).await.map_err(explained)?;
+            patience.bear(self.hand_over(&container, secrets)).await
+        };
+        if let Err(error) = handed {
+            let error = self.judged(error).await;
+            if error != StepError::EngineLost {
+                self.end_at_once(&container).await;
+            }
+            return Err(error);
         }
         Ok((container, attached))
     }

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Blueprint, Site, StepError, container::ContainerGuard, mounts::bind};
-use crate::inside;
+use crate::{engine::EngineError, inside};
 
 /// How long it may take until a container has taken its secrets.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -47,6 +47,28 @@ impl Site {
         Ok(blueprint)
     }
 
+    /// Makes a container that waits to be told its secrets, or one as it was without any.
+    pub(super) async fn create_waiting(
+        &self,
+        blueprint: Blueprint,
+        secrets: &Secrets,
+    ) -> Result<ContainerGuard, StepError> {
+        let created = self.create(self.waiting(blueprint, secrets).await?).await;
+        created.map_err(|error| self.explained(error, secrets))
+    }
+
+    /// What an engine says that cannot begin the program, with what must hold.
+    pub(super) fn explained(&self, error: StepError, secrets: &Secrets) -> StepError {
+        match error {
+            StepError::Engine(EngineError::Refused { .. }) if !secrets.is_empty() => StepError::Other(format!(
+                "{error}. A container with secrets begins with a program in {}: the engine must be on this machine, see \
+                 that folder, and be able to execute what is in it (not mounted noexec)",
+                self.inside.folder().display()
+            )),
+            error => error,
+        }
+    }
+
     /// Tells a container that was started its secrets.
     pub(super) async fn hand_over(&self, container: &ContainerGuard, secrets: &Secrets) -> Result<(), StepError> {
         if secrets.is_empty() {
@@ -77,17 +99,30 @@ impl Site {
             };
             written.await.map_err(|error| failed(&error.to_string()))?;
             // The engine hangs up when it has passed all of it on. The container's input stays open.
-            while attached.output.next().await.is_some() {}
+            while let Some(part) = attached.output.next().await {
+                part.map_err(|error| self.engine.error("hand the secrets to the container", &error))?;
+            }
             Ok(())
         };
-        tokio::time::timeout(LIMIT, handing).await.unwrap_or_else(|_| Err(failed("it takes too long")))
+        let handed = tokio::time::timeout(LIMIT, handing).await.unwrap_or_else(|_| Err(failed("it takes too long")));
+        match handed {
+            // What has ended took them, or ended for a reason of its own, which its exit code tells.
+            Err(_) if !self.runs(container).await => Ok(()),
+            handed => handed,
+        }
+    }
+
+    /// Whether a container runs still, as far as the engine says.
+    async fn runs(&self, container: &ContainerGuard) -> bool {
+        let found = self.engine.inspect_container(container.id(), None).await.ok();
+        found.and_then(|found| found.state?.running).unwrap_or(true)
     }
 
     /// Tells the same to a container that an earlier life of the runner has started, and perhaps told. What has begun reads
     /// it no more, so that it may well not be taken.
     pub(super) async fn hand_over_again(&self, container: &ContainerGuard, secrets: &Secrets) {
         if let Err(error) = self.hand_over(container, secrets).await {
-            tracing::debug!(%error, "a container did not take its secrets once more");
+            tracing::warn!(%error, "a container did not take its secrets once more, and may wait for them");
         }
     }
 }

@@ -25,8 +25,8 @@ impl std::fmt::Debug for Provisions {
 }
 
 impl Provisions {
-    /// All variables, secret or not.
+    /// All variables, secret or not; of two with one name the later one counts.
     pub(super) fn variables(&self) -> impl Iterator<Item = &(String, String)> {
-        self.secrets.iter().chain(&self.env)
+        self.env.iter().chain(&self.secrets)
     }
 }

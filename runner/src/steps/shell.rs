@@ -59,6 +59,11 @@ pub(super) fn told(id: &str, command: ShellCommand<'_>) -> Result<String, StepEr
         }
         if is_assignable(name) {
             exports.push_str(&format!("export {name}={}; ", quoted(value)));
+        } else if command.provisions.secrets.iter().any(|(secret, _)| secret == name) {
+            return Err(StepError::Other(format!(
+                "the secret {name} cannot be given to a plain command, as shells have a variable of their own by that name; \
+                 give it another name"
+            )));
         } else {
             by_env.push_str(&format!(" {}", quoted(&format!("{name}={value}"))));
         }

@@ -25,7 +25,7 @@ type Slot = OnceCell<Result<RunningService, StepError>>;
 pub(super) struct Services(OnceLock<Vec<(PlannedService, Slot)>>);
 
 /// A service as a step asks for it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ServiceStart {
     /// The app whose it is.
     pub(crate) app: String,
@@ -35,6 +35,12 @@ pub(crate) struct ServiceStart {
     pub(crate) built: Option<String>,
     /// Its secrets.
     pub(crate) secrets: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for ServiceStart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServiceStart").field("app", &self.app).field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Services {

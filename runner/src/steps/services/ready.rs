@@ -30,7 +30,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: u64 = 1024;
 
 /// Asks one container.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Prober<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: &'a str,
@@ -40,6 +40,12 @@ pub(super) struct Prober<'a> {
     pub(super) is_closed: bool,
     /// What a command that asks is given besides what the container was described with.
     pub(super) secrets: &'a Secrets,
+}
+
+impl std::fmt::Debug for Prober<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prober").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Prober<'_> {

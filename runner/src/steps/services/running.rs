@@ -95,10 +95,10 @@ impl RunningService {
             health: service.ready.as_ref().and_then(|ready| health_command(ready, &start.secrets)),
             ..Blueprint::default()
         };
-        let container = site.create(site.waiting(blueprint, &start.secrets).await?).await?;
+        let container = site.create_waiting(blueprint, &start.secrets).await?;
         let output = site.attach(container.id()).await?;
-        site.start(container.id()).await?;
-        site.hand_over(&container, &start.secrets).await?;
+        site.start(container.id()).await.map_err(|error| site.explained(error, &start.secrets))?;
+        patience.bear(site.hand_over(&container, &start.secrets)).await?;
         Ok(Self::follow(site, container, output, service, log))
     }
 
