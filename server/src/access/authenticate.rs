@@ -9,6 +9,7 @@ use super::{Grant, Known, Login, Principal, Role, Scope, session, token};
 use crate::{
     app::AppState,
     http::errors::Problem,
+    ids::{TokenId, UserId},
     secrets::Secret,
     store::{
         StoreError,
@@ -58,10 +59,29 @@ async fn by_token(state: &AppState, token: &str) -> Result<Principal, Problem> {
         )));
     }
     note_use(state, &found).await;
-    Ok(match found.runner_id.clone() {
-        Some(id) => Principal::Runner { id, name: found.name },
-        None => known(state, found.name.clone(), found.grant().into_iter().collect(), None, false),
-    })
+    if let Some(id) = found.runner_id.clone() {
+        return Ok(Principal::Runner { id, name: found.name });
+    }
+    let bearer = of_token(state, found, false).await?;
+    bearer.ok_or_else(|| Problem::unauthorized("Whoever made this token for themselves may do nothing here any more."))
+}
+
+/// The bearer of a token; none where it is the own one of somebody who may do nothing any more. Of such a token counts what both
+/// it and its owner may do at this moment.
+async fn of_token(state: &AppState, token: AccessToken, by_cookie: bool) -> Result<Option<Principal>, StoreError> {
+    let grants = token.grant().into_iter().collect();
+    let Some(owner) = token.user_id else {
+        let who = Who { name: token.name, person: None, own_token: None, login: None };
+        return Ok(Some(known(state, who, vec![grants], by_cookie)));
+    };
+    let mut reader = state.store.read().await?;
+    let user = users::find(&mut reader.conn(), &owner).await?;
+    let Some(user) = user.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
+    let own = users::grants(&mut reader.conn(), &user.id).await?;
+    let own = own.iter().filter_map(UserGrant::grant).collect();
+    let own_token = Some((token.id, token.name));
+    let who = Who { name: user.name, person: Some(user.id), own_token, login: None };
+    Ok(Some(known(state, who, vec![grants, own], by_cookie)))
 }
 
 async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal>, StoreError> {
@@ -86,8 +106,7 @@ async fn by_session(state: &AppState, value: &Secret) -> Result<Option<Principal
         access_tokens::touch(&mut tx, &found.token.id).await?;
         tx.commit().await?;
     }
-    let grant = found.token.grant();
-    Ok(Some(known(state, found.token.name, grant.into_iter().collect(), None, true)))
+    of_token(state, found.token, true).await
 }
 
 /// Whoever has an account, as long as it holds. What they may do is what they are granted at this moment.
@@ -105,17 +124,29 @@ async fn of_user(state: &AppState, session: UserSession, now: i64) -> Result<Opt
         user_sessions::touch(&mut tx, &session.id).await?;
         tx.commit().await?;
     }
-    let login = Login { user: user.id, session: session.id };
+    let login = Some(Login { user: user.id.clone(), session: session.id });
     let grants = grants.iter().filter_map(UserGrant::grant).collect();
-    Ok(Some(known(state, user.name, grants, Some(login), true)))
+    let who = Who { name: user.name, person: Some(user.id), own_token: None, login };
+    Ok(Some(known(state, who, vec![grants], true)))
 }
 
-fn known(state: &AppState, name: String, grants: Vec<Grant>, login: Option<Login>, by_cookie: bool) -> Principal {
+/// Somebody, as they proved who they are.
+struct Who {
+    name: String,
+    person: Option<UserId>,
+    own_token: Option<(TokenId, String)>,
+    login: Option<Login>,
+}
+
+fn known(state: &AppState, who: Who, limits: Vec<Vec<Grant>>, by_cookie: bool) -> Principal {
+    let Who { name, person, own_token, login } = who;
     Principal::Known(Box::new(Known {
         name,
+        person,
+        own_token,
         login,
         by_cookie,
-        limits: vec![grants],
+        limits,
         floor: state.config.public_read.then_some(Role::Viewer),
         about: Scope::Server,
     }))

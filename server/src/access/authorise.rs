@@ -20,6 +20,9 @@ use crate::{
     http::{errors::Problem, room::Place},
 };
 
+/// Where people see to the tokens of their own by the API.
+const OWN_TOKENS: &str = "/api/v1/account/tokens";
+
 /// What the layer needs: the server, and what each route needs.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -121,9 +124,11 @@ async fn judge_known(
         return Err(Problem::forbidden("It is not known what this route is about, so that nobody may use it."));
     };
     if subject == Subject::Own {
-        return match known.login {
-            Some(_) => Ok(Scope::Server),
-            None => Err(Problem::forbidden("This is for people with an account; you came by a token.")),
+        // By a token of their own, somebody sees to their tokens alone.
+        let is_own_token = known.own_token.is_some() && parts.uri.path().starts_with(OWN_TOKENS);
+        return match known.login.is_some() || is_own_token {
+            true => Ok(Scope::Server),
+            false => Err(Problem::forbidden("This is for people with an account; you came by a token.")),
         };
     }
     let names = Names::of(parts).await?;

@@ -7,7 +7,7 @@ use super::{
     token::{hash, mint_token},
 };
 use crate::{
-    ids::TokenId,
+    ids::{TokenId, UserId},
     secrets::Secret,
     store::{
         Store, StoreError, Tx,
@@ -28,6 +28,19 @@ pub struct TokenFor<'a> {
     pub grant: &'a Grant,
     /// When it expires, in unix milliseconds; none for never.
     pub expires_at: Option<i64>,
+    /// Whose own it is; none where its bearer is who its name says.
+    pub owner: Option<Owner<'a>>,
+}
+
+/// The person who makes a token for themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// Their id.
+    pub id: &'a UserId,
+    /// Their name.
+    pub name: &'a str,
+    /// The token of theirs that they make it with.
+    pub made_with: Option<&'a TokenId>,
 }
 
 /// What a start has to say of the administrator's token.
@@ -53,7 +66,7 @@ pub async fn make_first_token(store: &Store) -> Result<FirstToken, StoreError> {
         return Ok(if is_unused { FirstToken::Unused } else { FirstToken::Used });
     }
     let everything = Grant::everywhere(Role::Administrator);
-    let first = TokenFor { name: FIRST, grant: &everything, expires_at: None };
+    let first = TokenFor { name: FIRST, grant: &everything, expires_at: None, owner: None };
     let (_, token) = make_token(&mut tx, first, "slipway").await?;
     tx.commit().await?;
     Ok(FirstToken::Made(token))
@@ -64,7 +77,7 @@ pub async fn make_first_token(store: &Store) -> Result<FirstToken, StoreError> {
 /// # Errors
 /// When the database fails.
 pub async fn make_token(tx: &mut Tx, wanted: TokenFor<'_>, actor: &str) -> Result<(TokenId, Secret), StoreError> {
-    let TokenFor { name, grant, expires_at } = wanted;
+    let TokenFor { name, grant, expires_at, owner } = wanted;
     let (id, token) = (TokenId::new(), mint_token());
     let token_hash = hash(token.reveal());
     let stored = NewToken {
@@ -76,6 +89,8 @@ pub async fn make_token(tx: &mut Tx, wanted: TokenFor<'_>, actor: &str) -> Resul
         repository: grant.repository.as_deref(),
         environment: grant.environment.as_deref(),
         expires_at,
+        user: owner.map(|owner| owner.id),
+        made_by: owner.and_then(|owner| owner.made_with),
     };
     access_tokens::insert(tx, stored).await?;
     let detail = json!({
@@ -83,6 +98,7 @@ pub async fn make_token(tx: &mut Tx, wanted: TokenFor<'_>, actor: &str) -> Resul
         "repository": grant.repository,
         "environment": grant.environment,
         "expires_at": expires_at,
+        "user": owner.map(|owner| owner.name),
     });
     audit::append(tx, actor, "token.create", name, detail).await?;
     Ok((id, token))

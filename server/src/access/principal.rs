@@ -4,7 +4,7 @@ use super::{
     Role,
     grant::{self, Grant, Scope},
 };
-use crate::ids::{SessionId, UserId};
+use crate::ids::{SessionId, TokenId, UserId};
 
 /// Who sent a request, as far as it was proved.
 #[derive(Debug, Clone)]
@@ -36,6 +36,10 @@ pub struct Login {
 pub struct Known {
     /// Their name, wherever their word counts.
     pub name: String,
+    /// Whose account it is, where somebody came by their session or by a token of their own.
+    pub person: Option<UserId>,
+    /// The token of their own that they came by, with its name.
+    pub own_token: Option<(TokenId, String)>,
     /// How they logged in, where they have an account.
     pub login: Option<Login>,
     /// Whether it came by a cookie, which browsers attach also to what other sites ask for.
@@ -92,19 +96,38 @@ impl Principal {
     #[must_use]
     pub fn person(&self) -> Option<&UserId> {
         match self {
-            Principal::Known(known) => known.login.as_ref().map(|login| &login.user),
+            Principal::Known(known) => known.person.as_ref(),
             Principal::Anonymous | Principal::Runner { .. } => None,
         }
     }
 
-    /// The name under which its changes stand in the audit log.
+    /// The token of their own that a person came by.
     #[must_use]
-    pub fn actor(&self) -> &str {
+    pub fn own_token(&self) -> Option<&TokenId> {
+        match self {
+            Principal::Known(known) => known.own_token.as_ref().map(|(id, _)| id),
+            Principal::Anonymous | Principal::Runner { .. } => None,
+        }
+    }
+
+    /// Its name, where its word counts as somebody's.
+    #[must_use]
+    pub fn name(&self) -> &str {
         match self {
             Principal::Anonymous => "anonymous",
             Principal::Known(known) => &known.name,
             Principal::Runner { name, .. } => name,
         }
+    }
+
+    /// The name under which its changes stand in the audit log: of who came by a token of their own, with that.
+    #[must_use]
+    pub fn actor(&self) -> String {
+        let own_token = match self {
+            Principal::Known(known) => known.own_token.as_ref(),
+            Principal::Anonymous | Principal::Runner { .. } => None,
+        };
+        own_token.map_or_else(|| self.name().to_owned(), |(_, token)| format!("{} via {token}", self.name()))
     }
 }
 
@@ -119,7 +142,25 @@ mod tests {
             grants.iter().map(grant).collect()
         };
         let limits = limits.iter().map(grants).collect();
-        Known { name: "ana".to_owned(), login: None, by_cookie: false, limits, floor, about: Scope::Server }
+        let name = "ana".to_owned();
+        Known {
+            name,
+            person: None,
+            own_token: None,
+            login: None,
+            by_cookie: false,
+            limits,
+            floor,
+            about: Scope::Server,
+        }
+    }
+
+    #[test]
+    fn the_audit_log_names_the_token_and_an_approval_the_person() {
+        let own_token = Some((TokenId::new(), "laptop".to_owned()));
+        let ana = Principal::Known(Box::new(Known { own_token, ..known(&[&[]], None) }));
+        assert_eq!((ana.name(), ana.actor().as_str()), ("ana", "ana via laptop"));
+        assert_eq!(Principal::Known(Box::new(known(&[&[]], None))).actor(), "ana");
     }
 
     #[test]

@@ -170,6 +170,13 @@ impl Permissions {
         Subject::of(Verb::of(method)?, path)
     }
 
+    /// Whether the route changes something for people, or for programs that people sent.
+    #[must_use]
+    pub fn is_for_changes(&self, path: &str, method: &Method) -> bool {
+        let is_own = self.subject(path, method) == Some(Subject::Own) && Verb::of(method) != Some(Verb::Get);
+        is_own || self.needed(path, method).is_for_changes()
+    }
+
     /// Every route with its method and what it needs.
     pub fn iter(&self) -> impl Iterator<Item = (Verb, &'static str, Permission)> + '_ {
         self.0.iter().map(|((path, verb), needs)| (*verb, *path, *needs))

@@ -54,7 +54,7 @@ impl Subject {
         if verb == Verb::Get && SEEN.contains(&path) {
             return Some(Subject::Seen);
         }
-        if path == "/account" || path.starts_with("/account/") {
+        if path == "/account" || path.starts_with("/account/") || path.starts_with("/api/v1/account/") {
             return Some(Subject::Own);
         }
         let named = |parameter: &str| path.split('/').any(|part| part == parameter);

@@ -18,9 +18,12 @@ pub enum TokenNameError {
     /// Its bearer could pass for Slipway, and so approve what they asked for themselves.
     #[error("The name {SLIPWAY} is kept for what Slipway does by itself: choose another one.")]
     Reserved,
+    /// It would be read as somebody's token.
+    #[error("The word “via” within a name stands between a person and a token of theirs: write the name without it.")]
+    Via,
     /// Two people of one name would be one wherever somebody's word counts.
     #[error(
-        "Somebody, or another token, has that name: choose another one, or revoke that token first: `slipway token revoke NAME`, or the page Settings, Tokens."
+        "Somebody, or another token, has that name, or had it before their account was removed: choose another one, or revoke that token first: `slipway token revoke NAME`, or the page Settings, Tokens."
     )]
     Taken,
 }
@@ -33,10 +36,20 @@ pub fn check_token_name(name: &str, taken: &[String]) -> Result<(), TokenNameErr
     if !(1..=LONGEST).contains(&name.trim().chars().count()) || name.chars().any(is_unseen) {
         return Err(TokenNameError::Unfit);
     }
+    if says_via(name) {
+        return Err(TokenNameError::Via);
+    }
     if KEPT.iter().any(|kept| same_person(name, kept)) {
         return Err(TokenNameError::Reserved);
     }
     if taken.iter().any(|other| same_person(name, other)) { Err(TokenNameError::Taken) } else { Ok(()) }
+}
+
+/// Whether a name looks like that of somebody who came by a token of their own.
+pub(crate) fn says_via(name: &str) -> bool {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let inner = words.get(1..words.len().saturating_sub(1)).unwrap_or_default();
+    inner.iter().any(|word| word.eq_ignore_ascii_case("via"))
 }
 
 /// Characters that show nothing, or turn the line's direction: with them two names look like one. Source: Unicode's
@@ -61,8 +74,11 @@ mod tests {
         for name in ["", " ", "a\nb", "ana\u{200b}", "ana\u{202e}", &"x".repeat(101)] {
             assert_eq!(check_token_name(name, &["ana".to_owned()]), Err(TokenNameError::Unfit), "{name:?}");
         }
+        for name in ["ana via laptop", "Ana  VIA my laptop"] {
+            assert_eq!(check_token_name(name, &[]), Err(TokenNameError::Via), "{name:?}");
+        }
         assert_eq!(check_token_name("ANA ", &["ana".to_owned()]), Err(TokenNameError::Taken), "one name, one person");
-        for name in ["ci", "slipway-bot", "Ana Gómez", &"x".repeat(100)] {
+        for name in ["ci", "slipway-bot", "via laptop", "Olga Via", "Ana Gómez", &"x".repeat(100)] {
             assert_eq!(check_token_name(name, &["ana".to_owned()]), Ok(()), "{name:?}");
         }
     }

@@ -193,11 +193,11 @@ fn serve(listener: TcpListener, state: &AppState) -> JoinHandle<()> {
         patience: PATIENCE,
         untaken: UNTAKEN_TIME,
     };
-    let shutdown = state.shutdown.clone();
+    let (shutdown, proxies) = (state.shutdown.clone(), state.config.trusted_proxies.clone());
     tokio::spawn(async move {
         // Should it end by itself, everything else ends with it.
         let _ended = shutdown.clone().drop_guard();
-        serve::serve(listener, service, limits, shutdown).await;
+        serve::serve(listener, service, limits, proxies, shutdown).await;
     })
 }
 

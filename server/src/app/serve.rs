@@ -20,7 +20,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::http::room::{Place, Room};
+use crate::{
+    access::TrustedProxies,
+    http::room::{Place, Room},
+};
 
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -43,14 +46,20 @@ pub(super) struct Limits {
 }
 
 /// Serves until the shutdown, then lets what is being answered be answered.
-pub(super) async fn serve(listener: TcpListener, service: Router, limits: Limits, shutdown: CancellationToken) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    service: Router,
+    limits: Limits,
+    proxies: TrustedProxies,
+    shutdown: CancellationToken,
+) {
     let service = TowerToHyperService::new(service.with_state(()));
     let room = Room::new(limits.connections, limits.patience);
-    let connections = TaskTracker::new();
+    let (connections, proxies) = (TaskTracker::new(), Arc::new(proxies));
     while let Some((stream, peer, place)) = next(&listener, &room, &shutdown).await {
-        let service = service.clone();
+        let (service, proxies) = (service.clone(), Arc::clone(&proxies));
         let place = Arc::new(place);
-        let answering = answer(stream, peer, service, Arc::clone(&place), limits, shutdown.clone());
+        let answering = answer(stream, (peer, proxies), service, Arc::clone(&place), limits, shutdown.clone());
         connections.spawn(async move {
             tokio::select! {
                 biased;
@@ -93,14 +102,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn answer(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, proxies): (SocketAddr, Arc<TrustedProxies>),
     service: TowerToHyperService<Router>,
     place: Arc<Place>,
     limits: Limits,
     shutdown: CancellationToken,
 ) {
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        // Whoever asks who it comes from is told this, and knows of no proxy.
+        let client = SocketAddr::new(proxies.client(peer.ip(), request.headers()), peer.port());
+        request.extensions_mut().insert(ConnectInfo(client));
         // Each request shows anew whose it is.
         place.wait_again();
         request.extensions_mut().insert(Arc::clone(&place));
@@ -165,6 +176,10 @@ mod tests {
     }
 
     async fn served(limits: Limits) -> Served {
+        served_behind(TrustedProxies::default(), limits).await
+    }
+
+    async fn served_behind(proxies: TrustedProxies, limits: Limits) -> Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (go, shutdown) = (Arc::new(Notify::new()), CancellationToken::new());
@@ -190,7 +205,7 @@ mod tests {
                     "done"
                 }),
             );
-        let ended = tokio::spawn(serve(listener, service, limits, shutdown.clone()));
+        let ended = tokio::spawn(serve(listener, service, limits, proxies, shutdown.clone()));
         Served { address, go, sent, shutdown, ended }
     }
 
@@ -216,6 +231,15 @@ mod tests {
         assert_eq!(heard(ask(served.address, "GET / HTTP/1.1\r\nHost: a\r\n").await).await, "");
         let kept = heard(ask(served.address, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
         assert!(kept.ends_with("127.0.0.1"), "it was answered, and closed when nothing followed: {kept}");
+    }
+
+    #[tokio::test]
+    async fn a_request_comes_from_whom_a_trusted_proxy_names() {
+        let asked = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Forwarded-For: 1.1.1.1, 203.0.113.7\r\n\r\n";
+        let trusted = served_behind(TrustedProxies::default().with("127.0.0.0/8").unwrap(), LIMITS).await;
+        assert!(heard(ask(trusted.address, asked).await).await.ends_with("203.0.113.7"));
+        let open = served(LIMITS).await;
+        assert!(heard(ask(open.address, asked).await).await.ends_with("127.0.0.1"), "nobody's word counts");
     }
 
     #[tokio::test]

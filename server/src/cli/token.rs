@@ -29,15 +29,18 @@ pub(super) struct Create {
     /// What the token is called in the audit log.
     name: String,
     /// What its bearer may do.
-    #[arg(long, value_enum, default_value_t = Role::Administrator)]
+    #[arg(long, value_enum, value_name = "viewer|developer|deployer|administrator")]
     role: Role,
+    /// Makes one of one's own, which may never do more than its owner; the token that is sent must be one, too.
+    #[arg(long, conflicts_with = "local")]
+    mine: bool,
     /// The repositories that the role holds in, a name or a pattern such as 'shop/*' [default: the whole server].
     #[arg(long, value_name = "OWNER/NAME")]
     repository: Option<String>,
     /// The environments there that it holds in, a name or a pattern [default: all of the repository].
     #[arg(long, value_name = "NAME", requires = "repository")]
     environment: Option<String>,
-    /// After how many days it opens nothing any more, such as 90d [default: never].
+    /// After how many days it opens nothing any more, such as 90d [default: never; 90d of one's own].
     #[arg(long, value_name = "DAYS", value_parser = days)]
     expires: Option<u16>,
     /// Makes it in the database of this machine's configuration, for when no token is left.
@@ -68,7 +71,8 @@ async fn ask(create: &Create) -> Result<String, Failure> {
         "environment": create.environment,
         "expires_in_days": create.expires,
     });
-    let made: Value = create.client.call(Method::POST, &["tokens"], Some(&asked)).await?;
+    let path: &[&str] = if create.mine { &["account", "tokens"] } else { &["tokens"] };
+    let made: Value = create.client.call(Method::POST, path, Some(&asked)).await?;
     Ok(made["token"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -91,7 +95,8 @@ async fn create_locally(create: Create) -> Result<String, Failure> {
     let mut tx = store.write().await?;
     check_token_name(&name, &access_tokens::living_names(&mut tx).await?)?;
     let expires_at = expires.map(|days| tx.now() + i64::from(days) * DAY_MS);
-    let (_, token) = make_token(&mut tx, TokenFor { name: &name, grant: &grant, expires_at }, "local shell").await?;
+    let (_, token) =
+        make_token(&mut tx, TokenFor { name: &name, grant: &grant, expires_at, owner: None }, "local shell").await?;
     tx.commit().await?;
     store.close().await;
     Ok(token.reveal().to_owned())

@@ -10,12 +10,17 @@ use super::{Client, Failure, releases::text, say};
 const MOST: usize = 10_000;
 /// The role of what a runner shows to the server.
 const OF_A_RUNNER: &str = "runner";
+/// Where the tokens are that people make for themselves.
+const OWN: &[&str] = &["account", "tokens"];
 
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Also those that were revoked.
     #[arg(long)]
     all: bool,
+    /// Those of one's own: of whoever made the token that is sent.
+    #[arg(long)]
+    mine: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -27,13 +32,16 @@ pub(super) struct List {
 pub(super) struct Revoke {
     /// The token's name, or its id, as `slipway token list` shows them.
     name: String,
+    /// Whether it is one of one's own.
+    #[arg(long)]
+    mine: bool,
     #[command(flatten)]
     client: Client,
 }
 
 impl List {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let mut tokens = self.client.items(&["tokens"], &[], MOST).await?;
+        let mut tokens = self.client.items(if self.mine { OWN } else { &["tokens"] }, &[], MOST).await?;
         tokens.retain(|token| self.all || is_living(token));
         if self.json {
             return Ok(say(Value::Array(tokens))?);
@@ -51,7 +59,8 @@ impl List {
             };
             let (id, name, role) = (text(token, "id"), text(token, "name"), text(token, "role"));
             let times = [at("used", "last_used_at"), at("expires", "expires_at"), at("revoked", "revoked_at")].concat();
-            say(format_args!("{id}  {name:width$}  {role}{place}{times}"))?;
+            let owner = token["user"].as_str().map(|owner| format!(", {owner}'s own")).unwrap_or_default();
+            say(format_args!("{id}  {name:width$}  {role}{place}{owner}{times}"))?;
         }
         Ok(())
     }
@@ -59,7 +68,7 @@ impl List {
 
 impl Revoke {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let tokens = self.client.items(&["tokens"], &[], MOST).await?;
+        let tokens = self.client.items(if self.mine { OWN } else { &["tokens"] }, &[], MOST).await?;
         let is_meant = |token: &&Value| {
             is_living(token)
                 && (text(token, "id") == self.name || (text(token, "name") == self.name && !is_of_runner(token)))
@@ -70,7 +79,13 @@ impl Revoke {
             return Err(Failure::new("that is the token of a runner: `slipway runner revoke NAME` dismisses it"));
         }
         let id = text(token, "id");
-        self.client.call::<Value>(Method::DELETE, &["tokens", &id], None::<&Value>).await?;
+        self.client
+            .call::<Value>(
+                Method::DELETE,
+                &[if self.mine { OWN } else { &["tokens"] }, &[id.as_str()]].concat(),
+                None::<&Value>,
+            )
+            .await?;
         Ok(say(format_args!("The token “{}” opens nothing any more.", text(token, "name")))?)
     }
 

@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) lease_seconds: Option<u32>,
     pub(super) max_delivery_bytes: Option<usize>,
     pub(super) max_connections: Option<usize>,
+    pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) log: Option<LogFormat>,
     pub(super) log_filter: Option<String>,
     pub(super) runner: RunnerSection,
@@ -146,6 +147,7 @@ const KEYS: &[(&str, &[&str])] = &[
             "lease_seconds",
             "max_delivery_bytes",
             "max_connections",
+            "trusted_proxies",
             "log",
             "log_filter",
             "runner",
@@ -297,6 +299,7 @@ mod tests {
             lease_seconds = 30
             max_delivery_bytes = 1000
             max_connections = 100
+            trusted_proxies = ["10.0.0.0/8", "::1"]
             log = "json"
             log_filter = "debug"
             [runner]

@@ -25,7 +25,7 @@ pub use steps::StepSettings;
 use url::Url;
 
 use crate::{
-    access::external::LoginSettings,
+    access::{TrustedProxies, external::LoginSettings},
     notifications::MailServer,
     retention::Limits,
     runners::{Label, Labels, check_labels},
@@ -76,6 +76,8 @@ pub struct Config {
     pub max_delivery_bytes: usize,
     /// How many connections are open at once; more wait for their turn.
     pub max_connections: usize,
+    /// The proxies whose word counts on whom a request comes from.
+    pub trusted_proxies: TrustedProxies,
     /// The form of the log.
     pub log: LogFormat,
     /// Which of the log's lines are written, as tracing's `EnvFilter` has it: `info`, `slipway_runner=debug,info`.
@@ -209,6 +211,14 @@ pub struct Overrides {
     /// How many connections are open at once.
     #[arg(long, env = "SLIPWAY_MAX_CONNECTIONS", value_name = "NUMBER")]
     pub max_connections: Option<usize>,
+    /// A proxy, or a network of proxies, whose word counts on whom a request comes from; several are divided by commas.
+    #[arg(
+        long = "trusted-proxy",
+        env = "SLIPWAY_TRUSTED_PROXIES",
+        value_name = "ADDRESS[/BITS]",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<String>,
     /// The form of the log.
     #[arg(long, env = "SLIPWAY_LOG", value_name = "FORMAT")]
     pub log: Option<LogFormat>,
@@ -507,6 +517,7 @@ fn resolve(file: file::File, over: Overrides) -> Result<Config, ConfigError> {
         lease_seconds,
         max_delivery_bytes: over.max_delivery_bytes.or(file.max_delivery_bytes).unwrap_or(GITHUB_MAX_DELIVERY_BYTES),
         max_connections,
+        trusted_proxies: trusted_proxies(file.trusted_proxies.into_iter().flatten().chain(over.trusted_proxies))?,
         log: over.log.or(file.log).unwrap_or_default(),
         log_filter: over.log_filter.or(file.log_filter).unwrap_or_else(|| "info".to_owned()),
         runner: RunnerSettings {
@@ -555,6 +566,18 @@ fn engine_address(value: String) -> Result<String, ConfigError> {
     Err(ConfigError::Invalid { key: "runner.docker_host", value, reason })
 }
 
+fn trusted_proxies(written: impl Iterator<Item = String>) -> Result<TrustedProxies, ConfigError> {
+    let mut proxies = TrustedProxies::default();
+    for value in written {
+        proxies = proxies.with(&value).map_err(|error| ConfigError::Invalid {
+            key: "trusted_proxies",
+            value,
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(proxies)
+}
+
 /// An address that starts with `http://` or `https://` and names a host.
 fn web_address(key: &'static str, value: Option<String>) -> Result<Option<Url>, ConfigError> {
     let Some(value) = value else { return Ok(None) };
@@ -601,6 +624,9 @@ mod tests {
         assert!(said("public_url = \"https://a.example/slipway\"").contains("without a path"));
         assert!(said("[runner]\ncapacity = 0").contains("at least one job"));
         assert!(said("[runner]\ndocker_host = \"/var/run/docker.sock\"").contains("expected unix:///PATH"));
+        assert!(
+            said("trusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\"]").contains("name the network of the proxy alone")
+        );
         assert!(said("[runner]\nstep_log_bytes = 0").contains("no step's output would be kept"));
     }
 }

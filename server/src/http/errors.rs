@@ -270,12 +270,16 @@ impl From<UserError> for Problem {
             }
             UserError::Last(_)
             | UserError::TooMany(_)
+            | UserError::TooManyTokens(_)
             | UserError::Changed
             | UserError::Retired(_)
             | UserError::OfGroups { .. } => Problem::conflict(sentence(&error)),
-            UserError::Name(_) | UserError::Divided | UserError::Grant(_) | UserError::Password(_) => {
-                Problem::unprocessable(sentence(&error))
-            }
+            UserError::Beyond { .. } | UserError::BeyondToken => Problem::forbidden(sentence(&error)),
+            UserError::Name(_)
+            | UserError::Divided
+            | UserError::Grant(_)
+            | UserError::Password(_)
+            | UserError::TokenDays(_) => Problem::unprocessable(sentence(&error)),
         }
     }
 }

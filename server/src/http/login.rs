@@ -76,6 +76,10 @@ async fn by_token(state: &AppState, token: &str) -> Result<Attempt, StoreError> 
     let found = access_tokens::valid_by_hash(&mut tx.conn(), &token::hash(token)).await?;
     let found = found.filter(|found| found.grant().is_some() && found.expired(tx.now()).is_none());
     let Some(found) = found else { return Ok(Attempt::Wrong("unknown-token")) };
+    // Whose it is logs in as they do: by their own word, and not by that of a program.
+    if found.user_id.is_some() {
+        return Ok(Attempt::Wrong("own-token"));
+    }
     let value = Secret::new(token::random_text());
     let now = tx.now();
     sessions::delete_expired(&mut tx, now - session::ABSOLUTE_MS, now - session::IDLE_MS).await?;

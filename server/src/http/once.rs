@@ -79,7 +79,7 @@ struct Keyed {
 /// Carries a request of the API with a key out once.
 pub(super) async fn once(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let is_change = guard.permissions.needed(path, request.method()).is_for_changes();
+    let is_change = guard.permissions.is_for_changes(path, request.method());
     if request.method() != Method::POST || !path.starts_with("/api/v1/") || !is_change {
         return next.run(request).await;
     }
@@ -118,7 +118,7 @@ fn sender(request: &Request) -> &[u8] {
     let bearer = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once(' '));
     match bearer {
         Some((_, token)) => token.trim().as_bytes(),
-        None => request.extensions().get::<Principal>().map_or("", Principal::actor).as_bytes(),
+        None => request.extensions().get::<Principal>().map_or("", Principal::name).as_bytes(),
     }
 }
 

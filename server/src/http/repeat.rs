@@ -24,10 +24,7 @@ pub(super) const NOT_ONE: [&str; 2] = ["/api/v1/gc", "/api/v1/repositories/{owne
 /// [`NOT_ONE`]. Deliveries and runners' reports are not among them: the intake and the runners repeat those themselves.
 pub(super) async fn repeat(State(permissions): State<Arc<Permissions>>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    if NOT_ONE.contains(&path)
-        || request.method().is_safe()
-        || !permissions.needed(path, request.method()).is_for_changes()
-    {
+    if NOT_ONE.contains(&path) || request.method().is_safe() || !permissions.is_for_changes(path, request.method()) {
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();

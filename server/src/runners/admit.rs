@@ -47,6 +47,8 @@ pub async fn admit(tx: &mut Tx, name: &str, labels: &Labels, actor: &str) -> Res
         repository: None,
         environment: None,
         expires_at: None,
+        user: None,
+        made_by: None,
     };
     access_tokens::insert(tx, of_runner).await?;
     audit::append(tx, actor, "runner.create", name, json!({"runner": id, "labels": labels})).await?;

@@ -5,7 +5,7 @@ use sqlx::FromRow;
 use super::{Conn, StoreError, Tx, execute, row, rows, users};
 use crate::{
     access::{Grant, Role},
-    ids::TokenId,
+    ids::{TokenId, UserId},
 };
 
 /// An access token, without its value.
@@ -31,6 +31,10 @@ pub struct AccessToken {
     pub environment: Option<String>,
     /// When it expires, in unix milliseconds; none for never.
     pub expires_at: Option<i64>,
+    /// The person who made it for themselves; it lets its bearer do no more than they may.
+    pub user_id: Option<UserId>,
+    /// The token of the same person that it was made with, and ends with.
+    pub made_by: Option<TokenId>,
 }
 
 impl AccessToken {
@@ -66,6 +70,10 @@ pub struct NewToken<'a> {
     pub environment: Option<&'a str>,
     /// When it expires, in unix milliseconds.
     pub expires_at: Option<i64>,
+    /// The person who makes it for themselves.
+    pub user: Option<&'a UserId>,
+    /// The token of theirs that it is made with.
+    pub made_by: Option<&'a TokenId>,
 }
 
 impl<'a> NewToken<'a> {
@@ -73,7 +81,18 @@ impl<'a> NewToken<'a> {
     #[must_use]
     pub fn of_administrator(id: &'a TokenId, name: &'a str, token_hash: &'a [u8]) -> Self {
         let role = Role::Administrator.name();
-        NewToken { id, name, role, token_hash, runner: None, repository: None, environment: None, expires_at: None }
+        NewToken {
+            id,
+            name,
+            role,
+            token_hash,
+            runner: None,
+            repository: None,
+            environment: None,
+            expires_at: None,
+            user: None,
+            made_by: None,
+        }
     }
 }
 
@@ -86,8 +105,8 @@ pub async fn insert(tx: &mut Tx, token: NewToken<'_>) -> Result<(), StoreError> 
     execute!(
         &mut tx.conn(),
         "INSERT INTO access_token
-             (id, name, role, token_hash, created_at, runner_id, repository, environment, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             (id, name, role, token_hash, created_at, runner_id, repository, environment, expires_at, user_id, made_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         token.id,
         token.name,
         token.role,
@@ -96,9 +115,39 @@ pub async fn insert(tx: &mut Tx, token: NewToken<'_>) -> Result<(), StoreError> 
         token.runner,
         token.repository,
         token.environment,
-        token.expires_at
+        token.expires_at,
+        token.user,
+        token.made_by
     )?;
     Ok(())
+}
+
+/// The tokens that somebody made for themselves and that were not revoked, oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn of_user(conn: &mut Conn<'_>, user: &UserId) -> Result<Vec<AccessToken>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
+                user_id, made_by
+         FROM access_token WHERE user_id = $1 AND revoked_at IS NULL ORDER BY id",
+        user
+    )?)
+}
+
+/// The token with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn find(conn: &mut Conn<'_>, id: &TokenId) -> Result<Option<AccessToken>, StoreError> {
+    Ok(row!(
+        conn,
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
+                user_id, made_by
+         FROM access_token WHERE id = $1",
+        id
+    )?)
 }
 
 /// The token whose value has this SHA-256, unless it was revoked.
@@ -108,7 +157,8 @@ pub async fn insert(tx: &mut Tx, token: NewToken<'_>) -> Result<(), StoreError> 
 pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Option<AccessToken>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
+                user_id, made_by
          FROM access_token WHERE token_hash = $1 AND revoked_at IS NULL",
         token_hash
     )?)
@@ -121,7 +171,8 @@ pub async fn valid_by_hash(conn: &mut Conn<'_>, token_hash: &[u8]) -> Result<Opt
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<AccessToken>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
+                user_id, made_by
          FROM access_token ORDER BY id"
     )?)
 }
@@ -140,14 +191,15 @@ pub(crate) async fn runners(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreErr
 pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -> Result<Vec<AccessToken>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at
+        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
+                user_id, made_by
          FROM access_token WHERE id > $1 ORDER BY id LIMIT $2",
         after.map_or("", TokenId::as_str),
         limit
     )?)
 }
 
-/// The names of all people, and of the tokens that were not revoked: a name is one bearer's. Where another transaction asks for them too, it waits until this one ends.
+/// The names of all people, and of the tokens of nobody else that were not revoked: a name is one bearer's. Where another transaction asks for them too, it waits until this one ends.
 ///
 /// # Errors
 /// When the database fails.
@@ -156,13 +208,14 @@ pub async fn living_names(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
     if let Conn::Postgres(connection) = &mut tx.conn() {
         sqlx::query("LOCK TABLE access_token IN SHARE ROW EXCLUSIVE MODE").execute(&mut **connection).await?;
     }
-    let found: Vec<(String,)> = rows!(&mut tx.conn(), "SELECT name FROM access_token WHERE revoked_at IS NULL")?;
+    let found: Vec<(String,)> =
+        rows!(&mut tx.conn(), "SELECT name FROM access_token WHERE revoked_at IS NULL AND user_id IS NULL")?;
     let mut names = users::locked_names(tx).await?;
     names.extend(found.into_iter().map(|(name,)| name));
     Ok(names)
 }
 
-/// Revokes a token and ends its sessions.
+/// Revokes a token, with those that its owner made with it, and ends its sessions.
 ///
 /// # Errors
 /// [`StoreError::Missing`] when there is no such token, or it was revoked before.
@@ -177,6 +230,12 @@ pub async fn revoke(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
     if changed != 1 {
         return Err(StoreError::missing("access token", id));
     }
+    execute!(
+        &mut tx.conn(),
+        "UPDATE access_token SET revoked_at = $2 WHERE made_by = $1 AND revoked_at IS NULL",
+        id,
+        now
+    )?;
     execute!(&mut tx.conn(), "DELETE FROM session WHERE token_id = $1", id)?;
     Ok(())
 }
@@ -185,6 +244,18 @@ pub async fn revoke(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
 pub(crate) async fn touch(tx: &mut Tx, id: &TokenId) -> Result<(), StoreError> {
     let now = tx.now();
     execute!(&mut tx.conn(), "UPDATE access_token SET last_used_at = $2 WHERE id = $1", id, now)?;
+    Ok(())
+}
+
+/// Revokes the tokens that somebody made for themselves.
+pub(crate) async fn revoke_of_user(tx: &mut Tx, user: &UserId) -> Result<(), StoreError> {
+    let now = tx.now();
+    execute!(
+        &mut tx.conn(),
+        "UPDATE access_token SET revoked_at = $2 WHERE user_id = $1 AND revoked_at IS NULL",
+        user,
+        now
+    )?;
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub async fn by_hash(conn: &mut Conn<'_>, id_hash: &[u8]) -> Result<Option<Sessi
     Ok(row!(
         conn,
         "SELECT t.id, t.name, t.role, t.created_at, t.revoked_at, t.runner_id, t.last_used_at, t.repository, t.environment,
-                t.expires_at, s.created_at AS opened_at, s.last_seen_at
+                t.expires_at, t.user_id, t.made_by, s.created_at AS opened_at, s.last_seen_at
          FROM session s JOIN access_token t ON t.id = s.token_id
          WHERE s.id_hash = $1 AND t.revoked_at IS NULL",
         id_hash

@@ -213,6 +213,15 @@ pub(crate) async fn removed(conn: &mut Conn<'_>, name: &str) -> Result<Option<Us
     )?)
 }
 
+/// What somebody is called, also after their account was removed.
+///
+/// # Errors
+/// When the database fails.
+pub async fn name_of(conn: &mut Conn<'_>, id: &UserId) -> Result<Option<String>, StoreError> {
+    let found: Option<(String,)> = row!(conn, "SELECT name FROM user_account WHERE id = $1", id)?;
+    Ok(found.map(|(name,)| name))
+}
+
 /// Brings a removed account back, enabled, and without a password or a grant.
 pub(crate) async fn bring_back(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
     execute!(&mut tx.conn(), "UPDATE user_account SET removed_at = NULL, disabled_at = NULL WHERE id = $1", id)?;

@@ -138,6 +138,7 @@ pub async fn enable(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserErr
 pub async fn remove(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
     let before = administrators(tx).await?;
     users::remove(tx, &user.id).await?;
+    access_tokens::revoke_of_user(tx, &user.id).await?;
     user_sessions::end_others(tx, &user.id, None).await?;
     still_administered(tx, before, user).await?;
     Ok(audit::append(tx, actor, "user.remove", &user.name, json!({})).await?)
@@ -163,7 +164,8 @@ pub async fn set_password(
 }
 
 /// Sets somebody's password by a link. Where they had one, it is one that an administrator gave to whoever lost theirs, perhaps
-/// to somebody else: what was connected with the account since it was made, opens it no more.
+/// to somebody else: what was connected with the account since it was made opens it no more,
+/// and no token of their own anything.
 ///
 /// # Errors
 /// [`UserError::Changed`] when the account is another by now, or the database fails.
@@ -172,6 +174,7 @@ pub async fn reset_password(tx: &mut Tx, user: &User, password_hash: &str) -> Re
     if user.password_hash.is_none() {
         return Ok(());
     }
+    access_tokens::revoke_of_user(tx, &user.id).await?;
     for identity in user_identities::connected_after(&mut tx.conn(), &user.id, user.created_at).await? {
         user_identities::delete(tx, &user.id, &identity.id).await?;
         let detail = json!({"provider": identity.provider, "account": identity.shown, "by": "a new password"});

@@ -33,6 +33,25 @@ pub enum UserError {
         /// Where the groups are.
         provider: String,
     },
+    /// More tokens than anybody needs.
+    #[error("nobody has more than {0} tokens of their own: revoke one first")]
+    TooManyTokens(usize),
+    /// A token that holds too long, or not at all.
+    #[error("a token of one's own expires after 1 to {0} days")]
+    TokenDays(u16),
+    /// A token that would allow more than its owner may.
+    #[error("the most that {name} may anywhere is {most}: a token of theirs can be no more")]
+    Beyond {
+        /// Who.
+        name: String,
+        /// The greatest role that they have.
+        most: &'static str,
+    },
+    /// A token that would allow more than the one that it is made with.
+    #[error(
+        "a token makes others that are at most what it is itself, and those make none: make this one on the page “Your account”"
+    )]
+    BeyondToken,
     /// A name that would be read as several, or as a path.
     #[error("A name holds neither a comma nor a slash.")]
     Divided,

@@ -8,7 +8,7 @@ use crate::{
     access::{
         Grant, TokenNameError, check_token_name,
         external::{EntranceError, Identity, Proved, Provider},
-        is_unseen,
+        is_unseen, says_via,
     },
     ids::{GrantId, IdentityId, UserId},
     store::{
@@ -178,6 +178,7 @@ fn free_name(wanted: &str, taken: &[String]) -> Option<String> {
     let plain = wanted.replace([',', '/'], "-");
     let plain: String = plain.chars().filter(|c| !is_unseen(*c)).collect();
     let plain: String = plain.trim().chars().take(LONGEST_NAME).collect();
+    let plain = if says_via(&plain) { plain.split_whitespace().collect::<Vec<_>>().join("-") } else { plain };
     let plain = if plain.is_empty() { "person".to_owned() } else { plain };
     let numbered = (2..NAMES).map(|number| format!("{plain}-{number}"));
     std::iter::once(plain.clone()).chain(numbered).find(|name| check_token_name(name, taken).is_ok())
@@ -193,6 +194,7 @@ mod tests {
         assert_eq!(free_name("ana", &taken).as_deref(), Some("ana-3"));
         assert_eq!(free_name(" Slipway", &taken).as_deref(), Some("Slipway-2"));
         assert_eq!(free_name("a,b/c\n", &taken).as_deref(), Some("a-b-c"));
+        assert_eq!(free_name("ana via laptop", &taken).as_deref(), Some("ana-via-laptop"));
         assert_eq!(free_name("\u{7}", &taken).as_deref(), Some("person"));
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod error;
 mod identity;
 mod password;
+mod token;
 
 pub use account::{
     LINK_MS, allow, bring_back, disable, enable, forbid, invite, invite_again, named, open_session, remove,
@@ -12,3 +13,4 @@ pub use account::{
 pub use error::UserError;
 pub use identity::{IdentityError, come_in, connect, disconnect};
 pub use password::{PasswordError, Passwords, check_password};
+pub use token::{OwnToken, USUAL_DAYS, make_own_token, revoke_own_token};

@@ -118,7 +118,7 @@ async fn the_administrators_token_is_shown_once() {
 #[tokio::test]
 async fn a_lost_token_is_replaced_on_the_machine_itself() {
     let slipway = Slipway::start().await;
-    let made = slipway.command(&["token", "create", "rescue", "--local"], "").await;
+    let made = slipway.command(&["token", "create", "rescue", "--role", "administrator", "--local"], "").await;
     let token = String::from_utf8(made.stdout).unwrap();
     slipway.anonymous().bearing(token.trim()).get("/api/v1/tokens").await.expect(200);
 }
@@ -217,6 +217,31 @@ async fn a_wrong_token_opens_no_session_and_guessing_is_slowed_down() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_guessing_slows_down_who_guesses_alone() {
+    let slipway = Setup::new().with("SLIPWAY_TRUSTED_PROXIES", "127.0.0.1,::1").start().await;
+    let from = |client: &str| {
+        let forwarded = slipway.anonymous().with("x-forwarded-for", &format!("127.0.0.1, {client}"));
+        forwarded.with("sec-fetch-site", "same-origin")
+    };
+    let (guesser, other) = (from("203.0.113.7"), from("203.0.113.8"));
+    for _ in 0..10 {
+        guesser.submit("/login", &[("token", "slipway_guess")]).await.expect(303);
+    }
+    let slowed = guesser.submit("/login", &[("token", slipway.token())]).await.expect(303);
+    assert_eq!(slowed.header("location"), "/login?problem=slow-down&next=%2F");
+    let entered = other.submit("/login", &[("token", slipway.token())]).await.expect(303);
+    assert_eq!(entered.header("location"), "/");
+
+    // A session tells where it was opened.
+    let invited = slipway.api().post("/api/v1/users", &json!({"name": "ana", "role": "viewer"})).await.expect(201);
+    let link = invited.json()["link"].as_str().unwrap().strip_prefix(slipway.url()).unwrap().to_owned();
+    let words = [("password", "three words or four"), ("again", "three words or four")];
+    other.submit(&link, &words).await.expect(303);
+    let audit = slipway.api().get("/api/v1/audit?action=session.open").await.expect(200).json();
+    assert_eq!(audit["items"][0]["detail"]["address"], "203.0.113.8");
+}
+
+#[tokio::test]
 async fn behind_https_the_cookie_is_bound_to_the_host() {
     let slipway = Setup::new().with("SLIPWAY_PUBLIC_URL", "https://slipway.example").start().await;
     let cookie = log_in(&slipway).await;
@@ -228,16 +253,19 @@ async fn behind_https_the_cookie_is_bound_to_the_host() {
 #[tokio::test]
 async fn a_revoked_token_and_its_sessions_are_over() {
     let slipway = Slipway::start().await;
-    let refused = slipway.api().post("/api/v1/tokens", &json!({"name": "Slipway"})).await.expect(422);
+    let refused =
+        slipway.api().post("/api/v1/tokens", &json!({"name": "Slipway", "role": "administrator"})).await.expect(422);
     assert!(refused.detail().contains("choose another one"), "{}", refused.detail());
-    let made = slipway.api().post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201).json();
+    let made =
+        slipway.api().post("/api/v1/tokens", &json!({"name": "ci", "role": "administrator"})).await.expect(201).json();
     let ci = slipway.anonymous().bearing(made["token"].as_str().unwrap());
     ci.post("/api/v1/repositories", &json!({"name": "shop/web", "clone_url": CLONE_URL})).await.expect(201);
     assert!(audited(&slipway).await.contains(&"ci repository.connect shop/web".to_owned()));
-    let taken = slipway.api().post("/api/v1/tokens", &json!({"name": "CI "})).await.expect(422);
+    let taken =
+        slipway.api().post("/api/v1/tokens", &json!({"name": "CI ", "role": "administrator"})).await.expect(422);
     assert!(taken.detail().contains("another token, has that name"), "{}", taken.detail());
     slipway.api().delete(&format!("/api/v1/tokens/{}", made["id"].as_str().unwrap())).await.expect(200);
-    slipway.api().post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201);
+    slipway.api().post("/api/v1/tokens", &json!({"name": "ci", "role": "administrator"})).await.expect(201);
     ci.get("/api/v1/repositories").await.expect(401);
     let listed = slipway.api().get("/api/v1/tokens").await.expect(200).body;
     assert!(!listed.contains("slipway_"), "no token is shown twice: {listed}");

@@ -48,6 +48,8 @@ struct Asker {
     /// What they may do in the server, in `shop/web`, in its `production`, in `tools/cli`: 0 for nothing, 1 to 4 for the roles.
     roles: [u8; 4],
     is_runner: bool,
+    /// Their token is one of their own, of somebody with an account.
+    is_personal: bool,
     /// Their token does not hold.
     is_refused: bool,
 }
@@ -87,7 +89,8 @@ fn expected(route: &Route, asker: &Asker, place: Place) -> Outcome {
         return Outcome::Forbidden;
     }
     if route.of == "one's own account" {
-        return if asker.cookie.is_some() { Outcome::LetThrough } else { Outcome::Forbidden };
+        let sees_to_tokens = asker.is_personal && route.path.starts_with("/api/v1/account/tokens");
+        return if asker.cookie.is_some() || sees_to_tokens { Outcome::LetThrough } else { Outcome::Forbidden };
     }
     let [server, shop, production, tools] = asker.roles;
     let held = match (route.of.as_str(), place) {
@@ -169,10 +172,19 @@ impl Walk {
             cookie: None,
             roles: [0; 4],
             is_runner: false,
+            is_personal: false,
             is_refused: false,
         }];
         let add = |askers: &mut Vec<Asker>, who: String, token: String, roles: [u8; 4]| {
-            askers.push(Asker { who, token: Some(token), cookie: None, roles, is_runner: false, is_refused: false });
+            askers.push(Asker {
+                who,
+                token: Some(token),
+                cookie: None,
+                roles,
+                is_runner: false,
+                is_personal: false,
+                is_refused: false,
+            });
         };
         for (number, role) in (1..).zip(["viewer", "developer", "deployer", "administrator"]) {
             let who = format!("{role} of all");
@@ -195,6 +207,7 @@ impl Walk {
             cookie: None,
             roles: [0; 4],
             is_runner: true,
+            is_personal: false,
             is_refused: false,
         });
         let expired = self.token("expired", "administrator", None, None).await;
@@ -208,16 +221,46 @@ impl Walk {
             cookie: None,
             roles: [0; 4],
             is_runner: false,
+            is_personal: false,
             is_refused: true,
         });
         let cookie = Some(join(&self.slipway, "bo", "deployer", Some("shop/*")).await);
+        let bo =
+            self.slipway.anonymous().with("cookie", cookie.as_ref().unwrap()).with("sec-fetch-site", "same-origin");
+        let laptop = json!({"name": "laptop", "role": "developer"});
+        let laptop = bo.post("/api/v1/account/tokens", &laptop).await.expect(201).json();
+        askers.push(Asker {
+            who: "bo via laptop".into(),
+            token: laptop["token"].as_str().map(str::to_owned),
+            cookie: None,
+            roles: [0, 2, 2, 0],
+            is_runner: false,
+            is_personal: true,
+            is_refused: false,
+        });
         let roles = [0, 3, 3, 0];
-        askers.push(Asker { who: "bo".into(), token: None, cookie, roles, is_runner: false, is_refused: false });
+        askers.push(Asker {
+            who: "bo".into(),
+            token: None,
+            cookie,
+            roles,
+            is_runner: false,
+            is_personal: false,
+            is_refused: false,
+        });
         let cookie = Some(join(&self.slipway, "gone", "administrator", None).await);
         join(&self.slipway, "boss", "administrator", None).await;
         self.slipway.api().put("/api/v1/users/gone/disabled", &json!({})).await.expect(200);
         let roles = [4; 4];
-        askers.push(Asker { who: "gone".into(), token: None, cookie, roles, is_runner: false, is_refused: true });
+        askers.push(Asker {
+            who: "gone".into(),
+            token: None,
+            cookie,
+            roles,
+            is_runner: false,
+            is_personal: false,
+            is_refused: true,
+        });
         askers
     }
 
@@ -349,7 +392,7 @@ async fn people_log_in_change_their_password_and_are_let_go() {
     for name in ["ANA", "administrator", "slipway", "a,b", "a/b"] {
         api.post("/api/v1/users", &json!({"name": name, "role": "viewer"})).await.expect(422);
     }
-    api.post("/api/v1/tokens", &json!({"name": "ana"})).await.expect(422);
+    api.post("/api/v1/tokens", &json!({"name": "ana", "role": "administrator"})).await.expect(422);
     join(slipway, "boss", "administrator", None).await;
     let last = api.delete("/api/v1/users/boss").await.expect(409);
     assert!(last.detail().contains("is the last who administers the whole server"), "{}", last.detail());
@@ -378,6 +421,81 @@ async fn people_log_in_change_their_password_and_are_let_go() {
         let refused = sqlx::query(edit).execute(&mut database).await.unwrap_err().to_string();
         assert!(refused.contains("the audit log cannot be edited"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_token_of_ones_own_is_never_more_than_its_owner() {
+    let walk = Walk::new().await;
+    let (slipway, api) = (&walk.slipway, walk.slipway.api());
+    let cookie = join(slipway, "ana", "deployer", Some("shop/*")).await;
+    let ana = slipway.anonymous().with("cookie", &cookie).with("sec-fetch-site", "same-origin");
+    let too_much = ana.submit("/account/tokens", &[("name", "laptop"), ("role", "administrator")]).await.expect(422);
+    assert!(too_much.body.contains("The most that ana may anywhere is deployer"), "{}", too_much.body);
+    let asked = [("name", "laptop"), ("role", "deployer"), ("days", "30")];
+    let shown = ana.submit("/account/tokens", &asked).await.expect(201).body;
+    let token = format!("slipway_{}", shown.split("slipway_").nth(1).unwrap().split('"').next().unwrap());
+    let laptop = slipway.anonymous().bearing(&token);
+
+    // Within what its owner may, it does as she does; the account itself it does not change, and opens no session.
+    laptop.get("/api/v1/repositories/tools/cli").await.expect(404);
+    let cancel = "/api/v1/repositories/shop/web/builds/1/cancel";
+    laptop.post(cancel, &json!({})).await.expect(200);
+    let audit = api.get("/api/v1/audit?action=build.cancel").await.expect(200).json();
+    assert_eq!(audit["items"][0]["actor"], "ana via laptop");
+    laptop.get("/account").await.expect(403);
+    let same_origin = slipway.anonymous().with("sec-fetch-site", "same-origin");
+    let entered = same_origin.submit("/login", &[("token", &token)]).await.expect(303);
+    assert_eq!(entered.header("location"), "/login?problem=own-token&next=%2F");
+    api.post("/api/v1/users", &json!({"name": "ana via laptop", "role": "viewer"})).await.expect(422);
+
+    // What it makes is no more than it is, no longer, and makes nothing itself.
+    let own = "/api/v1/account/tokens";
+    laptop.post(own, &json!({"name": "more", "role": "administrator"})).await.expect(403);
+    laptop.post(own, &json!({"name": "longer", "role": "viewer", "expires_in_days": 367})).await.expect(422);
+    let made = slipway.command(&["token", "create", "ci", "--role", "viewer", "--mine", "--token", &token], "").await;
+    let ci = slipway.anonymous().bearing(String::from_utf8(made.stdout).unwrap().trim());
+    ci.post(own, &json!({"name": "child", "role": "viewer"})).await.expect(403);
+    let listed = laptop.get(own).await.expect(200).json();
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!((items.len(), &items[0]["expires_at"]), (2, &items[1]["expires_at"]), "{listed}");
+    assert!(!listed.to_string().contains("slipway_"), "no value is shown twice");
+    let shown = slipway.command(&["token", "list", "--mine", "--token", &token], "").await;
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("laptop  deployer") && shown.contains("ci      viewer"), "{shown}");
+    let silent = slipway.command(&["token", "create", "robot"], "").await;
+    let said = String::from_utf8_lossy(&silent.stderr).into_owned();
+    assert!(said.contains("--role <viewer|developer|deployer|administrator>"), "{said}");
+
+    // What its owner loses, it loses: a role, the account for a while, and the account.
+    let users = api.get("/api/v1/users").await.expect(200).json();
+    let grant = users["items"][0]["grants"][0]["id"].as_str().unwrap().to_owned();
+    api.post("/api/v1/users/ana/grants", &json!({"role": "viewer", "repository": "shop/*"})).await.expect(200);
+    api.delete(&format!("/api/v1/users/ana/grants/{grant}")).await.expect(200);
+    let refused = laptop.post(cancel, &json!({})).await.expect(403);
+    assert_eq!(refused.detail(), "ana has the role viewer in shop/web; this needs the role developer there.");
+    api.put("/api/v1/users/ana/disabled", &json!({})).await.expect(200);
+    assert!(laptop.get(own).await.expect(401).detail().contains("may do nothing here any more"));
+    api.delete("/api/v1/users/ana/disabled").await.expect(200);
+    ci.get("/api/v1/repositories/shop/web").await.expect(200);
+
+    // An administrator sees whose it is, and revokes it with what it made; who is removed has none.
+    let all = api.get("/api/v1/tokens").await.expect(200).json();
+    let found = all["items"].as_array().unwrap().iter().find(|token| token["name"] == "laptop").unwrap().clone();
+    assert_eq!(found["user"], "ana");
+    let page = api.with("accept", "text/html").get("/settings/tokens").await.expect(200).body;
+    assert!(page.contains("ana’s own"), "{page}");
+    let api = walk.slipway.api();
+    api.delete(&format!("/api/v1/tokens/{}", found["id"].as_str().unwrap())).await.expect(200);
+    laptop.get(own).await.expect(401);
+    ci.get(own).await.expect(401);
+    let entered = same_origin.submit("/login", &[("name", "ana"), ("password", PASSWORD)]).await.expect(303);
+    let cookie = entered.header("set-cookie").split(';').next().unwrap().to_owned();
+    let ana = same_origin.with("cookie", &cookie);
+    let again = ana.post(own, &json!({"name": "laptop", "role": "viewer"})).await.expect(201).json();
+    let again = slipway.anonymous().bearing(again["token"].as_str().unwrap());
+    again.get(own).await.expect(200);
+    api.delete("/api/v1/users/ana").await.expect(200);
+    again.get(own).await.expect(401);
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ async fn seal_everything(slipway: &Slipway) {
     api.put("/api/v1/secrets/SHARED", &shared).await.expect(200);
     api.post("/api/v1/signing", &json!({})).await.expect(200);
     let keyed = api.clone().with("idempotency-key", "once");
-    keyed.post("/api/v1/tokens", &json!({"name": "robot"})).await.expect(201);
+    keyed.post("/api/v1/tokens", &json!({"name": "robot", "role": "administrator"})).await.expect(201);
 }
 
 async fn until_alone(slipway: &Slipway) -> Value {

@@ -1,5 +1,6 @@
 use askama::Template;
 
+use super::settings::{TokenForm, TokenRow};
 use crate::{frame::Frame, time::When};
 
 /// `/account`: one's own password and sessions.
@@ -18,12 +19,30 @@ pub struct AccountPage {
     pub identities: Vec<IdentityRow>,
     /// Where they can connect one: the provider, and where that begins.
     pub providers: Vec<(String, String)>,
+    /// The tokens of their own, newest first.
+    pub tokens: Vec<TokenRow>,
+    /// What one may that they make, at most: the role and the words for it.
+    pub roles: Vec<(&'static str, &'static str)>,
+    /// What was typed of one.
+    pub token: TokenForm,
     /// Whether they have a password.
     pub has_password: bool,
     /// What was just done.
     pub note: Option<String>,
     /// Why what was asked for was not done.
     pub error: Option<String>,
+}
+
+/// The one page that shows the value of a token of one's own.
+#[derive(Debug, Template)]
+#[template(path = "account_token.html")]
+pub struct OwnTokenPage {
+    /// What surrounds it.
+    pub frame: Frame,
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// An account elsewhere by which somebody logs in.

@@ -22,7 +22,7 @@ mod runners;
 mod services;
 mod settings;
 
-pub use account::{AccountPage, ConnectionPage, IdentityRow, SessionRow, WelcomePage};
+pub use account::{AccountPage, ConnectionPage, IdentityRow, OwnTokenPage, SessionRow, WelcomePage};
 pub use alerts::{AlertRow, AlertsPage, ChannelForm, ChannelRow};
 pub use approval::{ApprovalPart, ApprovalsForm, LookPart, RunRow, RunStanding};
 pub use build::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing};

@@ -16,6 +16,8 @@ pub struct RepositoryHead {
     pub name: String,
     /// Which of its pages is shown.
     pub tab: Tab,
+    /// Whether whoever looks may set it up.
+    pub may_set_up: bool,
 }
 
 impl askama::filters::HtmlSafe for RepositoryHead {}

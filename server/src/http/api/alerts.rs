@@ -165,12 +165,12 @@ pub(in crate::http) async fn answer(
     answer: Answer,
 ) -> Result<Alert, Problem> {
     let mut tx = state.store.write().await?;
-    let by = principal.actor();
+    let by = principal.name();
     let (alert, action) = match answer {
         Answer::Acknowledge => (notifications::acknowledge(&mut tx, id, by).await?, "alert.acknowledge"),
         Answer::Close => (notifications::close(&mut tx, id, by).await?, "alert.close"),
     };
-    audit::append(&mut tx, by, action, id.as_str(), json!({"title": alert.message.title()})).await?;
+    audit::append(&mut tx, &principal.actor(), action, id.as_str(), json!({"title": alert.message.title()})).await?;
     tx.commit().await?;
     Ok(alert)
 }

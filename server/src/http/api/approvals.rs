@@ -169,7 +169,7 @@ pub(in crate::http) async fn approve_build(
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
     let commit = commit.to_ascii_lowercase();
     let own = own_accounts(&mut tx.conn(), state, principal).await?;
-    match builds::approve(&mut tx, &build, &commit, principal.actor(), &own).await? {
+    match builds::approve(&mut tx, &build, &commit, principal.name(), &own).await? {
         Approving::Already => return Ok(()),
         Approving::Refused(why) => {
             return Err(Problem::conflict(format!("Build {number} cannot be approved: {why}.")));
@@ -178,7 +178,7 @@ pub(in crate::http) async fn approve_build(
     }
     let subject = format!("{} #{number}", repository.name);
     let detail = json!({"commit": commit, "ref": build.git_ref});
-    audit::append(&mut tx, principal.actor(), "build.approve", &subject, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "build.approve", &subject, detail).await?;
     Ok(tx.commit().await?)
 }
 
@@ -211,14 +211,14 @@ pub(in crate::http) async fn refuse_build(
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
-    match builds::refuse(&mut tx, &build, principal.actor()).await? {
+    match builds::refuse(&mut tx, &build, principal.name()).await? {
         Approving::Already => return Ok(()),
         Approving::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be refused: {why}."))),
         Approving::Given => {}
     }
     let subject = format!("{} #{number}", repository.name);
     let detail = json!({"commit": build.commit_sha, "ref": build.git_ref});
-    audit::append(&mut tx, principal.actor(), "build.refuse", &subject, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "build.refuse", &subject, detail).await?;
     Ok(tx.commit().await?)
 }
 
@@ -297,7 +297,7 @@ pub(in crate::http) async fn set_approvals(
     approvals::set_rule(&mut tx, &repository.id, rule).await?;
     tx.emit(NewEvent::new("repository.changed").repository(&repository.id));
     let detail = json!({"approvals": rule});
-    audit::append(&mut tx, principal.actor(), "repository.approvals", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.approvals", &repository.name, detail).await?;
     Ok(tx.commit().await?)
 }
 
@@ -348,9 +348,9 @@ pub(in crate::http) async fn trust_account(
             "A repository trusts at most {MOST_TRUSTED} accounts: remove one first."
         )));
     }
-    approvals::trust(&mut tx, &repository.id, &account, principal.actor()).await?;
+    approvals::trust(&mut tx, &repository.id, &account, principal.name()).await?;
     let detail = json!({"account": account.id, "login": account.login});
-    audit::append(&mut tx, principal.actor(), "repository.trust", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.trust", &repository.name, detail).await?;
     Ok(tx.commit().await?)
 }
 
@@ -376,6 +376,6 @@ pub(in crate::http) async fn distrust_account(
         return Err(Problem::not_found(format!("{} does not trust the account {account}.", repository.name)));
     }
     let detail = json!({"account": account});
-    audit::append(&mut tx, principal.actor(), "repository.distrust", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.distrust", &repository.name, detail).await?;
     Ok(tx.commit().await?)
 }

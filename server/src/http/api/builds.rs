@@ -191,7 +191,7 @@ pub(in crate::http) async fn call_off(
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
-    let reason = format!("cancelled by {}", principal.actor());
+    let reason = format!("cancelled by {}", principal.name());
     let has_ended = match domain::cancel(&mut tx, &build.id, &reason).await? {
         Cancellation::Done => true,
         Cancellation::Requested => false,
@@ -200,7 +200,7 @@ pub(in crate::http) async fn call_off(
         }
     };
     let subject = format!("{} #{number}", repository.name);
-    audit::append(&mut tx, principal.actor(), "build.cancel", &subject, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "build.cancel", &subject, json!({})).await?;
     tx.commit().await?;
     Ok((has_ended, reason))
 }
@@ -280,10 +280,10 @@ pub(in crate::http) async fn request_build(
     if commit.as_ref().is_some_and(|commit| !is_commit(commit)) {
         return Err(Problem::unprocessable("Write the commit with all of its 40 hexadecimal digits."));
     }
-    let wanted = BuildRequest { repository: repository.id, git_ref, commit, asker: principal.actor().to_owned() };
+    let wanted = BuildRequest { repository: repository.id, git_ref, commit, asker: principal.name().to_owned() };
     let build = domain::request(&mut tx, &wanted).await?;
     let detail = json!({"ref": wanted.git_ref, "commit": wanted.commit, "build": build.number});
-    audit::append(&mut tx, principal.actor(), "build.request", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "build.request", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(build)
 }
@@ -304,7 +304,7 @@ pub(in crate::http) async fn queue_again(
         Again::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be built again: {why}."))),
     };
     let subject = format!("{} #{number}", repository.name);
-    audit::append(&mut tx, principal.actor(), "build.again", &subject, json!({"build": queued.number})).await?;
+    audit::append(&mut tx, &principal.actor(), "build.again", &subject, json!({"build": queued.number})).await?;
     tx.commit().await?;
     Ok(queued)
 }
@@ -339,12 +339,12 @@ pub(in crate::http) async fn try_again(
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     let build = lookup::build(&mut tx.conn(), &repository, number).await?;
     let retried = if retry.failed { Retried::WhatFailed } else { Retried::Everything };
-    let queued = match domain::retry(&mut tx, &build, retried, principal.actor()).await? {
+    let queued = match domain::retry(&mut tx, &build, retried, principal.name()).await? {
         Again::Queued(queued) => *queued,
         Again::Refused(why) => return Err(Problem::conflict(format!("Build {number} cannot be tried again: {why}."))),
     };
     let subject = format!("{} #{number}", repository.name);
-    audit::append(&mut tx, principal.actor(), "build.retry", &subject, json!({"failed": retry.failed})).await?;
+    audit::append(&mut tx, &principal.actor(), "build.retry", &subject, json!({"failed": retry.failed})).await?;
     tx.commit().await?;
     Ok(queued)
 }

@@ -129,7 +129,7 @@ pub(in crate::http) async fn make(
     let mut tx = state.store.write().await?;
     let channel = set_channel(&mut tx, &state.sealer, new).await?;
     let detail = json!({"kind": channel.kind, "target": channel.target, "rule": channel.rule});
-    audit::append(&mut tx, principal.actor(), "channel.set", &channel.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "channel.set", &channel.name, detail).await?;
     tx.commit().await?;
     Ok(channel)
 }
@@ -164,7 +164,7 @@ pub(in crate::http) async fn end(state: &AppState, principal: &Principal, name: 
     if !channels::remove(&mut tx, name).await? {
         return Err(StoreError::missing("channel", name).into());
     }
-    audit::append(&mut tx, principal.actor(), "channel.remove", name, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "channel.remove", name, json!({})).await?;
     Ok(tx.commit().await?)
 }
 
@@ -181,7 +181,7 @@ async fn test(
 pub(in crate::http) async fn try_out(state: &AppState, principal: &Principal, name: &str) -> Result<(), Problem> {
     let channel = found(&mut state.store.read().await?.conn(), name).await?;
     let address = address_of(&channel, &state.sealer)?;
-    let message = trial(principal.actor(), state.store.clock().now());
+    let message = trial(principal.name(), state.store.clock().now());
     let sent = state.sender.send(&address, &NotificationId::new(), &message).await;
     sent.map_err(|error| Problem::conflict(format!("{} does not take messages: {error}.", channel.target)))
 }

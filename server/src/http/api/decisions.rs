@@ -188,7 +188,7 @@ pub(in crate::http) async fn answer(
 ) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
-    let by = By { actor: principal.actor(), reason };
+    let by = By { actor: principal.name(), reason };
     let (release, action) = match answer {
         Answer::Approve => {
             let release = releases::approve(&mut tx, &repository, environment, *number, by).await?;
@@ -200,7 +200,7 @@ pub(in crate::http) async fn answer(
         }
     };
     let subject = format!("{} {environment} #{number}", repository.name);
-    audit::append(&mut tx, by.actor, action, &subject, json!({"reason": reason})).await?;
+    audit::append(&mut tx, &principal.actor(), action, &subject, json!({"reason": reason})).await?;
     tx.commit().await?;
     Ok(release)
 }
@@ -236,7 +236,7 @@ pub(in crate::http) async fn protect(
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
-    domain::protect(&mut tx, &environment, protection, principal.actor(), reason).await?;
+    domain::protect(&mut tx, &environment, protection, principal.name(), reason).await?;
     let detail = json!({"before": environment.protection.0, "after": protection, "reason": reason});
     audited(&mut tx, principal, "environment.protect", &repository, &environment, detail).await?;
     tx.commit().await?;
@@ -277,7 +277,7 @@ pub(in crate::http) async fn freeze(
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
-    domain::freeze(&mut tx, &environment, reason, until, principal.actor()).await?;
+    domain::freeze(&mut tx, &environment, reason, until, principal.name()).await?;
     let detail = json!({"reason": reason, "until": until.map(Time)});
     audited(&mut tx, principal, "environment.frozen", &repository, &environment, detail).await?;
     Ok(tx.commit().await?)
@@ -292,7 +292,7 @@ pub(in crate::http) async fn unfreeze(
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let (repository, environment) = locked(&mut tx, owner, name, environment).await?;
-    domain::unfreeze(&mut tx, &environment, reason, principal.actor()).await?;
+    domain::unfreeze(&mut tx, &environment, reason, principal.name()).await?;
     let detail = json!({"reason": reason});
     audited(&mut tx, principal, "environment.unfreeze", &repository, &environment, detail).await?;
     Ok(tx.commit().await?)
@@ -314,7 +314,7 @@ async fn audited(
     detail: Value,
 ) -> Result<(), StoreError> {
     let subject = format!("{} {}", repository.name, environment.name);
-    audit::append(tx, principal.actor(), action, &subject, detail).await
+    audit::append(tx, &principal.actor(), action, &subject, detail).await
 }
 
 async fn list(

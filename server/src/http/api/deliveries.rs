@@ -207,7 +207,7 @@ pub(in crate::http) async fn deal_with_again(
     let detail = json!({
         "again_of": original.id, "build_again": build_again, "state": delivery.state, "build": delivery.build_number,
     });
-    audit::append(&mut tx, principal.actor(), "delivery.redeliver", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "delivery.redeliver", &repository.name, detail).await?;
     tx.commit().await?;
     Ok((delivery, repository))
 }

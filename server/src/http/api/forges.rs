@@ -162,7 +162,7 @@ pub(in crate::http) async fn set_forge(
     let mut tx = state.store.write().await?;
     let set = set_credential(&mut tx, &state.sealer, &new).await?;
     let detail = json!({"kind": set.kind, "api": set.api, "app": set.app, "repositories": new.scope.patterns()});
-    audit::append(&mut tx, principal.actor(), "forge.set", &set.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "forge.set", &set.name, detail).await?;
     tx.commit().await?;
     Ok(set)
 }
@@ -198,7 +198,7 @@ pub(in crate::http) async fn remove_forge(state: &AppState, principal: &Principa
     if !remove_credential(&mut tx, name).await? {
         return Err(StoreError::missing("credential of the forge", name).into());
     }
-    audit::append(&mut tx, principal.actor(), "forge.remove", name, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "forge.remove", name, json!({})).await?;
     Ok(tx.commit().await?)
 }
 
@@ -263,7 +263,7 @@ pub(in crate::http) async fn set_asked(
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
     forge_reports::ask(&mut tx, &repository.id, asked).await?;
-    audit::append(&mut tx, principal.actor(), "repository.set", &repository.name, json!({"reports": asked})).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.set", &repository.name, json!({"reports": asked})).await?;
     Ok(tx.commit().await?)
 }
 

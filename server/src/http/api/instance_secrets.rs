@@ -143,7 +143,7 @@ pub(in crate::http) async fn put(
     let new = NewInstanceSecret { name, value: &wanted.value, scope: &scope, given_to };
     instance::set(&mut tx, &state.sealer, &new).await?;
     let detail = json!({"repositories": scope.patterns(), "given_to": given_to});
-    audit::append(&mut tx, principal.actor(), "instance_secret.set", name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "instance_secret.set", name, detail).await?;
     Ok(tx.commit().await?)
 }
 
@@ -153,7 +153,7 @@ pub(in crate::http) async fn forget(state: &AppState, principal: &Principal, nam
     if !instance_secrets::remove(&mut tx, name).await? {
         return Err(missing(name));
     }
-    audit::append(&mut tx, principal.actor(), "instance_secret.remove", name, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "instance_secret.remove", name, json!({})).await?;
     Ok(tx.commit().await?)
 }
 

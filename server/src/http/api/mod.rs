@@ -1,5 +1,6 @@
 //! The API under `/api/v1`: JSON in, JSON out, problems as RFC 9457 has them.
 
+pub(super) mod account;
 pub(super) mod activity;
 pub(super) mod alerts;
 pub(super) mod approvals;
@@ -57,6 +58,7 @@ pub fn routes() -> Routes {
         .merge(audit::routes())
         .merge(builds::routes())
         .merge(channels::routes())
+        .merge(account::routes())
         .merge(container_logs::routes())
         .merge(decisions::routes())
         .merge(deliveries::routes())

@@ -75,7 +75,7 @@ async fn set_labels(
     let repository = lookup::repository(&mut tx.conn(), &owner, &name).await?;
     placement::need_labels(&mut tx, &repository.id, &needed.labels).await?;
     let detail = json!({"runner_labels": needed.labels});
-    audit::append(&mut tx, principal.actor(), "repository.set", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.set", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(Json(needed))
 }
@@ -113,7 +113,7 @@ async fn set_host(
     };
     placement::set_host(&mut tx, &environment.id, runner.as_deref()).await?;
     let subject = format!("{} {}", repository.name, environment.name);
-    audit::append(&mut tx, principal.actor(), "environment.set", &subject, json!({"runner": host.runner})).await?;
+    audit::append(&mut tx, &principal.actor(), "environment.set", &subject, json!({"runner": host.runner})).await?;
     tx.commit().await?;
     Ok(Json(host))
 }

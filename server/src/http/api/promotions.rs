@@ -170,7 +170,7 @@ async fn show(
 }
 
 fn by<'a>(principal: &'a Principal, reason: &'a Option<String>) -> By<'a> {
-    By { actor: principal.actor(), reason: reason.as_deref() }
+    By { actor: principal.name(), reason: reason.as_deref() }
 }
 
 /// Releases to the environment exactly what is live where it takes its releases from.
@@ -258,7 +258,7 @@ async fn note(
     detail: Value,
 ) -> Result<(), StoreError> {
     let subject = format!("{} {environment} #{}", repository.name, release.number);
-    audit::append(tx, principal.actor(), action, &subject, detail).await
+    audit::append(tx, &principal.actor(), action, &subject, detail).await
 }
 
 async fn promote(

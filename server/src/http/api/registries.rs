@@ -146,7 +146,7 @@ pub(in crate::http) async fn set_login(
     let sealed = state.sealer.seal(Place::registry_password(host), &login.password);
     registry_credentials::set(&mut tx, host, &login.username, &sealed, &scope).await?;
     let detail = json!({"username": login.username, "repositories": scope.patterns()});
-    audit::append(&mut tx, principal.actor(), "registry.login", host, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "registry.login", host, detail).await?;
     tx.commit().await?;
     Ok(scope)
 }
@@ -166,7 +166,7 @@ pub(in crate::http) async fn remove_login(state: &AppState, principal: &Principa
     if !registry_credentials::remove(&mut tx, host).await? {
         return Err(StoreError::missing("login for the registry", host).into());
     }
-    audit::append(&mut tx, principal.actor(), "registry.logout", host, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "registry.logout", host, json!({})).await?;
     Ok(tx.commit().await?)
 }
 

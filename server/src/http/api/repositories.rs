@@ -186,7 +186,7 @@ pub(in crate::http) async fn connect_repository(
     };
     let repository = repositories::connect(&mut tx, &new).await?;
     let detail = json!({"clone_url": repository.clone_url});
-    audit::append(&mut tx, principal.actor(), "repository.connect", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.connect", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(NewlyConnected { hook_url: hook_url(state, &repository), repository, secret })
 }
@@ -260,7 +260,7 @@ pub(in crate::http) async fn change_source(
         "clone_url": wanted.clone_url, "default_branch": wanted.default_branch,
         "clone_url_before": before.clone_url, "default_branch_before": before.default_branch,
     });
-    audit::append(&mut tx, principal.actor(), "repository.change", &before.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.change", &before.name, detail).await?;
     tx.commit().await?;
     Ok(Repository { clone_url: wanted.clone_url, default_branch: wanted.default_branch, ..before })
 }
@@ -299,7 +299,7 @@ pub(in crate::http) async fn renew_hook_secret(
     let secret = Secret::new(random_text());
     let sealed = state.sealer.seal(Place::hook_secret(repository.id.as_str()), &secret);
     repositories::set_hook_secret(&mut tx, &repository.id, &sealed).await?;
-    audit::append(&mut tx, principal.actor(), "repository.hook_secret", &repository.name, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.hook_secret", &repository.name, json!({})).await?;
     tx.commit().await?;
     Ok(NewlyConnected { hook_url: hook_url(state, &repository), repository, secret })
 }
@@ -344,7 +344,7 @@ pub(in crate::http) async fn limit_builds(
     let at_once = at_once.map(i64::from);
     repositories::limit_builds(&mut tx, &repository.id, at_once).await?;
     let detail = json!({"builds_at_once": at_once});
-    audit::append(&mut tx, principal.actor(), "repository.limit", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.limit", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(Repository { builds_at_once: at_once, ..repository })
 }

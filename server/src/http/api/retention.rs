@@ -138,7 +138,7 @@ async fn collect(
 async fn remove(state: &AppState, principal: &Principal, round: Round) -> Result<bool, Problem> {
     let mut tx = state.store.write().await?;
     let detail = json!({"items": round.going().len(), "bytes": bytes(round.going())});
-    audit::append(&mut tx, principal.actor(), "retention.collect", "everything old", detail).await?;
+    audit::append(&mut tx, &principal.actor(), "retention.collect", "everything old", detail).await?;
     tx.commit().await?;
     let store = state.store.clone();
     let collecting = tokio::spawn(state.shutdown.clone().run_until_cancelled_owned(async move {

@@ -128,7 +128,7 @@ pub(in crate::http) async fn admit(
     labels: &Labels,
 ) -> Result<(RunnerId, Secret), Problem> {
     let mut tx = state.store.write().await?;
-    let admitted = runners::admit(&mut tx, name, labels, principal.actor()).await?;
+    let admitted = runners::admit(&mut tx, name, labels, &principal.actor()).await?;
     tx.commit().await?;
     Ok(admitted)
 }
@@ -161,7 +161,7 @@ async fn revoke(
 /// Dismisses a runner, for the API and for the page.
 pub(in crate::http) async fn dismiss(state: &AppState, principal: &Principal, name: &str) -> Result<Runner, Problem> {
     let mut tx = state.store.write().await?;
-    let revoked = runners::revoke(&mut tx, name, principal.actor()).await?;
+    let revoked = runners::revoke(&mut tx, name, &principal.actor()).await?;
     tx.commit().await?;
     Ok(revoked)
 }
@@ -193,8 +193,8 @@ pub(in crate::http) async fn set_drained(
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     match is_drained {
-        true => runners::drain(&mut tx, name, principal.actor()).await?,
-        false => runners::undrain(&mut tx, name, principal.actor()).await?,
+        true => runners::drain(&mut tx, name, &principal.actor()).await?,
+        false => runners::undrain(&mut tx, name, &principal.actor()).await?,
     }
     Ok(tx.commit().await?)
 }

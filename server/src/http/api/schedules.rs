@@ -181,7 +181,7 @@ async fn note(
     detail: serde_json::Value,
 ) -> Result<(), Problem> {
     let subject = format!("{} {schedule}", repository.name);
-    Ok(audit::append(tx, principal.actor(), action, &subject, detail).await?)
+    Ok(audit::append(tx, &principal.actor(), action, &subject, detail).await?)
 }
 
 async fn find(conn: &mut Conn<'_>, owner: &str, name: &str, schedule: &str) -> Result<(Repository, Schedule), Problem> {

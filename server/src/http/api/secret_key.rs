@@ -67,7 +67,7 @@ async fn rotate(State(state): State<AppState>, principal: Principal) -> Result<J
 /// Begins a rotation, for the API and for the page.
 pub(in crate::http) async fn rotate_key(state: &AppState, principal: &Principal) -> Result<SealingKey, Problem> {
     let mut tx = state.store.write().await?;
-    let key = rotation::begin(&mut tx, &state.keyring, principal.actor()).await?;
+    let key = rotation::begin(&mut tx, &state.keyring, &principal.actor()).await?;
     tx.commit().await?;
     Ok(key)
 }

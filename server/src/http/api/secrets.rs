@@ -191,7 +191,7 @@ pub(in crate::http) async fn put(
     let detail = json!({
         "secret": secret, "environment": environment, "forget_earlier": forget_earlier, "given_to": given_to,
     });
-    audit::append(&mut tx, principal.actor(), "secret.set", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "secret.set", &repository.name, detail).await?;
     let environment_exists = match &environment {
         Some(environment) => Some(exists(&mut tx.conn(), &repository, environment).await?),
         None => None,
@@ -218,7 +218,7 @@ pub(in crate::http) async fn forget(
         return Err(missing(&address, &repository));
     }
     let detail = json!({"secret": address.secret, "environment": environment});
-    audit::append(&mut tx, principal.actor(), "secret.remove", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "secret.remove", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(Removed { secret: address.secret, environment: address.environment })
 }

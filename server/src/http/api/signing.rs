@@ -80,8 +80,9 @@ async fn list(State(state): State<AppState>) -> Result<Json<SigningKeys>, Proble
 
 async fn create(State(state): State<AppState>, principal: Principal) -> Result<Json<KeyView>, Problem> {
     let mut tx = state.store.write().await?;
-    let key = signing::create(&mut tx, &state.sealer, principal.actor()).await?;
-    audit::append(&mut tx, principal.actor(), "signing.create", &key.id, json!({"public_key": key.public_key})).await?;
+    let key = signing::create(&mut tx, &state.sealer, &principal.actor()).await?;
+    audit::append(&mut tx, &principal.actor(), "signing.create", &key.id, json!({"public_key": key.public_key}))
+        .await?;
     tx.commit().await?;
     Ok(Json(key.into()))
 }
@@ -102,7 +103,7 @@ async fn remove(
     if !signing::remove(&mut tx, &id).await? {
         return Err(StoreError::missing("signing key", &id).into());
     }
-    audit::append(&mut tx, principal.actor(), "signing.remove", &id, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "signing.remove", &id, json!({})).await?;
     tx.commit().await?;
     Ok(Json(Removed { id }))
 }

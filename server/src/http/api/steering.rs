@@ -116,7 +116,7 @@ pub(in crate::http) async fn steer(
 ) -> Result<Release, Problem> {
     let mut tx = state.store.write().await?;
     let repository = lookup::repository(&mut tx.conn(), owner, name).await?;
-    let by = By { actor: principal.actor(), reason };
+    let by = By { actor: principal.name(), reason };
     let (release, action) = match order {
         Order::Pause => {
             let paused = releases::pause_rollout(&mut tx, &repository, environment, *number, by).await?;
@@ -134,7 +134,7 @@ pub(in crate::http) async fn steer(
     };
     let subject = format!("{} {environment} #{number}", repository.name);
     let detail = json!({"reason": reason, "now": order == Order::GoOn});
-    audit::append(&mut tx, by.actor, action, &subject, detail).await?;
+    audit::append(&mut tx, &principal.actor(), action, &subject, detail).await?;
     tx.commit().await?;
     Ok(release)
 }

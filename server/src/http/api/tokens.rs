@@ -20,8 +20,9 @@ use crate::{
     ids::TokenId,
     secrets::Secret,
     store::{
+        Conn, StoreError,
         access_tokens::{self, AccessToken},
-        audit,
+        audit, users,
     },
 };
 
@@ -51,9 +52,8 @@ struct Create {
     /// Its bearer's name, in the audit log and wherever somebody's word counts.
     #[schemars(length(min = 1, max = 100))]
     name: String,
-    /// What its bearer may do; everything unless it is said.
-    #[serde(default)]
-    role: Option<Role>,
+    /// What its bearer may do.
+    role: Role,
     /// The repositories that the role holds in, a pattern of names such as `shop/*`; the whole server unless it is said.
     #[schemars(length(min = 1, max = 256))]
     #[serde(default)]
@@ -71,8 +71,8 @@ struct Create {
 /// What a token is to allow, and for how long.
 #[derive(Debug)]
 pub(in crate::http) struct TokenRights {
-    /// What its bearer may do; none for everything.
-    pub(in crate::http) role: Option<Role>,
+    /// What its bearer may do.
+    pub(in crate::http) role: Role,
     /// The pattern of repositories that the role holds in; none for the whole server.
     pub(in crate::http) repository: Option<String>,
     /// The pattern of environments there; none for all of the repository.
@@ -89,8 +89,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 impl TokenRights {
     /// What is granted.
     fn grant(&self) -> Result<Grant, Problem> {
-        let role = self.role.unwrap_or(Role::Administrator);
-        Grant::new(role, self.repository.clone(), self.environment.clone())
+        Grant::new(self.role, self.repository.clone(), self.environment.clone())
             .map_err(|error| Problem::unprocessable(error.to_string()))
     }
 
@@ -120,6 +119,8 @@ struct Created {
 struct TokenView {
     id: String,
     name: String,
+    /// Whose own it is, and whose grants limit it; null where it is its bearer's.
+    user: Option<String>,
     /// `viewer`, `developer`, `deployer` or `administrator`; `runner` of a runner's.
     role: String,
     /// The pattern of repositories that the role holds in; null for the whole server.
@@ -134,9 +135,13 @@ struct TokenView {
     last_used_at: Option<Time>,
 }
 
-impl From<AccessToken> for TokenView {
-    fn from(token: AccessToken) -> Self {
-        TokenView {
+impl TokenView {
+    async fn of(conn: &mut Conn<'_>, token: AccessToken) -> Result<Self, StoreError> {
+        Ok(TokenView {
+            user: match &token.user_id {
+                Some(user) => users::name_of(conn, user).await?,
+                None => None,
+            },
             id: token.id.to_string(),
             name: token.name,
             role: token.role,
@@ -146,14 +151,18 @@ impl From<AccessToken> for TokenView {
             created_at: Time(token.created_at),
             revoked_at: token.revoked_at.map(Time),
             last_used_at: token.last_used_at.map(Time),
-        }
+        })
     }
 }
 
 async fn list(State(state): State<AppState>, Asked(cursor): Asked<Cursor>) -> Result<Json<Page<TokenView>>, Problem> {
     let after = cursor.parsed::<TokenId>()?;
-    let rows = access_tokens::portion(&mut state.store.read().await?.conn(), after.as_ref(), cursor.rows()).await?;
-    Ok(Json(cursor.page(rows, |row| row.id.to_string(), TokenView::from)))
+    let mut reader = state.store.read().await?;
+    let mut views = Vec::new();
+    for token in access_tokens::portion(&mut reader.conn(), after.as_ref(), cursor.rows()).await? {
+        views.push(TokenView::of(&mut reader.conn(), token).await?);
+    }
+    Ok(Json(cursor.page(views, |view| view.id.clone(), |view| view)))
 }
 
 async fn create(
@@ -179,8 +188,8 @@ pub(in crate::http) async fn make(
     let mut tx = state.store.write().await?;
     let taken = access_tokens::living_names(&mut tx).await?;
     check_token_name(name, &taken).map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let wanted = TokenFor { name, grant: &grant, expires_at: rights.expires_at(tx.now())? };
-    let made = make_token(&mut tx, wanted, principal.actor()).await?;
+    let wanted = TokenFor { name, grant: &grant, expires_at: rights.expires_at(tx.now())?, owner: None };
+    let made = make_token(&mut tx, wanted, &principal.actor()).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -205,6 +214,6 @@ async fn revoke(
 pub(in crate::http) async fn end(state: &AppState, principal: &Principal, id: &TokenId) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     access_tokens::revoke(&mut tx, id).await?;
-    audit::append(&mut tx, principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
     Ok(tx.commit().await?)
 }

@@ -173,8 +173,8 @@ pub(in crate::http) async fn invite(
     let grant = read(wanted)?;
     let mut tx = state.store.write().await?;
     let end = match again {
-        true => domain::bring_back(&mut tx, name, &grant, principal.actor()).await?,
-        false => domain::invite(&mut tx, name, &grant, principal.actor()).await?,
+        true => domain::bring_back(&mut tx, name, &grant, &principal.actor()).await?,
+        false => domain::invite(&mut tx, name, &grant, &principal.actor()).await?,
     };
     tx.commit().await?;
     Ok(state.url(&format!("/welcome/{}", end.reveal())))
@@ -197,7 +197,7 @@ pub(in crate::http) async fn renew_link(
 ) -> Result<String, Problem> {
     let mut tx = state.store.write().await?;
     let user = domain::named(&mut tx.conn(), name).await?;
-    let end = domain::invite_again(&mut tx, &user, principal.actor()).await?;
+    let end = domain::invite_again(&mut tx, &user, &principal.actor()).await?;
     tx.commit().await?;
     Ok(state.url(&format!("/welcome/{}", end.reveal())))
 }
@@ -226,7 +226,7 @@ pub(in crate::http) async fn change(
 ) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let user = domain::named(&mut tx.conn(), name).await?;
-    let actor = principal.actor();
+    let actor = &principal.actor();
     match change {
         Change::Allow(wanted) => domain::allow(&mut tx, &user, &read(wanted)?, actor).await?,
         Change::Forbid(id) => domain::forbid(&mut tx, &user, &id, actor).await?,

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{answers::content, parameters};
 use crate::{
-    access::{Operation, Permission, Verb},
+    access::{Operation, Permission, Subject, Verb},
     http::errors::Details,
 };
 
@@ -115,7 +115,8 @@ fn describe(
     mem::swap(&mut ctx.schema, writing);
     let given = (operation.output)(ctx, &mut told);
     mem::swap(&mut ctx.schema, writing);
-    if operation.verb == Verb::Post && operation.needs.is_for_changes() {
+    let is_own = Subject::of(operation.verb, operation.path) == Some(Subject::Own);
+    if operation.verb == Verb::Post && (is_own || operation.needs.is_for_changes()) {
         told.parameters.push(ReferenceOr::Item(parameters::key()));
     }
     let mut responses = Responses::default();

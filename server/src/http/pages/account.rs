@@ -1,4 +1,4 @@
-//! `/account`: one's own password and sessions.
+//! `/account`: one's own password, sessions and tokens.
 
 use axum::{
     extract::State,
@@ -8,21 +8,27 @@ use axum::{
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
-    pages::{AccountPage, IdentityRow, SessionRow},
+    pages::{AccountPage, IdentityRow, OwnTokenPage, SessionRow, TokenForm, TokenRow},
     time::When,
 };
 
-use super::{Html, settings::may, viewer::viewer};
+use super::{
+    Html,
+    settings::{filled, may, token_row, told},
+    viewer::viewer,
+};
 use crate::{
-    access::{Permission, Principal, Routes},
+    access::{Permission, Principal, Role, Routes},
     app::AppState,
     http::{
+        api::account as api,
         errors::Problem,
         extract::{Filled, Named},
     },
-    ids::SessionId,
+    ids::{SessionId, TokenId},
     secrets::Secret,
     store::{
+        access_tokens::{self, AccessToken},
         audit,
         user_identities::{self, UserIdentity},
         user_sessions::{self, UserSession},
@@ -36,12 +42,21 @@ pub(super) const PAGE: &str = "/account";
 const SESSIONS: i64 = 50;
 
 pub(super) fn routes() -> Routes {
-    Routes::new().get(PAGE, Permission::Read, show).post("/account/password", Permission::Read, set_password).post(
-        "/account/sessions/{id}/end",
-        Permission::Read,
-        end,
-    )
+    Routes::new()
+        .get(PAGE, Permission::Read, show)
+        .post("/account/password", Permission::Read, set_password)
+        .post("/account/sessions/{id}/end", Permission::Read, end)
+        .post("/account/tokens", Permission::Read, make_token)
+        .post("/account/tokens/{id}/revoke", Permission::Read, revoke_token)
 }
+
+/// The roles, the least first, in the words of forms.
+const ROLES: [(Role, &str); 4] = [
+    (Role::Viewer, "look"),
+    (Role::Developer, "build"),
+    (Role::Deployer, "build and release"),
+    (Role::Administrator, "do everything"),
+];
 
 /// Whose account it is, and by which session they ask.
 pub(super) async fn own(state: &AppState, principal: &Principal) -> Result<(User, SessionId), Problem> {
@@ -63,6 +78,13 @@ async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Pr
     let grants = accounts::grants(&mut reader.conn(), &user.id).await?;
     let sessions = user_sessions::of_user(&mut reader.conn(), &user.id, SESSIONS).await?;
     let identities = user_identities::of_user(&mut reader.conn(), &user.id).await?;
+    let mut tokens = access_tokens::of_user(&mut reader.conn(), &user.id).await?;
+    tokens.reverse();
+    let token = |one: AccessToken| {
+        let revoke = Some(format!("/account/tokens/{}/revoke", one.id));
+        TokenRow { revoke, ..token_row(one, now) }
+    };
+    let most = grants.iter().filter_map(|grant| Role::named(&grant.role)).max();
     let identity = |one: UserIdentity| IdentityRow {
         disconnect: format!("/account/identities/{}/disconnect", one.id),
         provider: one.provider,
@@ -86,6 +108,13 @@ async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Pr
         sessions: sessions.into_iter().map(row).collect(),
         identities: identities.into_iter().map(identity).collect(),
         providers: state.providers.iter().map(|one| (one.name().to_owned(), connect_at(one.slug()))).collect(),
+        tokens: tokens.into_iter().map(token).collect(),
+        roles: ROLES
+            .into_iter()
+            .filter(|(role, _)| Some(*role) <= most)
+            .map(|(role, words)| (role.name(), words))
+            .collect(),
+        token: TokenForm { role: Role::Viewer.name(), ..TokenForm::default() },
         has_password: user.password_hash.is_some(),
         note: None,
         error: None,
@@ -160,6 +189,72 @@ pub(super) async fn shows_password(
 
 fn busy(error: users::PasswordError) -> Problem {
     Problem::unavailable(error.to_string())
+}
+
+/// A token that is asked for.
+#[derive(Deserialize)]
+struct WantedToken {
+    name: String,
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    repository: String,
+    #[serde(default)]
+    environment: String,
+    #[serde(default)]
+    days: String,
+}
+
+impl WantedToken {
+    fn asked(&self) -> Result<api::Wanted, Problem> {
+        let role = Role::named(&self.role).ok_or_else(|| Problem::unprocessable("Choose what the token may do."))?;
+        let days = filled(&self.days).map(|days| days.parse()).transpose();
+        Ok(api::Wanted {
+            name: self.name.trim().to_owned(),
+            role,
+            repository: filled(&self.repository),
+            environment: filled(&self.environment),
+            expires_in_days: days.map_err(|_| Problem::unprocessable("The days are a whole number, such as 90."))?,
+        })
+    }
+}
+
+/// The answer shows the token, this once.
+async fn make_token(
+    State(state): State<AppState>,
+    principal: Principal,
+    Filled(wanted): Filled<WantedToken>,
+) -> Result<Response, Problem> {
+    let made = match wanted.asked() {
+        Ok(asked) => api::make_own(&state, &principal, &asked).await.map(|(_, token)| (asked.name, token)),
+        Err(problem) => Err(problem),
+    };
+    let problem = match made {
+        Ok((name, token)) => {
+            let frame = Frame::new("A token of your own", Section::Elsewhere, viewer(&principal));
+            let page = OwnTokenPage { frame, name, value: token.reveal().to_owned() };
+            return Ok(Html::with_status(StatusCode::CREATED, page).into_response());
+        }
+        Err(problem) => told(problem)?,
+    };
+    let token = TokenForm {
+        role: Role::named(&wanted.role).unwrap_or(Role::Viewer).name(),
+        name: wanted.name,
+        repository: wanted.repository,
+        environment: wanted.environment,
+        days: wanted.days,
+    };
+    let page = AccountPage { token, error: Some(problem), ..page(&state, &principal).await? };
+    Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+async fn revoke_token(
+    State(state): State<AppState>,
+    principal: Principal,
+    Named(id): Named<TokenId>,
+) -> Result<Redirect, Problem> {
+    api::end_own(&state, &principal, &id).await?;
+    Ok(Redirect::to("/account#tokens"))
 }
 
 async fn end(

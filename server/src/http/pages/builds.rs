@@ -8,13 +8,19 @@ use slipway_runner::coordinator::{CHANGED, CHANGED_PATHS};
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, RepositoryHead, Standing, Tab},
+    pages::{ArtifactRow, Attempt, BuildPage, Change, ChangedFiles, Place, ProposedRow, Standing, Tab},
     parts::{Commit, Digest, size},
     state::State as Shown,
     time::{When, duration},
 };
 
-use super::{Html, approvals, repositories::ref_address, rows, steps, steps::Listed, viewer::viewer};
+use super::{
+    Html, approvals,
+    repositories::ref_address,
+    rows, steps,
+    steps::Listed,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -112,7 +118,7 @@ async fn page(
         frame: Frame::new(format!("#{number} {} of {}", shown.word(), repository.name), Section::Repositories, viewer)
             .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
             .toned(shown.tone()),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Builds },
+        head: repository_head(principal, repository.name.clone(), Tab::Builds),
         number,
         state: shown,
         reference: match pull_requests::of_build(conn, &build.id).await? {

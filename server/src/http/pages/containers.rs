@@ -9,11 +9,14 @@ use slipway_web::{
     frame::{Frame, Section},
     links,
     logs::{PAGE_BYTES, Stream},
-    pages::{ContainerPage, RecentLines, RepositoryHead, Tab},
+    pages::{ContainerPage, RecentLines, Tab},
     time::When,
 };
 
-use super::{Html, replicas, viewer::viewer};
+use super::{
+    Html, replicas,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -84,7 +87,7 @@ async fn show(
             let address = links::release(&repository.name, &environment.name, live.number);
             (live.number, address, When { at: live.finished_at.unwrap_or(live.created_at), now })
         }),
-        head: RepositoryHead { name: repository.name, tab: Tab::Environments },
+        head: repository_head(&principal, repository.name, Tab::Environments),
         environment: environment.name,
         container: wish.container,
         replica,

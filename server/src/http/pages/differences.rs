@@ -5,11 +5,14 @@ use slipway_web::{
     difference::{AppChange, Difference, SettingRow},
     frame::{Frame, Section, Viewer},
     links,
-    pages::{ComparePage, ComparedRelease, RepositoryHead, RollbackPage, Tab},
+    pages::{ComparePage, ComparedRelease, RollbackPage, Tab},
     parts::{Commit, Digest},
 };
 
-use super::{Html, rows, viewer::viewer};
+use super::{
+    Html, rows,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -94,7 +97,7 @@ async fn show_rollback(
         is_live: found.is_live,
         may_deploy: viewer.may_deploy(),
         frame: Frame::new(title, Section::Repositories, viewer),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
+        head: repository_head(&principal, repository.name.clone(), Tab::Environments),
         environment: environment.name.clone(),
         environment_address: address,
     }))
@@ -127,7 +130,7 @@ async fn compare(
     Ok(Html::ok(ComparePage {
         change: difference(change, [format!("#{from}"), format!("#{to}")], &viewer),
         frame: Frame::new(title, Section::Repositories, viewer),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
+        head: repository_head(&principal, repository.name.clone(), Tab::Environments),
         environment_address: links::environment(&repository.name, &environment.name),
         environment: environment.name,
         sides,

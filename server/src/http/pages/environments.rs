@@ -7,7 +7,7 @@ use slipway_runner::coordinator::ReleasedApp;
 use slipway_web::{
     frame::{Frame, Section, Viewer},
     links,
-    pages::{AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, RepositoryHead, Source, Tab},
+    pages::{AppRow, EnvironmentCard, EnvironmentPage, EnvironmentsPage, Promotion, Source, Tab},
     parts::Digest,
 };
 
@@ -18,7 +18,7 @@ use super::{
     measurements, protection,
     releases::release_row,
     replicas, rows,
-    viewer::{viewer, viewer_in},
+    viewer::{repository_head, viewer, viewer_in},
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -77,7 +77,7 @@ async fn list(
     Ok(Html::ok(EnvironmentsPage {
         frame: Frame::new(format!("Environments of {}", repository.name), Section::Repositories, viewer)
             .live(format!("/stream{}?from={since}", links::repository(&repository.name))),
-        head: RepositoryHead { name: repository.name, tab: Tab::Environments },
+        head: repository_head(&principal, repository.name, Tab::Environments),
         environments: cards,
     }))
 }
@@ -133,7 +133,7 @@ async fn show(
         drifts: replicas::drift_rows(conn, &environment, now).await?,
         protection: may_administer.then(|| protection::form(&environment.protection.0)),
         measurements,
-        head: RepositoryHead { name: repository.name, tab: Tab::Environments },
+        head: repository_head(&principal, repository.name, Tab::Environments),
         environment: card,
         releases: release_rows,
         older,

@@ -30,6 +30,7 @@ async fn show(State(state): State<AppState>, Query(asked): Query<Asked>) -> Resu
     let has_people = !users::portion(&mut state.store.read().await?.conn(), "", 1).await?.is_empty();
     let error = asked.problem.as_deref().map(|problem| match problem {
         "slow-down" => "Too many logins failed of late. Wait a minute, then try again.",
+        "own-token" => "This token is somebody's own, for programs. Log in as its owner does.",
         "unknown-name" => "Nobody of this name has this password.",
         _ => "This token is not known, was revoked, or has expired.",
     });

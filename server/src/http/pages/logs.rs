@@ -6,7 +6,7 @@ use slipway_web::{
     frame::{Frame, Section},
     links,
     logs::{LogRows, LogWriter, PAGE_BYTES, PAGE_LINES, PART_LINES},
-    pages::{LogPage, LogSearch, LogViewer, RepositoryHead, Tab},
+    pages::{LogPage, LogSearch, LogViewer, Tab},
     state::State as Shown,
     time::{Took, When},
 };
@@ -14,7 +14,7 @@ use slipway_web::{
 use super::{
     Html,
     steps::{began, draw, latest_attempt, primed},
-    viewer::viewer,
+    viewer::{repository_head, viewer},
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -296,7 +296,7 @@ async fn page(
     let viewer = LogViewer { parts: format!("/logs/{}", step.id.as_str()), began: began(&step) };
     Ok(Html::ok(LogPage {
         frame,
-        head: RepositoryHead { name: repository.name, tab },
+        head: repository_head(principal, repository.name, tab),
         of,
         of_address,
         kind: step.kind.as_str().to_owned(),

@@ -11,11 +11,15 @@ use slipway_runner::coordinator::{StepKind, WARNING_TEXTS, WARNINGS};
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow, RepositoryHead, Tab},
+    pages::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow, Tab},
     time::{When, duration},
 };
 
-use super::{Html, rows, steps::latest_attempt, viewer::viewer};
+use super::{
+    Html, rows,
+    steps::latest_attempt,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -75,7 +79,7 @@ async fn show(
     }
     Ok(Html::ok(PlanPage {
         frame: Frame::new(format!("Plan of {}", repository.name), Section::Repositories, viewer(&principal)),
-        head: RepositoryHead { name: repository.name, tab: Tab::Plan },
+        head: repository_head(&principal, repository.name, Tab::Plan),
         default_branch: repository.default_branch,
         planned,
     }))

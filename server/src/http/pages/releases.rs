@@ -4,14 +4,21 @@ use axum::extract::State;
 use slipway_web::{
     frame::{Frame, Section, Viewer},
     links,
-    pages::{ReleasePage, ReleaseRow, RepositoryHead, Tab},
+    pages::{ReleasePage, ReleaseRow, Tab},
     time::{Took, When},
     trial::TrialList,
 };
 
 use super::{
-    Html, differences, environments::app_rows, gates::decision_rows, rows, steering::steering_of, steps, steps::Listed,
-    trials, viewer::viewer,
+    Html, differences,
+    environments::app_rows,
+    gates::decision_rows,
+    rows,
+    steering::steering_of,
+    steps,
+    steps::Listed,
+    trials,
+    viewer::{repository_head, viewer},
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -65,7 +72,7 @@ async fn show(
         frame: Frame::new(title, Section::Repositories, viewer)
             .live(format!("/stream{address}?from={}", links::encode(&steps.cursor.to_string())))
             .toned(row.state.tone()),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Environments },
+        head: repository_head(&principal, repository.name.clone(), Tab::Environments),
         environment_address: links::environment(&repository.name, &environment.name),
         environment: environment.name.clone(),
         apps: app_rows(&release, &state.config.proxy.listen),

@@ -5,12 +5,15 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{BadgeMarkup, BuildFilter, RepositoryHead, RepositoryPage, ScheduleRow, Tab},
+    pages::{BadgeMarkup, BuildFilter, RepositoryPage, ScheduleRow, Tab},
     parts::reference,
     time::When,
 };
 
-use super::{Html, rows, viewer::viewer};
+use super::{
+    Html, rows,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes, session},
     app::AppState,
@@ -142,7 +145,7 @@ async fn show(
     }
     Ok(Html::ok(RepositoryPage {
         frame,
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Builds },
+        head: repository_head(&principal, repository.name.clone(), Tab::Builds),
         stages: rows::stages(conn, &repository, now).await?,
         branches,
         filter: wanted.filter(refused),

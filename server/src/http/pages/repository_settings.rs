@@ -12,9 +12,7 @@ use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{
-        Hook, HookSecretPage, LimitsForm, RepositoryHead, RepositorySettingsPage, SecretForm, SecretRow, Tab, ToldForm,
-    },
+    pages::{Hook, HookSecretPage, LimitsForm, RepositorySettingsPage, SecretForm, SecretRow, Tab, ToldForm},
     time::When,
 };
 
@@ -23,7 +21,7 @@ use super::{
     connect::forge_settings,
     repositories::schedule_rows,
     settings::{given_to, limits_form, told},
-    viewer::viewer,
+    viewer::{repository_head, viewer},
 };
 use crate::{
     access::{Permission, Principal, Routes},
@@ -224,7 +222,7 @@ async fn renew_hook(
         secret: renewed.secret.reveal().to_owned(),
         forge_settings: forge_settings(&renewed.repository.clone_url).map(|new| hooks_page(&new)),
         address: links::settings(&name),
-        head: RepositoryHead { name, tab: Tab::Settings },
+        head: repository_head(&principal, name, Tab::Settings),
     }))
 }
 
@@ -341,7 +339,7 @@ async fn page(
     let secrets = secret_rows(conn, &repository, now).await?;
     Ok(RepositorySettingsPage {
         frame: Frame::new(format!("Settings of {}", repository.name), Section::Repositories, viewer(principal)),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Settings },
+        head: repository_head(principal, repository.name.clone(), Tab::Settings),
         address: links::settings(&repository.name),
         secret: secret_form(conn, &repository, &secrets, &wanted).await?,
         secrets,

@@ -6,12 +6,17 @@ use slipway_pipelines::detect::{RepositoryFacts, captain_yml, detect};
 use slipway_web::{
     frame::{Frame, Section},
     links,
-    pages::{RepositoryHead, SetupPage, Tab},
+    pages::{SetupPage, Tab},
     time::When,
 };
 use url::{Host, Url};
 
-use super::{Html, connect::forge_settings, deliveries::row, viewer::viewer};
+use super::{
+    Html,
+    connect::forge_settings,
+    deliveries::row,
+    viewer::{repository_head, viewer},
+};
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
@@ -96,7 +101,7 @@ pub(super) async fn page(
     let refused = state.refusals.of(&repository.id).filter(|refusal| refusal.at > last);
     Ok(SetupPage {
         frame: Frame::new(format!("Set up {}", repository.name), Section::Repositories, viewer(principal)),
-        head: RepositoryHead { name: repository.name.clone(), tab: Tab::Settings },
+        head: repository_head(principal, repository.name.clone(), Tab::Settings),
         address: links::setup(&repository.name),
         clone_url: repository.clone_url.clone(),
         hook_url: api::hook_url(state, repository),

@@ -5,6 +5,8 @@ use crate::{access::Verb, http::api};
 
 /// The form's path below the repository where it is of one, and the operation of the API that does the same.
 const TWINS: &[(&str, &[&str])] = &[
+    ("/account/tokens", &["createOwnToken"]),
+    ("/account/tokens/{id}/revoke", &["revokeOwnToken"]),
     ("/alerts/channels", &["setChannel"]),
     ("/alerts/channels/{name}/remove", &["removeChannel"]),
     ("/alerts/channels/{name}/test", &["testChannel"]),

@@ -1,6 +1,9 @@
 //! Who looks at a page, as the page's frame shows it.
 
-use slipway_web::frame::{Rights, Viewer};
+use slipway_web::{
+    frame::{Rights, Viewer},
+    pages::{RepositoryHead, Tab},
+};
 
 use crate::access::{Principal, Role, Scope};
 
@@ -29,6 +32,13 @@ pub(super) fn viewer_in(principal: &Principal, repository: &str, environment: &s
         }
         other => other,
     }
+}
+
+/// The head of a repository's pages, as whoever looks at them may use it.
+pub(super) fn repository_head(principal: &Principal, name: impl Into<String>, tab: Tab) -> RepositoryHead {
+    let name = name.into();
+    let may_set_up = principal.role_in(&Scope::Repository(name.clone())) >= Some(Role::Administrator);
+    RepositoryHead { name, tab, may_set_up }
 }
 
 fn rights(role: Option<Role>) -> Rights {

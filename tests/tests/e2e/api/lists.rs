@@ -24,7 +24,7 @@ async fn what_the_first_page_shows_a_program_reads_and_what_grows_page_by_page()
     assert_eq!((&dev["live"], &dev["newest_state"], &dev["is_frozen"]), (&json!(1), &json!("live"), &json!(false)));
 
     for name in ["ci", "ana"] {
-        api.post("/api/v1/tokens", &json!({"name": name})).await.expect(201);
+        api.post("/api/v1/tokens", &json!({"name": name, "role": "administrator"})).await.expect(201);
     }
     let first = api.get("/api/v1/tokens?limit=2").await.expect(200).json();
     let rest = format!("/api/v1/tokens?limit=2&cursor={}", first["next"].as_str().unwrap());

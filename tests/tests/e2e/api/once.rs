@@ -12,10 +12,18 @@ const CLONE_URL: &str = "https://git.example/shop/web.git";
 async fn what_is_sent_again_is_answered_as_before_and_nobody_reads_it_in_the_database() {
     let slipway = Slipway::start().await;
     let api = slipway.api();
-    let made =
-        api.clone().with("idempotency-key", "mine").post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201);
-    let again =
-        api.clone().with("idempotency-key", "mine").post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201);
+    let made = api
+        .clone()
+        .with("idempotency-key", "mine")
+        .post("/api/v1/tokens", &json!({"name": "ci", "role": "administrator"}))
+        .await
+        .expect(201);
+    let again = api
+        .clone()
+        .with("idempotency-key", "mine")
+        .post("/api/v1/tokens", &json!({"name": "ci", "role": "administrator"}))
+        .await
+        .expect(201);
     assert_eq!((made.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
     assert_eq!(made.json(), again.json(), "the same token, to whoever did not get the first answer");
     let token = made.json()["token"].as_str().unwrap().to_owned();
@@ -34,13 +42,13 @@ async fn what_is_sent_again_is_answered_as_before_and_nobody_reads_it_in_the_dat
     let list = api.get("/api/v1/tokens").await.expect(200).json();
     let ci = list["items"].as_array().unwrap().iter().find(|one| one["name"] == "ci").unwrap()["id"].clone();
     api.delete(&format!("/api/v1/tokens/{}", ci.as_str().unwrap())).await.expect(200);
-    let next = api.post("/api/v1/tokens", &json!({"name": "ci"})).await.expect(201).json();
+    let next = api.post("/api/v1/tokens", &json!({"name": "ci", "role": "administrator"})).await.expect(201).json();
     let next = slipway.anonymous().bearing(next["token"].as_str().unwrap()).with("idempotency-key", "mine");
     let fresh = next.post("/api/v1/runners", &json!({"name": "r"})).await;
     assert_eq!(fresh.header("idempotency-replayed"), "", "{}", fresh.body);
     api.clone()
         .with("idempotency-key", &"x".repeat(201))
-        .post("/api/v1/tokens", &json!({"name": "x"}))
+        .post("/api/v1/tokens", &json!({"name": "x", "role": "administrator"}))
         .await
         .expect(422);
 

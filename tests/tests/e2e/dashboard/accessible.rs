@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::{Value, json};
 use slipway_tests::browser::Browser;
 
-use super::looks::shop;
+use super::{looks::shop, settings::set_password};
 
 /// Every page, as an administrator sees it.
 const PAGES: [&str; 26] = [
@@ -20,8 +20,8 @@ const PAGES: [&str; 26] = [
     "/settings/secrets",
     "/settings/registries",
     "/settings/github",
-    "/settings/users",
     "/settings/tokens",
+    "/settings/users",
     "/settings/schedules",
     "/settings/audit",
     "/repositories/acme/shop",
@@ -62,8 +62,16 @@ async fn nobody_is_kept_out_of_any_page() {
     browser.type_into("#token", &format!("{}\u{e007}", scene.token())).await;
     browser.until("location.pathname === '/jump'").await;
     let mut found = Vec::new();
-    for path in PAGES {
-        browser.goto(&scene.url(path)).await;
+    let mut addresses: Vec<(&str, String)> = PAGES.iter().map(|path| (*path, scene.url(path))).collect();
+    let link = scene.invite("ana", "developer", None).await;
+    addresses.push(("/welcome", link.clone()));
+    addresses.push(("/account", scene.url("/account")));
+    for (path, address) in addresses {
+        if path == "/account" {
+            browser.goto(&link).await;
+            set_password(&browser).await;
+        }
+        browser.goto(&address).await;
         for scheme in ["light", "dark"] {
             browser.prefer(scheme).await;
             browser.client().execute(&axe, vec![]).await.unwrap();

@@ -358,6 +358,14 @@ impl Scene {
         tx.commit().await.unwrap();
     }
 
+    /// Invites somebody; the answer is the link by which they set a password.
+    pub(super) async fn invite(&self, name: &str, role: &str, repository: Option<&str>) -> String {
+        let wanted = serde_json::json!({"name": name, "role": role, "repository": repository});
+        let asked = client().post(self.url("/api/v1/users")).bearer_auth(self.token()).json(&wanted);
+        let made: serde_json::Value = asked.send().await.unwrap().json().await.unwrap();
+        made["link"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
     /// Stores a delivery that asks for nothing.
     pub(crate) async fn ping(&self) {
         let delivery = NewDelivery {

@@ -160,3 +160,63 @@ async fn settings_are_for_those_who_may_change_things() {
     assert_eq!(set.status(), 303, "a value may be as long as by the API");
     scene.stop().await;
 }
+
+/// Sets the password that the page of an invitation asks for.
+pub(super) async fn set_password(browser: &Browser) {
+    browser.type_into("#password", "four blue boats tonight").await;
+    browser.type_into("#again", "four blue boats tonight").await;
+    browser.press("Set the password").await;
+    browser.until("location.pathname === '/'").await;
+}
+
+#[tokio::test]
+async fn a_developer_who_was_invited_builds_and_is_offered_nothing_else() {
+    let scene = Scene::closed().await;
+    scene.connect("tools/cli").await;
+    scene.ship(1, "Show the delivery date").await;
+    let browser = Browser::open().await;
+    browser.goto(&scene.invite("bo", "developer", Some("acme/*")).await).await;
+    browser.shows("h1", "Welcome, bo").await;
+    set_password(&browser).await;
+
+    // What they may not see is on no page, and what they may not do is offered on none.
+    browser.shows("main", "shop").await;
+    let home = browser.text("body").await;
+    assert!(!home.contains("tools") && !home.contains("Settings") && !home.contains("Runners"), "{home}");
+    browser.goto(&scene.url("/repositories/acme/shop")).await;
+    browser.shows(".tabs", "Environments").await;
+    assert!(!browser.text(".tabs").await.contains("Settings"));
+    for path in ["/repositories/acme/shop/environments", "/repositories/acme/shop/environments/dev"] {
+        browser.goto(&scene.url(path)).await;
+        browser.shows("main", "dev").await;
+        let forms = "return [...document.querySelectorAll('main form[method=post]')].map((e) => e.action).join()";
+        assert_eq!(browser.eval(forms).await, "", "{path}");
+    }
+    for path in ["/settings/users", "/repositories/acme/shop/settings"] {
+        browser.goto(&scene.url(path)).await;
+        browser.shows("h1", "This is not allowed").await;
+    }
+    browser.goto(&scene.url("/repositories/tools/cli")).await;
+    browser.shows("h1", "There is nothing here").await;
+
+    // They have a branch built, as the API would; and make a token for that, which is shown once.
+    browser.goto(&scene.url("/repositories/acme/shop")).await;
+    browser.click("#ask summary").await;
+    browser.click("#ask button.primary").await;
+    browser.until("location.pathname.startsWith('/repositories/acme/shop/builds/')").await;
+    browser.goto(&scene.url("/account")).await;
+    browser.click("#tokens summary").await;
+    let offered =
+        browser.eval("return [...document.querySelectorAll('#tokens option')].map((e) => e.value).join()").await;
+    assert_eq!(offered, "viewer,developer", "no more than they are");
+    browser.type_into("#tokens [name=name]", "laptop").await;
+    browser.press("Make the token").await;
+    browser.shows("h1", "The token laptop is made").await;
+    let value = "return document.querySelector('#value').value";
+    assert!(browser.eval(value).await.as_str().unwrap().starts_with("slipway_"));
+    browser.press("To your account").await;
+    browser.shows("#tokens", "not used yet").await;
+    browser.click("#tokens form button").await;
+    browser.until("!document.querySelector('#tokens').innerText.includes('laptop')").await;
+    scene.stop().await;
+}

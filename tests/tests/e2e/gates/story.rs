@@ -33,7 +33,7 @@ async fn command(house: &House, arguments: &[&str]) -> Value {
 
 /// Another administrator's token.
 async fn somebody_else(house: &House) -> String {
-    let made = house.slipway.api().post("/api/v1/tokens", &json!({"name": "bo"})).await;
+    let made = house.slipway.api().post("/api/v1/tokens", &json!({"name": "bo", "role": "administrator"})).await;
     made.expect(201).json()["token"].as_str().unwrap().to_owned()
 }
 

@@ -43,6 +43,8 @@ pub struct TokenForm {
 pub struct TokenRow {
     /// Its name.
     pub name: String,
+    /// Whose own it is.
+    pub owner: Option<String>,
     /// What its bearer may do, and where, in words.
     pub may: String,
     /// When it opens nothing any more; none for never.

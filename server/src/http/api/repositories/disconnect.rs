@@ -99,7 +99,7 @@ pub(in crate::http) async fn let_go(
     }
     departures::leave(&mut tx, &repository).await?;
     let detail = json!({"clone_url": repository.clone_url, "force": force, "against": against});
-    audit::append(&mut tx, principal.actor(), "repository.disconnect", &repository.name, detail).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.disconnect", &repository.name, detail).await?;
     tx.commit().await?;
     Ok(repository.name)
 }

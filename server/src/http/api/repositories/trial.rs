@@ -57,7 +57,7 @@ pub(in crate::http) async fn send_trial(
             "The webhook's secret was sealed with another key than the server has now: make a new secret.",
         )
     })?;
-    audit::append(&mut tx, principal.actor(), "repository.hook_test", &repository.name, json!({})).await?;
+    audit::append(&mut tx, &principal.actor(), "repository.hook_test", &repository.name, json!({})).await?;
     tx.commit().await?;
     let url = hook_url(state, &repository);
     let (arrived, detail) = match ping(&url, &secret, &repository.name).await {

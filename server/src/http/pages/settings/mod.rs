@@ -33,7 +33,7 @@ pub(super) fn routes() -> Routes {
         .merge(users::routes())
 }
 
-pub(in crate::http::pages) use tokens::may;
+pub(in crate::http::pages) use tokens::{may, token_row};
 
 async fn first() -> Redirect {
     Redirect::to(SettingsPlace::Secrets.address())
@@ -53,7 +53,7 @@ pub(in crate::http::pages) fn told(problem: Problem) -> Result<String, Problem> 
 }
 
 /// What a field holds; none where it is empty.
-fn filled(text: &str) -> Option<String> {
+pub(in crate::http::pages) fn filled(text: &str) -> Option<String> {
     Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

@@ -21,7 +21,10 @@ use crate::{
         extract::{Filled, Named},
     },
     ids::TokenId,
-    store::access_tokens::{self, AccessToken},
+    store::{
+        access_tokens::{self, AccessToken},
+        users,
+    },
 };
 
 const PAGE: &str = "/settings/tokens";
@@ -56,7 +59,7 @@ impl Wanted {
         let days = Some(self.days.trim()).filter(|days| !days.is_empty()).map(str::parse);
         let expires_in_days = days.transpose().map_err(|_| "The days are a whole number, such as 90.")?;
         let repository = filled(&self.repository);
-        Ok(TokenRights { role: Some(role), repository, environment: filled(&self.environment), expires_in_days })
+        Ok(TokenRights { role, repository, environment: filled(&self.environment), expires_in_days })
     }
 
     fn form(&self) -> TokenForm {
@@ -128,26 +131,41 @@ pub(in crate::http::pages) fn may(role: &str, repository: Option<&str>, environm
     }
 }
 
-async fn page(state: &AppState, principal: &Principal) -> Result<TokensPage, Problem> {
-    let now = state.store.clock().now();
-    let mut all = access_tokens::list(&mut state.store.read().await?.conn()).await?;
-    all.reverse();
-    let row = |token: AccessToken| TokenRow {
-        revoke: token.runner_id.is_none().then(|| format!("{PAGE}/{}/revoke", token.id)),
+/// A token as lists show it, without what can be done with it.
+pub(in crate::http::pages) fn token_row(token: AccessToken, now: i64) -> TokenRow {
+    TokenRow {
         may: may(&token.role, token.repository.as_deref(), token.environment.as_deref()),
         name: token.name,
+        owner: None,
         expires: token.expires_at.map(|at| When { at, now }),
         has_expired: token.expires_at.is_some_and(|at| at <= now),
         made: When { at: token.created_at, now },
         used: token.last_used_at.map(|at| When { at, now }),
         revoked: token.revoked_at.map(|at| When { at, now }),
-    };
-    let (revoked, living): (Vec<_>, Vec<_>) = all.into_iter().partition(|token| token.revoked_at.is_some());
+        revoke: None,
+    }
+}
+
+async fn page(state: &AppState, principal: &Principal) -> Result<TokensPage, Problem> {
+    let now = state.store.clock().now();
+    let mut reader = state.store.read().await?;
+    let all = access_tokens::list(&mut reader.conn()).await?.into_iter().rev();
+    let (revoked, living): (Vec<_>, Vec<_>) = all.partition(|token| token.revoked_at.is_some());
+    let mut rows = Vec::new();
+    for token in living.into_iter().chain(revoked.into_iter().take(REVOKED)) {
+        let owner = match &token.user_id {
+            Some(owner) => users::name_of(&mut reader.conn(), owner).await?,
+            None => None,
+        };
+        let revoke = token.runner_id.is_none().then(|| format!("{PAGE}/{}/revoke", token.id));
+        rows.push(TokenRow { owner, revoke, ..token_row(token, now) });
+    }
+    let (revoked, living) = rows.into_iter().partition(|row| row.revoked.is_some());
     Ok(TokensPage {
         frame: frame(SettingsPlace::Tokens, principal),
         head: head(SettingsPlace::Tokens),
-        living: living.into_iter().map(row).collect(),
-        revoked: revoked.into_iter().take(REVOKED).map(row).collect(),
+        living,
+        revoked,
         form: TokenForm { role: Role::Viewer.name(), ..TokenForm::default() },
         note: None,
         error: None,
