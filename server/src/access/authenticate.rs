@@ -63,11 +63,11 @@ async fn by_token(state: &AppState, token: &str) -> Result<Principal, Problem> {
         return Ok(Principal::Runner { id, name: found.name });
     }
     let bearer = of_token(state, found, false).await?;
-    bearer.ok_or_else(|| Problem::unauthorized("Whoever made this token for themselves may do nothing here any more."))
+    bearer.ok_or_else(|| Problem::unauthorized("Whoever made this token for themselves may do nothing here any more; what they may by their groups elsewhere counts again once they log in again."))
 }
 
 /// The bearer of a token; none where it is the own one of somebody who may do nothing any more. Of such a token counts what both
-/// it and its owner may do at this moment.
+/// it and its owner may do at this moment: what their groups elsewhere give, only as long as a session of theirs would hold.
 async fn of_token(state: &AppState, token: AccessToken, by_cookie: bool) -> Result<Option<Principal>, StoreError> {
     let grants = token.grant().into_iter().collect();
     let Some(owner) = token.user_id else {
@@ -78,7 +78,13 @@ async fn of_token(state: &AppState, token: AccessToken, by_cookie: bool) -> Resu
     let user = users::find(&mut reader.conn(), &owner).await?;
     let Some(user) = user.filter(|user| user.disabled_at.is_none()) else { return Ok(None) };
     let own = users::grants(&mut reader.conn(), &user.id).await?;
-    let own = own.iter().filter_map(UserGrant::grant).collect();
+    let since = state.store.clock().now() - session::ABSOLUTE_MS;
+    let counts = |grant: &&UserGrant| grant.of_groups.is_none() || grant.said_at.is_some_and(|at| at > since);
+    let had_any = !own.is_empty();
+    let own: Vec<Grant> = own.iter().filter(counts).filter_map(UserGrant::grant).collect();
+    if had_any && own.is_empty() {
+        return Ok(None);
+    }
     let own_token = Some((token.id, token.name));
     let who = Who { name: user.name, person: Some(user.id), own_token, login: None };
     Ok(Some(known(state, who, vec![grants, own], by_cookie)))

@@ -23,6 +23,10 @@ use crate::{
 /// Where people see to the tokens of their own by the API.
 const OWN_TOKENS: &str = "/api/v1/account/tokens";
 
+/// Where others are let in: those tokens and accounts would outlive a token that somebody made for themselves.
+const DOORS: [&str; 6] =
+    ["/api/v1/tokens", "/api/v1/users", "/api/v1/runners", "/settings/tokens", "/settings/users", "/runners"];
+
 /// What the layer needs: the server, and what each route needs.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -131,6 +135,11 @@ async fn judge_known(
             false => Err(Problem::forbidden("This is for people with an account; you came by a token.")),
         };
     }
+    if known.own_token.is_some() && opens_doors(&parts.method, parts.uri.path()) {
+        return Err(Problem::forbidden(
+            "By a token of one's own, nobody makes or revokes tokens of the server, accounts or runners, as what it opens ends with it: log in, or send a token of the server.",
+        ));
+    }
     let names = Names::of(parts).await?;
     match about(&state.store, subject, &names).await? {
         About::Scope(scope) if known.role_in(&scope) >= Some(least) => Ok(scope),
@@ -142,6 +151,12 @@ async fn judge_known(
         About::Nothing if known.role_in(&Scope::Server) >= Some(least) => Ok(Scope::Server),
         About::Nothing => Err(names.missing(subject)),
     }
+}
+
+/// Whether a request changes who is let in.
+fn opens_doors(method: &Method, path: &str) -> bool {
+    !method.is_safe()
+        && DOORS.iter().any(|door| path.strip_prefix(door).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 fn too_little(name: &str, held: Option<Role>, least: Role, scope: &Scope) -> Problem {
@@ -175,5 +190,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Principal>().cloned().unwrap_or(Principal::Anonymous))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_let_in_is_changed_at_these_addresses() {
+        for path in
+            ["/api/v1/tokens", "/api/v1/users/ana/grants", "/api/v1/runners", "/settings/users", "/runners/a/drain"]
+        {
+            assert!(opens_doors(&Method::POST, path) && opens_doors(&Method::DELETE, path), "{path}");
+            assert!(!opens_doors(&Method::GET, path), "{path}");
+        }
+        for path in ["/api/v1/account/tokens", "/api/v1/repositories/shop/web/builds", "/runners-of-mine"] {
+            assert!(!opens_doors(&Method::POST, path), "{path}");
+        }
     }
 }

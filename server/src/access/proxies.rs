@@ -23,6 +23,9 @@ pub enum ProxyError {
     /// It is every address.
     #[error("it holds every address, so that everybody could say whom they are: name the network of the proxy alone")]
     Everybody,
+    /// It is an IPv4 address as IPv6 writes it, as which no address is compared.
+    #[error("it is an IPv4 address in the clothes of IPv6: write it as IPv4, such as 10.0.0.7")]
+    Mapped,
 }
 
 impl TrustedProxies {
@@ -36,6 +39,9 @@ impl TrustedProxies {
         let network = network.map_err(|_| ProxyError::Unreadable)?;
         if network.prefix_len() == 0 {
             return Err(ProxyError::Everybody);
+        }
+        if matches!(network, IpNet::V6(network) if network.addr().to_ipv4_mapped().is_some()) {
+            return Err(ProxyError::Mapped);
         }
         self.0.push(network);
         Ok(self)
@@ -127,6 +133,8 @@ mod tests {
         assert_eq!(refused("0.0.0.0/0"), ProxyError::Everybody);
         assert_eq!(refused("::/0"), ProxyError::Everybody);
         assert_eq!(refused("proxy.example.com"), ProxyError::Unreadable);
+        assert_eq!(refused("::ffff:10.0.0.7"), ProxyError::Mapped);
+        assert_eq!(refused("::ffff:0.0.0.0/96"), ProxyError::Mapped);
         assert_eq!(
             TrustedProxies::default().client("10.0.0.1".parse().unwrap(), &HeaderMap::new()).to_string(),
             "10.0.0.1"

@@ -36,14 +36,15 @@ pub struct Named<'a> {
     pub shown: &'a str,
 }
 
-/// Whose account elsewhere it is.
+/// Whom an account elsewhere lets in.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn find(conn: &mut Conn<'_>, issuer: &str, subject: &str) -> Result<Option<UserIdentity>, StoreError> {
     Ok(row!(
         conn,
-        "SELECT id, user_id, provider, shown, last_login_at FROM user_identity WHERE issuer = $1 AND subject = $2",
+        "SELECT id, user_id, provider, shown, last_login_at FROM user_identity
+         WHERE issuer = $1 AND subject = $2 AND disconnected_at IS NULL",
         issuer,
         subject
     )?)
@@ -56,12 +57,13 @@ pub async fn find(conn: &mut Conn<'_>, issuer: &str, subject: &str) -> Result<Op
 pub async fn of_user(conn: &mut Conn<'_>, user: &UserId) -> Result<Vec<UserIdentity>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, user_id, provider, shown, last_login_at FROM user_identity WHERE user_id = $1 ORDER BY id",
+        "SELECT id, user_id, provider, shown, last_login_at FROM user_identity
+         WHERE user_id = $1 AND disconnected_at IS NULL ORDER BY id",
         user
     )?)
 }
 
-/// The ids that somebody's accounts at `issuer` have there.
+/// The ids that somebody's accounts at `issuer` have there, also of those that were disconnected.
 ///
 /// # Errors
 /// When the database fails.
@@ -80,20 +82,24 @@ pub(crate) async fn connected_after(
     Ok(rows!(
         conn,
         "SELECT id, user_id, provider, shown, last_login_at FROM user_identity
-         WHERE user_id = $1 AND created_at > $2 ORDER BY id",
+         WHERE user_id = $1 AND created_at > $2 AND disconnected_at IS NULL ORDER BY id",
         user,
         since
     )?)
 }
 
-/// Lets somebody log in by an account elsewhere; false where that is somebody's already.
+/// Lets somebody log in by an account elsewhere, also where they disconnected it before; false where that is or was somebody else's,
+/// or lets them in already.
 pub(crate) async fn insert(tx: &mut Tx, id: &IdentityId, user: &UserId, named: Named<'_>) -> Result<bool, StoreError> {
     let now = tx.now();
     let inserted = execute!(
         &mut tx.conn(),
         "INSERT INTO user_identity (id, issuer, subject, user_id, provider, shown, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (issuer, subject) DO NOTHING",
+         ON CONFLICT (issuer, subject) DO UPDATE
+         SET id = excluded.id, provider = excluded.provider, shown = excluded.shown, created_at = excluded.created_at,
+             last_login_at = NULL, disconnected_at = NULL
+         WHERE user_identity.user_id = excluded.user_id AND user_identity.disconnected_at IS NOT NULL",
         id,
         named.issuer,
         named.subject,
@@ -113,9 +119,13 @@ pub(crate) async fn used(tx: &mut Tx, id: &IdentityId, named: Named<'_>) -> Resu
     Ok(())
 }
 
-/// Lets somebody log in by it no more, and takes back what came of it; tells whether it was theirs.
-pub(crate) async fn delete(tx: &mut Tx, user: &UserId, id: &IdentityId) -> Result<bool, StoreError> {
-    Ok(execute!(&mut tx.conn(), "DELETE FROM user_identity WHERE id = $1 AND user_id = $2", id, user)? == 1)
+/// Lets somebody log in by it no more, and takes back what came of it. It stays known as theirs.
+pub(crate) async fn disconnect(tx: &mut Tx, user: &UserId, id: &IdentityId) -> Result<(), StoreError> {
+    let now = tx.now();
+    let sql = "UPDATE user_identity SET disconnected_at = $3 WHERE id = $1 AND user_id = $2";
+    execute!(&mut tx.conn(), sql, id, user, now)?;
+    execute!(&mut tx.conn(), "DELETE FROM user_grant WHERE identity_id = $1", id)?;
+    Ok(())
 }
 
 /// The role in the whole server that came of it.

@@ -40,6 +40,8 @@ pub struct UserGrant {
     pub environment: Option<String>,
     /// The provider of whose groups it comes; none where somebody granted it.
     pub of_groups: Option<String>,
+    /// When that provider last said so, at a login, in unix milliseconds.
+    pub said_at: Option<i64>,
 }
 
 impl UserGrant {
@@ -188,6 +190,19 @@ pub(crate) async fn logged_in(tx: &mut Tx, id: &UserId, shown: Option<&str>) -> 
     Ok(changed == 1)
 }
 
+/// Whether somebody may still log in, and where they showed a password by the hash `shown`, whether that is still theirs. It stays
+/// so until this transaction ends.
+pub(crate) async fn is_still(tx: &mut Tx, id: &UserId, shown: Option<&str>) -> Result<bool, StoreError> {
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE user_account SET last_login_at = last_login_at
+         WHERE id = $1 AND disabled_at IS NULL AND removed_at IS NULL AND (CAST($2 AS TEXT) IS NULL OR password_hash = $2)",
+        id,
+        shown
+    )?;
+    Ok(changed == 1)
+}
+
 /// Removes an account: its password, its link and its grants. Its name, and the accounts elsewhere that are connected with it,
 /// stay its own.
 pub(crate) async fn remove(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
@@ -222,10 +237,15 @@ pub async fn name_of(conn: &mut Conn<'_>, id: &UserId) -> Result<Option<String>,
     Ok(found.map(|(name,)| name))
 }
 
-/// Brings a removed account back, enabled, and without a password or a grant.
-pub(crate) async fn bring_back(tx: &mut Tx, id: &UserId) -> Result<(), StoreError> {
-    execute!(&mut tx.conn(), "UPDATE user_account SET removed_at = NULL, disabled_at = NULL WHERE id = $1", id)?;
-    Ok(())
+/// Brings a removed account back, enabled, and without a password or a grant; false where it is back already.
+pub(crate) async fn bring_back(tx: &mut Tx, id: &UserId) -> Result<bool, StoreError> {
+    let changed = execute!(
+        &mut tx.conn(),
+        "UPDATE user_account SET removed_at = NULL, disabled_at = NULL WHERE id = $1 AND removed_at IS NOT NULL",
+        id
+    )?;
+    execute!(&mut tx.conn(), "DELETE FROM user_grant WHERE user_id = $1", id)?;
+    Ok(changed == 1)
 }
 
 /// What somebody was granted, oldest first.
@@ -235,7 +255,7 @@ pub(crate) async fn bring_back(tx: &mut Tx, id: &UserId) -> Result<(), StoreErro
 pub async fn grants(conn: &mut Conn<'_>, user: &UserId) -> Result<Vec<UserGrant>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT g.id, g.role, g.repository, g.environment, i.provider AS of_groups
+        "SELECT g.id, g.role, g.repository, g.environment, i.provider AS of_groups, i.last_login_at AS said_at
          FROM user_grant g LEFT JOIN user_identity i ON i.id = g.identity_id
          WHERE g.user_id = $1 ORDER BY g.id",
         user

@@ -8,7 +8,9 @@ use crate::{
     ids::{GrantId, SessionId, UserId},
     secrets::Secret,
     store::{
-        Conn, StoreError, Tx, access_tokens, audit, user_identities, user_sessions,
+        Conn, StoreError, Tx, access_tokens, audit,
+        user_identities::{self, UserIdentity},
+        user_sessions,
         users::{self, User},
     },
 };
@@ -47,15 +49,23 @@ pub async fn invite(tx: &mut Tx, name: &str, grant: &Grant, actor: &str) -> Resu
     Ok(link(tx, &id).await?)
 }
 
-/// Brings the account of somebody back that was removed, with a first grant and the accounts elsewhere that it had. The answer
-/// is the end of the link by which its owner sets a password.
+/// Brings the account of somebody back that was removed, with a first grant. The accounts elsewhere that it had stay its own, and
+/// open it once its owner connects them again. The answer is the end of the link by which its owner sets a password.
 ///
 /// # Errors
 /// When nobody of this name was removed.
 pub async fn bring_back(tx: &mut Tx, name: &str, grant: &Grant, actor: &str) -> Result<Secret, UserError> {
+    // First, so that nobody changes accounts or makes tokens until this transaction ends.
+    access_tokens::living_names(tx).await?;
     let found = users::removed(&mut tx.conn(), name).await?;
     let user = found.ok_or_else(|| UserError::NotRemoved(name.trim().to_owned()))?;
-    users::bring_back(tx, &user.id).await?;
+    if !users::bring_back(tx, &user.id).await? {
+        return Err(UserError::NotRemoved(user.name));
+    }
+    access_tokens::revoke_of_user(tx, &user.id).await?;
+    for identity in user_identities::of_user(&mut tx.conn(), &user.id).await? {
+        disconnect(tx, &user, &identity, (actor, "bringing back")).await?;
+    }
     users::add_grant(tx, &GrantId::new(), &user.id, grant).await?;
     audit::append(tx, actor, "user.bring-back", &user.name, told(grant)).await?;
     Ok(link(tx, &user.id).await?)
@@ -136,6 +146,8 @@ pub async fn enable(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserErr
 /// # Errors
 /// When nobody could administer the server any more.
 pub async fn remove(tx: &mut Tx, user: &User, actor: &str) -> Result<(), UserError> {
+    // First, as whoever makes a token does, so that neither waits for the other.
+    access_tokens::living_names(tx).await?;
     let before = administrators(tx).await?;
     users::remove(tx, &user.id).await?;
     access_tokens::revoke_of_user(tx, &user.id).await?;
@@ -170,17 +182,28 @@ pub async fn set_password(
 /// # Errors
 /// [`UserError::Changed`] when the account is another by now, or the database fails.
 pub async fn reset_password(tx: &mut Tx, user: &User, password_hash: &str) -> Result<(), UserError> {
+    // First, as whoever makes a token does, so that neither waits for the other.
+    access_tokens::living_names(tx).await?;
     set_password(tx, user, password_hash, None, None).await?;
     if user.password_hash.is_none() {
         return Ok(());
     }
     access_tokens::revoke_of_user(tx, &user.id).await?;
     for identity in user_identities::connected_after(&mut tx.conn(), &user.id, user.created_at).await? {
-        user_identities::delete(tx, &user.id, &identity.id).await?;
-        let detail = json!({"provider": identity.provider, "account": identity.shown, "by": "a new password"});
-        audit::append(tx, &user.name, "user.disconnect", &user.name, detail).await?;
+        disconnect(tx, user, &identity, (&user.name, "a new password")).await?;
     }
     Ok(())
+}
+
+async fn disconnect(
+    tx: &mut Tx,
+    user: &User,
+    identity: &UserIdentity,
+    (actor, by): (&str, &str),
+) -> Result<(), StoreError> {
+    user_identities::disconnect(tx, &user.id, &identity.id).await?;
+    let detail = json!({"provider": identity.provider, "account": identity.shown, "by": by});
+    audit::append(tx, actor, "user.disconnect", &user.name, detail).await
 }
 
 /// Opens a session for somebody, from an address and in what calls itself a browser. Where they showed a password, by the hash

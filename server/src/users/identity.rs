@@ -55,7 +55,9 @@ pub enum IdentityError {
         provider: String,
     },
     /// It is somebody else's here.
-    #[error("{shown} of {provider} is or was connected with another account here; disconnect it there first")]
+    #[error(
+        "{shown} of {provider} is or was connected with another account here, and opens no other one: whose it is connects it there again, on the page “Your account”"
+    )]
     Taken {
         /// What it is called there.
         shown: String,
@@ -122,6 +124,10 @@ pub async fn come_in(tx: &mut Tx, provider: &Provider, identity: &Identity) -> R
 /// # Errors
 /// [`IdentityError`] says why not.
 pub async fn connect(tx: &mut Tx, user: &User, provider: &Provider, proved: &Proved) -> Result<(), IdentityError> {
+    // First, so that nobody changes the account until this transaction ends.
+    if !users::is_still(tx, &user.id, user.password_hash.as_deref()).await? {
+        return Err(UserError::Changed.into());
+    }
     if identities::of_user(&mut tx.conn(), &user.id).await?.len() >= MOST {
         return Err(IdentityError::TooMany);
     }
@@ -129,7 +135,7 @@ pub async fn connect(tx: &mut Tx, user: &User, provider: &Provider, proved: &Pro
     link(tx, user, Named { issuer, subject, provider: provider.name(), shown: proved.shown() }).await.map(drop)
 }
 
-/// Lets somebody log in by an account elsewhere no more.
+/// Lets somebody log in by an account elsewhere no more. It stays known as theirs: what they push by it, they do not approve.
 ///
 /// # Errors
 /// When it is not theirs, or the only way in that they have.
@@ -139,7 +145,7 @@ pub async fn disconnect(tx: &mut Tx, user: &User, id: &IdentityId) -> Result<(),
     if own.len() == 1 && user.password_hash.is_none() {
         return Err(IdentityError::Last(user.name.clone()));
     }
-    identities::delete(tx, &user.id, id).await?;
+    identities::disconnect(tx, &user.id, id).await?;
     let detail = json!({"provider": found.provider, "account": found.shown});
     Ok(audit::append(tx, &user.name, "user.disconnect", &user.name, detail).await?)
 }

@@ -13,4 +13,4 @@ pub use account::{
 pub use error::UserError;
 pub use identity::{IdentityError, come_in, connect, disconnect};
 pub use password::{PasswordError, Passwords, check_password};
-pub use token::{OwnToken, USUAL_DAYS, make_own_token, revoke_own_token};
+pub use token::{OwnToken, USUAL_DAYS, make_own_token, revoke_own_token, sees_to};

@@ -49,6 +49,9 @@ pub async fn make_own_token(
 ) -> Result<(TokenId, Secret), UserError> {
     // First, so that nobody makes another one until this transaction ends.
     access_tokens::living_names(tx).await?;
+    if with.is_none() && !users::is_still(tx, &user.id, user.password_hash.as_deref()).await? {
+        return Err(UserError::Changed);
+    }
     let own = access_tokens::of_user(&mut tx.conn(), &user.id).await?;
     if own.len() >= MOST {
         return Err(UserError::TooManyTokens(MOST));
@@ -84,13 +87,25 @@ fn covers(maker: &AccessToken, grant: &Grant) -> bool {
     is_there && Role::named(&maker.role) >= Some(grant.role)
 }
 
+/// Whether somebody sees to this token of their own `with` another: that sees to itself and what it made, and a session to all.
+#[must_use]
+pub fn sees_to(with: Option<&TokenId>, token: &AccessToken) -> bool {
+    with.is_none_or(|with| token.id == *with || token.made_by.as_ref() == Some(with))
+}
+
 /// Revokes a token of somebody's own, with those that were made with it.
 ///
 /// # Errors
-/// When they have none with this id.
-pub async fn revoke_own_token(tx: &mut Tx, user: &User, id: &TokenId, actor: &str) -> Result<(), UserError> {
+/// When they have none with this id, or the token that they come `with` does not see to it.
+pub async fn revoke_own_token(
+    tx: &mut Tx,
+    user: &User,
+    with: Option<&TokenId>,
+    id: &TokenId,
+    actor: &str,
+) -> Result<(), UserError> {
     let found = access_tokens::find(&mut tx.conn(), id).await?;
-    let own = found.filter(|token| token.user_id.as_ref() == Some(&user.id));
+    let own = found.filter(|token| token.user_id.as_ref() == Some(&user.id) && sees_to(with, token));
     let own = own.ok_or_else(|| StoreError::missing("access token", id))?;
     access_tokens::revoke(tx, id).await?;
     Ok(audit::append(tx, actor, "token.revoke", id.as_str(), json!({"name": own.name, "user": user.name})).await?)
@@ -120,6 +135,14 @@ mod tests {
             user_id: None,
             made_by: None,
         }
+    }
+
+    #[test]
+    fn a_token_sees_to_itself_and_what_it_made() {
+        let laptop = maker(Role::Developer, None, None);
+        let ci = AccessToken { made_by: Some(laptop.id.clone()), ..maker(Role::Viewer, None, None) };
+        assert!(sees_to(None, &laptop) && sees_to(Some(&laptop.id), &laptop) && sees_to(Some(&laptop.id), &ci));
+        assert!(!sees_to(Some(&ci.id), &laptop));
     }
 
     #[test]

@@ -132,7 +132,9 @@ async fn a_person_of_the_company_logs_in_and_is_what_the_groups_say() {
     let back = slipway.command(&["user", "create", "ana", "--role", "viewer", "--again"], "").await;
     assert!(String::from_utf8_lossy(&back.stdout).contains("/welcome/"), "{back:?}");
     api.post("/api/v1/users", &json!({"name": "ana", "role": "viewer", "again": true})).await.expect(404);
-    log_in(&slipway, &provider, "f3a1").await.expect(303);
+    // It stays theirs, and opens the account once they connect it again.
+    let refused = log_in(&slipway, &provider, "f3a1").await.expect(409);
+    assert!(refused.detail().contains("connects it there again"), "{}", refused.detail());
 
     let audited = audited(&slipway).await;
     for line in [
@@ -142,6 +144,7 @@ async fn a_person_of_the_company_logs_in_and_is_what_the_groups_say() {
         "ana session.open ana",
         "administrator user.remove ana",
         "administrator user.bring-back ana",
+        "administrator user.disconnect ana",
     ] {
         assert!(audited.iter().any(|entry| entry == line), "{line}: {audited:?}");
     }
@@ -237,7 +240,10 @@ async fn an_account_elsewhere_opens_ones_own_account_once_it_is_connected() {
     assert_eq!(entered.header("location"), "/services");
     let account = ana.get("/account").await.expect(200).body;
     let (_, form) = account.split_once("/account/identities/").expect("the connected account");
-    ana.submit(&format!("/account/identities/{}", form.split('"').next().unwrap()), &[]).await.expect(303);
+    let disconnect = format!("/account/identities/{}", form.split('"').next().unwrap());
+    let refused = ana.submit(&disconnect, &[("password", "guessed, of course")]).await.expect(422).body;
+    assert!(refused.contains("This is not the password that you have now"), "{refused}");
+    ana.submit(&disconnect, &proof[1..]).await.expect(303);
     log_in(&slipway, &provider, "x1").await.expect(403);
     assert!(audited(&slipway).await.contains(&"ana user.disconnect ana".to_owned()));
 

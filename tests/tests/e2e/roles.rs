@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use reqwest::{Client, Method};
 use serde_json::json;
 use slipway_tests::{
-    api::http_client,
+    api::{Api, http_client},
     forge::{Push, commit},
     slipway::Slipway,
 };
@@ -227,11 +227,10 @@ impl Walk {
         let cookie = Some(join(&self.slipway, "bo", "deployer", Some("shop/*")).await);
         let bo =
             self.slipway.anonymous().with("cookie", cookie.as_ref().unwrap()).with("sec-fetch-site", "same-origin");
-        let laptop = json!({"name": "laptop", "role": "developer"});
-        let laptop = bo.post("/api/v1/account/tokens", &laptop).await.expect(201).json();
+        let laptop = own_token(&bo, &[("name", "laptop"), ("role", "developer")]).await;
         askers.push(Asker {
             who: "bo via laptop".into(),
-            token: laptop["token"].as_str().map(str::to_owned),
+            token: Some(laptop),
             cookie: None,
             roles: [0, 2, 2, 0],
             is_runner: false,
@@ -338,6 +337,13 @@ async fn join(slipway: &Slipway, name: &str, role: &str, repository: Option<&str
     set.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
+/// The token that somebody makes for themselves on the page of their account.
+async fn own_token(browser: &Api, asked: &[(&str, &str)]) -> String {
+    let asked = [asked, &[("password", PASSWORD)]].concat();
+    let shown = browser.submit("/account/tokens", &asked).await.expect(201).body;
+    format!("slipway_{}", shown.split("slipway_").nth(1).unwrap().split('"').next().unwrap())
+}
+
 const PASSWORD: &str = "four blue boats tonight";
 
 #[tokio::test]
@@ -429,11 +435,15 @@ async fn a_token_of_ones_own_is_never_more_than_its_owner() {
     let (slipway, api) = (&walk.slipway, walk.slipway.api());
     let cookie = join(slipway, "ana", "deployer", Some("shop/*")).await;
     let ana = slipway.anonymous().with("cookie", &cookie).with("sec-fetch-site", "same-origin");
-    let too_much = ana.submit("/account/tokens", &[("name", "laptop"), ("role", "administrator")]).await.expect(422);
+    let too_much = [("name", "laptop"), ("role", "administrator"), ("password", PASSWORD)];
+    let too_much = ana.submit("/account/tokens", &too_much).await.expect(422);
     assert!(too_much.body.contains("The most that ana may anywhere is deployer"), "{}", too_much.body);
+    // A browser that was left open makes none.
     let asked = [("name", "laptop"), ("role", "deployer"), ("days", "30")];
-    let shown = ana.submit("/account/tokens", &asked).await.expect(201).body;
-    let token = format!("slipway_{}", shown.split("slipway_").nth(1).unwrap().split('"').next().unwrap());
+    let unproved = ana.submit("/account/tokens", &asked).await.expect(422);
+    assert!(unproved.body.contains("This is not the password that you have now"), "{}", unproved.body);
+    ana.post("/api/v1/account/tokens", &json!({"name": "laptop", "role": "viewer"})).await.expect(403);
+    let token = own_token(&ana, &asked).await;
     let laptop = slipway.anonymous().bearing(&token);
 
     // Within what its owner may, it does as she does; the account itself it does not change, and opens no session.
@@ -466,6 +476,19 @@ async fn a_token_of_ones_own_is_never_more_than_its_owner() {
     let said = String::from_utf8_lossy(&silent.stderr).into_owned();
     assert!(said.contains("--role <viewer|developer|deployer|administrator>"), "{said}");
 
+    // It sees to itself and what it made; an administrator's lets nobody else in.
+    let of_ci = ci.get(own).await.expect(200).json();
+    assert_eq!(of_ci["items"].as_array().unwrap().len(), 1, "{of_ci}");
+    ci.delete(&format!("{own}/{}", items[0]["id"].as_str().unwrap())).await.expect(404);
+    let boss = join(slipway, "boss", "administrator", None).await;
+    let boss = slipway.anonymous().with("cookie", &boss).with("sec-fetch-site", "same-origin");
+    let robot = own_token(&boss, &[("name", "robot"), ("role", "administrator")]).await;
+    let robot = slipway.anonymous().bearing(&robot);
+    robot.get("/api/v1/users").await.expect(200);
+    robot.post("/api/v1/users", &json!({"name": "mole", "role": "administrator"})).await.expect(403);
+    let refused = robot.post("/api/v1/tokens", &json!({"name": "mole", "role": "administrator"})).await.expect(403);
+    assert!(refused.detail().contains("nobody makes or revokes tokens of the server"), "{}", refused.detail());
+
     // What its owner loses, it loses: a role, the account for a while, and the account.
     let users = api.get("/api/v1/users").await.expect(200).json();
     let grant = users["items"][0]["grants"][0]["id"].as_str().unwrap().to_owned();
@@ -486,13 +509,15 @@ async fn a_token_of_ones_own_is_never_more_than_its_owner() {
     assert!(page.contains("ana’s own"), "{page}");
     let api = walk.slipway.api();
     api.delete(&format!("/api/v1/tokens/{}", found["id"].as_str().unwrap())).await.expect(200);
+    let audit = api.get("/api/v1/audit?action=token.revoke").await.expect(200).json();
+    assert_eq!(audit["items"][0]["detail"], json!({"name": "laptop", "user": "ana"}));
     laptop.get(own).await.expect(401);
     ci.get(own).await.expect(401);
     let entered = same_origin.submit("/login", &[("name", "ana"), ("password", PASSWORD)]).await.expect(303);
     let cookie = entered.header("set-cookie").split(';').next().unwrap().to_owned();
     let ana = same_origin.with("cookie", &cookie);
-    let again = ana.post(own, &json!({"name": "laptop", "role": "viewer"})).await.expect(201).json();
-    let again = slipway.anonymous().bearing(again["token"].as_str().unwrap());
+    let again = own_token(&ana, &[("name", "laptop"), ("role", "viewer")]).await;
+    let again = slipway.anonymous().bearing(&again);
     again.get(own).await.expect(200);
     api.delete("/api/v1/users/ana").await.expect(200);
     again.get(own).await.expect(401);

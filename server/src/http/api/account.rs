@@ -16,7 +16,7 @@ use crate::{
     ids::TokenId,
     secrets::Secret,
     store::{
-        Conn,
+        Conn, Tx,
         access_tokens::{self, AccessToken},
         users::{self as accounts, User},
     },
@@ -29,14 +29,14 @@ pub(super) fn routes() -> ApiRoutes {
             "/api/v1/account/tokens",
             Permission::Read,
             "listOwnTokens",
-            "The tokens of one's own that were not revoked, oldest first, without their values.",
+            "The tokens of one's own that were not revoked, oldest first, without their values; by one of them, it and those that were made with it.",
             list,
         )
         .post(
             "/api/v1/account/tokens",
             Permission::Read,
             "createOwnToken",
-            "Makes a token of one's own. The one answer that holds its value.",
+            "Makes a token of one's own with another of these, which it ends with. The one answer that holds its value. In a session, the page of the account makes one.",
             create,
         )
         .delete(
@@ -131,7 +131,9 @@ async fn list(State(state): State<AppState>, principal: Principal) -> Result<Jso
     let mut reader = state.store.read().await?;
     let user = own(&mut reader.conn(), &principal).await?;
     let found = access_tokens::of_user(&mut reader.conn(), &user.id).await?;
-    Ok(Json(List { items: found.into_iter().map(View::from).collect() }))
+    Ok(Json(List {
+        items: found.into_iter().filter(|token| users::sees_to(principal.own_token(), token)).map(View::from).collect(),
+    }))
 }
 
 async fn create(
@@ -139,22 +141,28 @@ async fn create(
     principal: Principal,
     Body(wanted): Body<Wanted>,
 ) -> Result<Made<Created>, Problem> {
-    let (id, token) = make_own(&state, &principal, &wanted).await?;
+    if principal.own_token().is_none() {
+        return Err(Problem::forbidden(
+            "A browser that was left open makes no tokens: make this one on the page “Your account”, which asks for your password.",
+        ));
+    }
+    let mut tx = state.store.write().await?;
+    let user = own(&mut tx.conn(), &principal).await?;
+    let (id, token) = make_own(tx, &user, &principal, &wanted).await?;
     Ok(Made(Created { id, name: wanted.name, token: token.reveal().to_owned() }))
 }
 
-/// Makes a token of one's own, for the API and for the page. Its value is in the answer and nowhere else.
+/// Makes a token of one's own, for the API and for the page, which has seen who `user` is. Its value is in the answer and nowhere else.
 pub(in crate::http) async fn make_own(
-    state: &AppState,
+    mut tx: Tx,
+    user: &User,
     principal: &Principal,
     wanted: &Wanted,
 ) -> Result<(TokenId, Secret), Problem> {
     let grant = Grant::new(wanted.role, wanted.repository.clone(), wanted.environment.clone())
         .map_err(|error| Problem::unprocessable(error.to_string()))?;
-    let mut tx = state.store.write().await?;
-    let user = own(&mut tx.conn(), principal).await?;
     let token = OwnToken { name: &wanted.name, grant: &grant, days: wanted.expires_in_days };
-    let made = users::make_own_token(&mut tx, &user, principal.own_token(), token, &principal.actor()).await?;
+    let made = users::make_own_token(&mut tx, user, principal.own_token(), token, &principal.actor()).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -179,6 +187,6 @@ async fn revoke(
 pub(in crate::http) async fn end_own(state: &AppState, principal: &Principal, id: &TokenId) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
     let user = own(&mut tx.conn(), principal).await?;
-    users::revoke_own_token(&mut tx, &user, id, &principal.actor()).await?;
+    users::revoke_own_token(&mut tx, &user, principal.own_token(), id, &principal.actor()).await?;
     Ok(tx.commit().await?)
 }

@@ -213,7 +213,14 @@ async fn revoke(
 /// Revokes a token, for the API and for the page.
 pub(in crate::http) async fn end(state: &AppState, principal: &Principal, id: &TokenId) -> Result<(), Problem> {
     let mut tx = state.store.write().await?;
+    let found = access_tokens::find(&mut tx.conn(), id).await?;
+    let found = found.ok_or_else(|| StoreError::missing("access token", id))?;
+    let owner = match &found.user_id {
+        Some(user) => users::name_of(&mut tx.conn(), user).await?,
+        None => None,
+    };
     access_tokens::revoke(&mut tx, id).await?;
-    audit::append(&mut tx, &principal.actor(), "token.revoke", id.as_str(), json!({})).await?;
+    let detail = json!({"name": found.name, "user": owner});
+    audit::append(&mut tx, &principal.actor(), "token.revoke", id.as_str(), detail).await?;
     Ok(tx.commit().await?)
 }

@@ -40,6 +40,8 @@ use crate::{
 pub(super) const PAGE: &str = "/account";
 /// The sessions that are shown.
 const SESSIONS: i64 = 50;
+/// How long ago somebody without a password must have logged in at most who changes how one comes in, in milliseconds: 10 minutes.
+const FRESH_MS: i64 = 10 * 60 * 1_000;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -71,7 +73,7 @@ async fn show(State(state): State<AppState>, principal: Principal) -> Result<Htm
     Ok(Html::ok(page(&state, &principal).await?))
 }
 
-async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Problem> {
+pub(super) async fn page(state: &AppState, principal: &Principal) -> Result<AccountPage, Problem> {
     let now = state.store.clock().now();
     let (user, session) = own(state, principal).await?;
     let mut reader = state.store.read().await?;
@@ -143,8 +145,10 @@ async fn set_password(
         let page = AccountPage { error: Some(wrong), ..page(&state, &principal).await? };
         return Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    let note = Some("The password is changed, and your other sessions have ended.".to_owned());
-    Ok(Html::ok(AccountPage { note, ..page(&state, &principal).await? }).into_response())
+    let page = page(&state, &principal).await?;
+    let tokens = if page.tokens.is_empty() { "" } else { " Your tokens hold on: revoke those that you do not know." };
+    let note = Some(format!("The password is changed, and your other sessions have ended.{tokens}"));
+    Ok(Html::ok(AccountPage { note, ..page }).into_response())
 }
 
 /// The inner error is what they can better.
@@ -171,7 +175,7 @@ async fn change(
 }
 
 /// Whether it is their password; the inner error says why it does not count. Guessing is slowed down for each session.
-pub(super) async fn shows_password(
+async fn shows_password(
     state: &AppState,
     user: &User,
     session: &SessionId,
@@ -185,6 +189,33 @@ pub(super) async fn shows_password(
     }
     state.password_limit.was_right(session);
     Ok(Ok(()))
+}
+
+/// Whether it is they who sit there, and not somebody at a browser that was left open: by their password, or where they have none,
+/// by a login of just now. The inner error says why it does not count.
+pub(super) async fn shows_themselves(
+    state: &AppState,
+    user: &User,
+    session: &SessionId,
+    password: Option<&Secret>,
+) -> Result<Result<(), String>, Problem> {
+    if user.password_hash.is_some() {
+        return shows_password(state, user, session, password.unwrap_or(&Secret::new(""))).await;
+    }
+    logged_in_just_now(state, user, session).await?;
+    Ok(Ok(()))
+}
+
+/// Whoever has no password to show has logged in elsewhere just now: a browser that was left open is not enough.
+pub(super) async fn logged_in_just_now(state: &AppState, user: &User, session: &SessionId) -> Result<(), Problem> {
+    let now = state.store.clock().now();
+    let opened = user_sessions::opened_at(&mut state.store.read().await?.conn(), &user.id, session).await?;
+    match opened.is_some_and(|at| (0..FRESH_MS).contains(&(now - at))) {
+        true => Ok(()),
+        false => Err(Problem::forbidden(
+            "You have no password to show, and logged in more than ten minutes ago: log out, log in once more, and do it then.",
+        )),
+    }
 }
 
 fn busy(error: users::PasswordError) -> Problem {
@@ -203,6 +234,7 @@ struct WantedToken {
     environment: String,
     #[serde(default)]
     days: String,
+    password: Option<Secret>,
 }
 
 impl WantedToken {
@@ -225,11 +257,7 @@ async fn make_token(
     principal: Principal,
     Filled(wanted): Filled<WantedToken>,
 ) -> Result<Response, Problem> {
-    let made = match wanted.asked() {
-        Ok(asked) => api::make_own(&state, &principal, &asked).await.map(|(_, token)| (asked.name, token)),
-        Err(problem) => Err(problem),
-    };
-    let problem = match made {
+    let problem = match make_asked(&state, &principal, &wanted).await {
         Ok((name, token)) => {
             let frame = Frame::new("A token of your own", Section::Elsewhere, viewer(&principal));
             let page = OwnTokenPage { frame, name, value: token.reveal().to_owned() };
@@ -246,6 +274,21 @@ async fn make_token(
     };
     let page = AccountPage { token, error: Some(problem), ..page(&state, &principal).await? };
     Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+/// Makes the token for whoever shows that they are themselves.
+async fn make_asked(
+    state: &AppState,
+    principal: &Principal,
+    wanted: &WantedToken,
+) -> Result<(String, Secret), Problem> {
+    let asked = wanted.asked()?;
+    let (user, session) = own(state, principal).await?;
+    if let Err(wrong) = shows_themselves(state, &user, &session, wanted.password.as_ref()).await? {
+        return Err(Problem::unprocessable(wrong));
+    }
+    let (_, token) = api::make_own(state.store.write().await?, &user, principal, &asked).await?;
+    Ok((asked.name, token))
 }
 
 async fn revoke_token(

@@ -8,12 +8,12 @@ use axum::{
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
-    pages::ConnectionPage,
+    pages::{AccountPage, ConnectionPage},
 };
 
 use super::{
     Html,
-    account::{PAGE, own, shows_password},
+    account::{PAGE, logged_in_just_now, own, page, shows_themselves},
 };
 use crate::{
     access::{
@@ -26,14 +26,11 @@ use crate::{
         extract::{Filled, Named},
         login_with::{go_to, known},
     },
-    ids::{IdentityId, SessionId},
+    ids::IdentityId,
     secrets::Secret,
-    store::{user_sessions, users::User},
+    store::users::User,
     users,
 };
-
-/// How long ago somebody without a password must have logged in at most who connects an account, in milliseconds: 10 minutes.
-const FRESH_MS: i64 = 10 * 60 * 1_000;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -53,18 +50,6 @@ async fn go(
         logged_in_just_now(&state, &user, &session).await?;
     }
     go_to(&state, &provider, PAGE, Purpose::Connect(user.id)).await
-}
-
-/// Whoever has no password to show has logged in elsewhere just now: a browser that was left open is not enough.
-async fn logged_in_just_now(state: &AppState, user: &User, session: &SessionId) -> Result<(), Problem> {
-    let now = state.store.clock().now();
-    let opened = user_sessions::opened_at(&mut state.store.read().await?.conn(), &user.id, session).await?;
-    match opened.is_some_and(|at| (0..FRESH_MS).contains(&(now - at))) {
-        true => Ok(()),
-        false => Err(Problem::forbidden(
-            "You have no password to show, and logged in more than ten minutes ago: log out, log in once more, and connect the account then.",
-        )),
-    }
 }
 
 /// The page that asks whether what was proved is to open this account.
@@ -105,14 +90,9 @@ async fn connect(
     let proved = proved.ok_or_else(|| {
         Problem::bad_request("This was proved by somebody else, or more than ten minutes ago. Connect it once more.")
     })?;
-    if user.password_hash.is_none() {
-        logged_in_just_now(&state, &user, &session).await?;
-    } else {
-        let password = confirmed.password.unwrap_or_else(|| Secret::new(""));
-        if let Err(wrong) = shows_password(&state, &user, &session, &password).await? {
-            let page = ConnectionPage { error: Some(wrong), ..connection(&state, provider, &user, &proved) };
-            return Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
-        }
+    if let Err(wrong) = shows_themselves(&state, &user, &session, confirmed.password.as_ref()).await? {
+        let page = ConnectionPage { error: Some(wrong), ..connection(&state, provider, &user, &proved) };
+        return Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let mut tx = state.store.write().await?;
     users::connect(&mut tx, &user, provider, &proved).await?;
@@ -120,14 +100,25 @@ async fn connect(
     Ok(Redirect::to(PAGE).into_response())
 }
 
+/// What somebody shows who disconnects an account: by whose builds nobody but others approves.
+#[derive(Deserialize)]
+struct Shown {
+    password: Option<Secret>,
+}
+
 async fn disconnect(
     State(state): State<AppState>,
     principal: Principal,
     Named(id): Named<IdentityId>,
-) -> Result<Redirect, Problem> {
-    let (user, _) = own(&state, &principal).await?;
+    Filled(shown): Filled<Shown>,
+) -> Result<Response, Problem> {
+    let (user, session) = own(&state, &principal).await?;
+    if let Err(wrong) = shows_themselves(&state, &user, &session, shown.password.as_ref()).await? {
+        let page = AccountPage { error: Some(wrong), ..page(&state, &principal).await? };
+        return Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    }
     let mut tx = state.store.write().await?;
     users::disconnect(&mut tx, &user, &id).await?;
     tx.commit().await?;
-    Ok(Redirect::to(PAGE))
+    Ok(Redirect::to(PAGE).into_response())
 }

@@ -210,6 +210,7 @@ async fn a_developer_who_was_invited_builds_and_is_offered_nothing_else() {
         browser.eval("return [...document.querySelectorAll('#tokens option')].map((e) => e.value).join()").await;
     assert_eq!(offered, "viewer,developer", "no more than they are");
     browser.type_into("#tokens [name=name]", "laptop").await;
+    browser.type_into("#tokens [name=password]", "four blue boats tonight").await;
     browser.press("Make the token").await;
     browser.shows("h1", "The token laptop is made").await;
     let value = "return document.querySelector('#value').value";

@@ -1,0 +1,2 @@
+-- What somebody was once connected with elsewhere stays known as theirs, so that nobody approves their own builds by disconnecting it.
+ALTER TABLE user_identity ADD COLUMN disconnected_at BIGINT;  -- null where it opens the account
