@@ -77,7 +77,11 @@ impl Site {
                 Some(found) => {
                     if found.stage == FoundStage::Running {
                         let again = self.hand_over_again(&found.container, &command.provisions.secrets);
-                        patience.bear(async { Ok(again.await) }).await?;
+                        let told = async {
+                            again.await;
+                            Ok(())
+                        };
+                        patience.bear(told).await?;
                     }
                     started = Some(found.container);
                 }
