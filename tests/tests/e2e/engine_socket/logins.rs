@@ -21,7 +21,9 @@ impl Private {
         let image = registry.image("shop/secret:v1");
         let folder = tempfile::tempdir().expect("a temporary directory");
         let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("Dockerfile"), "FROM busybox:latest\nRUN echo a word > /word\n").expect("a Dockerfile");
+        // Of its own for each test: an image of the same content has the same id, and may be another test's by right.
+        let dockerfile = format!("FROM busybox:latest\nRUN echo a word > /word && : {image}\n");
+        std::fs::write(path("Dockerfile"), dockerfile).expect("a Dockerfile");
         docker(&["build", "--quiet", "--tag", &image, &folder.path().display().to_string()]);
         let login = registry.credentials().remove(0);
         let login = slipway_tests::registry::basic(&login);
