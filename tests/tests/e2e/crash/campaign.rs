@@ -143,8 +143,9 @@ async fn push(house: &House, branch: &str, version: &str, wanted: Wanted) -> i64
          environments:\n  dev: {{from: {{branch: main}}, apps: {{web: {{domain: dev.localhost}}}}}}\n"
     );
     let dockerfile = format!(
-        "FROM busybox:latest\nCOPY www /www\nRUN sleep 0.3 # {image}\n\
-         CMD [\"sh\", \"-c\", \"trap 'exit 0' TERM; httpd -f -p 8080 -h /www & wait\"]\n"
+        "FROM busybox:latest\nCOPY www /www\nRUN sleep 0.3 # {image} {}\n\
+         CMD [\"sh\", \"-c\", \"trap 'exit 0' TERM; httpd -f -p 8080 -h /www & wait\"]\n",
+        house.runner()
     );
     let page = format!("{version}\n");
     let mut files = vec![

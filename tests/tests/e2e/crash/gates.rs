@@ -59,8 +59,9 @@ pub(crate) async fn push(house: &House, branch: &str, version: &str, healthy: bo
          health: {{http: /health, interval: 100ms, timeout: 1s, retries: 3, start: 60s}}\n\
          environments:\n  dev: {{from: {{branch: main}}, apps: {{web: {{domain: dev.localhost}}}}}}\n"
     );
-    // The comment makes the command known among the machine's processes, and keeps tests' layers apart.
-    let wait = format!("RUN until test -e /src/open-image; do sleep 0.05; done # {image}");
+    // The comment makes the command known among the machine's processes, and keeps this run's layers apart from those of
+    // other tests, and of an earlier run whose registry had the same port.
+    let wait = format!("RUN until test -e /src/open-image; do sleep 0.05; done # {image} {}", house.runner());
     let health = if healthy { "RUN touch /src/www/health\n" } else { "" };
     let dockerfile = format!(
         "FROM busybox:latest\nCOPY . /src\n{wait}\n{health}\
@@ -85,10 +86,15 @@ pub(crate) fn open_all_but(house: &House, closed: Option<Gate>) {
     }
 }
 
+/// The processes of the Dockerfile's command that waits for its gate.
+fn running_image(house: &House) -> Vec<u32> {
+    with_text(&format!("# {}", house.image()))
+}
+
 /// Opens the gate of an image build that is under way. It has a copy of the workspace, which is reached by the root of its
 /// process: by root alone.
 pub(crate) fn open_running_image(house: &House) {
-    let roots = with_text(&house.image()).into_iter().map(|id| PathBuf::from(format!("/proc/{id}/root/src")));
+    let roots = running_image(house).into_iter().map(|id| PathBuf::from(format!("/proc/{id}/root/src")));
     let mut sources = roots.filter(|source| source.join("say.sh").exists());
     let source = sources.next().expect("a command of the Dockerfile, and root's right to look into its container");
     std::fs::write(source.join("open-image"), "").expect("the gate to open");
@@ -116,7 +122,9 @@ pub(crate) async fn waits_at(house: &House, number: i64, gate: Gate) {
         open_all_but(house, Some(gate));
         let log = house.log(&format!("builds/{number}"), last_attempt(&house.build(number).await), step).await;
         let said = match gate {
-            Gate::Image => log.iter().any(|line| line.contains("until test -e")),
+            // BuildKit says a command before the files that it works on are copied: one that is killed by then, and its
+            // gate opened, would copy the open gate.
+            Gate::Image => log.iter().any(|line| line.contains("until test -e")) && !running_image(house).is_empty(),
             _ => log.len() >= BEFORE,
         };
         said.then_some(())
