@@ -109,6 +109,12 @@ pub trait Coordinator: Send + Sync + 'static {
         Err(CoordinatorError::Refused { reason: format!("nobody signs {} here", asked.digest) })
     }
 
+    /// The login that the repository of the job is fetched with. Asked for only of a build whose work says that there is one,
+    /// see [`BuildWork::has_login`].
+    async fn clone_login(&self, _lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
+        Err(CoordinatorError::Refused { reason: "nobody lends a login here".to_owned() })
+    }
+
     /// Ends a step. To be called only after its log chunks are acknowledged (the flush barrier).
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError>;
 
@@ -183,6 +189,21 @@ pub enum CoordinatorError {
         /// What went wrong, in a sentence.
         reason: String,
     },
+}
+
+/// A login for the git server that the repository of a build is on. It stands in no address that is shown, and in no log.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloneLogin {
+    /// The user's name.
+    pub user: String,
+    /// The password, or the token in its place.
+    pub password: String,
+}
+
+impl std::fmt::Debug for CloneLogin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CloneLogin").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 /// A runner's question which of its images releases hold. It is told of nothing that it does not name itself.

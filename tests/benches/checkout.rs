@@ -98,6 +98,7 @@ impl Scene {
         let request = CheckoutRequest {
             repository: self.id.clone(),
             clone_url: self.repository.url().to_owned(),
+            login: None,
             git_ref: "refs/heads/main".to_owned(),
             aim: Aim::Head,
         };

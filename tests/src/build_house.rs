@@ -179,6 +179,7 @@ impl BuildHouse {
             earlier: None,
             witness: None,
             signing_key: None,
+            has_login: false,
         });
         self.server.queue_with(&job, self.lease_ms, work, self.credentials.clone(), self.secrets.clone());
         job

@@ -17,6 +17,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt, net::TcpListener, task::JoinHandle};
 
+use crate::api::http_client;
+
+/// Where the API is.
+const API: &str = "/api/v3";
 /// The longest body, in bytes.
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
@@ -32,6 +36,7 @@ struct Shelf {
     seen: Mutex<Vec<Seen>>,
     login: Mutex<Option<String>>,
     elsewhere: Mutex<Option<String>>,
+    api: Mutex<Option<String>>,
 }
 
 /// A request that the server got.
@@ -56,6 +61,7 @@ impl GitHttp {
             seen: Mutex::default(),
             login: Mutex::default(),
             elsewhere: Mutex::default(),
+            api: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(shelf.clone());
         let serving = tokio::spawn(async move {
@@ -83,6 +89,18 @@ impl GitHttp {
     pub fn ask_for(&self, login: &str) {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
         *lock(&self.shelf.login) = Some(format!("Basic {}", STANDARD.encode(login)));
+    }
+
+    /// From now on it asks for no login.
+    pub fn ask_for_nothing(&self) {
+        *lock(&self.shelf.login) = None;
+    }
+
+    /// Has an API below `/api/v3`, as GitHub Enterprise Server has it, which is the one at this address; answers where.
+    #[must_use]
+    pub fn with_api(&self, url: &str) -> String {
+        *lock(&self.shelf.api) = Some(url.to_owned());
+        format!("http://{}{API}", self.host())
     }
 
     /// From now on it sends everybody to the same path of another server.
@@ -118,6 +136,10 @@ async fn answer(State(shelf): State<Arc<Shelf>>, request: Request) -> Response {
     let authorization = request.headers().get(header::AUTHORIZATION);
     let authorization = authorization.and_then(|value| value.to_str().ok()).map(str::to_owned);
     let line = format!("{} {path}", request.method());
+    let api = lock(&shelf.api).clone();
+    if let Some((api, below)) = api.zip(path.strip_prefix(API)) {
+        return passed_on(&format!("{api}{below}"), request).await;
+    }
     lock(&shelf.seen).push(Seen { line, authorization: authorization.clone() });
     if let Some(host) = lock(&shelf.elsewhere).clone() {
         let query = request.uri().query().map_or(String::new(), |query| format!("?{query}"));
@@ -136,6 +158,15 @@ async fn answer(State(shelf): State<Arc<Shelf>>, request: Request) -> Response {
     } else {
         backend(&shelf, &head, &body).await
     }
+}
+
+async fn passed_on(url: &str, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, BODY_LIMIT).await.expect("a whole body");
+    let asked = http_client().request(head.method, url).headers(head.headers).body(body);
+    let answer = asked.send().await.expect("the API answers");
+    let status = answer.status();
+    (status, answer.bytes().await.expect("a whole answer")).into_response()
 }
 
 /// <https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md>

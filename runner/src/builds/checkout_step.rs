@@ -16,7 +16,7 @@ use super::{
 use crate::{
     checkout::{Aim, Checkout, CheckoutError, CheckoutRequest, Contents, Described, Lines, Since},
     coordinator::{
-        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, LogStream, MESSAGE, StepResult, TIP,
+        AUTHOR, BuildWork, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, CloneLogin, LogStream, MESSAGE, StepResult, TIP,
         WARNING_TEXTS, WARNINGS,
     },
     job::JobContext,
@@ -107,8 +107,10 @@ pub(super) async fn run(
     if log.is_resumed() {
         log.begin_again(RESTARTED).await;
     }
-    let desk = Desk { work, context, workshop, log: &log };
+    let desk = Desk { work, context, workshop, log: &log, login: None };
     let checking_out = async {
+        let login = desk.borrow_login().await?;
+        let desk = Desk { login: login.as_ref(), ..desk };
         let (mut done, facts) = desk.begin(preparation.tree()).await?;
         done.plan = page.settle(done.plan).await;
         preparation.meet(&done.plan).await?;
@@ -167,6 +169,8 @@ pub(super) struct Desk<'a> {
     pub(super) context: &'a JobContext,
     pub(super) workshop: &'a Workshop,
     pub(super) log: &'a StepLog,
+    /// What the repository is fetched with; none where it is fetched without, or nobody has asked for it yet.
+    pub(super) login: Option<&'a CloneLogin>,
 }
 
 impl Desk<'_> {
@@ -197,6 +201,7 @@ impl Desk<'_> {
         CheckoutRequest {
             repository: self.work.repository.clone(),
             clone_url: self.work.clone_url.clone(),
+            login: self.login.cloned(),
             git_ref: self.work.git_ref.clone(),
             aim: aim(self.work),
         }

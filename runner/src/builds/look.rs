@@ -44,8 +44,12 @@ pub(super) async fn look(
     }
     let folders = Folders::of(context, work, workshop);
     folders.clear().await;
-    let desk = Desk { work, context, workshop, log: &log };
-    let looked = desk.look(&folders).await;
+    let desk = Desk { work, context, workshop, log: &log, login: None };
+    let looking = async {
+        let login = desk.borrow_login().await?;
+        Desk { login: login.as_ref(), ..desk }.look(&folders).await
+    };
+    let looked = looking.await;
     folders.leave();
     match looked {
         Ok((look, facts)) => {

@@ -10,6 +10,7 @@ mod declare;
 mod execute;
 mod graph;
 mod image;
+mod login;
 mod look;
 mod materials;
 mod on_tree;

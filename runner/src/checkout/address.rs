@@ -154,6 +154,17 @@ impl CloneAddress {
         self
     }
 
+    /// The same with a login, where it is of the web and has none.
+    pub(super) fn with_login(self, user: &str, password: &str) -> Self {
+        let Ok(mut url) = Url::parse(&self.full) else { return self };
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        let is_bare_web = is_bare && is_web(&self.place());
+        if is_bare_web && url.set_username(user).is_ok() && url.set_password(Some(password)).is_ok() {
+            return CloneAddress { full: url.to_string(), shown: self.shown };
+        }
+        self
+    }
+
     /// The same without a login.
     fn without_login(self) -> Self {
         let Ok(mut url) = Url::parse(&self.full) else { return self };
@@ -286,6 +297,13 @@ mod tests {
 
     #[test]
     fn logins_are_not_shown() {
+        let lent = CloneAddress::parse("https://example.com/a.git").unwrap().with_login("x-token", "s3cret@/");
+        assert_eq!(lent.full(), "https://x-token:s3cret%40%2F@example.com/a.git");
+        assert_eq!((lent.shown(), lent.place().user.as_str()), ("https://example.com/a.git", "x-token"));
+        for other in ["git@example.com:a.git", "ssh://git@example.com/a", "git://example.com/a", "https://own:x@a.b/c"]
+        {
+            assert_eq!(CloneAddress::parse(other).unwrap().with_login("x", "y").full(), other);
+        }
         let address = CloneAddress::parse("https://x-token:s3cret@example.com/a.git").unwrap();
         assert_eq!(address.shown(), "https://example.com/a.git");
         assert_eq!(format!("{address:?}"), "https://example.com/a.git");

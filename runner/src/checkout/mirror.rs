@@ -333,6 +333,10 @@ fn options(watch: &Watch) -> FetchOptions<'_> {
     options
 }
 
+/// Why a private repository is not fetched, with what to do.
+const NO_LOGIN: &str = "the server asks for a login and there is none: `slipway forge set NAME --fetch` gives one for \
+                        repositories at GitHub, others are cloned by ssh (docs/operations.md, “Private repositories”)";
+
 fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
     let mut callbacks = RemoteCallbacks::new();
     let last_told = Cell::new(Instant::now());
@@ -358,7 +362,7 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
         if allowed.contains(CredentialType::SSH_KEY) {
             return Cred::ssh_key_from_agent(user.unwrap_or("git"));
         }
-        Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, "the server asks for a login and there is none"))
+        Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, NO_LOGIN))
     });
     callbacks
 }

@@ -35,6 +35,8 @@ use slipway_pipelines::plan::Refs;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use crate::coordinator::CloneLogin;
+
 use self::{
     address::{CloneAddress, Place},
     gate::{Gate, Known, Way},
@@ -49,6 +51,8 @@ pub struct CheckoutRequest {
     pub repository: String,
     /// Where to fetch from.
     pub clone_url: String,
+    /// What is said there to whoever asks for a login, where that is by https.
+    pub login: Option<CloneLogin>,
     /// The full ref, such as `refs/heads/main`.
     pub git_ref: String,
     /// Which commit of it.
@@ -67,6 +71,16 @@ pub enum Aim {
     On(String),
     /// The one that merges the tip of this name into the target of a pull request; the ref is `refs/pull/…/merge`.
     Merge(String),
+}
+
+impl CheckoutRequest {
+    fn address(&self) -> Result<CloneAddress, CheckoutError> {
+        let address = CloneAddress::parse(&self.clone_url)?;
+        Ok(match &self.login {
+            Some(login) => address.with_login(&login.user, &login.password),
+            None => address,
+        })
+    }
 }
 
 impl Aim {
@@ -286,7 +300,7 @@ impl Mirrors {
         progress: UnboundedSender<String>,
     ) -> Result<Checkout, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
-        let address = CloneAddress::parse(&request.clone_url)?;
+        let address = request.address()?;
         let into = into.to_owned();
         let (repository, place, request) = (request.repository.clone(), address.place(), request.clone());
         let bring = move |watch: &Watch| {
@@ -326,7 +340,7 @@ impl Mirrors {
         progress: UnboundedSender<String>,
     ) -> Result<Contents, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
-        let address = CloneAddress::parse(&request.clone_url)?;
+        let address = request.address()?;
         let (repository, place) = (request.repository.clone(), address.place());
         let look = move |watch: &Watch| changes::contents(&mirror, &address, &request, &commit, &since, watch);
         self.at_work(&repository, &place, cancel, progress, look).await
@@ -346,7 +360,7 @@ impl Mirrors {
         progress: UnboundedSender<String>,
     ) -> Result<Lines, CheckoutError> {
         let mirror = Mirror::at(&self.folder, &request.repository);
-        let place = CloneAddress::parse(&request.clone_url)?.place();
+        let place = request.address()?.place();
         let look = move |watch: &Watch| lines::lines(&mirror, &commit, before.as_deref(), watch);
         self.at_work(&request.repository, &place, cancel, progress, look).await
     }

@@ -79,6 +79,9 @@ pub struct BuildWork {
     /// The key, as PEM, by which the server signs what is pushed; none where it signs nothing.
     #[serde(default)]
     pub signing_key: Option<String>,
+    /// Whether the server lends a login to fetch the repository with.
+    #[serde(default)]
+    pub has_login: bool,
 }
 
 /// What the provenance of an image says of the server that had it built.

@@ -17,13 +17,15 @@ pub use call::LIFE_HEADER;
 use call::{Call, Line};
 
 use crate::coordinator::{
-    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
-    Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport,
+    Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
+    Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
 const REPORT: Duration = Duration::from_secs(20);
+/// How long it may take to have a login: it asks the forge three times, if at all.
+const LOGIN: Duration = Duration::from_secs(50);
 /// How long it may take to answer a heartbeat: an unanswered one is repeated well before a lease ends.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How much longer than asked for a claim may be kept waiting.
@@ -102,6 +104,10 @@ impl Coordinator for RemoteCoordinator {
     async fn sign(&self, lease: &LeaseKey, index: u32, asked: SignatureRequest) -> Result<Signature, CoordinatorError> {
         let path = of_lease(lease, &format!("steps/{index}/signature"));
         self.line.make(Call::new(Method::POST, &path, REPORT).under(lease).with(&asked)?).await
+    }
+
+    async fn clone_login(&self, lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
+        self.line.make(Call::new(Method::POST, &of_lease(lease, "login"), LOGIN).under(lease)).await
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

@@ -17,8 +17,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     coordinator::{
-        Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Signature, SignatureRequest,
-        Steering, SteeringRequest, StepDeclaration, StepOutcome, StepResult,
+        CloneLogin, Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Signature,
+        SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepOutcome, StepResult,
     },
     lease::HeldLease,
     logs::{LogLimits, Masks},
@@ -139,6 +139,14 @@ impl Reporter {
     /// When the lease is gone or the server refuses it.
     pub(crate) async fn sign(&self, index: u32, asked: &SignatureRequest) -> Result<Signature, ReportError> {
         deliver(&self.lease, || self.coordinator.sign(self.lease.key(), index, asked.clone())).await
+    }
+
+    /// Asks once for the login that the job's repository is fetched with.
+    ///
+    /// # Errors
+    /// As the server answers, also that it cannot answer now.
+    pub(crate) async fn clone_login(&self) -> Result<CloneLogin, CoordinatorError> {
+        self.coordinator.clone_login(self.lease.key()).await
     }
 
     /// Tells once what was measured last in a step.

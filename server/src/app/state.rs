@@ -101,12 +101,15 @@ impl AppState {
         let Parts { store, config, public_url, keyring, sender, forges, providers, watch, shutdown } = parts;
         let sealer = keyring.sealer();
         let credentials = Arc::new(sealer.clone());
-        let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config)).at(public_url.as_str());
+        let coordinator = ServerCoordinator::new(store.clone(), credentials, timing(&config)).lending(forges.clone());
         AppState(Arc::new(Shared {
             attempt_cookie: AttemptCookie::new(public_url.scheme() == "https"),
             providers,
             cookie: SessionCookie::new(public_url.scheme() == "https"),
-            coordinator: coordinator.ending_with(shutdown.clone()).keeping_releases(config.retention.releases_keep),
+            coordinator: coordinator
+                .at(public_url.as_str())
+                .ending_with(shutdown.clone())
+                .keeping_releases(config.retention.releases_keep),
             login_limit: LoginLimit::default(),
             account_limit: LoginLimit::default(),
             password_limit: LoginLimit::default(),

@@ -35,6 +35,9 @@ pub(super) struct Set {
     api: Option<String>,
     #[command(flatten)]
     scope: Scope,
+    /// These repositories are fetched with it as well, as private ones need: it must be let read their contents.
+    #[arg(long)]
+    fetch: bool,
     #[command(flatten)]
     client: Client,
 }
@@ -139,6 +142,7 @@ impl Set {
             Some(app) => json!({"app": app, "key": secret}),
             None => json!({"token": secret}),
         };
+        body["fetches"] = json!(self.fetch);
         if let Some(api) = &self.api {
             body["api"] = json!(api);
         }
@@ -163,7 +167,8 @@ async fn list(Whole { json, client }: Whole) -> Result<(), Failure> {
         let patterns: Vec<&str> =
             forge["repositories"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let scope = if patterns.is_empty() { "every repository".to_owned() } else { patterns.join(",") };
-        say(format_args!("{}  {}  {}  {scope}", text("name"), text("kind"), text("api")))?;
+        let use_too = if forge["fetches"] == json!(true) { "  fetches too" } else { "" };
+        say(format_args!("{}  {}  {}  {scope}{use_too}", text("name"), text("kind"), text("api")))?;
     }
     Ok(())
 }

@@ -54,6 +54,8 @@ pub struct NewCredential {
     pub api: String,
     /// For which repositories it is.
     pub scope: LoginScope,
+    /// Whether they are fetched with it as well.
+    pub fetches: bool,
 }
 
 /// Why a credential cannot be had.
@@ -133,11 +135,15 @@ impl SealedCredential {
     /// # Errors
     /// When it was sealed with another key.
     pub(crate) fn open(&self, sealer: &Sealer) -> Result<Credential, OpenError> {
-        let secret = sealer.open(Place::forge_credential(&self.name), &self.secret)?;
-        Ok(match (self.kind, &self.app) {
+        Ok(self.opened(sealer.open(Place::forge_credential(&self.name), &self.secret)?))
+    }
+
+    /// The credential whose secret was opened already.
+    pub(crate) fn opened(&self, secret: Secret) -> Credential {
+        match (self.kind, &self.app) {
             (CredentialKind::App, Some(id)) => Credential::App { id: id.clone(), key: secret },
             _ => Credential::Token(secret),
-        })
+        }
     }
 }
 
@@ -163,6 +169,7 @@ pub async fn set_credential(
         secret: sealer.seal(Place::forge_credential(&new.name), new.credential.secret()),
         repositories: new.scope.patterns().map(|patterns| JsonText(patterns.to_vec())),
         resting_until: 0,
+        fetches: i64::from(new.fetches),
         updated_at: tx.now(),
     };
     forge_credentials::put(tx, &sealed).await?;
@@ -182,7 +189,10 @@ pub async fn remove_credential(tx: &mut Tx, name: &str) -> Result<bool, StoreErr
 
 /// The credential for a repository: of those that are for it the one with the longest pattern, so that a closer one goes
 /// before one for all.
-pub(crate) fn for_repository<'a>(all: &'a [SealedCredential], repository: &str) -> Option<&'a SealedCredential> {
+pub(crate) fn for_repository<'a>(
+    all: impl IntoIterator<Item = &'a SealedCredential>,
+    repository: &str,
+) -> Option<&'a SealedCredential> {
     let closeness = |credential: &SealedCredential| match credential.scope() {
         LoginScope::Every => 0,
         LoginScope::Named(patterns) => patterns
@@ -192,7 +202,7 @@ pub(crate) fn for_repository<'a>(all: &'a [SealedCredential], repository: &str) 
             .max()
             .unwrap_or(0),
     };
-    let held = all.iter().filter(|credential| credential.scope().holds(repository));
+    let held = all.into_iter().filter(|credential| credential.scope().holds(repository));
     held.max_by_key(|credential| closeness(credential))
 }
 
@@ -227,6 +237,7 @@ mod tests {
             secret: Vec::new(),
             repositories: patterns.map(JsonText),
             resting_until: 0,
+            fetches: 0,
             updated_at: 0,
         }
     }

@@ -8,18 +8,19 @@ use std::{
 
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
-    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, Readings, Resumption,
-    Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport,
+    Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
+    Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    claim, collect, fence::ReportError, finish, heartbeat, hosting, kept_images, log, log_questions, measurements,
-    readings, register, resume, sign, steering, step_reports,
+    claim, collect, fence::ReportError, fetching, finish, heartbeat, hosting, kept_images, log, log_questions,
+    measurements, readings, register, resume, sign, steering, step_reports,
 };
 use crate::{
+    forge::Forges,
     retention::Limits,
     secrets::{Place, Sealer},
     store::{Store, StoreError},
@@ -88,6 +89,8 @@ pub struct ServerCoordinator {
     releases_kept: u32,
     /// Where people find this server; none where nobody said.
     pub(super) public_url: Option<Arc<str>>,
+    /// Who is asked for logins of repositories; none where none are lent.
+    pub(super) forges: Option<Forges>,
     /// The one runner that it serves, proved by its token; none for those of this process, which are believed.
     pub(super) runner: Option<Arc<str>>,
     /// The life of it that asks; none of one that does not say.
@@ -113,6 +116,7 @@ impl ServerCoordinator {
             timing,
             releases_kept: Limits::default().releases_keep,
             public_url: None,
+            forges: None,
             runner: None,
             life: None,
             ending: CancellationToken::new(),
@@ -131,6 +135,12 @@ impl ServerCoordinator {
     #[must_use]
     pub fn at(self, public_url: &str) -> Self {
         ServerCoordinator { public_url: Some(public_url.trim_end_matches('/').into()), ..self }
+    }
+
+    /// The same, which lends runners the logins that forges' credentials give.
+    #[must_use]
+    pub fn lending(self, forges: Forges) -> Self {
+        ServerCoordinator { forges: Some(forges), ..self }
     }
 
     /// The same, whose waiting claims end with `ending`, so that a server's end waits for none of them.
@@ -236,6 +246,10 @@ impl Coordinator for ServerCoordinator {
 
     async fn sign(&self, lease: &LeaseKey, index: u32, asked: SignatureRequest) -> Result<Signature, CoordinatorError> {
         Ok(sign::sign(self, lease, index, &asked).await?)
+    }
+
+    async fn clone_login(&self, lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
+        Ok(fetching::clone_login(self, lease).await?)
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

@@ -9,6 +9,7 @@ mod condemn;
 mod coordinator;
 mod enqueue;
 mod fence;
+mod fetching;
 mod finish;
 mod give_back;
 mod hand_out;

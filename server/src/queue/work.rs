@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     builds::ApprovalState,
+    forge::to_fetch,
     releases::ReleaseKind,
     secrets::{Cause, Place, repository as secrets},
     signing,
@@ -111,6 +112,9 @@ async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: 
         None => store::builds::changed_since(&mut tx.conn(), &build, &repository.default_branch).await?,
     };
     let signing_key = signing_key(tx, &build.event).await?;
+    let credentials = store::forge_credentials::list(&mut tx.conn()).await?;
+    let has_login =
+        server.forges.is_some() && to_fetch(&credentials, &repository.name, &repository.clone_url).is_some();
     let witness = witness(tx, server, &repository.name, &build, job).await?;
     let job_build = build.id.clone();
     // What is kept of a pull request is its title and who opened it; what its commit says, the commit tells.
@@ -141,6 +145,7 @@ async fn build_work(tx: &mut Tx, server: &ServerCoordinator, build: Build, job: 
         earlier: takeover::earlier(&mut tx.conn(), job).await?,
         pull_request,
         signing_key,
+        has_login,
         witness,
     })
 }

@@ -22,6 +22,8 @@ pub struct SealedCredential {
     pub repositories: Option<JsonText<Vec<String>>>,
     /// Nothing is sent with it before, in unix milliseconds: the forge asked for a rest.
     pub resting_until: i64,
+    /// 1 where its repositories are fetched with it as well, else 0.
+    pub fetches: i64,
     /// When it was set, in unix milliseconds.
     pub updated_at: i64,
 }
@@ -32,18 +34,24 @@ impl SealedCredential {
     pub fn scope(&self) -> LoginScope {
         self.repositories.as_ref().map_or(LoginScope::Every, |patterns| LoginScope::Named(patterns.0.clone()))
     }
+
+    /// Whether its repositories are fetched with it as well.
+    #[must_use]
+    pub fn is_to_fetch(&self) -> bool {
+        self.fetches != 0
+    }
 }
 
 /// Makes a credential, or takes the place of the one of its name.
 pub(crate) async fn put(tx: &mut Tx, credential: &SealedCredential) -> Result<(), StoreError> {
     execute!(
         &mut tx.conn(),
-        "INSERT INTO forge_credential (name, kind, api, app, secret, repositories, resting_until, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO forge_credential (name, kind, api, app, secret, repositories, resting_until, fetches, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (name) DO UPDATE
          SET kind = excluded.kind, api = excluded.api, app = excluded.app, secret = excluded.secret,
              repositories = excluded.repositories, resting_until = excluded.resting_until,
-             updated_at = excluded.updated_at",
+             fetches = excluded.fetches, updated_at = excluded.updated_at",
         &credential.name,
         credential.kind,
         &credential.api,
@@ -51,6 +59,7 @@ pub(crate) async fn put(tx: &mut Tx, credential: &SealedCredential) -> Result<()
         &credential.secret[..],
         credential.repositories.as_ref(),
         credential.resting_until,
+        credential.fetches,
         credential.updated_at
     )?;
     Ok(())
@@ -74,6 +83,7 @@ pub(crate) async fn rest(tx: &mut Tx, name: &str, until: i64) -> Result<(), Stor
 pub async fn list(conn: &mut Conn<'_>) -> Result<Vec<SealedCredential>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT name, kind, api, app, secret, repositories, resting_until, updated_at FROM forge_credential ORDER BY name"
+        "SELECT name, kind, api, app, secret, repositories, resting_until, fetches, updated_at
+         FROM forge_credential ORDER BY name"
     )?)
 }

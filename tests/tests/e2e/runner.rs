@@ -54,6 +54,7 @@ pub(super) fn some_build() -> Work {
         earlier: None,
         witness: None,
         signing_key: None,
+        has_login: false,
     })
 }
 

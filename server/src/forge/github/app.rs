@@ -34,6 +34,8 @@ pub(super) enum Need {
     Statuses,
     /// Deployments and their statuses.
     Deployments,
+    /// The repository's files.
+    Contents,
 }
 
 impl Need {
@@ -41,6 +43,14 @@ impl Need {
         match self {
             Need::Statuses => json!({"statuses": "write"}),
             Need::Deployments => json!({"deployments": "write"}),
+            Need::Contents => json!({"contents": "read"}),
+        }
+    }
+
+    fn deed(self) -> &'static str {
+        match self {
+            Need::Statuses | Need::Deployments => "write what is to be shown",
+            Need::Contents => "read its contents",
         }
     }
 }
@@ -96,27 +106,35 @@ pub(super) async fn token(account: &Account<'_>, need: Need, id: &str, key: &Sec
     if let Some(token) = forges.tokens.find(&place, begun) {
         return Ok(token);
     }
-    let proof = proof(id, key, forges.clock.now() / 1_000).map_err(Refusal::for_ever)?;
-    let installed = format!("{}/repos/{}/installation", account.sealed.api, account.repository);
-    let installed = forges.call(Method::GET, installed, &proof, None).await.map_err(|refusal| of_app(&refusal, id))?;
-    let number = installed["id"].as_i64().ok_or_else(|| Refusal::for_now("GitHub's answer names no installation"))?;
-    let asked = format!("{}/app/installations/{number}/access_tokens", account.sealed.api);
-    let (_, name) = account.repository.split_once('/').unwrap_or_default();
-    let body = json!({"repositories": [name], "permissions": need.permissions()});
-    let made = forges.call(Method::POST, asked, &proof, Some(&body)).await.map_err(|refusal| of_app(&refusal, id))?;
-    let token = made["token"].as_str().ok_or_else(|| Refusal::for_now("GitHub's answer holds no token"))?;
-    let token = Secret::new(token);
+    let token = new_token(account, need, id, key).await?;
     forges.tokens.keep(place, token.clone(), begun);
     Ok(token)
 }
 
+/// A token that nobody was given before.
+pub(super) async fn new_token(account: &Account<'_>, need: Need, id: &str, key: &Secret) -> Result<Secret, Refusal> {
+    let forges = account.forges;
+    let proof = proof(id, key, forges.clock.now() / 1_000).map_err(Refusal::for_ever)?;
+    let installed = format!("{}/repos/{}/installation", account.sealed.api, account.repository);
+    let installed =
+        forges.call(Method::GET, installed, &proof, None).await.map_err(|refusal| of_app(&refusal, id, need))?;
+    let number = installed["id"].as_i64().ok_or_else(|| Refusal::for_now("GitHub's answer names no installation"))?;
+    let asked = format!("{}/app/installations/{number}/access_tokens", account.sealed.api);
+    let (_, name) = account.repository.split_once('/').unwrap_or_default();
+    let body = json!({"repositories": [name], "permissions": need.permissions()});
+    let made =
+        forges.call(Method::POST, asked, &proof, Some(&body)).await.map_err(|refusal| of_app(&refusal, id, need))?;
+    let token = made["token"].as_str().ok_or_else(|| Refusal::for_now("GitHub's answer holds no token"))?;
+    Ok(Secret::new(token))
+}
+
 /// What an App is refused may be granted to it later.
-fn of_app(refusal: &Refusal, id: &str) -> Refusal {
+fn of_app(refusal: &Refusal, id: &str, need: Need) -> Refusal {
     let standing = if refusal.standing == Standing::Lasts { Standing::Refused } else { refusal.standing };
     let reason = format!(
-        "the App {id} was given no token: {}. See that it is installed for this repository, and may write there what is \
-         to be shown",
-        refusal.reason
+        "the App {id} was given no token: {}. See that it is installed for this repository, and may {} there",
+        refusal.reason,
+        need.deed()
     );
     Refusal { reason, standing }
 }

@@ -119,6 +119,18 @@ impl Account<'_> {
         self.ask(Need::Statuses, Method::GET, "", None).await.map(drop)
     }
 
+    /// A token by which the repository's files may be read: the credential's own, or a new one for the App, which holds for
+    /// an hour from now.
+    ///
+    /// # Errors
+    /// [`Refusal`] says why the App is given none.
+    pub(crate) async fn token_to_read(&self) -> Result<Secret, Refusal> {
+        match self.credential {
+            Credential::Token(token) => Ok(token.clone()),
+            Credential::App { id, key } => app::new_token(self, Need::Contents, id, key).await,
+        }
+    }
+
     /// Asks for something below the repository.
     async fn ask(&self, need: Need, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Refusal> {
         let url = format!("{}/repos/{}{path}", self.sealed.api, self.repository);

@@ -92,6 +92,10 @@ pub(in crate::http) struct Wanted {
     /// Whether it is for every repository.
     #[serde(default)]
     pub(in crate::http) all_repositories: bool,
+    /// Whether these repositories are fetched with it as well, where their addresses begin with `https` and lead to the same
+    /// server.
+    #[serde(default)]
+    pub(in crate::http) fetches: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -109,12 +113,15 @@ struct ForgeView {
     app: Option<String>,
     /// Null where it is for every repository.
     repositories: Option<Vec<String>>,
+    /// Whether they are fetched with it as well.
+    fetches: bool,
     updated_at: Time,
 }
 
 impl From<SealedCredential> for ForgeView {
     fn from(credential: SealedCredential) -> Self {
         ForgeView {
+            fetches: credential.is_to_fetch(),
             name: credential.name,
             kind: credential.kind,
             api: credential.api,
@@ -158,10 +165,16 @@ pub(in crate::http) async fn set_forge(
     let scope = LoginScope::asked(wanted.repositories, wanted.all_repositories)
         .map_err(|error| Problem::unprocessable(sentence(&error)))?;
     let api = wanted.api.unwrap_or_else(|| GITHUB.to_owned());
-    let new = NewCredential { name, credential, api, scope };
+    let new = NewCredential { name, credential, api, scope, fetches: wanted.fetches };
     let mut tx = state.store.write().await?;
     let set = set_credential(&mut tx, &state.sealer, &new).await?;
-    let detail = json!({"kind": set.kind, "api": set.api, "app": set.app, "repositories": new.scope.patterns()});
+    let detail = json!({
+        "kind": set.kind,
+        "api": set.api,
+        "app": set.app,
+        "repositories": new.scope.patterns(),
+        "fetches": new.fetches,
+    });
     audit::append(&mut tx, &principal.actor(), "forge.set", &set.name, detail).await?;
     tx.commit().await?;
     Ok(set)

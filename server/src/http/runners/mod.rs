@@ -9,10 +9,10 @@ use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
-        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements, PROTOCOL,
-        Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult,
-        Verdict,
+        ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport,
+        Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
+        PROTOCOL, Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration,
+        StepResult, Verdict,
     },
     remote::LIFE_HEADER,
 };
@@ -62,6 +62,7 @@ pub(super) fn routes() -> Routes {
         .post("/api/runner/v1/measurements", needs, report_measurements)
         .post("/api/runner/v1/jobs/{job}/{epoch}/resume", needs, resume)
         .post("/api/runner/v1/jobs/{job}/{epoch}/steering", needs, steering)
+        .post("/api/runner/v1/jobs/{job}/{epoch}/login", needs, clone_login)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps", needs, declare)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/start", needs, start)
         .put("/api/runner/v1/jobs/{job}/{epoch}/steps/{index}/log/{seq}", needs, append_log)
@@ -207,6 +208,10 @@ async fn sign(
     Sent(asked): Sent<SignatureRequest, LEASES>,
 ) -> Result<Json<Signature>, Problem> {
     Ok(Json(queue.sign(&LeaseKey { job, epoch }, index, asked).await?))
+}
+
+async fn clone_login(Own(queue): Own, Named((job, epoch)): Named<(String, i64)>) -> Result<Json<CloneLogin>, Problem> {
+    Ok(Json(queue.clone_login(&LeaseKey { job, epoch }).await?))
 }
 
 async fn finish_step(

@@ -21,6 +21,7 @@ async fn a_checkout_that_is_cancelled_while_its_files_are_written_leaves_nothing
     let request = CheckoutRequest {
         repository: "large".to_owned(),
         clone_url: repository.url().to_owned(),
+        login: None,
         git_ref: "refs/heads/main".to_owned(),
         aim: Aim::Commit(repository.commit("main", &files)),
     };
@@ -56,6 +57,7 @@ async fn a_git_server_that_hangs_for_good_is_given_up_and_left_when_asked() {
     let request = CheckoutRequest {
         repository: "silent".to_owned(),
         clone_url: repository.url().to_owned(),
+        login: None,
         git_ref: "refs/heads/main".to_owned(),
         aim: Aim::Commit(commit),
     };

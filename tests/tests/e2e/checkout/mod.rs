@@ -49,6 +49,7 @@ impl Desk {
         let request = CheckoutRequest {
             repository: "shop".to_owned(),
             clone_url: url.to_owned(),
+            login: None,
             git_ref: git_ref.to_owned(),
             aim: Aim::Commit(commit.to_owned()),
         };

@@ -2,6 +2,7 @@
 
 mod app;
 mod deployments;
+mod fetching;
 mod proposals;
 mod refusals;
 mod scene;

@@ -51,7 +51,13 @@ impl Scene {
     pub(crate) async fn set(&self, credential: Credential, patterns: &[&str]) {
         let patterns = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
         let scope = LoginScope::asked(Some(patterns), false).unwrap();
-        let new = NewCredential { name: "github".to_owned(), credential, api: self.github.url().to_owned(), scope };
+        let new = NewCredential {
+            name: "github".to_owned(),
+            credential,
+            api: self.github.url().to_owned(),
+            scope,
+            fetches: false,
+        };
         let mut tx = self.pipeline.store.write().await.unwrap();
         set_credential(&mut tx, &self.pipeline.sealer, &new).await.unwrap();
         tx.commit().await.unwrap();

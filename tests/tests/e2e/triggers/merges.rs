@@ -45,6 +45,7 @@ impl Desk {
         let request = CheckoutRequest {
             repository: "web".to_owned(),
             clone_url: self.git.url().to_owned(),
+            login: None,
             git_ref: MERGE_REF.to_owned(),
             aim: Aim::Merge(tip.to_owned()),
         };

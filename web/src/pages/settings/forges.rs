@@ -32,6 +32,8 @@ pub struct ForgeRow {
     pub api: String,
     /// The patterns of the repositories that it is for; none for every one.
     pub repositories: Option<Vec<String>>,
+    /// Whether they are fetched with it as well.
+    pub fetches: bool,
     /// When it was set.
     pub when: When,
     /// The report that GitHub took last: of what, and when.
@@ -61,4 +63,6 @@ pub struct ForgeForm {
     pub repositories: String,
     /// Whether it is for every repository.
     pub all_repositories: bool,
+    /// Whether they are fetched with it as well.
+    pub fetches: bool,
 }

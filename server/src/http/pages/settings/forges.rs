@@ -70,6 +70,8 @@ struct Filling {
     /// Browsers send nothing of a box without a tick.
     #[serde(default)]
     all_repositories: bool,
+    #[serde(default)]
+    fetches: bool,
 }
 
 /// The form that asks GitHub.
@@ -97,6 +99,7 @@ async fn set(
         api: asked.api.trim().to_owned(),
         repositories: asked.repositories,
         all_repositories: asked.all_repositories,
+        fetches: asked.fetches,
     };
     let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let wanted = api::Wanted {
@@ -107,6 +110,7 @@ async fn set(
         api: said(&form.api),
         repositories: patterns(&form.repositories),
         all_repositories: form.all_repositories,
+        fetches: form.fetches,
     };
     let problem = match api::set_forge(&state, &principal, form.name.clone(), wanted).await {
         Ok(set) => return Ok(Redirect::to(&format!("{PAGE}?set={}", links::encode(&set.name))).into_response()),
@@ -152,6 +156,7 @@ async fn page(state: &AppState, principal: &Principal, wanted: Wanted) -> Result
         api: Some(credential.api.clone()).filter(|api| api != api::GITHUB).unwrap_or_default(),
         repositories: credential.repositories.as_ref().map(|patterns| patterns.0.join(", ")).unwrap_or_default(),
         all_repositories: credential.repositories.is_none(),
+        fetches: credential.is_to_fetch(),
     });
     let set = named(&wanted.set).map(|credential| format!("The credential {} is set.", credential.name));
     let checked = named(&wanted.checked);
@@ -195,6 +200,7 @@ fn row(credential: &SealedCredential, all: &[SealedCredential], news: &News, now
         },
         api: credential.api.clone(),
         repositories: credential.repositories.as_ref().map(|patterns| patterns.0.clone()),
+        fetches: credential.is_to_fetch(),
         when: When { at: credential.updated_at, now },
         taken: taken.map(|told| (subject(told), When { at: told.at, now })),
         refused: refused.map(|told| {
