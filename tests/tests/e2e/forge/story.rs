@@ -42,9 +42,12 @@ async fn github_shows_a_build() {
     assert!(shown.target_url.ends_with("/repositories/acme/shop/builds/1"), "{shown:?}");
     assert!(shown.target_url.starts_with(slipway.url()), "{shown:?}");
 
-    let reports = api.get("/api/v1/repositories/acme/shop/builds/1/reports").await.expect(200).json();
-    let report = &reports["items"][0];
-    assert_eq!((&report["state"], &report["wanted"]["status"]["context"]), (&json!("sent"), &json!(PUSH)));
+    // GitHub shows it before the server has its answer.
+    let report = until("the report to be sent", PATIENCE, async || {
+        let reports = api.get("/api/v1/repositories/acme/shop/builds/1/reports").await.expect(200).json();
+        Some(reports["items"][0].clone()).filter(|report| report["state"] == "sent")
+    });
+    assert_eq!(report.await["wanted"]["status"]["context"], PUSH);
 
     let page = api.get("/repositories/acme/shop/builds/1").await.expect(200).body;
     assert!(page.contains("<dt>GitHub</dt><dd>told</dd>"), "{page}");
