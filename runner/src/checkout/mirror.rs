@@ -337,6 +337,12 @@ fn options(watch: &Watch) -> FetchOptions<'_> {
 const NO_LOGIN: &str = "the server asks for a login and there is none: `slipway forge set NAME --fetch` gives one for \
                         repositories at GitHub, others are cloned by ssh (docs/operations.md, “Private repositories”)";
 
+const NO_KEY: &str = "the server takes no key of the runner's ssh agent, or SSH_AUTH_SOCK names none (docs/operations.md, “Private \
+                      repositories”)";
+/// What is to be done about a server by ssh that nobody vouches for.
+const UNKNOWN_HOST: &str = "the runner's account does not know this host key: compare it, and add it to ~/.ssh/known_hosts \
+                            (ssh-keyscan prints it)";
+
 fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
     let mut callbacks = RemoteCallbacks::new();
     let last_told = Cell::new(Instant::now());
@@ -357,7 +363,8 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
     let asked = Cell::new(false);
     callbacks.credentials(move |_, user, allowed| {
         if asked.replace(true) {
-            return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, "the server refused the login"));
+            let why = if allowed.contains(CredentialType::SSH_KEY) { NO_KEY } else { "the server refused the login" };
+            return Err(git2::Error::new(ErrorCode::Auth, ErrorClass::Net, why));
         }
         if allowed.contains(CredentialType::SSH_KEY) {
             return Cred::ssh_key_from_agent(user.unwrap_or("git"));
@@ -377,7 +384,10 @@ fn in_context(error: &git2::Error, address: &CloneAddress, watch: &Watch) -> Che
     } else if error.message().contains(NO_SPACE) {
         CheckoutError::DiskFull { cause: error.message().trim().to_owned() }
     } else {
-        let cause = error.message().trim().replace(address.full(), address.shown());
+        let cause = match (error.code(), error.class()) {
+            (ErrorCode::Certificate, ErrorClass::Ssh) => UNKNOWN_HOST.to_owned(),
+            _ => error.message().trim().replace(address.full(), address.shown()),
+        };
         CheckoutError::Unreachable { address: address.shown().to_owned(), cause }
     }
 }
