@@ -1,8 +1,9 @@
-//! Beginning a program with variables that come by standard input, in place of this one.
+//! Beginning a program with variables that come by standard input or lie in a file, in place of this one.
 
 use std::{
     ffi::{OsStr, OsString},
-    io::{self, ErrorKind},
+    fs::File,
+    io::{self, BufReader, ErrorKind},
     os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -15,14 +16,29 @@ pub(crate) const NOT_BEGUN: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+type Variables = Vec<(OsString, OsString)>;
+
 /// Waits for the variables and becomes the program. Returns only where that cannot be: with the exit code that says so.
-pub(crate) fn begin(command: Vec<OsString>) -> u8 {
-    let mut words = command.into_iter();
+pub(crate) fn begin(words: impl Iterator<Item = OsString>) -> u8 {
+    become_told(words, || told::variables(io::stdin().lock()), |command| command.stdin(Stdio::null()))
+}
+
+/// The same with variables from the file that the first word names. What stands at the input is the program's.
+pub(crate) fn begin_from(mut words: impl Iterator<Item = OsString>) -> u8 {
+    let file = words.next().unwrap_or_default();
+    become_told(words, || told::variables(BufReader::new(File::open(&file)?)), |command| command)
+}
+
+fn become_told(
+    mut words: impl Iterator<Item = OsString>,
+    told: impl FnOnce() -> io::Result<Option<Variables>>,
+    input: impl FnOnce(&mut Command) -> &mut Command,
+) -> u8 {
     let Some(program) = words.next() else {
         eprintln!("slipway: there is nothing to begin");
         return NOT_BEGUN;
     };
-    let variables = match told::variables(io::stdin().lock()) {
+    let variables = match told() {
         Ok(Some(variables)) => variables,
         Ok(None) => {
             eprintln!("slipway: the runner did not tell the secrets of this container");
@@ -42,8 +58,8 @@ pub(crate) fn begin(command: Vec<OsString>) -> u8 {
             return code;
         }
     };
-    // A container that nobody writes to has nothing to read from, either.
-    let error = Command::new(found).arg0(&program).args(words).envs(variables).stdin(Stdio::null()).exec();
+    let mut command = Command::new(found);
+    let error = input(command.arg0(&program).args(words).envs(variables)).exec();
     eprintln!("slipway: {}: {error}", program.display());
     if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
 }

@@ -16,14 +16,15 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let task = arguments.next();
     let code = match task.as_ref().and_then(|task| task.to_str()) {
-        Some("exec") => begin::begin(arguments.collect()),
+        Some("exec") => begin::begin(arguments),
+        Some("from") => begin::begin_from(arguments),
         Some("relay") => {
             let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
             relay::serve(&words)
         }
         _ => {
             eprintln!(
-                "slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…, or relay NAME PORT HOST…"
+                "slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…, from FILE PROGRAM ARGUMENT…, or relay NAME PORT HOST…"
             );
             begin::NOT_BEGUN
         }

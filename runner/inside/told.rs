@@ -1,4 +1,4 @@
-//! What the runner tells by standard input: variables that no description of a container may hold.
+//! What the runner tells by standard input or in a file: variables that no description of a container may hold.
 //!
 //! One line: `slipway`, each `NAME=VALUE` in hexadecimal digits, and `end`, with a space between them. A runner that was
 //! killed may have told a part of it, and its next life tells all of it once more, on a line of its own.

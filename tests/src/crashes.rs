@@ -143,5 +143,6 @@ async fn pass_on(mut client: UnixStream, mut server: UnixStream, fuse: Fuse, cal
 fn changes(request: &[u8], calls: &str) -> bool {
     let line = request.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let line = String::from_utf8_lossy(line);
-    (line.starts_with("POST /") || line.starts_with("DELETE /")) && !line.contains("/wait") && line.contains(calls)
+    let changes = ["POST /", "PUT /", "DELETE /"].iter().any(|begins| line.starts_with(begins));
+    changes && !line.contains("/wait") && line.contains(calls)
 }

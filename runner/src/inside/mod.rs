@@ -1,13 +1,20 @@
 //! The small static program that goes into containers (`runner/inside`), as the runner handles it.
 
+mod archive;
 mod image;
 mod program;
+mod words;
 
+pub(crate) use archive::{TOLD, archive};
 pub(crate) use image::IN_IMAGE;
 pub(crate) use program::{Inside, PLACE};
+pub(crate) use words::words;
 
 /// The task in which it waits for variables, and becomes another program.
 pub(crate) const EXEC: &str = "exec";
+
+/// The task in which it reads variables from a file, and becomes another program.
+pub(crate) const FROM: &str = "from";
 
 /// The task in which it is a proxy: its own name in a network, a port, and the hosts that it leads to.
 pub(crate) const RELAY: &str = "relay";
@@ -46,10 +53,14 @@ mod tests {
 
     /// What comes of the program when it is told this.
     fn begun(words: &[&str], input: &str) -> Output {
+        done(&[&[EXEC], words].concat(), input)
+    }
+
+    fn done(words: &[&str], input: &str) -> Output {
         let folder = tempfile::tempdir().unwrap();
         let program = Inside::in_folder(folder.path().to_owned()).path().unwrap();
         let mut command = Command::new(program);
-        command.arg(EXEC).args(words).env("KEPT", "of the image").env("PIN", "of the image");
+        command.args(words).env("KEPT", "of the image").env("PIN", "of the image");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut begun = loop {
             match command.spawn() {
@@ -80,6 +91,23 @@ mod tests {
         // Shells pass on no such name.
         let output = begun(&["env"], &told);
         assert!(String::from_utf8(output.stdout).unwrap().lines().any(|line| line == "no.name=ä"));
+    }
+
+    #[test]
+    fn a_program_begins_with_what_lies_in_a_file_and_reads_its_own_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("told");
+        let path = file.to_str().unwrap();
+        let begun = |input: &str| done(&[FROM, path, "sh", "-c", "cat; echo $PIN"], input);
+        assert_eq!(begun("").status.code(), Some(125), "there is no file");
+        let told = told(&secrets()).unwrap();
+        std::fs::write(&file, &told[..told.len() - 3]).unwrap();
+        assert_eq!(begun("").status.code(), Some(125), "it is not whole");
+        std::fs::write(&file, &told).unwrap();
+        let output = begun("of its own ");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "of its own it's \"two\" $lines\n");
+        assert_eq!(done(&[FROM, path], "").status.code(), Some(125), "nothing to begin");
+        assert_eq!(done(&[FROM], "").status.code(), Some(125));
     }
 
     #[test]

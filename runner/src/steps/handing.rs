@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bollard::{models::ImageConfig, query_parameters::AttachContainerOptionsBuilder};
+use bollard::query_parameters::AttachContainerOptionsBuilder;
 use futures_util::StreamExt as _;
 use tokio::io::AsyncWriteExt as _;
 
@@ -32,7 +32,8 @@ impl Site {
         let image = &blueprint.image;
         let found = self.engine.inspect_image(image).await;
         let found = found.map_err(|error| self.engine.error(format!("inspect the image {image}"), &error))?;
-        let words = words(&blueprint, found.config.unwrap_or_default());
+        let config = found.config.unwrap_or_default();
+        let words = inside::words(blueprint.entrypoint.take(), blueprint.command.take(), config);
         if words.is_empty() {
             return Err(StepError::Other(format!("the image {image} says no command, and neither does the step")));
         }
@@ -129,43 +130,4 @@ impl Site {
 
 fn failed(why: &str) -> StepError {
     StepError::Other(format!("the secrets could not be handed to the container: {why}"))
-}
-
-/// What a container begins with. An entrypoint of its own takes the place of the image's command, too; an empty one is none:
-/// <https://docs.docker.com/engine/containers/run/#default-entrypoint>
-fn words(blueprint: &Blueprint, image: ImageConfig) -> Vec<String> {
-    let command = match (&blueprint.command, &blueprint.entrypoint) {
-        (Some(command), _) => command.clone(),
-        (None, Some(_)) => Vec::new(),
-        (None, None) => image.cmd.unwrap_or_default(),
-    };
-    let entrypoint = blueprint.entrypoint.clone().unwrap_or_else(|| image.entrypoint.unwrap_or_default());
-    let is_none = entrypoint.iter().all(String::is_empty);
-    entrypoint.into_iter().filter(|_| !is_none).chain(command).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_container_begins_as_docker_has_it() {
-        let list = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        let begins = |entrypoint: Option<&[&str]>, command: Option<&[&str]>| {
-            let blueprint =
-                Blueprint { entrypoint: entrypoint.map(list), command: command.map(list), ..Blueprint::default() };
-            let image = ImageConfig {
-                entrypoint: Some(list(&["entry.sh", "-v"])),
-                cmd: Some(list(&["serve"])),
-                ..ImageConfig::default()
-            };
-            words(&blueprint, image).join(" ")
-        };
-        assert_eq!(begins(None, None), "entry.sh -v serve");
-        assert_eq!(begins(None, Some(&["check"])), "entry.sh -v check");
-        assert_eq!(begins(Some(&["sh"]), None), "sh");
-        assert_eq!(begins(Some(&["sh"]), Some(&["-c", ""])), "sh -c ");
-        assert_eq!(begins(Some(&[""]), Some(&["sh"])), "sh");
-        assert_eq!(begins(Some(&[""]), None), "");
-    }
 }

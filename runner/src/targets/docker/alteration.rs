@@ -13,8 +13,7 @@ impl DockerTarget {
     /// # Errors
     /// When the engine fails.
     pub async fn alteration(&self, name: &str, replica: Replica<'_>) -> Result<Option<String>, TargetError> {
-        // Of secrets, versions may have been taken out of use since it was made.
-        let wanted = self.placement.container(replica, &[]);
+        let wanted = self.placement.container(replica);
         match self.engine.inspect_container(name, None).await {
             Ok(found) => Ok(compare(&found, &wanted)),
             Err(failure) => {
@@ -29,7 +28,7 @@ impl DockerTarget {
     /// # Errors
     /// When the engine cannot be asked what came of it.
     pub async fn set_right(&self, name: &str, replica: Replica<'_>) -> Result<bool, TargetError> {
-        let wanted = self.placement.container(replica, &[]).host_config.unwrap_or_default();
+        let wanted = self.placement.container(replica).host_config.unwrap_or_default();
         let update = ContainerUpdateBody {
             memory: wanted.memory,
             // As much again of swap, which the engine gives by itself only when it makes a container.

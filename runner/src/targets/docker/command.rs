@@ -111,14 +111,15 @@ impl DockerTarget {
     pub async fn start_command(&self, command: ReleaseCommand<'_>, name: &str) -> Result<(), TargetError> {
         check_secrets(&self.secrets, name, command.app)?;
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let created = self.engine.create_container(Some(options), self.command_container(command)).await;
+        let container = self.waiting(name, self.command_container(command), command.app).await?;
+        let created = self.engine.create_container(Some(options), container).await;
         if let Err(failure) = created {
             let error = self.engine.error(format!("create the container {name}"), &failure);
             if !error.is_conflict() {
                 return Err(error.into());
             }
         }
-        self.start(name).await
+        self.start(name, command.app).await
     }
 
     /// Writes to the log all that the command's container writes and has written, until it ends.
@@ -149,7 +150,7 @@ impl DockerTarget {
     /// The container as the engine is asked for it: as the app's own, but without its name in the network, and for once.
     fn command_container(&self, command: ReleaseCommand<'_>) -> ContainerCreateBody {
         let replica = Replica { release: command.release, app: command.app, number: 0 };
-        let container = self.placement.container(replica, &self.secrets);
+        let container = self.placement.container(replica);
         let host_config = container.host_config.map(|host| HostConfig { log_config: Some(kept_output()), ..host });
         ContainerCreateBody {
             cmd: Some(command.words.to_vec()),

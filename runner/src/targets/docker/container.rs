@@ -44,14 +44,16 @@ impl Placement {
 
     /// The whole request. The engine restarts the container by itself only once it was healthy, so that one that
     /// fails at its start is seen with its exit code.
-    pub(super) fn container(&self, replica: Replica<'_>, secrets: &[SecretValue]) -> ContainerCreateBody {
+    ///
+    /// Its secrets are not in it: [`super::telling`].
+    pub(super) fn container(&self, replica: Replica<'_>) -> ContainerCreateBody {
         let run = &replica.app.run;
         let endpoint = EndpointSettings { aliases: Some(vec![replica.app.app.clone()]), ..EndpointSettings::default() };
         ContainerCreateBody {
             image: Some(pinned(&replica.app.image, &replica.app.digest)),
             cmd: run.command.clone(),
             healthcheck: health_command(&run.health),
-            env: Some(variables(replica.app, secrets)),
+            env: Some(variables(replica.app, &[])),
             labels: Some(self.labels(replica)),
             host_config: Some(HostConfig {
                 network_mode: Some(self.names.network()),
@@ -126,7 +128,7 @@ mod tests {
 
     use super::{Placement, Replica};
     use crate::{
-        coordinator::{ReleaseContent, ReleasedApp, SecretValue},
+        coordinator::{ReleaseContent, ReleasedApp},
         targets::docker::EnvironmentNames,
     };
 
@@ -154,14 +156,9 @@ mod tests {
             environment: "ENV1".into(),
             names: EnvironmentNames::new("ENV1", "dev"),
         };
-        let secrets = ["TOKEN", "OTHERS"].map(|name| SecretValue {
-            name: name.to_owned(),
-            version: None,
-            value: "hunter2".to_owned(),
-        });
-        let body = placement.container(Replica { release: &release, app: &app, number: 2 }, &secrets);
+        let body = placement.container(Replica { release: &release, app: &app, number: 2 });
         assert_eq!(body.image.unwrap(), "r.io/shop/web@sha256:abc");
-        assert_eq!(body.env.unwrap(), ["LOG_LEVEL=info", "TOKEN=hunter2"]);
+        assert_eq!(body.env.unwrap(), ["LOG_LEVEL=info"], "a secret stands before a plain variable, and is told apart");
         let host = body.host_config.unwrap();
         assert_eq!((host.nano_cpus, host.memory, host.pids_limit), (Some(500_000_000), Some(256), Some(4_096)));
         assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);

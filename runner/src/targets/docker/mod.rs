@@ -12,6 +12,7 @@ mod images;
 mod instance;
 mod labels;
 mod names;
+mod telling;
 mod vitals;
 
 use std::time::Duration;
@@ -86,6 +87,14 @@ pub enum TargetError {
         name: String,
         /// The secret's name.
         secret: String,
+    },
+    /// A container cannot be told its secrets.
+    #[error("the container {name} cannot be told its secrets: {why}")]
+    Untold {
+        /// The container's name.
+        name: String,
+        /// Why not, and what helps.
+        why: String,
     },
     /// A container or service does not stay as it was put.
     #[error("{name} keeps changing under Slipway's hands: it is {state}. See what else manages it")]
@@ -200,7 +209,7 @@ impl DockerTarget {
             match instance.state {
                 InstanceState::Running => return Ok(instance),
                 InstanceState::Startable | InstanceState::Coming => {
-                    self.start(&name).await?;
+                    self.start(&name, replica.app).await?;
                     if let Some(started) = self.find(&name).await? {
                         return Ok(started);
                     }
@@ -282,27 +291,27 @@ impl DockerTarget {
 
     async fn create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
         check_secrets(&self.secrets, name, replica.app)?;
-        let created = self.try_create(name, replica).await;
-        let Err(error) = created else { return Ok(()) };
-        if error.is_conflict() {
+        match self.try_create(name, replica).await {
             // Somebody was faster: the next look decides whether it is ours.
-            return Ok(());
+            Err(TargetError::Engine(error)) if error.is_conflict() => Ok(()),
+            Err(TargetError::Engine(error)) if error.is_not_found() => {
+                self.pull(&replica.app.image, &replica.app.digest).await?;
+                self.try_create(name, replica).await
+            }
+            created => created,
         }
-        if !error.is_not_found() {
-            return Err(error.into());
-        }
-        self.pull(&replica.app.image, &replica.app.digest).await?;
-        self.try_create(name, replica).await.map_err(TargetError::from)
     }
 
-    async fn try_create(&self, name: &str, replica: Replica<'_>) -> Result<(), EngineError> {
+    async fn try_create(&self, name: &str, replica: Replica<'_>) -> Result<(), TargetError> {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
-        let body = self.placement.container(replica, &self.secrets);
+        let body = self.waiting(name, self.placement.container(replica), replica.app).await?;
         let created = self.engine.create_container(Some(options), body).await;
-        created.map(drop).map_err(|failure| self.engine.error(format!("create the container {name}"), &failure))
+        Ok(created.map(drop).map_err(|failure| self.engine.error(format!("create the container {name}"), &failure))?)
     }
 
-    async fn start(&self, name: &str) -> Result<(), TargetError> {
+    /// Starts a container of this app, which is told its secrets before it runs for the first time.
+    async fn start(&self, name: &str, app: &ReleasedApp) -> Result<(), TargetError> {
+        self.tell(name, app).await?;
         let started = self.engine.start_container(name, None::<StartContainerOptions>).await;
         Ok(started.map_err(|failure| self.engine.error(format!("start the container {name}"), &failure))?)
     }

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What a shell is to run.
-fn shell(script: &str) -> ReleaseCommands {
+pub(super) fn shell(script: &str) -> ReleaseCommands {
     let words = ["sh", "-c", script].map(str::to_owned).to_vec();
     ReleaseCommands { run: vec![words], ..ReleaseCommands::default() }
 }

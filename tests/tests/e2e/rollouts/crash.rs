@@ -19,7 +19,10 @@ use slipway_tests::{
     recorder::Recorder,
 };
 
-use super::stage::{DOMAIN, Means, Stage};
+use super::{
+    secrets,
+    stage::{DOMAIN, Means, Stage},
+};
 
 /// Runs the work until it ends or the fuse blows; none when it was cut off.
 pub(super) async fn run_with(stage: &Stage, work: &RolloutWork, fuse: &Fuse) -> Option<JobResult> {
@@ -70,7 +73,8 @@ async fn cut_off_unvisited(stage: &mut Stage, apps: &[ReleasedApp], stride: usiz
 async fn go_live_cut_off(stride: usize) {
     let mut stage = Stage::open().await;
     stage.publish("v1", true).await;
-    let web = stage.web("v1");
+    let mut web = stage.web("v1");
+    secrets::give(&mut stage, &mut web);
     stage.go_live(vec![web.clone()]).await;
     cut_off(&mut stage, &[web], stride, |result| *result == JobResult::Live).await;
 }

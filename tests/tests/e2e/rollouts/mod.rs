@@ -9,6 +9,7 @@ mod pace;
 mod paths;
 mod proxy;
 mod recreated;
+mod secrets;
 mod stage;
 mod steering;
 mod strategies;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use slipway_pipelines::release::{Probe, Volume};
 use slipway_runner::{
-    coordinator::{JobResult, SecretValue, StepKind, StepOutcome},
+    coordinator::{JobResult, StepKind, StepOutcome},
     proxy::Proxy,
     rollouts,
 };
@@ -73,35 +74,6 @@ async fn a_first_release_is_fetched_with_the_registrys_login_and_serves_under_it
     let networks = found.network_settings.unwrap().networks.unwrap();
     let aliases = networks[&stage.names().network()].aliases.clone().unwrap();
     assert!(aliases.contains(&"web".to_owned()), "an app is reached by its name: {aliases:?}");
-}
-
-#[tokio::test]
-async fn an_app_finds_its_secrets_and_a_missing_one_refuses_the_release_before_anything_is_touched() {
-    let mut stage = Stage::open().await;
-    stage.publish("v1", true).await;
-    stage.secrets = ["DATABASE_URL", "OTHERS"]
-        .map(|name| SecretValue { name: name.to_owned(), version: None, value: format!("value of {name}") })
-        .to_vec();
-    let mut web = stage.web("v1");
-    web.run.secrets = vec!["DATABASE_URL".to_owned()];
-    stage.go_live(vec![web.clone()]).await;
-    let name = stage.instances().await[0].name.clone();
-    let found = stage.engine.inspect_container(&name, None).await.unwrap().config.unwrap().env.unwrap();
-    assert!(found.contains(&"DATABASE_URL=value of DATABASE_URL".to_owned()), "{found:?}");
-    assert!(!found.iter().any(|variable| variable.starts_with("OTHERS")), "only what the app names: {found:?}");
-
-    web.run.secrets.extend(["SMTP_PASSWORD".to_owned(), "API_KEY".to_owned()]);
-    let work = stage.work(vec![web]);
-    let means = stage.means();
-    let refused = reason(rollouts::execute(&work, &stage.context(&means)).await);
-    assert_eq!(
-        refused,
-        "the secret API_KEY is not set for acme/shop; set it with: slipway secret set acme/shop API_KEY; \
-         the secret SMTP_PASSWORD is not set for acme/shop; set it with: slipway secret set acme/shop SMTP_PASSWORD"
-    );
-    let standing: Vec<String> = stage.instances().await.into_iter().map(|instance| instance.name).collect();
-    assert_eq!(standing.len(), 2, "nothing was touched: {standing:?}");
-    assert!(standing.contains(&name));
 }
 
 #[tokio::test]
