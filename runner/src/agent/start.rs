@@ -96,7 +96,8 @@ impl Agent {
             resumed: self.resumed().clone(),
             kept: self.workshop.kept.origins(),
         };
-        self.workshop.leftovers.remove_earlier(&engine, &earlier).await
+        self.workshop.leftovers.remove_earlier(&engine, &earlier).await?;
+        self.workshop.inside.remove_earlier(&engine).await
     }
 
     /// Removes what earlier lives left on the engine. When the engine does not answer for a while, this goes on in the

@@ -9,11 +9,14 @@ use crate::engine::{Engine, EngineError};
 /// Where that image has the program.
 pub(crate) const IN_IMAGE: &str = "/slipway-inside";
 
+/// What its images are called, whatever their version.
+pub(super) const REPOSITORY: &str = "slipway-inside";
+
 impl Inside {
     /// The name of the image, which the engine has afterwards.
     pub(crate) async fn image(engine: &Engine) -> Result<String, EngineError> {
         let tag = program::name();
-        let name = format!("slipway-inside:{tag}");
+        let name = format!("{REPOSITORY}:{tag}");
         match engine
             .inspect_image(&name)
             .await
@@ -26,7 +29,7 @@ impl Inside {
         let doing = || format!("import the image {name}");
         let failed = |message: String| EngineError::Refused { doing: doing(), status: 0, message };
         let files = files().map_err(|error| failed(error.to_string()))?;
-        let options = CreateImageOptionsBuilder::default().from_src("-").repo("slipway-inside").tag(&tag).build();
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(REPOSITORY).tag(&tag).build();
         let imported = engine.create_image(Some(options), Some(bollard::body_full(files.into())), None);
         let reports: Result<Vec<_>, _> = imported.try_collect().await;
         reports.map_err(|error| engine.error(doing(), &error))?;

@@ -1,6 +1,7 @@
 //! The small static program that goes into containers (`runner/inside`), as the runner handles it.
 
 mod archive;
+mod earlier;
 mod image;
 mod program;
 mod words;

@@ -50,11 +50,19 @@ fn journal(house: &BuildHouse) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_goes_on_where_it_was() {
     let (mut house, job) = left_waiting().await;
+    // What the version before brought into containers, as a file and as an image.
+    let programs = house.config.data_dir.join("inside");
+    std::fs::create_dir_all(&programs).unwrap();
+    std::fs::write(programs.join("0123456789abcdef".repeat(2)), "").unwrap();
+    let image = format!("slipway-inside:before-{}", house.config.id.to_lowercase());
+    engine::docker(&["tag", "busybox:latest", &image]);
     house.start_runner();
     for checkout in checkouts(&house) {
         std::fs::write(checkout.join("open"), "").unwrap();
     }
     let build = house.ended(&job).await;
+    assert_eq!(std::fs::read_dir(&programs).unwrap().count(), 0, "nobody uses it");
+    assert_eq!(engine::docker(&["images", "-q", &image]), [] as [String; 0]);
     assert_eq!(build.artifacts().len(), 1);
     assert_eq!(house.server.hellos()[1].resuming, [LeaseKey { job: job.clone(), epoch: 1 }]);
     assert_eq!(build.step("cat /count/runs").text(), "counted\n", "what had ended was not run again");
