@@ -34,8 +34,8 @@ use slipway_pipelines::plan::ReleasePlan;
 pub use steering::{Steering, SteeringRequest};
 pub use step::{
     ATTACHED, AUTHOR, CHANGED, CHANGED_PATHS, COMMIT, COMMITTED, INPUT_KEY, LAYERS, LAYERS_CACHED, LogChunk, LogLine,
-    LogStream, MATERIALS, MESSAGE, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, TIP, UNCHANGED_SINCE,
-    WARNING_TEXTS, WARNINGS,
+    LogStream, MATERIALS, MESSAGE, PLATFORM, RECIPE, StepDeclaration, StepKind, StepOutcome, StepResult, TIP,
+    UNCHANGED_SINCE, WARNING_TEXTS, WARNINGS,
 };
 pub use takeover::{EarlierAttempt, EarlierStep, TAKEN_OVER};
 pub use work::{
@@ -470,4 +470,7 @@ pub struct Artifact {
     /// What is attached to it in its registry, by its kind, such as `provenance`: the digest of each.
     #[serde(default)]
     pub attached: BTreeMap<String, String>,
+    /// What it runs on, such as `linux/amd64`; none where the runner that pushed it did not tell.
+    #[serde(default)]
+    pub platform: Option<String>,
 }

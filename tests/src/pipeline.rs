@@ -132,6 +132,7 @@ impl Pipeline {
             repository: self.repository.id.clone(),
             forge_id: forge_id.to_owned(),
             event: "push".to_owned(),
+            headers: BTreeMap::default(),
             payload: br#"{"ref":"refs/heads/main"}"#.to_vec().into(),
             verdict,
         };
@@ -390,6 +391,7 @@ pub fn artifact(app: &str, digest: &str) -> Artifact {
         tags: vec!["main".to_owned()],
         size: 1_000,
         attached: BTreeMap::new(),
+        platform: None,
     }
 }
 

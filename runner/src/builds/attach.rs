@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     clock::unix_ms,
-    coordinator::{ATTACHED, Artifact, StepResult},
+    coordinator::{ATTACHED, Artifact, PLATFORM, StepResult},
     registry::Attachment,
     reporter::StepLog,
     sbom,
@@ -55,6 +55,10 @@ impl Bench<'_> {
             .with("digest", &artifact.digest)
             .with("tags", artifact.tags.join(" "))
             .with("size", artifact.size.to_string());
+        let result = match &artifact.platform {
+            Some(platform) => result.with(PLATFORM, platform),
+            None => result,
+        };
         let result = if artifact.attached.is_empty() {
             result
         } else {

@@ -4,7 +4,9 @@ use slipway_pipelines::plan::PlannedStep;
 
 use super::step::Bench;
 use crate::{
-    coordinator::{INPUT_KEY, KnownImage, LAYERS, LAYERS_CACHED, MATERIALS, RECIPE, StepResult, UNCHANGED_SINCE},
+    coordinator::{
+        INPUT_KEY, KnownImage, LAYERS, LAYERS_CACHED, MATERIALS, PLATFORM, RECIPE, StepResult, UNCHANGED_SINCE,
+    },
     images::{Base, BuiltImage, ImageRequest, input_key},
     reporter::StepLog,
     steps::{Patience, StepError},
@@ -79,6 +81,10 @@ fn taken(known: &KnownImage, key: Option<&str>, recipe: Option<&str>) -> StepRes
         .with(UNCHANGED_SINCE, known.build.to_string())
         .with("digest", &known.digest)
         .with("size", known.size.to_string());
+    let result = match &known.platform {
+        Some(platform) => result.with(PLATFORM, platform),
+        None => result,
+    };
     made_by(result, key, recipe)
 }
 

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     coordinator::{
-        ATTACHED, Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, MATERIALS, RECIPE,
-        StepOutcome, StepResult, UNCHANGED_SINCE,
+        ATTACHED, Artifact, BuildWork, COMMIT, INPUT_KEY, JobResult, KnownImage, KnownStep, MATERIALS, PLATFORM,
+        RECIPE, StepOutcome, StepResult, UNCHANGED_SINCE,
     },
     job::JobContext,
     journal::Page,
@@ -104,6 +104,7 @@ fn taken(step: &PlannedStep, image: &str, fact: impl Fn(&str) -> Result<String, 
         recipe: fact(RECIPE).ok(),
         build: number(UNCHANGED_SINCE)?,
         attached: fact(ATTACHED).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        platform: fact(PLATFORM).ok(),
     })
 }
 
@@ -113,6 +114,7 @@ fn artifact(step: &PlannedStep, fact: impl Fn(&str) -> Result<String, Gone>) -> 
     let attached = fact(ATTACHED).ok().and_then(|text| serde_json::from_str(&text).ok());
     Ok(Artifact {
         attached: attached.unwrap_or_default(),
+        platform: fact(PLATFORM).ok(),
         app: step.app.clone(),
         image: fact("image")?,
         digest: fact("digest")?,

@@ -240,6 +240,7 @@ impl<'a> Bench<'a> {
             digest: pushed.digest,
             tags: tags.to_vec(),
             size: pushed.size,
+            platform: pushed.platform,
             attached,
         })
     }

@@ -157,12 +157,12 @@ impl Bench<'_> {
         log: &StepLog,
         patience: &Patience,
     ) -> Result<Pushed, StepError> {
-        let KnownImage { image, digest, size, .. } = known;
+        let KnownImage { image, digest, size, platform, .. } = known;
         // There is one wherever something was taken over.
         if let Some(earlier) = &self.earlier {
             let tagging = images::tag_pushed(&earlier.registry, image, digest, tags, log);
             patience.bear(Box::pin(self.told(tagging))).await?;
         }
-        Ok(Pushed { digest: digest.clone(), size: *size })
+        Ok(Pushed { digest: digest.clone(), size: *size, platform: platform.clone() })
     }
 }

@@ -126,8 +126,8 @@ pub struct ReplicaReport {
     /// Whether it has not been well for so long that people should know of it, however often it was put right.
     #[serde(default)]
     pub lasts: bool,
-    /// How often it ended and was started again by itself, where that is not measured: on a Swarm, whose managers do not see
-    /// the containers of other nodes.
+    /// How often its engine started its container again by itself; on a Swarm, how often its task ended and another took its
+    /// place.
     #[serde(default)]
     pub restarts: u32,
 }

@@ -136,6 +136,8 @@ pub const RECIPE: &str = "recipe";
 pub const MATERIALS: &str = "materials";
 /// The fact of a push's output that holds what is attached to the image, by its kind, as a JSON map.
 pub const ATTACHED: &str = "attached";
+/// The fact of a push: what its image runs on, such as `linux/amd64`.
+pub const PLATFORM: &str = "platform";
 
 /// The fact of an image build's output that names the build whose image was taken over, as nothing had changed since.
 pub const UNCHANGED_SINCE: &str = "unchanged_since";

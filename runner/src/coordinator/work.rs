@@ -200,6 +200,9 @@ pub struct KnownImage {
     /// What is attached to it, by its kind.
     #[serde(default)]
     pub attached: BTreeMap<String, String>,
+    /// What it runs on, such as `linux/amd64`, where that is known.
+    #[serde(default)]
+    pub platform: Option<String>,
 }
 
 /// One environment to bring to one release.

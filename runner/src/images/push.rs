@@ -37,6 +37,8 @@ pub(crate) struct Pushed {
     pub(crate) digest: String,
     /// The image's size in bytes, as the engine reports it.
     pub(crate) size: i64,
+    /// What it runs on, such as `linux/amd64`, as the engine reports it.
+    pub(crate) platform: Option<String>,
 }
 
 /// Pushes the image with this id as `name`, gives it every tag there, and asks the registry for each of them. A registry
@@ -64,8 +66,11 @@ async fn push_once(by: Means<'_>, id: &str, name: &str, tags: &[String]) -> Resu
     // 2. The other tags by the manifest that the registry holds now.
     tag_all(&registry, name, &digest, others, by.log).await?;
     let inspected = by.engine.inspect_image(id).await;
-    let size = inspected.map_err(|error| by.engine.error("inspect the pushed image", &error))?.size.unwrap_or(0);
-    Ok(Pushed { digest, size })
+    let image = inspected.map_err(|error| by.engine.error("inspect the pushed image", &error))?;
+    let size = image.size.unwrap_or(0);
+    let parts = [image.os, image.architecture, image.variant].into_iter().flatten().filter(|part| !part.is_empty());
+    let platform = Some(parts.collect::<Vec<_>>().join("/")).filter(|platform| !platform.is_empty());
+    Ok(Pushed { digest, size, platform })
 }
 
 /// Gives an image that the registry holds every tag there, by its manifest alone, and asks the registry for each of them.

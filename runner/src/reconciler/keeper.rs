@@ -351,11 +351,9 @@ impl Keeper {
         let mut reports = Vec::new();
         for replica in replicas(&wanted) {
             let container = self.target.replica_name(replica);
-            // The restarts of one engine's containers are measured.
-            let is_swarm = self.target.as_swarm().is_some();
             let care = self.care(&which(replica));
             let (condition, trouble, lasts) = (care.condition(), care.trouble(), care.lasts(Instant::now()));
-            let restarts = if is_swarm { care.restarts() } else { 0 };
+            let restarts = care.restarts();
             let address = instances.iter().find(|it| it.name == container).and_then(|it| it.upstream.clone());
             let (app, replica) = which(replica);
             reports.push(ReplicaReport { app, replica, container, address, condition, trouble, lasts, restarts });

@@ -7,6 +7,7 @@ mod create;
 mod detail;
 mod found;
 mod lifecycle;
+mod planned;
 mod request;
 mod state;
 
@@ -17,5 +18,6 @@ pub use create::{Created, NewBuild, create, skip};
 pub use detail::{BuildDetail, detail};
 pub(crate) use found::found;
 pub(crate) use lifecycle::apply;
+pub use planned::{Planned, newest_planned, planned};
 pub use request::{BuildRequest, request};
 pub use state::{BuildEvent, BuildState, next};

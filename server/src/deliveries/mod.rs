@@ -2,12 +2,14 @@
 
 mod decoy;
 pub mod github;
+mod headers;
 mod refusals;
 pub mod signature;
 
 use slipway_pipelines::{config::Event, plan::PullRequest, skip};
 
 pub use decoy::Decoy;
+pub use headers::kept;
 pub use refusals::{Refusal, Refusals};
 
 /// What a delivery says, in Slipway's words. The forge's own shapes go no further than the module that reads them.

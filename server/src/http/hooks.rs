@@ -24,7 +24,7 @@ use crate::{
     deliveries::{
         Proposer, Refusal, Said,
         github::{self, PayloadError},
-        merge_ref, signature,
+        kept, merge_ref, signature,
     },
     ids::DeliveryId,
     intake::{NewDelivery, Received, Verdict},
@@ -141,7 +141,14 @@ fn read(
     };
     let said = github::read(&event, &json, &repository.name).map_err(wrong)?;
     let verdict = verdict(said, repository, state.config.supersede);
-    Ok(NewDelivery { repository: repository.id.clone(), forge_id, event, payload: json.into(), verdict })
+    Ok(NewDelivery {
+        repository: repository.id.clone(),
+        forge_id,
+        event,
+        headers: kept(headers),
+        payload: json.into(),
+        verdict,
+    })
 }
 
 /// What a delivery asks for, by what it says.

@@ -7,6 +7,8 @@ mod receive;
 pub use again::deal_again;
 pub use batch::Intake;
 
+use std::collections::BTreeMap;
+
 use crate::{
     builds::NewBuild,
     deliveries::Word,
@@ -22,6 +24,8 @@ pub struct NewDelivery {
     pub forge_id: String,
     /// The forge's name of the event, such as `push`.
     pub event: String,
+    /// Those of its headers that are kept.
+    pub headers: BTreeMap<String, String>,
     /// The body's bytes.
     pub payload: bytes::Bytes,
     /// What it asks for.

@@ -38,7 +38,7 @@ pub(super) async fn receive(tx: &mut Tx, new: &NewDelivery, packed: &[u8]) -> Re
         received_at: tx.now(),
         again_of: None,
     };
-    if !deliveries::insert(tx, &delivery, packed).await? {
+    if !deliveries::insert(tx, &delivery, packed, &new.headers).await? {
         // Another server stored the same delivery between our look and now; the caller undoes and looks again.
         return Err(StoreError::Conflict { what: "delivery", which: new.forge_id.clone() });
     }

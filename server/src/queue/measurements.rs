@@ -62,7 +62,7 @@ fn figures(environment: &Lived, measured: &ByApp<'_>) -> Vec<AppFigures> {
         let healthy = u32::try_from(healthy(&app.app)).unwrap_or(u32::MAX);
         let mut figures = AppFigures::of(&app.app, app.run.replicas, healthy, containers);
         let told = standing.iter().filter(|it| it.app == app.app).map(|it| it.restarts);
-        figures.restarts = told.fold(figures.restarts, u32::saturating_add);
+        figures.restarts = figures.restarts.max(told.fold(0, u32::saturating_add));
         figures
     });
     figures.collect()

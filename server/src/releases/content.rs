@@ -162,6 +162,7 @@ mod tests {
     #[test]
     fn an_app_without_release_settings_is_not_released() {
         let artifact = |app: &str| Artifact {
+            platform: None,
             app: app.to_owned(),
             image: format!("registry/{app}"),
             digest: "sha256:0".to_owned(),

@@ -19,6 +19,7 @@ struct ArtifactRow {
     tags: JsonText<Vec<String>>,
     size: i64,
     attached: JsonText<BTreeMap<String, String>>,
+    platform: Option<String>,
 }
 
 /// What a build pushed, in file order.
@@ -28,7 +29,7 @@ struct ArtifactRow {
 pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Vec<Artifact>, StoreError> {
     let found: Vec<ArtifactRow> = rows!(
         conn,
-        "SELECT app, image, digest, tags, size, attached FROM artifact WHERE build_id = $1 ORDER BY position",
+        "SELECT app, image, digest, tags, size, attached, platform FROM artifact WHERE build_id = $1 ORDER BY position",
         build
     )?;
     Ok(found
@@ -40,6 +41,7 @@ pub async fn of_build(conn: &mut Conn<'_>, build: &BuildId) -> Result<Vec<Artifa
             tags: row.tags.0,
             size: row.size,
             attached: row.attached.0,
+            platform: row.platform,
         })
         .collect())
 }
@@ -80,6 +82,7 @@ struct KnownRow {
     size: i64,
     number: i64,
     attached: JsonText<BTreeMap<String, String>>,
+    platform: Option<String>,
     output: JsonText<BTreeMap<String, String>>,
 }
 
@@ -94,6 +97,7 @@ impl KnownRow {
             size: self.size,
             build: self.number,
             attached: self.attached.0,
+            platform: self.platform,
         }
     }
 }
@@ -103,7 +107,7 @@ impl KnownRow {
 pub(crate) async fn known(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
         conn,
-        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, s.output
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, a.platform, s.output
          FROM (SELECT id, number FROM build
                WHERE repository_id = $1 AND state = 'succeeded' AND event <> 'pull_request'
                ORDER BY number DESC LIMIT 10) newest
@@ -139,7 +143,7 @@ pub(crate) async fn keys(conn: &mut Conn<'_>, build: &BuildId) -> Result<BTreeMa
 pub(crate) async fn known_of_commit(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<KnownImage>, StoreError> {
     let found: Vec<KnownRow> = rows!(
         conn,
-        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, s.output
+        "SELECT a.app, a.image, a.digest, a.size, newest.number, a.attached, a.platform, s.output
          FROM (SELECT id, number FROM build
                WHERE repository_id = $1 AND commit_sha = $2 AND number < $3 AND state = 'succeeded'
                      AND event <> 'pull_request'
@@ -160,8 +164,8 @@ pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, artifacts: &[Artifact])
     for (position, artifact) in (0_i64..).zip(artifacts) {
         execute!(
             &mut tx.conn(),
-            "INSERT INTO artifact (build_id, position, app, image, digest, tags, size, attached)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO artifact (build_id, position, app, image, digest, tags, size, attached, platform)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             build,
             position,
             &artifact.app,
@@ -169,7 +173,8 @@ pub(crate) async fn insert(tx: &mut Tx, build: &BuildId, artifacts: &[Artifact])
             &artifact.digest,
             JsonText(&artifact.tags),
             artifact.size,
-            JsonText(&artifact.attached)
+            JsonText(&artifact.attached),
+            artifact.platform.as_deref()
         )?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, StoreError, Tx, execute, rows};
-use crate::ids::AuditId;
+use crate::{access::says_via, ids::AuditId};
 
 /// One change that someone made.
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -45,7 +45,7 @@ pub async fn append(tx: &mut Tx, actor: &str, action: &str, subject: &str, detai
 /// Which entries are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Which<'a> {
-    /// Those of this actor alone.
+    /// Those of this person, also by tokens of their own; or those of one such token alone, as `ana via laptop`.
     pub actor: Option<&'a str>,
     /// Those of this action alone.
     pub action: Option<&'a str>,
@@ -62,6 +62,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<AuditEntry>, StoreError> {
     let before = before.map_or(super::LAST_ID, AuditId::as_str);
+    // What somebody did by a token of their own stands behind their name and the token's.
+    let is_of_token = actor.is_some_and(says_via);
     Ok(match (actor, action) {
         (None, None) => rows!(
             conn,
@@ -69,11 +71,19 @@ pub async fn list(
             before,
             limit
         )?,
-        (Some(actor), None) => rows!(
+        (Some(actor), None) if is_of_token => rows!(
             conn,
             "SELECT id, at, actor, action, subject, detail FROM audit_entry
              WHERE actor = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
             actor,
+            before,
+            limit
+        )?,
+        (Some(person), None) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry
+             WHERE person = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+            person,
             before,
             limit
         )?,
@@ -85,11 +95,20 @@ pub async fn list(
             before,
             limit
         )?,
-        (Some(actor), Some(action)) => rows!(
+        (Some(actor), Some(action)) if is_of_token => rows!(
             conn,
             "SELECT id, at, actor, action, subject, detail FROM audit_entry
              WHERE actor = $1 AND action = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
             actor,
+            action,
+            before,
+            limit
+        )?,
+        (Some(person), Some(action)) => rows!(
+            conn,
+            "SELECT id, at, actor, action, subject, detail FROM audit_entry
+             WHERE person = $1 AND action = $2 AND id < $3 ORDER BY id DESC LIMIT $4",
+            person,
             action,
             before,
             limit

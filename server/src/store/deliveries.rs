@@ -1,8 +1,10 @@
 //! Webhook deliveries, stored before they are answered.
 
+use std::collections::BTreeMap;
+
 use sqlx::FromRow;
 
-use super::{Conn, StoreError, Tx, execute, row, rows, text::text_enum};
+use super::{Conn, JsonText, StoreError, Tx, execute, row, rows, text::text_enum};
 use crate::ids::{BuildId, DeliveryId, RepositoryId};
 
 text_enum! {
@@ -157,12 +159,27 @@ pub(crate) async fn by_forge_id(
     Ok(found.map(|(id,)| id))
 }
 
+/// Those of its headers that are kept, by their names; none of one that the forge did not send, or sent before any were kept.
+///
+/// # Errors
+/// When the database fails.
+pub async fn headers(conn: &mut Conn<'_>, id: &DeliveryId) -> Result<BTreeMap<String, String>, StoreError> {
+    let found: Option<(JsonText<BTreeMap<String, String>>,)> =
+        row!(conn, "SELECT headers FROM delivery WHERE id = $1 AND headers IS NOT NULL", id)?;
+    Ok(found.map(|(headers,)| headers.0).unwrap_or_default())
+}
+
 /// Inserts a delivery; false, and nothing is changed, when the forge's id is known already.
-pub(crate) async fn insert(tx: &mut Tx, delivery: &Delivery, packed: &[u8]) -> Result<bool, StoreError> {
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    delivery: &Delivery,
+    packed: &[u8],
+    headers: &BTreeMap<String, String>,
+) -> Result<bool, StoreError> {
     let inserted = execute!(
         &mut tx.conn(),
-        "INSERT INTO delivery (id, repository_id, forge_id, event, state, reason, payload, build_id, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (repository_id, forge_id) DO NOTHING",
+        "INSERT INTO delivery (id, repository_id, forge_id, event, state, reason, payload, build_id, received_at, headers)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (repository_id, forge_id) DO NOTHING",
         &delivery.id,
         &delivery.repository_id,
         &delivery.forge_id,
@@ -171,7 +188,8 @@ pub(crate) async fn insert(tx: &mut Tx, delivery: &Delivery, packed: &[u8]) -> R
         delivery.reason.as_deref(),
         packed,
         delivery.build_id.as_ref(),
-        delivery.received_at
+        delivery.received_at,
+        JsonText(headers)
     )?;
     Ok(inserted == 1)
 }

@@ -47,6 +47,14 @@ pub struct Step {
     pub log_removed_at: Option<i64>,
 }
 
+/// The steps of the newest attempt; they are sorted by attempt.
+#[must_use]
+pub fn latest_attempt(mut steps: Vec<Step>) -> Vec<Step> {
+    let newest = steps.last().map_or(0, |step| step.attempt);
+    steps.retain(|step| step.attempt == newest);
+    steps
+}
+
 /// A [`StepKind`] as the database keeps it: by the name that it has in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind(pub StepKind);

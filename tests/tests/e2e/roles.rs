@@ -452,6 +452,10 @@ async fn a_token_of_ones_own_is_never_more_than_its_owner() {
     laptop.post(cancel, &json!({})).await.expect(200);
     let audit = api.get("/api/v1/audit?action=build.cancel").await.expect(200).json();
     assert_eq!(audit["items"][0]["actor"], "ana via laptop");
+    for of in ["actor=ana&action=build.cancel", "actor=ana%20via%20laptop", "actor=ana"] {
+        let found = api.get(&format!("/api/v1/audit?{of}")).await.expect(200);
+        assert!(found.body.contains("build.cancel"), "{of}: {}", found.body);
+    }
     laptop.get("/account").await.expect(403);
     let same_origin = slipway.anonymous().with("sec-fetch-site", "same-origin");
     let entered = same_origin.submit("/login", &[("token", &token)]).await.expect(303);

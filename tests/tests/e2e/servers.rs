@@ -1,6 +1,6 @@
 //! Several servers on one PostgreSQL database, and what happens when its connections break.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use slipway_runner::coordinator::{ClaimReply, ClaimRequest, Coordinator};
 use slipway_server::{
@@ -59,6 +59,7 @@ async fn a_delivery_to_two_servers_at_once_is_stored_once() {
             repository: here.repository.id.clone(),
             forge_id: format!("forge-{number}"),
             event: "push".to_owned(),
+            headers: BTreeMap::default(),
             payload: "{}".into(),
             verdict: Verdict::Build(here.push(&format!("topic-{number}"), "a")),
         };

@@ -1,6 +1,9 @@
 //! The store on both databases: the schema, deliveries, builds, events and logs.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use slipway_runner::coordinator::{Coordinator, LogChunk, LogLine, LogStream};
 use slipway_server::{
@@ -110,6 +113,7 @@ async fn a_broken_delivery_takes_no_other_with_it(database: TestDatabase) {
         repository: nowhere.repository.clone(),
         forge_id: "1".to_owned(),
         event: "push".to_owned(),
+        headers: BTreeMap::default(),
         payload: "{}".into(),
         verdict: Verdict::Build(nowhere),
     };
@@ -470,7 +474,7 @@ async fn both_engines_have_the_same_schema() {
     let in_sqlite = sqlx::query(
         "SELECT t.name || ' ' || c.name || ' ' || c.type
                 || CASE WHEN c.\"notnull\" = 1 OR c.pk > 0 THEN ' required' ELSE '' END
-         FROM sqlite_master t, pragma_table_info(t.name) c
+         FROM sqlite_master t, pragma_table_xinfo(t.name) c
          WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name <> '_sqlx_migrations'",
     );
     let in_postgres = sqlx::query(

@@ -25,6 +25,8 @@ pub struct ApprovalPart {
     pub is_wanted: bool,
     /// Whether the viewer may.
     pub may_decide: bool,
+    /// Whether the pull request is the viewer's own, which they do not approve.
+    pub is_own: bool,
     /// Who decided, in a sentence.
     pub decided: Option<String>,
     /// What would run, once that is known.

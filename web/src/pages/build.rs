@@ -99,6 +99,8 @@ pub struct ArtifactRow {
     pub tags: Vec<String>,
     /// Its size as people read it.
     pub size: String,
+    /// What it runs on, such as `linux/amd64`; none where that is not known.
+    pub platform: Option<String>,
     /// What is attached to it in its registry: the kind of each, and its digest.
     pub attached: Vec<(String, String)>,
     /// The build that made it, with its page, where this one took it over.

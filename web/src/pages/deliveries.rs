@@ -32,8 +32,8 @@ pub struct DeliveryPage {
     pub delivery: DeliveryRow,
     /// Slipway's id.
     pub id: String,
-    /// The forge's id; none where it was dealt with once more.
-    pub forge_id: Option<String>,
+    /// The headers that are kept of it, by name; none where it was dealt with once more.
+    pub headers: Vec<(String, String)>,
     /// The page of the delivery that it deals with once more.
     pub again_of: Option<String>,
     /// Where the build stands that it caused.

@@ -88,6 +88,8 @@ pub struct ReplicaRow {
     pub condition: String,
     /// Whether that is as it should be; none where it is neither good nor bad.
     pub good: Option<bool>,
+    /// How often its engine started it again by itself.
+    pub restarts: u32,
     /// What was found amiss and done, while it is not over.
     pub trouble: Option<String>,
 }

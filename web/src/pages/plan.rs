@@ -11,8 +11,12 @@ pub struct PlanPage {
     pub frame: Frame,
     /// The shared head.
     pub head: RepositoryHead,
-    /// The default branch.
-    pub default_branch: String,
+    /// Whose plan was asked for: a branch, a tag or a build.
+    pub of: String,
+    /// What was typed as the branch; nothing for the default branch.
+    pub branch: String,
+    /// The page's own address.
+    pub address: String,
     /// The build whose plan it is; none before one was planned.
     pub planned: Option<Planned>,
 }

@@ -183,7 +183,11 @@ pub(in crate::http) async fn approve_build(
 }
 
 /// The ids of the accounts at GitHub by which somebody logs in.
-async fn own_accounts(conn: &mut Conn<'_>, state: &AppState, principal: &Principal) -> Result<Vec<i64>, StoreError> {
+pub(in crate::http) async fn own_accounts(
+    conn: &mut Conn<'_>,
+    state: &AppState,
+    principal: &Principal,
+) -> Result<Vec<i64>, StoreError> {
     let Some(person) = principal.person() else { return Ok(Vec::new()) };
     let mut own = Vec::new();
     for provider in state.providers.iter().filter(|provider| provider.is_github()) {

@@ -40,7 +40,7 @@ struct EntryView {
 struct Wanted {
     cursor: Option<String>,
     limit: Option<u16>,
-    /// Those of this actor alone.
+    /// Those of this person, also by tokens of their own; or those of one such token alone, as `ana via laptop`.
     actor: Option<String>,
     /// Those of this action alone, such as `secret.set`.
     action: Option<String>,

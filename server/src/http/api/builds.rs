@@ -1,10 +1,12 @@
 //! Builds: asking for one, listing, looking at one, cancelling, building and trying again.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use slipway_pipelines::plan::PullRequest;
+use slipway_pipelines::plan::{CommitLine, PullRequest};
 use slipway_runner::coordinator::Artifact;
 
 use super::{
@@ -25,8 +27,12 @@ use crate::{
         openapi::{Made, Told},
     },
     queue,
-    releases::{Proposed, proposed_by},
-    store::{artifacts, audit, build_search, builds::Build, jobs, pull_requests},
+    releases::{Outcome, Proposed, ReleaseState, outcomes, proposed_by},
+    store::{
+        artifacts, audit, build_search,
+        builds::{self, Build},
+        jobs, pull_requests,
+    },
 };
 
 pub(super) fn routes() -> ApiRoutes {
@@ -118,11 +124,42 @@ struct BuildInFull {
     /// The approval that it needs before anything of it runs; null where it needs none.
     approval: Option<ApprovalView>,
     artifacts: Vec<Artifact>,
+    /// The number of the build of its ref before it that succeeded, since which it brings the commits.
+    since: Option<i64>,
+    /// The commits that it brings, newest first; none before its checkout has ended.
+    commits: Vec<CommitLine>,
+    /// Who wrote those that are too many to be named.
+    more_authors: Vec<String>,
+    /// The apps that it did not push, and why.
+    left_out: BTreeMap<String, String>,
+    /// The releases that hold its artifacts, newest first, at most 20.
+    releases: Vec<ReleaseOfBuild>,
     attempts: Vec<AttemptView>,
     /// Why there is more than one attempt.
     attempt_reason: Option<String>,
     /// Why it waits, while it does.
     waits_for: Option<String>,
+}
+
+/// Where a build went.
+#[derive(Serialize, JsonSchema)]
+struct ReleaseOfBuild {
+    environment: String,
+    number: i64,
+    state: ReleaseState,
+    /// The release that took its place.
+    replaced_by: Option<i64>,
+}
+
+impl From<Outcome> for ReleaseOfBuild {
+    fn from(outcome: Outcome) -> Self {
+        ReleaseOfBuild {
+            environment: outcome.environment,
+            number: outcome.release.number,
+            state: outcome.release.state,
+            replaced_by: outcome.replaced_by,
+        }
+    }
 }
 
 impl From<Build> for BuildView {
@@ -170,7 +207,13 @@ async fn show(
         Some(job) => queue::waits_for(&mut reader.conn(), job, state.store.clock().now()).await?,
         None => None,
     };
+    let plan = builds::release_plan(&mut reader.conn(), &build.id).await?.unwrap_or_default();
     Ok(Json(BuildInFull {
+        since: builds::success_before(&mut reader.conn(), &build).await?,
+        commits: plan.commits,
+        more_authors: plan.more_authors,
+        left_out: plan.left_out,
+        releases: outcomes(&mut reader.conn(), &build).await?.into_iter().map(ReleaseOfBuild::from).collect(),
         waits_for,
         artifacts: artifacts::of_build(&mut reader.conn(), &build.id).await?,
         attempts: attempts(&mut reader.conn(), job.as_ref()).await?,

@@ -1,6 +1,6 @@
 //! The webhook deliveries that were received, and dealing with one once more.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aide::{
     generate::GenContext,
@@ -83,6 +83,15 @@ struct DeliveryView {
     again_of: Option<String>,
 }
 
+/// One delivery with what it was sent by.
+#[derive(Serialize, JsonSchema)]
+struct DeliveryInFull {
+    #[serde(flatten)]
+    delivery: DeliveryView,
+    /// Those of its headers that are kept, by name: what says who sent it and for which hook, and nothing that proves a right.
+    headers: BTreeMap<String, String>,
+}
+
 fn view(delivery: Delivery, repository: Option<String>) -> DeliveryView {
     DeliveryView {
         id: delivery.id.to_string(),
@@ -141,12 +150,13 @@ async fn list(
     )))
 }
 
-async fn show(State(state): State<AppState>, Named(id): Named<DeliveryId>) -> Result<Json<DeliveryView>, Problem> {
+async fn show(State(state): State<AppState>, Named(id): Named<DeliveryId>) -> Result<Json<DeliveryInFull>, Problem> {
     let mut reader = state.store.read().await?;
     let found = deliveries::find(&mut reader.conn(), &id).await?;
     let found = found.ok_or_else(|| StoreError::missing("delivery", &id))?;
     let repository = repositories::find(&mut reader.conn(), &found.repository_id).await?;
-    Ok(Json(view(found, repository.map(|repository| repository.name))))
+    let headers = deliveries::headers(&mut reader.conn(), &found.id).await?;
+    Ok(Json(DeliveryInFull { delivery: view(found, repository.map(|repository| repository.name)), headers }))
 }
 
 /// The repository of that name, `owner/name`.

@@ -106,6 +106,8 @@ struct ReplicaView {
     /// `healthy`, `starting`, `sick` or `crash_loop`; `unknown` while its runner is not heard of, and `unattended`
     /// where captain.yml no longer names the environment.
     condition: &'static str,
+    /// How often its engine started it again by itself; on a Swarm, how often another task took its place.
+    restarts: u32,
     /// What was found amiss, and what was done about it, while that is not over.
     trouble: Option<TroubleView>,
 }
@@ -127,6 +129,7 @@ impl ReplicaView {
             container: report.container,
             address: report.address,
             condition,
+            restarts: report.restarts,
             trouble: report.trouble.map(trouble),
         }
     }

@@ -22,6 +22,7 @@ mod notifications;
 mod overview;
 mod page;
 mod placement;
+pub(super) mod plans;
 pub(super) mod promotions;
 pub(super) mod registries;
 mod releases;
@@ -72,6 +73,7 @@ pub fn routes() -> Routes {
         .merge(notifications::routes())
         .merge(overview::routes())
         .merge(placement::routes())
+        .merge(plans::routes())
         .merge(promotions::routes())
         .merge(registries::routes())
         .merge(releases::routes())

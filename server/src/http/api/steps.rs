@@ -47,7 +47,7 @@ pub(super) struct StepView {
 }
 
 impl StepView {
-    fn new(step: Step, readings: Vec<Reading>) -> Self {
+    pub(super) fn new(step: Step, readings: Vec<Reading>) -> Self {
         StepView {
             index: step.position,
             app: step.app,

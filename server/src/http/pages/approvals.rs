@@ -21,7 +21,7 @@ use crate::{
     deliveries::Account,
     forge,
     http::{
-        api::approvals::{approve_build, distrust_account, refuse_build, set_approvals, trust_account},
+        api::approvals::{approve_build, distrust_account, own_accounts, refuse_build, set_approvals, trust_account},
         errors::Problem,
         extract::{Filled, Named},
     },
@@ -40,6 +40,7 @@ pub(super) fn routes() -> Routes {
 /// The part of a build's page; none where the build needs no approval.
 pub(super) async fn part(
     conn: &mut Conn<'_>,
+    (state, principal): (&AppState, &Principal),
     repository: &Repository,
     build: &Build,
     may_decide: bool,
@@ -49,6 +50,11 @@ pub(super) async fn part(
     let pull = pull_requests::of_build(conn, &build.id).await?;
     let number = pull.as_ref().map_or(0, |pull| pull.number);
     let is_wanted = approval.state == ApprovalState::Wanted && build.state == BuildState::Awaiting;
+    let may_decide = may_decide && is_wanted;
+    let is_own = match &proposer.opener {
+        Some(opener) if may_decide => own_accounts(conn, state, principal).await?.contains(&opener.id),
+        _ => false,
+    };
     Ok(Some(ApprovalPart {
         address: links::build(&repository.name, build.number),
         pull: number,
@@ -58,7 +64,8 @@ pub(super) async fn part(
         difference: forge::difference(&repository.clone_url, number),
         commit: Commit { sha: approval.commit_sha, message: String::new(), author: String::new() },
         is_wanted,
-        may_decide: may_decide && is_wanted,
+        may_decide,
+        is_own,
         decided: match (approval.state, approval.decided_by) {
             (ApprovalState::Given, Some(by)) => Some(format!("Approved by {by}.")),
             (ApprovalState::Refused, Some(by)) => Some(format!("Refused by {by}: nothing of it has run.")),

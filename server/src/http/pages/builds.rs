@@ -30,18 +30,14 @@ use crate::{
         errors::Problem,
         extract::{Asked, Named},
     },
-    releases::{Proposed, ReleaseState, proposed_by},
+    releases::{Outcome, Proposed, ReleaseState, outcomes, proposed_by},
     store::{
         Conn, artifacts,
         builds::{self, Build},
-        environments, events, forge_reports, jobs, pull_requests,
-        releases::{self, Release},
+        events, forge_reports, jobs, pull_requests,
         repositories::Repository,
     },
 };
-
-/// The releases of a build that are listed.
-const RELEASES: i64 = 20;
 
 pub(super) fn routes() -> Routes {
     Routes::new()
@@ -92,7 +88,7 @@ async fn page(
     let waits = rows::why_it_waits(conn, &build, now).await?;
     let shown = Shown::from(build.state);
     let viewer = viewer(principal);
-    let approval = approvals::part(conn, &repository, &build, viewer.may_develop()).await?;
+    let approval = approvals::part(conn, (state, principal), &repository, &build, viewer.may_develop()).await?;
     // What it waits for is said there at length.
     let waits = waits.filter(|_| !approval.as_ref().is_some_and(|approval| approval.is_wanted));
     let is_stopping = job.as_ref().is_some_and(|job| job.cancel_requested_at.is_some());
@@ -159,6 +155,7 @@ async fn artifact_rows(
         digest: Digest { whole: artifact.digest },
         tags: artifact.tags,
         size: size(artifact.size),
+        platform: artifact.platform,
         attached: artifact.attached.into_iter().collect(),
     };
     Ok(found.into_iter().map(row).collect())
@@ -197,32 +194,26 @@ async fn change(
 }
 
 async fn places(conn: &mut Conn<'_>, repository: &Repository, build: &Build, now: i64) -> Result<Vec<Place>, Problem> {
-    let found = releases::of_build(conn, &build.id, RELEASES).await?;
-    if found.is_empty() {
-        return Ok(Vec::new());
-    }
-    let environments = environments::of_repository(conn, &repository.id).await?;
-    let successors = releases::successors(conn, &build.id, RELEASES).await?;
-    let place = |release: Release| {
-        let environment = &environments.iter().find(|one| one.id == release.environment_id)?.name;
-        let page = |number: i64| links::release(&repository.name, environment, number);
-        let standing = match (release.state, successors.get(&release.id)) {
+    let place = |outcome: Outcome| {
+        let release = outcome.release;
+        let page = |number: i64| links::release(&repository.name, &outcome.environment, number);
+        let standing = match (release.state, outcome.replaced_by) {
             (ReleaseState::Live, _) => {
                 Standing::Live(When { at: release.finished_at.unwrap_or(release.created_at), now })
             }
-            (_, Some(number)) => Standing::Replaced(*number, page(*number)),
+            (_, Some(number)) => Standing::Replaced(number, page(number)),
             (_, None) => Standing::None,
         };
-        Some(Place {
+        Place {
             state: release.state.into(),
             address: page(release.number),
-            environment: environment.clone(),
             number: release.number,
             when: When { at: release.created_at, now },
             standing,
-        })
+            environment: outcome.environment,
+        }
     };
-    Ok(found.into_iter().filter_map(place).collect())
+    Ok(outcomes(conn, build).await?.into_iter().map(place).collect())
 }
 
 async fn again(

@@ -144,7 +144,7 @@ async fn show(
         frame: Frame::new(format!("Delivery of {}", found.event), Section::Deliveries, viewer(&principal))
             .under("Deliveries", "/deliveries"),
         id: found.id.to_string(),
-        forge_id: found.again_of.is_none().then(|| found.forge_id.clone()),
+        headers: headers(conn, &found).await?,
         again_of: found.again_of.as_ref().map(|of| links::delivery(of.as_str())),
         caused: match &found.build_id {
             Some(build) => builds::find(conn, build).await?.map(|build| build.state.into()),
@@ -157,6 +157,18 @@ async fn show(
         payload,
         cut,
     }))
+}
+
+/// The headers of a delivery that the forge sent. Of one that came before they were kept, those that say what it is.
+async fn headers(conn: &mut Conn<'_>, delivery: &Delivery) -> Result<Vec<(String, String)>, Problem> {
+    if delivery.again_of.is_some() {
+        return Ok(Vec::new());
+    }
+    let mut kept = deliveries::headers(conn, &delivery.id).await?;
+    for (name, value) in [("X-GitHub-Event", &delivery.event), ("X-GitHub-Delivery", &delivery.forge_id)] {
+        kept.entry(name.to_owned()).or_insert_with(|| value.clone());
+    }
+    Ok(kept.into_iter().collect())
 }
 
 pub(super) async fn row(conn: &mut Conn<'_>, delivery: Delivery, now: i64) -> Result<DeliveryRow, Problem> {

@@ -13,7 +13,7 @@ use slipway_web::{
 
 use super::{
     Html,
-    steps::{began, draw, latest_attempt, primed},
+    steps::{began, draw, primed},
     viewer::{repository_head, viewer},
 };
 use crate::{
@@ -216,7 +216,7 @@ async fn step_at(
     let all = steps::of_job(conn, &job.id).await?;
     let steps = match attempt {
         Some(attempt) => all.into_iter().filter(|step| step.attempt == attempt).collect(),
-        None => latest_attempt(all),
+        None => steps::latest_attempt(all),
     };
     let step = steps.into_iter().find(|step| step.position == position).ok_or_else(missing)?;
     Ok((job, ran(conn, step).await?))

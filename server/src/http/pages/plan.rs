@@ -2,53 +2,37 @@
 //! or another one that is named.
 
 use axum::extract::State;
-use serde::Deserialize;
-use slipway_pipelines::{
-    config::{self, Source, Strategy},
-    plan::ReleasePlan,
-};
-use slipway_runner::coordinator::{StepKind, WARNING_TEXTS, WARNINGS};
+use slipway_pipelines::config::{self, Source, Strategy};
 use slipway_web::{
     frame::{Frame, Section},
     links,
     pages::{PlanPage, Planned, PlannedApp, PlannedEnvironment, PlannedRow, Tab},
+    parts::reference,
     time::{When, duration},
 };
 
 use super::{
     Html, rows,
-    steps::latest_attempt,
     viewer::{repository_head, viewer},
 };
 use crate::{
     access::{Permission, Principal, Routes},
     app::AppState,
+    builds,
     http::{
-        api::lookup,
+        api::{
+            lookup,
+            plans::{Wanted, planned},
+        },
         errors::Problem,
         extract::{Asked, Named},
     },
     queue::StepState,
-    store::{
-        Conn,
-        builds::{self, Build},
-        jobs,
-        repositories::Repository,
-        steps::{self, Step},
-    },
+    store::{repositories::Repository, steps::Step},
 };
-
-/// How many of the newest builds of the default branch are asked for a plan.
-const LOOKED_AT: i64 = 5;
 
 pub(super) fn routes() -> Routes {
     Routes::new().get("/repositories/{owner}/{name}/plan", Permission::Read, show)
-}
-
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    /// The build's number.
-    build: Option<i64>,
 }
 
 async fn show(
@@ -61,63 +45,33 @@ async fn show(
     let mut reader = state.store.read().await?;
     let conn = &mut reader.conn();
     let repository = lookup::repository(conn, &owner, &name).await?;
-    let builds = match wanted.build {
-        Some(number) => vec![lookup::build(conn, &repository, number).await?],
-        None => {
-            let git_ref = format!("refs/heads/{}", repository.default_branch);
-            builds::list(conn, &repository.id, Some(&git_ref), None, LOOKED_AT).await?
-        }
-    };
-    let mut planned = None;
-    for build in builds {
-        let found = steps_of(conn, &build).await?;
-        let is_read = |step: &Step| step.kind.0 == StepKind::Checkout && step.state == StepState::Succeeded;
-        if found.iter().any(is_read) {
-            planned = Some(plan(conn, &repository, build, found, now).await?);
-            break;
-        }
-    }
+    let found = planned(conn, &repository, &wanted).await?;
+    let of = wanted.build.map(|number| format!("build {number}"));
     Ok(Html::ok(PlanPage {
         frame: Frame::new(format!("Plan of {}", repository.name), Section::Repositories, viewer(&principal)),
-        head: repository_head(&principal, repository.name, Tab::Plan),
-        default_branch: repository.default_branch,
-        planned,
+        head: repository_head(&principal, repository.name.clone(), Tab::Plan),
+        of: of.unwrap_or_else(|| reference(&wanted.git_ref(&repository)).to_owned()),
+        branch: wanted.branch.unwrap_or_default(),
+        address: format!("{}/plan", links::repository(&repository.name)),
+        planned: found.map(|found| drawn(&repository, found, now)),
     }))
 }
 
-async fn steps_of(conn: &mut Conn<'_>, build: &Build) -> Result<Vec<Step>, Problem> {
-    Ok(match jobs::of_build(conn, &build.id).await? {
-        Some(job) => latest_attempt(steps::of_job(conn, &job.id).await?),
-        None => Vec::new(),
-    })
-}
-
-async fn plan(
-    conn: &mut Conn<'_>,
-    repository: &Repository,
-    build: Build,
-    steps: Vec<Step>,
-    now: i64,
-) -> Result<Planned, Problem> {
+fn drawn(repository: &Repository, planned: builds::Planned, now: i64) -> Planned {
+    let build = planned.build;
     let address = links::build(&repository.name, build.number);
-    let release = builds::release_plan(conn, &build.id).await?.unwrap_or_default();
-    let output = steps.iter().find(|step| step.kind.0 == StepKind::Checkout).map(|step| &step.output.0);
-    let fact = |name: &str| output.and_then(|output| output.get(name));
-    let warnings: Vec<String> =
-        fact(WARNING_TEXTS).and_then(|texts| serde_json::from_str(texts).ok()).unwrap_or_default();
-    let warning_count = fact(WARNINGS).and_then(|count| count.parse().ok()).unwrap_or(warnings.len());
-    Ok(Planned {
+    Planned {
         number: build.number,
         state: build.state.into(),
         reference: build.ref_name().to_owned(),
         commit: rows::commit(&build),
         when: When { at: build.created_at, now },
-        warnings,
-        warning_count,
-        apps: apps(steps, &address),
-        environments: environments(repository, release),
+        warnings: planned.warnings,
+        warning_count: planned.warning_count,
+        apps: apps(planned.steps, &address),
+        environments: environments(repository, planned.environments),
         address,
-    })
+    }
 }
 
 /// The steps by their apps, in the order in which the apps come first.
@@ -141,8 +95,8 @@ fn apps(steps: Vec<Step>, address: &str) -> Vec<PlannedApp> {
     apps
 }
 
-fn environments(repository: &Repository, plan: ReleasePlan) -> Vec<PlannedEnvironment> {
-    let ordered = rows::ordered(plan.environments, |one| (&one.name, &one.from));
+fn environments(repository: &Repository, environments: Vec<config::Environment>) -> Vec<PlannedEnvironment> {
+    let ordered = rows::ordered(environments, |one| (&one.name, &one.from));
     let planned = |one: config::Environment| PlannedEnvironment {
         address: links::environment(&repository.name, &one.name),
         follows: matches!(one.from, Source::Environment { .. }),

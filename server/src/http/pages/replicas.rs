@@ -43,6 +43,7 @@ fn row(report: ReplicaReport, page: Option<String>, condition: &str, good: Optio
         address: report.address,
         condition: condition.replace('_', " "),
         good,
+        restarts: report.restarts,
         trouble: report.trouble.map(in_words),
     }
 }

@@ -125,13 +125,6 @@ pub(super) async fn of_job(
     })
 }
 
-/// The steps of the newest attempt; they are sorted by attempt.
-pub(in crate::http) fn latest_attempt(mut steps: Vec<Step>) -> Vec<Step> {
-    let newest = steps.last().map_or(0, |step| step.attempt);
-    steps.retain(|step| step.attempt == newest);
-    steps
-}
-
 /// A step's name within its page and its stream.
 pub(in crate::http) fn key(step: &Step) -> String {
     format!("{}-{}", step.attempt, step.position)

@@ -12,7 +12,7 @@ pub(super) async fn of_job(conn: &mut Conn<'_>, job: Option<&Job>) -> Result<Vec
     if measured.is_empty() {
         return Ok(Vec::new());
     }
-    let steps = super::steps::latest_attempt(steps::of_job(conn, &job.id).await?);
+    let steps = steps::latest_attempt(steps::of_job(conn, &job.id).await?);
     let trial = |step: steps::Step| {
         let readings = measured.remove(&step.id)?.readings;
         let rows: Vec<ReadingRow> = readings.iter().filter_map(row).collect();

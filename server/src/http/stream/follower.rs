@@ -17,7 +17,7 @@ use crate::{
     app::AppState,
     http::{
         errors::Problem,
-        pages::steps::{began, draw, key, latest_attempt, primed},
+        pages::steps::{began, draw, key, primed},
     },
     ids::JobId,
     queue::StepState,
@@ -188,7 +188,7 @@ impl Follower {
     async fn find_steps(&mut self) -> Result<(), Problem> {
         let Some(job) = &self.subject.job else { return Ok(()) };
         let found = steps::of_job(&mut self.store.read().await?.conn(), job).await?;
-        for step in latest_attempt(found) {
+        for step in steps::latest_attempt(found) {
             if let Some(known) = self.steps.iter_mut().find(|known| known.step.id == step.id) {
                 known.is_over = step.state.is_final();
                 known.step = step;

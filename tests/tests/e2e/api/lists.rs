@@ -42,6 +42,20 @@ async fn what_the_first_page_shows_a_program_reads_and_what_grows_page_by_page()
     let payload = api.get(&format!("/api/v1/deliveries/{delivery}/payload")).await.expect(200);
     assert_eq!(payload.header("content-type"), "application/octet-stream");
     assert_eq!(payload.json()["hook_id"], 7);
+    let known = api.get(&format!("/api/v1/deliveries/{delivery}")).await.expect(200).json();
+    assert_eq!(known["headers"]["User-Agent"], "GitHub-Hookshot/044aadd");
     api.get("/api/v1/deliveries?repository=acme/nowhere").await.expect(404);
+
+    let shop = "/api/v1/repositories/acme/shop";
+    let plan = api.get(&format!("{shop}/plan")).await.expect(200).json();
+    assert_eq!((&plan["build"]["number"], &plan["warning_count"]), (&json!(1), &json!(0)), "{plan:#}");
+    assert_eq!(plan["steps"][5]["kind"], "test");
+    assert_eq!(plan["environments"][1]["source"], json!({"from": "environment", "environment": "dev"}));
+    assert_eq!(api.get(&format!("{shop}/plan?build=1")).await.expect(200).json(), plan);
+    let unread = api.get(&format!("{shop}/plan?branch=topic")).await.expect(404);
+    assert_eq!(unread.detail(), "No build of refs/heads/topic has read captain.yml lately.");
+    let build = api.get(&format!("{shop}/builds/1")).await.expect(200).json();
+    let release = json!({"environment": "dev", "number": 1, "state": "live", "replaced_by": null});
+    assert_eq!((&build["releases"][0], &build["artifacts"][0]["platform"]), (&release, &json!("linux/amd64")));
     scene.stop().await;
 }

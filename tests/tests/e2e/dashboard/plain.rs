@@ -42,6 +42,10 @@ async fn every_fact_is_there_without_javascript() {
     let release = scene.page("/repositories/acme/shop/environments/staging/releases/1").await;
     assert_says(&release, &["2 replicas", "registry.example.com/shop/worker", "administrator"]);
     assert_says(&scene.page("/deliveries").await, &["ping", "a ping asks for nothing", "ignored"]);
+    assert_says(
+        &scene.page("/repositories/acme/shop/plan?branch=nowhere").await,
+        &["Nothing is planned yet", "nowhere"],
+    );
     assert_says(&scene.page("/runners").await, &["embedded", "0.1.0", "No job waits"]);
     let waiting = scene.push("topic", 9, "Wait for a runner").await;
     let queue = scene.page("/queue?repository=acme/shop").await;

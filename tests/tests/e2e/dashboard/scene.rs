@@ -372,6 +372,10 @@ impl Scene {
             repository: self.shop.id.clone(),
             forge_id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".to_owned(),
             event: "ping".to_owned(),
+            headers: BTreeMap::from([
+                ("Content-Type".to_owned(), "application/json".to_owned()),
+                ("User-Agent".to_owned(), "GitHub-Hookshot/044aadd".to_owned()),
+            ]),
             payload: br#"{"zen": "<script>alert(1)</script>", "hook_id": 7}"#.to_vec().into(),
             verdict: Verdict::Ignored { reason: "a ping asks for nothing".to_owned() },
         };
@@ -449,6 +453,7 @@ fn built(commit: u8, message: &str) -> JobResult {
         tags: vec![hash(commit, message)[..7].to_owned(), "main".to_owned(), "latest".to_owned()],
         size,
         attached: BTreeMap::new(),
+        platform: Some("linux/amd64".to_owned()),
     };
     let artifacts = vec![artifact("web", commit, 74_213_000), artifact("worker", 0, 181_900_000)];
     JobResult::Built { artifacts, release_plan: shop_plan() }

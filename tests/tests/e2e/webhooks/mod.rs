@@ -61,6 +61,9 @@ async fn a_push_becomes_a_build() {
         (&delivery["state"], &delivery["build"], &delivery["event"]),
         (&json!("accepted"), &json!(1), &json!("push"))
     );
+    let headers: Vec<&String> = delivery["headers"].as_object().unwrap().keys().collect();
+    let kept = ["Accept", "Content-Length", "Content-Type", "User-Agent", "X-GitHub-Delivery", "X-GitHub-Event"];
+    assert_eq!(headers, kept, "and not the signature");
     let build = build(&slipway, 1).await;
     assert_eq!(build["state"], "queued");
     assert_eq!((&build["ref"], &build["event"]), (&json!("refs/heads/main"), &json!("push")));
