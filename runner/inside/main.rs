@@ -6,7 +6,9 @@
 
 mod allow;
 mod begin;
+mod guard;
 mod head;
+mod nftables;
 mod relay;
 mod told;
 
@@ -18,13 +20,14 @@ fn main() -> ExitCode {
     let code = match task.as_ref().and_then(|task| task.to_str()) {
         Some("exec") => begin::begin(arguments),
         Some("from") => begin::begin_from(arguments),
-        Some("relay") => {
+        Some(task @ ("guard" | "relay")) => {
             let words: Vec<_> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
-            relay::serve(&words)
+            if task == "guard" { guard::put_up(&words) } else { relay::serve(&words) }
         }
         _ => {
             eprintln!(
-                "slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…, from FILE PROGRAM ARGUMENT…, or relay NAME PORT HOST…"
+                "slipway-inside is for Slipway's runner to begin: slipway-inside exec PROGRAM ARGUMENT…, from FILE PROGRAM ARGUMENT…, \
+                 relay NAME PORT HOST…, or guard INTERFACE…"
             );
             begin::NOT_BEGUN
         }

@@ -149,7 +149,10 @@ impl OwnEngine {
     }
 
     /// Runs a command in its network namespace.
-    pub(crate) fn within(&self, program: &str, arguments: &[&str]) {
+    ///
+    /// # Panics
+    /// When the command fails.
+    pub fn within(&self, program: &str, arguments: &[&str]) {
         let namespace = format!("--net={}", self.namespace());
         processes::run("nsenter", &[&[namespace.as_str(), program], arguments].concat());
     }

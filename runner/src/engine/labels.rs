@@ -30,6 +30,8 @@ pub const SOCKET: &str = "slipway.socket";
 pub const KIND_STEP: &str = "step";
 /// The container by which a build's network leads to the hosts that are listed.
 pub const KIND_RELAY: &str = "relay";
+/// The container that puts up what keeps builds from the machine they run on.
+pub const KIND_GUARD: &str = "guard";
 /// A build's network.
 pub const KIND_NETWORK: &str = "network";
 /// A cache volume of a repository.
@@ -93,6 +95,18 @@ impl Origin {
     #[must_use]
     pub fn relay_container(&self) -> String {
         format!("{}-relay", self.name())
+    }
+
+    /// The labels of the container that puts up the guard of that network.
+    #[must_use]
+    pub fn guard(&self) -> HashMap<String, String> {
+        self.of(KIND_GUARD)
+    }
+
+    /// The name of that container.
+    #[must_use]
+    pub fn guard_container(&self) -> String {
+        format!("{}-guard", self.name())
     }
 
     /// The labels of what the build's steps make through their scoped socket.

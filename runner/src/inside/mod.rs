@@ -20,6 +20,10 @@ pub(crate) const FROM: &str = "from";
 /// The task in which it is a proxy: its own name in a network, a port, and the hosts that it leads to.
 pub(crate) const RELAY: &str = "relay";
 
+/// The task in which it keeps what comes by some interfaces from the machine that it runs on: their names, with a `*` at the
+/// end of one that stands for all which begin so.
+pub(crate) const GUARD: &str = "guard";
+
 /// What it is told on its standard input. The line break before ends what an earlier life could not write to its end.
 ///
 /// # Errors

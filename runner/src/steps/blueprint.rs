@@ -125,7 +125,7 @@ impl Site {
     fn describe(&self, blueprint: Blueprint, network: String) -> ContainerCreateBody {
         let mut env = match self.limits.network {
             StepNetwork::Registries => relay::variables(&blueprint.links),
-            StepNetwork::Open | StepNetwork::None => Vec::new(),
+            StepNetwork::Open | StepNetwork::Unguarded | StepNetwork::None => Vec::new(),
         };
         env.extend(blueprint.env);
         let some = |list: Vec<String>| (!list.is_empty()).then_some(list);

@@ -204,7 +204,7 @@ impl Leftovers {
 
     /// Removes containers, then networks, then the names of images.
     async fn remove_all(&self, engine: &Engine, whose: Whose<'_>) -> Result<(), EngineError> {
-        for kind in [labels::KIND_STEP, labels::KIND_RELAY] {
+        for kind in [labels::KIND_STEP, labels::KIND_RELAY, labels::KIND_GUARD] {
             let options = ListContainersOptionsBuilder::default().all(true).filters(&whose.filter(kind)).build();
             let found = engine
                 .list_containers(Some(options))

@@ -7,9 +7,11 @@ use bollard::models::{HostConfig, HostConfigLogConfig, ResourcesUlimits};
 /// What the containers of a build reach besides each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StepNetwork {
-    /// Whatever the engine's machine reaches.
+    /// Whatever the engine's machine reaches, but for that machine itself and what clouds tell it by link-local addresses.
     #[default]
     Open,
+    /// Whatever the engine's machine reaches, and that machine.
+    Unguarded,
     /// Nothing: no other machine, and no address of the engine's own. Images are pulled and pushed by the engine all the same.
     None,
     /// The hosts that the operator lists, by a proxy, and besides them nothing.
@@ -20,7 +22,7 @@ impl StepNetwork {
     /// Whether the network itself leads nowhere.
     #[must_use]
     pub fn is_closed(self) -> bool {
-        self != StepNetwork::Open
+        matches!(self, StepNetwork::None | StepNetwork::Registries)
     }
 }
 

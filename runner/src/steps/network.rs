@@ -8,7 +8,7 @@ use futures_util::{
     future::{BoxFuture, Shared},
 };
 
-use super::{Leftovers, Relay, StepError, StepNetwork, digest::digest, leftovers::remove_network};
+use super::{Leftovers, Relay, StepError, StepNetwork, digest::digest, guard, leftovers::remove_network};
 use crate::engine::{Engine, EngineError, labels::Origin};
 
 /// How long a build that ends waits for its network's making before it leaves the network to the next start's cleaning.
@@ -17,13 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a build that ends early waits for its network's making.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// The name of the network's interface on the engine's machine. What builds may reach from there is for its firewall, which
-/// knows their interfaces by how these begin; such a name has at most 15 characters.
+/// The name of the network's interface on the engine's machine. The [guard] knows the interfaces of builds by how their names
+/// begin; such a name has at most 15 characters.
 const BRIDGE: &str = "com.docker.network.bridge.name";
-const BRIDGES: &str = "slw";
+pub(super) const BRIDGES: &str = "slw";
 const BRIDGE_BYTES: usize = 6;
 /// Leaves that interface without an address: the engine's machine is not reached by it either.
 pub(crate) const NO_ADDRESS: &str = "com.docker.network.bridge.inhibit_ipv4";
+/// What Slipway sets on the networks of builds, whoever asks for them.
+pub(crate) const NETWORK_OPTIONS: [&str; 2] = [BRIDGE, NO_ADDRESS];
 
 /// A build's network. It is being made from the beginning on, beside the checkout: making one takes longer than a small
 /// checkout, and nearly every build needs it. It is removed in the background when this is dropped.
@@ -46,9 +48,7 @@ impl BuildNetwork {
         relay: Relay,
     ) -> Self {
         let name = origin.name();
-        // Of its own for each making: the network that an earlier life asked for may come beside this one.
-        let bridge = digest(&[&name, &ulid::Ulid::generate().to_string()], BRIDGE_BYTES);
-        let mut options = HashMap::from([(BRIDGE.to_owned(), format!("{BRIDGES}{bridge}"))]);
+        let mut options = HashMap::from([interface(&name)]);
         if reach.is_closed() {
             options.insert(NO_ADDRESS.to_owned(), "true".to_owned());
         }
@@ -61,9 +61,12 @@ impl BuildNetwork {
             ..NetworkCreateRequest::default()
         };
         let relayed = reach == StepNetwork::Registries;
-        let (at, of) = (engine.clone(), origin.clone());
+        let (at, of, removals) = (engine.clone(), origin.clone(), leftovers.clone());
         let making = async move {
-            let name = make(at.clone(), request).await?;
+            // Nothing is told a name of the network before what guards it is up.
+            let guarding =
+                async { if reach == StepNetwork::Open { guard::ensure(&at, &of, &removals).await } else { Ok(()) } };
+            let (name, ()) = futures_util::try_join!(make(at.clone(), request), guarding)?;
             if relayed {
                 relay.ensure(&at, &of).await?;
             }
@@ -101,6 +104,13 @@ impl Drop for BuildNetwork {
             }
         });
     }
+}
+
+/// What names the interface of a network that a build has, under an option of the engine's. It is of its own for each making:
+/// the network that an earlier life asked for may come beside this one.
+pub(crate) fn interface(network: &str) -> (String, String) {
+    let own = digest(&[network, &ulid::Ulid::generate().to_string()], BRIDGE_BYTES);
+    (BRIDGE.to_owned(), format!("{BRIDGES}{own}"))
 }
 
 /// Makes the network unless an earlier life of the runner did. The engine would make two of the same name, and then start

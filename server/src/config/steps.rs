@@ -38,8 +38,8 @@ pub struct StepSettings {
     /// How many bytes of its disk a build may take while its commands run: its checkout, and what its containers write.
     #[arg(long, env = "SLIPWAY_RUNNER_STEP_DISK_BYTES", value_name = "BYTES")]
     pub step_disk_bytes: Option<u64>,
-    /// What the containers of a build reach besides each other: open, registries, or none.
-    #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|registries|none")]
+    /// What the containers of a build reach besides each other: open, registries, none, or unguarded.
+    #[arg(long, env = "SLIPWAY_RUNNER_STEP_NETWORK", value_name = "open|registries|none|unguarded")]
     pub step_network: Option<String>,
     /// A host that the containers of a build reach where they reach registries alone, such as that of a package registry;
     /// several are divided by commas.
@@ -159,8 +159,9 @@ fn network(asked: Option<String>) -> Result<StepNetwork, ConfigError> {
         None | Some("open") => return Ok(StepNetwork::Open),
         Some("none") => return Ok(StepNetwork::None),
         Some("registries") => return Ok(StepNetwork::Registries),
+        Some("unguarded") => return Ok(StepNetwork::Unguarded),
         Some("registry") => "it is called registries, and step_hosts lists them",
-        Some(_) => "it is open, registries or none",
+        Some(_) => "it is open, registries, none or unguarded",
     };
     Err(ConfigError::Invalid {
         key: "runner.step_network",

@@ -1,5 +1,7 @@
 //! What a hostile repository tries, on the real engine: to reach the host, its networks, and other repositories and builds.
 
+mod guard;
+
 use std::fmt::Write as _;
 
 use slipway_runner::{StepLimits, StepNetwork};

@@ -20,7 +20,7 @@ use super::{
     target::Query,
     upstream::{Body, Call, passed, read_answer, streamed},
 };
-use crate::engine::labels;
+use crate::{engine::labels, steps::NETWORK_OPTIONS};
 
 /// What a client may know of the engine's answer besides its body.
 const HEADERS: [&str; 7] =
@@ -44,7 +44,7 @@ impl Scope {
         let (head, body) = answer.into_parts();
         let text = self.disguise(&read_answer(body).await?);
         let text = match serde_json::from_str(&text) {
-            Ok(told) => without_our_labels(told).to_string(),
+            Ok(told) => without_ours(told).to_string(),
             Err(_) => text,
         };
         Ok(with_head(&head, full(text.into())))
@@ -126,7 +126,7 @@ impl Scope {
         if let Some(Value::Array(list)) = list {
             list.retain(|item| names_of(item).any(|name| is_wanted(name.trim_start_matches('/'), wanted)));
         }
-        Ok(json_response(status, without_our_labels(told).to_string().into()))
+        Ok(json_response(status, without_ours(told).to_string().into()))
     }
 
     /// The filters of a list in the engine's terms, and with the label of what is the build's own.
@@ -202,17 +202,20 @@ pub(super) fn with_head(head: &hyper::http::response::Parts, body: Body) -> Resp
     response
 }
 
-/// Takes out the labels that are Slipway's: clients compare what they find with what they asked for, and docker-compose
-/// warns of each label that it did not set.
-pub(super) fn without_our_labels(mut told: Value) -> Value {
+/// Takes out the labels and the options of networks that are Slipway's: clients compare what they find with what they asked
+/// for, and docker-compose warns of each label that it did not set, and goes on with no network that has another option.
+pub(super) fn without_ours(mut told: Value) -> Value {
     match &mut told {
         Value::Object(fields) => {
             if let Some(Value::Object(labels)) = fields.get_mut("Labels") {
                 labels.retain(|name, _| !labels::is_ours(name));
             }
-            fields.values_mut().for_each(|value| *value = without_our_labels(value.take()));
+            if let Some(Value::Object(options)) = fields.get_mut("Options") {
+                options.retain(|name, _| !NETWORK_OPTIONS.contains(&name.as_str()));
+            }
+            fields.values_mut().for_each(|value| *value = without_ours(value.take()));
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_our_labels(value.take())),
+        Value::Array(list) => list.iter_mut().for_each(|value| *value = without_ours(value.take())),
         _ => {}
     }
     told
@@ -259,10 +262,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_labels_are_not_shown() {
-        let told = json!([{"Labels": {"a": "b", "slipway.job": "x"}, "Config": {"Labels": {"slipway": "step"}, "Env": ["slipway"]}}]);
-        let left = json!([{"Labels": {"a": "b"}, "Config": {"Labels": {}, "Env": ["slipway"]}}]);
-        assert_eq!(without_our_labels(told), left);
+    fn our_labels_and_options_are_not_shown() {
+        let told = json!([{"Labels": {"a": "b", "slipway.job": "x"}, "Config": {"Labels": {"slipway": "step"}, "Env": ["slipway"]},
+                           "Options": {"c": "d", "com.docker.network.bridge.name": "slw012345678901"}}]);
+        let left = json!([{"Labels": {"a": "b"}, "Config": {"Labels": {}, "Env": ["slipway"]}, "Options": {"c": "d"}}]);
+        assert_eq!(without_ours(told), left);
     }
 
     #[test]

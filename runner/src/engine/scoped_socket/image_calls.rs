@@ -9,7 +9,7 @@ use hyper::{
 use serde_json::{Value, json};
 
 use super::{
-    answers::without_our_labels,
+    answers::without_ours,
     images::{Named, is_a_builds, normal},
     refusal::{Refusal, json_response},
     route::ImageVerb,
@@ -49,7 +49,7 @@ impl Scope {
             return Ok(json_response(status, self.disguise(&text).into()));
         };
         self.hide_names(&mut told);
-        Ok(json_response(status, self.disguise(without_our_labels(told).to_string().as_bytes()).into()))
+        Ok(json_response(status, self.disguise(without_ours(told).to_string().as_bytes()).into()))
     }
 
     /// Takes out the names that other builds have for an image.
@@ -174,7 +174,7 @@ impl Scope {
             });
             !tags.is_empty() || (made && references.is_empty())
         });
-        Ok(json_response(status, self.disguise(without_our_labels(Value::Array(list)).to_string().as_bytes()).into()))
+        Ok(json_response(status, self.disguise(without_ours(Value::Array(list)).to_string().as_bytes()).into()))
     }
 }
 

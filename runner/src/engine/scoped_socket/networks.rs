@@ -1,5 +1,7 @@
 //! Networks and volumes that a build's steps make.
 
+use std::collections::HashMap;
+
 use bollard::query_parameters::{ListNetworksOptionsBuilder, ListVolumesOptionsBuilder};
 use bytes::Bytes;
 use hyper::{Method, Response, StatusCode};
@@ -13,7 +15,10 @@ use super::{
     target::Target,
     upstream::{Body, Call},
 };
-use crate::{engine::labels, steps::NO_ADDRESS};
+use crate::{
+    engine::labels,
+    steps::{NO_ADDRESS, interface},
+};
 
 /// How many networks one build may have: an engine has addresses for about thirty.
 const NETWORKS_LIMIT: usize = 8;
@@ -68,7 +73,10 @@ impl Scope {
         if found.len() >= NETWORKS_LIMIT {
             return Err(Refusal::forbidden(format!("more than {NETWORKS_LIMIT} networks at a time in one build")));
         }
-        let options = if self.is_closed { json!({NO_ADDRESS: "true"}) } else { json!({}) };
+        let mut options = HashMap::from([interface(&real)]);
+        if self.is_closed {
+            options.insert(NO_ADDRESS.to_owned(), "true".to_owned());
+        }
         let body = json!({
             "Name": real,
             "CheckDuplicate": true,

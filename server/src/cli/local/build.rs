@@ -9,7 +9,7 @@ use slipway_pipelines::{
     plan::{Action, Goal, Plan, Scope, StepRun, plan},
 };
 use slipway_runner::{
-    StepLimits,
+    StepLimits, StepNetwork,
     coordinator::{JobResult, StepKind},
     engine::Engine,
     local::{self, LocalBuild},
@@ -136,7 +136,8 @@ impl Making {
             is_fresh: self.force,
             registries,
             secrets,
-            limits: StepLimits::default(),
+            // What a person starts on a machine of theirs may reach what they run there.
+            limits: StepLimits { network: StepNetwork::Unguarded, ..StepLimits::default() },
             logs: LogLimits::default(),
         };
         let progress = Progress::new(self.progress, Colours::unless(common.no_color));

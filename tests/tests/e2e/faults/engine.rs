@@ -150,6 +150,8 @@ impl Place {
             let mut left = self.engine.docker(&["ps", "-a", "--format", "container {{.Names}} {{.Status}}"]);
             left.extend(self.engine.docker(&["network", "ls", "--format", "network {{.Name}}", "-f", "type=custom"]));
             left.extend(self.engine.docker(&["images", "--format", "{{.Repository}}", "-f", "reference=slipway-*"]));
+            // The program of the runner stays.
+            left.retain(|name| name != "slipway-inside");
             left
         })
         .await;
