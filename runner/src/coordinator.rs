@@ -111,7 +111,7 @@ pub trait Coordinator: Send + Sync + 'static {
 
     /// The login that the repository of the job is fetched with. Asked for only of a build whose work says that there is one,
     /// see [`BuildWork::has_login`].
-    async fn clone_login(&self, _lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
+    async fn clone_login(&self, _lease: &LeaseKey) -> Result<Lending, CoordinatorError> {
         Err(CoordinatorError::Refused { reason: "nobody lends a login here".to_owned() })
     }
 
@@ -198,6 +198,27 @@ pub struct CloneLogin {
     pub user: String,
     /// The password, or the token in its place.
     pub password: String,
+}
+
+/// What comes of asking for a login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "lending", rename_all = "snake_case")]
+pub enum Lending {
+    /// It is lent for the job.
+    Lent {
+        /// The login.
+        login: CloneLogin,
+    },
+    /// The forge gives none now, and may do so later.
+    NotNow {
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// There is none.
+    No {
+        /// Why, in a sentence.
+        reason: String,
+    },
 }
 
 impl std::fmt::Debug for CloneLogin {

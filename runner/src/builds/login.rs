@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::checkout_step::Desk;
 use crate::{
     backoff::Backoff,
-    coordinator::{CloneLogin, CoordinatorError},
+    coordinator::{CloneLogin, Lending},
+    reporter::ReportError,
     steps::StepError,
 };
 
-/// How often the server is asked whose forge does not answer now.
+/// How often it is asked for where the forge gives none now.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -29,10 +30,11 @@ impl Desk<'_> {
                 () = self.context.cancel.cancelled() => return Err(StepError::Cancelled),
             };
             match answer {
-                Ok(login) => return Ok(Some(login)),
-                Err(CoordinatorError::LeaseLost { .. }) => return Err(StepError::Cancelled),
-                Err(CoordinatorError::Unavailable { .. }) if tries < TRIES => {}
-                Err(CoordinatorError::Unavailable { reason } | CoordinatorError::Refused { reason }) => break reason,
+                Ok(Lending::Lent { login }) => return Ok(Some(login)),
+                Ok(Lending::NotNow { .. }) if tries < TRIES => {}
+                Ok(Lending::NotNow { reason } | Lending::No { reason }) => break reason,
+                Err(ReportError::LeaseLost) => return Err(StepError::Cancelled),
+                Err(ReportError::Refused { reason }) => break reason,
             }
             tries += 1;
             tokio::select! {

@@ -4,6 +4,9 @@ use url::Url;
 
 use super::CheckoutError;
 
+/// What stands in the place of a password.
+const HIDDEN: &str = "***";
+
 /// A server, and who asks it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -174,6 +177,26 @@ impl CloneAddress {
         CloneAddress { full: url.to_string(), shown: self.shown }
     }
 
+    /// Whether it holds a login of any kind.
+    pub(super) fn has_login(&self) -> bool {
+        self.full != self.shown || !self.place().user.is_empty()
+    }
+
+    /// Whether it holds a login that a web server is shown.
+    pub(super) fn has_web_login(&self) -> bool {
+        self.has_login() && is_web(&self.place())
+    }
+
+    /// A text about it, without what may be a secret.
+    pub(super) fn cleared(&self, text: &str) -> String {
+        let cleared = text.replace(&self.full, &self.shown);
+        let password = Url::parse(&self.full).ok().and_then(|url| url.password().map(str::to_owned));
+        match password.filter(|password| !password.is_empty()) {
+            Some(password) => cleared.replace(&password, HIDDEN),
+            None => cleared,
+        }
+    }
+
     /// The address with everything in it.
     pub(super) fn full(&self) -> &str {
         &self.full
@@ -300,6 +323,8 @@ mod tests {
         let lent = CloneAddress::parse("https://example.com/a.git").unwrap().with_login("x-token", "s3cret@/");
         assert_eq!(lent.full(), "https://x-token:s3cret%40%2F@example.com/a.git");
         assert_eq!((lent.shown(), lent.place().user.as_str()), ("https://example.com/a.git", "x-token"));
+        let said = lent.cleared("cannot read https://x-token:s3cret%40%2F@example.com/a.git with s3cret%40%2F");
+        assert_eq!(said, "cannot read https://example.com/a.git with ***");
         for other in ["git@example.com:a.git", "ssh://git@example.com/a", "git://example.com/a", "https://own:x@a.b/c"]
         {
             assert_eq!(CloneAddress::parse(other).unwrap().with_login("x", "y").full(), other);

@@ -104,7 +104,9 @@ impl Mirror {
     /// The mirror of a submodule, which lies within this one and goes with it. What is fetched with a login is kept apart
     /// from what is fetched without.
     pub(super) fn of_submodule(&self, address: &CloneAddress) -> Self {
-        let digest = Sha256::digest(address.full().as_bytes());
+        // The login is not part of the name: it may be another one each time.
+        let kind = if address.has_login() { "with a login" } else { "" };
+        let digest = Sha256::digest(format!("{}\0{kind}", address.shown()).as_bytes());
         let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Mirror { path: self.path.join("modules").join(format!("{name}.git")) }
     }
@@ -134,7 +136,10 @@ impl Mirror {
                     std::fs::remove_dir_all(&self.path)?;
                 }
                 let options = &mut RepositoryInitOptions::new();
-                Ok(Repository::init_opts(&self.path, options.bare(true).mkpath(true).external_template(false))?)
+                let made = Repository::init_opts(&self.path, options.bare(true).mkpath(true).external_template(false))?;
+                // Listing what a server has follows the first redirect otherwise, and nobody looks where it leads.
+                made.config()?.set_str("http.followRedirects", "false")?;
+                Ok(made)
             }
         }
     }
@@ -277,7 +282,7 @@ pub(super) fn fetch_ref(
 fn list_refs(repository: &Repository, address: &CloneAddress, watch: &Watch) -> Result<Refs, CheckoutError> {
     let mut remote = repository.remote_anonymous(address.full())?;
     let connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(watch)), None)
+        .connect_auth(Direction::Fetch, Some(callbacks(address, watch)), None)
         .map_err(|error| in_context(&error, address, watch))?;
     let refs = refs(connection.list()?);
     Ok(refs)
@@ -317,19 +322,20 @@ fn fetch<'r>(
     // All but the repository's own server are asked through the gate, as far as that can be: by https.
     let relayed = watch.gate.relayed(address.full()).filter(|_| !watch.gate.is_own(&address.place()));
     let mut remote = repository.remote_anonymous(relayed.as_deref().unwrap_or(address.full()))?;
-    let mut options = options(watch);
+    let mut options = options(address, watch);
     if relayed.is_none() {
         // Where it would lead away from this server, nobody would look.
         options.follow_redirects(RemoteRedirect::None);
     }
-    remote.fetch(refspecs, Some(&mut options), None).map_err(|error| in_context(&error, address, watch))?;
+    // Else a reflog would name the address, with its login.
+    remote.fetch(refspecs, Some(&mut options), Some("fetch")).map_err(|error| in_context(&error, address, watch))?;
     watch.receive(remote.stats().received_bytes())?;
     Ok(remote)
 }
 
-fn options(watch: &Watch) -> FetchOptions<'_> {
+fn options<'w>(address: &CloneAddress, watch: &'w Watch) -> FetchOptions<'w> {
     let mut options = FetchOptions::new();
-    options.remote_callbacks(callbacks(watch)).download_tags(AutotagOption::None);
+    options.remote_callbacks(callbacks(address, watch)).download_tags(AutotagOption::None);
     options
 }
 
@@ -343,7 +349,7 @@ const NO_KEY: &str = "the server takes no key of the runner's ssh agent, or SSH_
 const UNKNOWN_HOST: &str = "the runner's account does not know this host key: compare it, and add it to ~/.ssh/known_hosts \
                             (ssh-keyscan prints it)";
 
-fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
+fn callbacks<'w>(address: &CloneAddress, watch: &'w Watch) -> RemoteCallbacks<'w> {
     let mut callbacks = RemoteCallbacks::new();
     let last_told = Cell::new(Instant::now());
     callbacks.transfer_progress(move |progress| {
@@ -359,8 +365,8 @@ fn callbacks(watch: &Watch) -> RemoteCallbacks<'_> {
         watch.goes_on() && progress.received_bytes() <= watch.may_receive()
     });
     callbacks.sideband_progress(move |_| watch.goes_on());
-    // Asked again, the answer before was wrong, and asking for ever helps nobody.
-    let asked = Cell::new(false);
+    // Asked again, the answer before was wrong, and asking for ever helps nobody. A login in the address was the first answer.
+    let asked = Cell::new(address.has_web_login());
     callbacks.credentials(move |_, user, allowed| {
         if asked.replace(true) {
             let why = if allowed.contains(CredentialType::SSH_KEY) { NO_KEY } else { "the server refused the login" };
@@ -386,7 +392,7 @@ fn in_context(error: &git2::Error, address: &CloneAddress, watch: &Watch) -> Che
     } else {
         let cause = match (error.code(), error.class()) {
             (ErrorCode::Certificate, ErrorClass::Ssh) => UNKNOWN_HOST.to_owned(),
-            _ => error.message().trim().replace(address.full(), address.shown()),
+            _ => address.cleared(error.message().trim()),
         };
         CheckoutError::Unreachable { address: address.shown().to_owned(), cause }
     }

@@ -17,15 +17,13 @@ pub use call::LIFE_HEADER;
 use call::{Call, Line};
 
 use crate::coordinator::{
-    ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport,
-    Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
-    Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, Lending, LogAnswer, LogChunk, Measurements, Readings,
+    Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 /// How long a server may take to answer a report.
 const REPORT: Duration = Duration::from_secs(20);
-/// How long it may take to have a login: it asks the forge three times, if at all.
-const LOGIN: Duration = Duration::from_secs(50);
 /// How long it may take to answer a heartbeat: an unanswered one is repeated well before a lease ends.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How much longer than asked for a claim may be kept waiting.
@@ -106,8 +104,8 @@ impl Coordinator for RemoteCoordinator {
         self.line.make(Call::new(Method::POST, &path, REPORT).under(lease).with(&asked)?).await
     }
 
-    async fn clone_login(&self, lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
-        self.line.make(Call::new(Method::POST, &of_lease(lease, "login"), LOGIN).under(lease)).await
+    async fn clone_login(&self, lease: &LeaseKey) -> Result<Lending, CoordinatorError> {
+        self.line.make(Call::new(Method::POST, &of_lease(lease, "login"), REPORT).under(lease)).await
     }
 
     async fn finish_step(&self, lease: &LeaseKey, index: u32, result: StepResult) -> Result<(), CoordinatorError> {

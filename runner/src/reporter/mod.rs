@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     coordinator::{
-        CloneLogin, Coordinator, CoordinatorError, JobResult, KnownStep, LogPosition, Readings, Signature,
+        Coordinator, CoordinatorError, JobResult, KnownStep, Lending, LogPosition, Readings, Signature,
         SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepOutcome, StepResult,
     },
     lease::HeldLease,
@@ -141,12 +141,12 @@ impl Reporter {
         deliver(&self.lease, || self.coordinator.sign(self.lease.key(), index, asked.clone())).await
     }
 
-    /// Asks once for the login that the job's repository is fetched with.
+    /// Asks for the login that the job's repository is fetched with.
     ///
     /// # Errors
-    /// As the server answers, also that it cannot answer now.
-    pub(crate) async fn clone_login(&self) -> Result<CloneLogin, CoordinatorError> {
-        self.coordinator.clone_login(self.lease.key()).await
+    /// When the lease is gone or the server refuses it.
+    pub(crate) async fn clone_login(&self) -> Result<Lending, ReportError> {
+        deliver(&self.lease, || self.coordinator.clone_login(self.lease.key())).await
     }
 
     /// Tells once what was measured last in a step.

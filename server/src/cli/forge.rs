@@ -35,9 +35,10 @@ pub(super) struct Set {
     api: Option<String>,
     #[command(flatten)]
     scope: Scope,
-    /// These repositories are fetched with it as well, as private ones need: it must be let read their contents.
-    #[arg(long)]
-    fetch: bool,
+    /// Whether these repositories are fetched with it as well, as private ones need: it must be let read their contents. Left
+    /// away, that stays as it was.
+    #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    fetch: Option<bool>,
     #[command(flatten)]
     client: Client,
 }
@@ -142,7 +143,9 @@ impl Set {
             Some(app) => json!({"app": app, "key": secret}),
             None => json!({"token": secret}),
         };
-        body["fetches"] = json!(self.fetch);
+        if let Some(fetch) = self.fetch {
+            body["fetches"] = json!(fetch);
+        }
         if let Some(api) = &self.api {
             body["api"] = json!(api);
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
-use super::{ConfigError, file::ArchiveSection, web_address};
+use super::{ConfigError, file::ArchiveSection, resolve::web_address};
 use crate::secrets::Secret;
 
 /// Where finished logs are kept outside of the database.

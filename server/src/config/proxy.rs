@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{ConfigError, file::ProxySection, web_address};
+use super::{ConfigError, file::ProxySection, resolve::web_address};
 
 /// The longest path that a unix socket may have, in bytes: unix(7) has 108, one of them for the end.
 const SOCKET_PATH_LIMIT: usize = 107;

@@ -54,8 +54,8 @@ pub struct NewCredential {
     pub api: String,
     /// For which repositories it is.
     pub scope: LoginScope,
-    /// Whether they are fetched with it as well.
-    pub fetches: bool,
+    /// Whether they are fetched with it as well; none leaves that as it is.
+    pub fetches: Option<bool>,
 }
 
 /// Why a credential cannot be had.
@@ -161,6 +161,13 @@ pub async fn set_credential(
         return Err(CredentialError::BadName);
     }
     new.credential.check()?;
+    let fetches = match new.fetches {
+        Some(fetches) => fetches,
+        None => {
+            let known = forge_credentials::list(&mut tx.conn()).await?;
+            known.iter().any(|known| known.name == new.name && known.is_to_fetch())
+        }
+    };
     let sealed = SealedCredential {
         name: new.name.clone(),
         kind: new.credential.kind(),
@@ -169,7 +176,7 @@ pub async fn set_credential(
         secret: sealer.seal(Place::forge_credential(&new.name), new.credential.secret()),
         repositories: new.scope.patterns().map(|patterns| JsonText(patterns.to_vec())),
         resting_until: 0,
-        fetches: i64::from(new.fetches),
+        fetches: i64::from(fetches),
         updated_at: tx.now(),
     };
     forge_credentials::put(tx, &sealed).await?;

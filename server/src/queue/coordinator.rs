@@ -8,9 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use slipway_runner::coordinator::{
-    ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport,
-    Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
-    Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
+    ClaimReply, ClaimRequest, CollectionReport, Coordinator, CoordinatorError, EnvironmentReport, Heartbeat, Hello,
+    Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, Lending, LogAnswer, LogChunk, Measurements, Readings,
+    Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration, StepResult, Verdict,
 };
 
 use tokio_util::sync::CancellationToken;
@@ -248,7 +248,7 @@ impl Coordinator for ServerCoordinator {
         Ok(sign::sign(self, lease, index, &asked).await?)
     }
 
-    async fn clone_login(&self, lease: &LeaseKey) -> Result<CloneLogin, CoordinatorError> {
+    async fn clone_login(&self, lease: &LeaseKey) -> Result<Lending, CoordinatorError> {
         Ok(fetching::clone_login(self, lease).await?)
     }
 

@@ -15,8 +15,6 @@ pub(super) enum ReportError {
     Lost(String),
     /// It contradicts what is known.
     Refused(String),
-    /// Somebody else who was asked for it does not answer now.
-    ForNow(String),
     /// The store failed.
     Store(StoreError),
 }
@@ -32,7 +30,6 @@ impl From<ReportError> for CoordinatorError {
         match error {
             ReportError::Lost(job) => CoordinatorError::LeaseLost { job },
             ReportError::Refused(reason) => CoordinatorError::Refused { reason },
-            ReportError::ForNow(reason) => CoordinatorError::Unavailable { reason },
             ReportError::Store(error @ (StoreError::Illegal { .. } | StoreError::Refused(_))) => {
                 CoordinatorError::Refused { reason: error.to_string() }
             }

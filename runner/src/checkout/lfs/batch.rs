@@ -120,7 +120,7 @@ impl Client {
                 return Err(failed(format!("{} keeps no files of this repository", self.endpoint)));
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let how = "register the repository with an https address that holds a login for it";
+                let how = "a repository at GitHub is given one with `slipway forge set NAME --fetch`";
                 return Err(failed(format!("{} refuses the login, or asks for one: {how}", self.endpoint)));
             }
             status => return Err(failed(format!("{} answers {status}", self.endpoint))),

@@ -93,9 +93,8 @@ pub(in crate::http) struct Wanted {
     #[serde(default)]
     pub(in crate::http) all_repositories: bool,
     /// Whether these repositories are fetched with it as well, where their addresses begin with `https` and lead to the same
-    /// server.
-    #[serde(default)]
-    pub(in crate::http) fetches: bool,
+    /// server. Left away, that stays as it is, and is not so for a new one.
+    pub(in crate::http) fetches: Option<bool>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -173,7 +172,7 @@ pub(in crate::http) async fn set_forge(
         "api": set.api,
         "app": set.app,
         "repositories": new.scope.patterns(),
-        "fetches": new.fetches,
+        "fetches": set.is_to_fetch(),
     });
     audit::append(&mut tx, &principal.actor(), "forge.set", &set.name, detail).await?;
     tx.commit().await?;

@@ -9,8 +9,8 @@ use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde_json::{Value, json};
 use slipway_runner::{
     coordinator::{
-        ClaimReply, ClaimRequest, CloneLogin, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport,
-        Heartbeat, Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, LogAnswer, LogChunk, Measurements,
+        ClaimReply, ClaimRequest, CollectionReport, Coordinator as _, CoordinatorError, EnvironmentReport, Heartbeat,
+        Hello, Hosting, HostingQuestion, JobResult, KeptImages, LeaseKey, Lending, LogAnswer, LogChunk, Measurements,
         PROTOCOL, Readings, Resumption, Signature, SignatureRequest, Steering, SteeringRequest, StepDeclaration,
         StepResult, Verdict,
     },
@@ -210,7 +210,7 @@ async fn sign(
     Ok(Json(queue.sign(&LeaseKey { job, epoch }, index, asked).await?))
 }
 
-async fn clone_login(Own(queue): Own, Named((job, epoch)): Named<(String, i64)>) -> Result<Json<CloneLogin>, Problem> {
+async fn clone_login(Own(queue): Own, Named((job, epoch)): Named<(String, i64)>) -> Result<Json<Lending>, Problem> {
     Ok(Json(queue.clone_login(&LeaseKey { job, epoch }).await?))
 }
 

@@ -37,6 +37,9 @@ impl Scene {
         let mut runner = RemoteRunner::admit(&slipway, "one", &[]).await;
         runner.start(&slipway).await;
         let hook = slipway.connect("acme/shop", &url).await;
+        // Else GitHub is asked for more than is looked at here.
+        let nothing = json!({"statuses": "none", "deployments": false});
+        slipway.api().put("/api/v1/repositories/acme/shop/reports", &nothing).await.expect(200);
         Scene { git, github, api_url, shop, slipway, runner, hook }
     }
 
@@ -93,25 +96,30 @@ async fn a_private_repository_is_fetched_with_a_credential_that_is_for_it() {
         assert!(!text.contains("geheim"), "{text}");
     }
 
-    // 3. An App reads this one repository with a token of its own for each build.
+    // 3. One that GitHub takes no more is refused, and not missing.
+    let (state, said, _) = scene.build(3, "x-access-token:another").await;
+    assert_eq!(state, "failed", "{said}");
+    assert!(said.contains("the server refused the login") && !said.contains("geheim"), "{said}");
+
+    // 4. An App reads this one repository with a token of its own for each build.
     let key = AppKey::new(true);
     scene.github.install(ID, &key, "acme/shop", json!({"contents": "read", "metadata": "read"}));
     scene.set(json!({"app": ID, "key": key.pem, "fetches": true})).await;
-    let (state, said, _) = scene.build(3, "x-access-token:ghs_1").await;
+    let (state, said, _) = scene.build(4, "x-access-token:ghs_1").await;
     assert_eq!(state, "succeeded", "{said}");
     let asked = scene.github.calls().into_iter().rfind(|call| call.line.ends_with("/access_tokens")).unwrap();
     assert_eq!(asked.body, json!({"repositories": ["shop"], "permissions": {"contents": "read"}}));
 
-    // 4. What it may not read is said, and who needs no login is served without.
+    // 5. What it may not read is said, and who needs no login is served without.
     scene.github.install(ID, &key, "acme/shop", json!({"metadata": "read"}));
-    let (state, said, _) = scene.build(4, login).await;
+    let (state, said, _) = scene.build(5, login).await;
     assert_eq!(state, "failed", "{said}");
     assert!(said.contains("may read its contents there"), "{said}");
     scene.git.ask_for_nothing();
-    scene.slipway.api().post("/api/v1/repositories/acme/shop/builds/4/retry", &json!({})).await.expect(200);
+    scene.slipway.api().post("/api/v1/repositories/acme/shop/builds/5/retry", &json!({})).await.expect(200);
     let api = scene.slipway.api();
     let state = until("the second attempt's checkout", PATIENCE, async || {
-        let build = api.get("/api/v1/repositories/acme/shop/builds/4").await.expect(200).json();
+        let build = api.get("/api/v1/repositories/acme/shop/builds/5").await.expect(200).json();
         Some(build["attempts"][1]["steps"][0]["state"].clone()).filter(|state| state == "succeeded")
     });
     state.await;

@@ -56,7 +56,7 @@ impl Scene {
             credential,
             api: self.github.url().to_owned(),
             scope,
-            fetches: false,
+            fetches: None,
         };
         let mut tx = self.pipeline.store.write().await.unwrap();
         set_credential(&mut tx, &self.pipeline.sealer, &new).await.unwrap();

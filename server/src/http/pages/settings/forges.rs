@@ -110,7 +110,7 @@ async fn set(
         api: said(&form.api),
         repositories: patterns(&form.repositories),
         all_repositories: form.all_repositories,
-        fetches: form.fetches,
+        fetches: Some(form.fetches),
     };
     let problem = match api::set_forge(&state, &principal, form.name.clone(), wanted).await {
         Ok(set) => return Ok(Redirect::to(&format!("{PAGE}?set={}", links::encode(&set.name))).into_response()),
