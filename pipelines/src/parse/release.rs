@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     diagnostics::{Problem, Report},
+    docker_run::mounts,
     document::{Entry, Node, Value},
-    paths, reference,
+    reference,
     release::{HealthSettings, Probe, ReleaseCommands, ReleaseSettings, Resources, Volume},
 };
 
@@ -239,9 +240,6 @@ pub(super) fn volume(written: &str) -> Result<Volume, Problem> {
     if path.contains(':') {
         return Err(wrong("options are not supported"));
     }
-    paths::check_absolute(path).map_err(|reason| wrong(&reason))?;
-    if path.split('/').all(|part| matches!(part, "" | ".")) {
-        return Err(wrong("the container's root cannot be a volume"));
-    }
+    mounts::check_target(path).map_err(|reason| wrong(&reason))?;
     Ok(Volume { name: name.to_owned(), path: path.to_owned() })
 }

@@ -24,14 +24,20 @@ impl Inside {
         let options = ListImagesOptionsBuilder::default().filters(&named).build();
         let found = engine.list_images(Some(options)).await;
         let found = found.map_err(|error| engine.error("list the images of earlier programs", &error))?;
-        let own = format!("{REPOSITORY}:{}", program::name());
-        for name in found.iter().flat_map(|image| &image.repo_tags).filter(|name| **name != own) {
+        // Each image is listed with all of its names, those of other people among them.
+        for name in found.iter().flat_map(|image| &image.repo_tags).filter(|name| is_earlier(name)) {
             if let Err(error) = engine.remove_image(name, None::<RemoveImageOptions>, None).await {
                 tracing::debug!(%error, name, "an earlier program's image stays; a container uses it, or it is gone");
             }
         }
         Ok(())
     }
+}
+
+/// Whether an image's name is that of another version's program. Podman has such names below `localhost`.
+fn is_earlier(name: &str) -> bool {
+    let tag = name.strip_prefix("localhost/").unwrap_or(name).strip_prefix(REPOSITORY);
+    tag.and_then(|rest| rest.strip_prefix(':')).is_some_and(|tag| tag != program::name())
 }
 
 /// Removes the programs in a folder that are not this version's and that nobody mounts.
@@ -56,6 +62,15 @@ fn remove_files(folder: &Path, mounted: &HashSet<String>) {
 #[expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_images_of_other_programs_are_earlier_ones() {
+        let own = format!("slipway-inside:{}", program::name());
+        let names = [&own, "busybox:latest", "acme/slipway-inside:1", "slipway-inside-not:1", "<none>:<none>"];
+        assert!(names.iter().all(|name| !is_earlier(name)));
+        assert!(!is_earlier(&format!("localhost/{own}")));
+        assert!(is_earlier("slipway-inside:1") && is_earlier("localhost/slipway-inside:1"));
+    }
 
     #[test]
     fn programs_of_other_versions_go_unless_a_container_has_them() {

@@ -27,6 +27,8 @@ pub(super) enum Ailment {
     Altered(String),
     /// The engine waits before it starts it once more.
     Restarting,
+    /// The same, as what it begins with is lost from its container.
+    Untold,
     /// Swarm does not run it at the moment, for this reason.
     Waits(String),
     /// It does not pass its health check.
@@ -89,7 +91,7 @@ impl Ailment {
     pub(super) fn remedy(&self) -> Remedy {
         match self {
             Ailment::Removed | Ailment::Stopped | Ailment::Paused => Remedy::Run,
-            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels => Remedy::Replace,
+            Ailment::Broken | Ailment::OtherImage(_) | Ailment::OtherLabels | Ailment::Untold => Remedy::Replace,
             // To be taken out of the network and put back would cut what it answers at the moment.
             Ailment::Unhealthy(_) | Ailment::Nameless | Ailment::Altered(_) => Remedy::Relieve,
             Ailment::Foreign => Remedy::MoveAside,
@@ -100,7 +102,10 @@ impl Ailment {
 
     /// Whether the container may have done it itself; the rest is other people's doing.
     pub(super) fn is_own_doing(&self) -> bool {
-        matches!(self, Ailment::Stopped | Ailment::Restarting | Ailment::Waits(_) | Ailment::Unhealthy(_))
+        matches!(
+            self,
+            Ailment::Stopped | Ailment::Restarting | Ailment::Untold | Ailment::Waits(_) | Ailment::Unhealthy(_)
+        )
     }
 
     /// What was done about it, for people.
@@ -116,6 +121,7 @@ impl Ailment {
             | Ailment::OtherImage(_)
             | Ailment::OtherLabels
             | Ailment::Nameless
+            | Ailment::Untold
             | Ailment::Altered(_)
             | Ailment::Unhealthy(_) => "replaced it",
         }
@@ -136,6 +142,7 @@ impl std::fmt::Display for Ailment {
             Ailment::Nameless => "its container was not found by its app's name any more",
             Ailment::Altered(what) => return write!(f, "somebody changed {what}"),
             Ailment::Restarting => "its container ends again and again",
+            Ailment::Untold => "its container ends again and again, as it does not find its secrets",
             Ailment::Waits(reason) => return write!(f, "Swarm does not run it: {reason}"),
             Ailment::Unhealthy(reason) => return write!(f, "it was not healthy: {reason}"),
         })
@@ -164,6 +171,7 @@ mod tests {
         assert_eq!(seen(InstanceState::Running, |it| it.address = None), Some(Ailment::Restarting));
         let other = seen(InstanceState::Running, |it| it.image = "busybox".to_owned());
         assert_eq!(other.map(|it| it.remedy()), Some(Remedy::Replace));
+        assert_eq!((Ailment::Untold.remedy(), Ailment::Untold.is_own_doing()), (Remedy::Replace, true));
         let detached = seen(InstanceState::Running, |it| {
             it.address = None;
             it.attached = false;

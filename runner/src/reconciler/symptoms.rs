@@ -44,6 +44,12 @@ impl Keeper {
                 is_slipways: self.target.is_of_environment(instance),
             });
             if let Some(ailment) = diagnose(seen, &image) {
+                let ailment = match &self.target {
+                    Target::Docker(docker) if ailment == Ailment::Restarting && docker.is_untold(&name).await? => {
+                        Ailment::Untold
+                    }
+                    _ => ailment,
+                };
                 let ailment = self.services.explain(&replica.app.app, ailment);
                 self.care(&which(replica)).falls_ill(Instant::now());
                 cases.insert(which(replica), (ailment, found));

@@ -63,6 +63,7 @@ async fn a_build_goes_on_where_it_was() {
     let build = house.ended(&job).await;
     assert_eq!(std::fs::read_dir(&programs).unwrap().count(), 0, "nobody uses it");
     assert_eq!(engine::docker(&["images", "-q", &image]), [] as [String; 0]);
+    assert_eq!(engine::docker(&["images", "-q", "busybox:latest"]).len(), 1, "its other name is somebody else's");
     assert_eq!(build.artifacts().len(), 1);
     assert_eq!(house.server.hellos()[1].resuming, [LeaseKey { job: job.clone(), epoch: 1 }]);
     assert_eq!(build.step("cat /count/runs").text(), "counted\n", "what had ended was not run again");

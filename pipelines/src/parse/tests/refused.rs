@@ -385,6 +385,11 @@ fn release_settings() {
         |                      ^
       see docs/captain-yml.md#health
     "#);
+    for place in ["/.slipway", "//.slipway/told", "/proc/x", "/"] {
+        let refused = release(&format!("{{volumes: ['data:{place}']}}"));
+        let why = format!("nothing can be mounted over \"{place}\" of the container");
+        assert!(refused.contains(&why), "{refused}");
+    }
     assert_snapshot!(release("{resources: {cpus: lots, memory: 1}, volumes: ['/data:/data', 'data:data'], command: []}"), @r#"
     captain.yml:3:31: "lots" is not such a number; expected a number from 0.01 to 1024
       3 |   release: {resources: {cpus: lots, memory: 1}, volumes: ['/data:/data', 'data:data'], command: []}

@@ -7,7 +7,7 @@ use slipway_runner::{
     coordinator::{JobResult, ReleasedApp, SecretValue},
     engine::Engine,
     rollouts,
-    targets::docker::ENVIRONMENT,
+    targets::docker::{ENVIRONMENT, Replica},
 };
 use slipway_tests::{crashes::EngineTap, engine::docker, fuse::Fuse, wait::until};
 
@@ -87,6 +87,13 @@ async fn an_app_finds_its_secrets_at_every_start_and_no_description_of_it_holds_
     assert_eq!(told(&["/.slipway/inside", "from", "/.slipway/told"]), ["21"]);
     let others = ["exec", "--user", "1234", &name, "sh", "-c", "cat /.slipway/told 2>&1 || true"];
     assert!(docker(&others).concat().contains("Permission denied"), "it is the app's alone");
+
+    // What lost the file is told again when it is started.
+    docker(&["exec", "--user", "0", &name, "rm", "-r", "/.slipway"]);
+    docker(&["stop", "--time", "1", &name]);
+    let live = stage.live.clone().unwrap();
+    stage.target().ensure_running(Replica { release: &live, app: &web, number: 1 }).await.unwrap();
+    until_healthy(&name).await;
 
     web.run.secrets.extend(["SMTP_PASSWORD".to_owned(), "API_KEY".to_owned()]);
     let work = stage.work(vec![web]);

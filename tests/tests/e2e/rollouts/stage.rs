@@ -210,7 +210,7 @@ impl Stage {
             environment: self.guard.id().to_owned(),
             names: self.names(),
         };
-        DockerTarget::new(self.engine.clone(), placement, vec![], vec![])
+        DockerTarget::new(self.engine.clone(), placement, vec![], self.secrets.clone())
     }
 
     pub(crate) fn names(&self) -> EnvironmentNames {
