@@ -12,6 +12,7 @@ mod environment;
 mod exit;
 mod forge;
 mod gc;
+mod groups;
 mod history;
 mod language;
 mod listing;
@@ -48,7 +49,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 pub use client::{Client, ClientError};
@@ -271,7 +272,8 @@ pub fn main() -> ExitCode {
     if let Err(error) = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }) {
         return fail(&Failure::new(format!("core dumps cannot be turned off: {error}")));
     }
-    let cli = match Cli::try_parse() {
+    let parsed = groups::grouped(Cli::command()).try_get_matches().and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return refusal::tell(&error),
     };

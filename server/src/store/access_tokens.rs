@@ -184,17 +184,49 @@ pub(crate) async fn runners(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreErr
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 
+/// A token with the name of the person whose own it is.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct OwnedToken {
+    /// The token.
+    #[sqlx(flatten)]
+    pub token: AccessToken,
+    /// Whose own it is.
+    pub owner: Option<String>,
+}
+
 /// Tokens behind `after`, oldest first, at most `limit`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -> Result<Vec<AccessToken>, StoreError> {
+pub async fn portion(conn: &mut Conn<'_>, after: Option<&TokenId>, limit: i64) -> Result<Vec<OwnedToken>, StoreError> {
     Ok(rows!(
         conn,
-        "SELECT id, name, role, created_at, revoked_at, runner_id, last_used_at, repository, environment, expires_at,
-                user_id, made_by
-         FROM access_token WHERE id > $1 ORDER BY id LIMIT $2",
+        "SELECT t.id, t.name, t.role, t.created_at, t.revoked_at, t.runner_id, t.last_used_at, t.repository,
+                t.environment, t.expires_at, t.user_id, t.made_by, u.name AS owner
+         FROM access_token t LEFT JOIN user_account u ON u.id = t.user_id WHERE t.id > $1 ORDER BY t.id LIMIT $2",
         after.map_or("", TokenId::as_str),
+        limit
+    )?)
+}
+
+/// Tokens that were made before `before`, newest first, at most `limit`: those that hold, or those that were revoked.
+///
+/// # Errors
+/// When the database fails.
+pub async fn newest(
+    conn: &mut Conn<'_>,
+    is_revoked: bool,
+    before: Option<&TokenId>,
+    limit: i64,
+) -> Result<Vec<OwnedToken>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT t.id, t.name, t.role, t.created_at, t.revoked_at, t.runner_id, t.last_used_at, t.repository,
+                t.environment, t.expires_at, t.user_id, t.made_by, u.name AS owner
+         FROM access_token t LEFT JOIN user_account u ON u.id = t.user_id
+         WHERE t.id < $1 AND (t.revoked_at IS NOT NULL) = $2 ORDER BY t.id DESC LIMIT $3",
+        before.map_or(super::LAST_ID, TokenId::as_str),
+        is_revoked,
         limit
     )?)
 }

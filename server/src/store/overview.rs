@@ -6,7 +6,7 @@ use slipway_runner::coordinator::{ReleasedApp, ReplicaReport};
 use sqlx::FromRow;
 
 use super::{Conn, JsonText, Seen, StoreError, builds::Build, rows};
-use crate::{environments::Freeze, releases::ReleaseState};
+use crate::{environments::Freeze, ids::RepositoryId, releases::ReleaseState};
 
 /// An environment that captain.yml names: what is live there, how it stands, and what came last.
 #[derive(Debug, Clone, PartialEq, FromRow)]
@@ -75,6 +75,49 @@ pub async fn stages(conn: &mut Conn<'_>, seen: &Seen, after: &str, limit: i64) -
         after,
         limit,
         seen.names()
+    )?)
+}
+
+/// What is live in an environment that captain.yml names, with its build, and what came last.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct Step {
+    /// The environment's name.
+    pub environment: String,
+    /// Where its releases come from.
+    pub source: JsonText<Source>,
+    /// The number of the live release.
+    pub live: Option<i64>,
+    /// Since when it is live, in unix milliseconds.
+    pub since: Option<i64>,
+    /// The number of its build.
+    pub build_number: Option<i64>,
+    /// That build's commit.
+    pub commit_sha: Option<String>,
+    /// The commit's message.
+    pub message: Option<String>,
+    /// Who wrote it.
+    pub author: Option<String>,
+    /// The number of the newest release.
+    pub newest: Option<i64>,
+    /// The state of the newest release.
+    pub newest_state: Option<ReleaseState>,
+}
+
+/// The environments of one repository, in file order.
+///
+/// # Errors
+/// When the database fails.
+pub async fn steps(conn: &mut Conn<'_>, repository: &RepositoryId) -> Result<Vec<Step>, StoreError> {
+    Ok(rows!(
+        conn,
+        "SELECT e.name AS environment, e.source, l.number AS live, COALESCE(l.finished_at, l.created_at) AS since,
+                b.number AS build_number, b.commit_sha, b.message, b.author, n.number AS newest, n.state AS newest_state
+         FROM environment e
+         LEFT JOIN release l ON l.environment_id = e.id AND l.state = 'live'
+         LEFT JOIN build b ON b.id = l.build_id
+         LEFT JOIN release n ON n.environment_id = e.id AND n.number = e.last_release_number
+         WHERE e.repository_id = $1 AND e.removed_at IS NULL ORDER BY e.position, e.name",
+        repository
     )?)
 }
 

@@ -27,6 +27,8 @@ pub struct BuildPage {
     pub reference: String,
     /// The builds of the same branch.
     pub reference_address: String,
+    /// What that is: a branch, a tag or a pull request.
+    pub kind: &'static str,
     /// What caused it.
     pub event: String,
     /// What it builds.
@@ -70,6 +72,16 @@ pub struct BuildPage {
 }
 
 impl BuildPage {
+    /// What is said of its end in a line.
+    fn first_line(reason: &str) -> &str {
+        reason.split_once('\n').map_or(reason, |(first, _)| first)
+    }
+
+    /// The lines below that, such as those of captain.yml that are wrong.
+    fn excerpt(reason: &str) -> Option<&str> {
+        reason.split_once('\n').map(|(_, rest)| rest)
+    }
+
     fn is_live(&self) -> bool {
         self.places.iter().any(|place| matches!(place.standing, Standing::Live(_)))
     }

@@ -49,7 +49,7 @@ pub use runners::{NewRunnerPage, RunnerForm, RunnerRow, RunnersPage};
 pub use services::{ServiceRow, ServicesPage};
 pub use settings::{
     AuditPage, AuditRow, ForgeForm, ForgeRow, ForgesPage, GrantRow, InstanceSecretForm, InstanceSecretRow,
-    NewTokenPage, RegistriesPage, RegistryForm, RegistryRow, SchedulesPage, SchedulesRow, SealingView, SecretsOf,
-    SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow, TokensPage, UserForm, UserLinkPage, UserRow,
-    UsersPage,
+    NewTokenPage, ROLES, RegistriesPage, RegistryForm, RegistryRow, SchedulesPage, SchedulesRow, SealingView,
+    SecretsOf, SecretsPage, SettingsHead, SettingsPlace, TokenForm, TokenRow, TokensPage, UserForm, UserLinkPage,
+    UserRow, UsersPage,
 };

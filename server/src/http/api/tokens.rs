@@ -20,8 +20,8 @@ use crate::{
     ids::TokenId,
     secrets::Secret,
     store::{
-        Conn, StoreError,
-        access_tokens::{self, AccessToken},
+        StoreError,
+        access_tokens::{self, OwnedToken},
         audit, users,
     },
 };
@@ -135,13 +135,10 @@ struct TokenView {
     last_used_at: Option<Time>,
 }
 
-impl TokenView {
-    async fn of(conn: &mut Conn<'_>, token: AccessToken) -> Result<Self, StoreError> {
-        Ok(TokenView {
-            user: match &token.user_id {
-                Some(user) => users::name_of(conn, user).await?,
-                None => None,
-            },
+impl From<OwnedToken> for TokenView {
+    fn from(OwnedToken { token, owner }: OwnedToken) -> Self {
+        TokenView {
+            user: owner,
             id: token.id.to_string(),
             name: token.name,
             role: token.role,
@@ -151,18 +148,14 @@ impl TokenView {
             created_at: Time(token.created_at),
             revoked_at: token.revoked_at.map(Time),
             last_used_at: token.last_used_at.map(Time),
-        })
+        }
     }
 }
 
 async fn list(State(state): State<AppState>, Asked(cursor): Asked<Cursor>) -> Result<Json<Page<TokenView>>, Problem> {
     let after = cursor.parsed::<TokenId>()?;
-    let mut reader = state.store.read().await?;
-    let mut views = Vec::new();
-    for token in access_tokens::portion(&mut reader.conn(), after.as_ref(), cursor.rows()).await? {
-        views.push(TokenView::of(&mut reader.conn(), token).await?);
-    }
-    Ok(Json(cursor.page(views, |view| view.id.clone(), |view| view)))
+    let found = access_tokens::portion(&mut state.store.read().await?.conn(), after.as_ref(), cursor.rows()).await?;
+    Ok(Json(cursor.page(found, |one| one.token.id.to_string(), TokenView::from)))
 }
 
 async fn create(

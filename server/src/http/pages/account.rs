@@ -8,20 +8,21 @@ use axum::{
 use serde::Deserialize;
 use slipway_web::{
     frame::{Frame, Section},
-    pages::{AccountPage, IdentityRow, OwnTokenPage, SessionRow, TokenForm, TokenRow},
+    pages::{AccountPage, IdentityRow, OwnTokenPage, ROLES, SessionRow, TokenForm, TokenRow},
     time::When,
 };
 
 use super::{
     Html,
-    settings::{filled, may, token_row, told},
+    settings::{may, token_row, told},
+    token_form::WantedToken,
     viewer::viewer,
 };
 use crate::{
     access::{Permission, Principal, Role, Routes},
     app::AppState,
     http::{
-        api::account as api,
+        api::{account as api, tokens::TokenRights},
         errors::Problem,
         extract::{Filled, Named},
     },
@@ -51,14 +52,6 @@ pub(super) fn routes() -> Routes {
         .post("/account/tokens", Permission::Read, make_token)
         .post("/account/tokens/{id}/revoke", Permission::Read, revoke_token)
 }
-
-/// The roles, the least first, in the words of forms.
-const ROLES: [(Role, &str); 4] = [
-    (Role::Viewer, "look"),
-    (Role::Developer, "build"),
-    (Role::Deployer, "build and release"),
-    (Role::Administrator, "do everything"),
-];
 
 /// Whose account it is, and by which session they ask.
 pub(super) async fn own(state: &AppState, principal: &Principal) -> Result<(User, SessionId), Problem> {
@@ -111,11 +104,7 @@ pub(super) async fn page(state: &AppState, principal: &Principal) -> Result<Acco
         identities: identities.into_iter().map(identity).collect(),
         providers: state.providers.iter().map(|one| (one.name().to_owned(), connect_at(one.slug()))).collect(),
         tokens: tokens.into_iter().map(token).collect(),
-        roles: ROLES
-            .into_iter()
-            .filter(|(role, _)| Some(*role) <= most)
-            .map(|(role, words)| (role.name(), words))
-            .collect(),
+        roles: ROLES.iter().copied().filter(|(role, _)| Role::named(role) <= most).collect(),
         token: TokenForm { role: Role::Viewer.name(), ..TokenForm::default() },
         has_password: user.password_hash.is_some(),
         note: None,
@@ -222,35 +211,6 @@ fn busy(error: users::PasswordError) -> Problem {
     Problem::unavailable(error.to_string())
 }
 
-/// A token that is asked for.
-#[derive(Deserialize)]
-struct WantedToken {
-    name: String,
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    repository: String,
-    #[serde(default)]
-    environment: String,
-    #[serde(default)]
-    days: String,
-    password: Option<Secret>,
-}
-
-impl WantedToken {
-    fn asked(&self) -> Result<api::Wanted, Problem> {
-        let role = Role::named(&self.role).ok_or_else(|| Problem::unprocessable("Choose what the token may do."))?;
-        let days = filled(&self.days).map(|days| days.parse()).transpose();
-        Ok(api::Wanted {
-            name: self.name.trim().to_owned(),
-            role,
-            repository: filled(&self.repository),
-            environment: filled(&self.environment),
-            expires_in_days: days.map_err(|_| Problem::unprocessable("The days are a whole number, such as 90."))?,
-        })
-    }
-}
-
 /// The answer shows the token, this once.
 async fn make_token(
     State(state): State<AppState>,
@@ -265,13 +225,7 @@ async fn make_token(
         }
         Err(problem) => told(problem)?,
     };
-    let token = TokenForm {
-        role: Role::named(&wanted.role).unwrap_or(Role::Viewer).name(),
-        name: wanted.name,
-        repository: wanted.repository,
-        environment: wanted.environment,
-        days: wanted.days,
-    };
+    let token = wanted.form();
     let page = AccountPage { token, error: Some(problem), ..page(&state, &principal).await? };
     Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
@@ -282,7 +236,8 @@ async fn make_asked(
     principal: &Principal,
     wanted: &WantedToken,
 ) -> Result<(String, Secret), Problem> {
-    let asked = wanted.asked()?;
+    let TokenRights { role, repository, environment, expires_in_days } = wanted.rights()?;
+    let asked = api::Wanted { name: wanted.name().to_owned(), role, repository, environment, expires_in_days };
     let (user, session) = own(state, principal).await?;
     if let Err(wrong) = shows_themselves(state, &user, &session, wanted.password.as_ref()).await? {
         return Err(Problem::unprocessable(wrong));

@@ -97,6 +97,7 @@ async fn page(
         let words = [step.app.as_deref(), Some(step.kind.as_str()), Some(&step.name)];
         (words.into_iter().flatten().collect::<Vec<_>>().join(" · "), page)
     });
+    let pull = pull_requests::of_build(conn, &build.id).await?;
     Ok(Html::ok(BuildPage {
         may_build_again: viewer.may_develop() && matches!(build.state, BuildState::Failed | BuildState::Cancelled),
         may_retry: viewer.may_develop() && build.state == BuildState::Failed,
@@ -117,7 +118,12 @@ async fn page(
         head: repository_head(principal, repository.name.clone(), Tab::Builds),
         number,
         state: shown,
-        reference: match pull_requests::of_build(conn, &build.id).await? {
+        kind: match &pull {
+            Some(_) => "Merge of",
+            None if build.git_ref.starts_with("refs/tags/") => "Tag",
+            None => "Branch",
+        },
+        reference: match pull {
             Some(pull) => format!("pull request {}: {} into {}", pull.number, pull.head, pull.base),
             None => build.ref_name().to_owned(),
         },

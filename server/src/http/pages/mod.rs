@@ -36,6 +36,7 @@ mod settings;
 mod setup;
 mod steering;
 pub(in crate::http) mod steps;
+mod token_form;
 mod trials;
 #[cfg(test)]
 mod twins;

@@ -18,10 +18,10 @@ use crate::{
         Conn,
         builds::{self, Build},
         deliveries::DeliveryState,
-        environments::{self, Environment},
+        environments::Environment,
         forge_reports::ForgeReport,
-        jobs,
-        releases::{self, Release},
+        jobs, overview,
+        releases::Release,
         repositories::Repository,
     },
 };
@@ -102,7 +102,8 @@ pub(super) fn build_row(repository: &str, build: &Build, waits: Option<String>, 
         commit: commit(build),
         took: took(build, now),
         when: When { at: build.created_at, now },
-        reason: waits.or_else(|| build.reason.clone()),
+        // What stands below, such as lines of captain.yml, is for the build's own page.
+        reason: waits.or_else(|| build.reason.as_deref().and_then(|reason| reason.lines().next()).map(str::to_owned)),
     }
 }
 
@@ -160,22 +161,27 @@ pub(super) async fn version(conn: &mut Conn<'_>, release: &Release, now: i64) ->
 
 /// A repository's environments with what is live in each.
 pub(super) async fn stages(conn: &mut Conn<'_>, repository: &Repository, now: i64) -> Result<Vec<Stage>, Problem> {
-    let mut stages = Vec::new();
-    for environment in in_graph_order(environments::of_repository(conn, &repository.id).await?) {
-        let live = releases::live(conn, &environment.id).await?;
-        let newest = releases::list(conn, &environment.id, None, 1).await?.pop();
-        let newest = newest.filter(|newest| live.as_ref().is_none_or(|live| live.id != newest.id));
-        stages.push(Stage {
-            address: links::environment(&repository.name, &environment.name),
-            name: environment.name,
-            live: match &live {
-                Some(release) => Some(version(conn, release, now).await?),
-                None => None,
+    let found = overview::steps(conn, &repository.id).await?;
+    let stage = |step: overview::Step| {
+        let live = step.live.zip(step.build_number).map(|(release, build)| Version {
+            release,
+            build,
+            commit: Commit {
+                sha: step.commit_sha.unwrap_or_default(),
+                message: step.message.unwrap_or_default(),
+                author: step.author.unwrap_or_default(),
             },
-            newest: newest.map(|release| (release.state.into(), release.number)),
+            since: When { at: step.since.unwrap_or(now), now },
         });
-    }
-    Ok(stages)
+        let newest = step.newest.zip(step.newest_state).filter(|(number, _)| Some(*number) != step.live);
+        Stage {
+            address: links::environment(&repository.name, &step.environment),
+            name: step.environment,
+            live,
+            newest: newest.map(|(number, state)| (state.into(), number)),
+        }
+    };
+    Ok(ordered(found, |step| (&step.environment, &step.source.0)).into_iter().map(stage).collect())
 }
 
 /// Environments as releases move through them: each behind the one that it is promoted from. Those that captain.yml no

@@ -42,7 +42,7 @@ async fn an_administrator_sets_what_the_server_needs_by_the_pages_alone() {
     // A token is shown once, and opens the API.
     browser.press("Tokens").await;
     browser.type_into("[name=name]", "Ana").await;
-    browser.eval("document.querySelector('#role').value = 'administrator'").await;
+    browser.eval("document.querySelector('#make [name=role]').value = 'administrator'").await;
     browser.press("Make the token").await;
     browser.shows("h1", "The token Ana is made").await;
     let token = browser.eval("return document.querySelector('#value').value").await.as_str().unwrap().to_owned();

@@ -18,6 +18,14 @@ pub use secrets::{InstanceSecretForm, InstanceSecretRow, SealingView, SecretsOf,
 pub use tokens::{NewTokenPage, TokenForm, TokenRow, TokensPage};
 pub use users::{GrantRow, UserForm, UserLinkPage, UserRow, UsersPage};
 
+/// The roles, the least first, and what each may do.
+pub const ROLES: &[(&str, &str)] = &[
+    ("viewer", "look"),
+    ("developer", "look and build"),
+    ("deployer", "build and release"),
+    ("administrator", "do everything"),
+];
+
 /// The head that all pages of the settings share.
 #[derive(Debug, Clone, Copy, Template)]
 #[template(path = "settings_head.html")]

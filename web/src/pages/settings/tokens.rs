@@ -11,10 +11,14 @@ pub struct TokensPage {
     pub frame: Frame,
     /// The shared head.
     pub head: SettingsHead,
-    /// Those that open something, newest first.
-    pub living: Vec<TokenRow>,
-    /// Those that were revoked, newest first.
-    pub revoked: Vec<TokenRow>,
+    /// Those that hold, or those that were revoked, newest first.
+    pub tokens: Vec<TokenRow>,
+    /// Whether they are those that were revoked.
+    pub is_revoked: bool,
+    /// The page of those that are older.
+    pub older: Option<String>,
+    /// The page of the newest, from one that is not it.
+    pub newest: Option<String>,
     /// What was typed.
     pub form: TokenForm,
     /// What was just done.

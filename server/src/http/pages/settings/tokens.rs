@@ -11,25 +11,23 @@ use slipway_web::{
     time::When,
 };
 
-use super::{Html, filled, frame, head, told};
+use super::{Html, frame, head, told};
 use crate::{
     access::{Permission, Principal, Role, Routes},
     app::AppState,
     http::{
-        api::tokens::{self as api, TokenRights},
+        api::tokens as api,
         errors::Problem,
-        extract::{Filled, Named},
+        extract::{Asked, Filled, Named},
+        pages::token_form::WantedToken,
     },
     ids::TokenId,
-    store::{
-        access_tokens::{self, AccessToken},
-        users,
-    },
+    store::access_tokens::{self, AccessToken, OwnedToken},
 };
 
 const PAGE: &str = "/settings/tokens";
-/// The most revoked tokens that are shown.
-const REVOKED: usize = 100;
+/// The tokens on a page.
+const TOKENS: usize = 50;
 
 pub(super) fn routes() -> Routes {
     Routes::new().get(PAGE, Permission::Administer, show).post(PAGE, Permission::Administer, make).post(
@@ -39,54 +37,42 @@ pub(super) fn routes() -> Routes {
     )
 }
 
-#[derive(Debug, Deserialize)]
-struct Wanted {
-    name: String,
+/// Which tokens are asked for.
+#[derive(Debug, Default, Deserialize)]
+struct Which {
+    /// Those that were revoked.
     #[serde(default)]
-    role: String,
-    #[serde(default)]
-    repository: String,
-    #[serde(default)]
-    environment: String,
-    #[serde(default)]
-    days: String,
+    revoked: bool,
+    before: Option<TokenId>,
 }
 
-impl Wanted {
-    /// What the token is to allow. A role that there is not, or days that are no number, come to something that is refused.
-    fn rights(&self) -> Result<TokenRights, String> {
-        let role = Role::named(&self.role).ok_or("Choose what the token may do.")?;
-        let days = Some(self.days.trim()).filter(|days| !days.is_empty()).map(str::parse);
-        let expires_in_days = days.transpose().map_err(|_| "The days are a whole number, such as 90.")?;
-        let repository = filled(&self.repository);
-        Ok(TokenRights { role, repository, environment: filled(&self.environment), expires_in_days })
-    }
-
-    fn form(&self) -> TokenForm {
-        TokenForm {
-            name: self.name.trim().to_owned(),
-            role: Role::named(&self.role).unwrap_or(Role::Viewer).name(),
-            repository: self.repository.clone(),
-            environment: self.environment.clone(),
-            days: self.days.clone(),
-        }
+impl Which {
+    /// The page with these tokens, from the newest on or from `before` on.
+    fn address(&self, before: Option<&TokenId>) -> String {
+        let revoked = self.revoked.then(|| "revoked=true".to_owned());
+        let said: Vec<String> = revoked.into_iter().chain(before.map(|before| format!("before={before}"))).collect();
+        if said.is_empty() { PAGE.to_owned() } else { format!("{PAGE}?{}", said.join("&")) }
     }
 }
 
-async fn show(State(state): State<AppState>, principal: Principal) -> Result<Html<TokensPage>, Problem> {
-    Ok(Html::ok(page(&state, &principal).await?))
+async fn show(
+    State(state): State<AppState>,
+    principal: Principal,
+    Asked(which): Asked<Which>,
+) -> Result<Html<TokensPage>, Problem> {
+    Ok(Html::ok(page(&state, &principal, &which).await?))
 }
 
 /// The answer shows the token, this once: it leads nowhere else, as no other page could show it again.
 async fn make(
     State(state): State<AppState>,
     principal: Principal,
-    Filled(wanted): Filled<Wanted>,
+    Filled(wanted): Filled<WantedToken>,
 ) -> Result<Response, Problem> {
-    let name = wanted.name.trim().to_owned();
+    let name = wanted.name().to_owned();
     let made = match wanted.rights() {
         Ok(rights) => api::make(&state, &principal, &name, &rights).await,
-        Err(wrong) => Err(Problem::unprocessable(wrong)),
+        Err(wrong) => Err(wrong),
     };
     let problem = match made {
         Ok((_, token)) => {
@@ -100,7 +86,8 @@ async fn make(
         }
         Err(problem) => told(problem)?,
     };
-    let page = TokensPage { form: wanted.form(), error: Some(problem), ..page(&state, &principal).await? };
+    let page =
+        TokensPage { form: wanted.form(), error: Some(problem), ..page(&state, &principal, &Which::default()).await? };
     Ok(Html::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
@@ -113,21 +100,12 @@ async fn revoke(
     Ok(Redirect::to(PAGE))
 }
 
-/// What somebody may do and where, in words.
+/// Somebody's role and where it holds.
 pub(in crate::http::pages) fn may(role: &str, repository: Option<&str>, environment: Option<&str>) -> String {
-    let may = match role {
-        "administrator" if repository.is_none() => return "everything".to_owned(),
-        "administrator" => "everything",
-        "deployer" => "build and release",
-        "developer" => "build",
-        "viewer" => "look",
-        "runner" => return "run jobs".to_owned(),
-        other => other,
-    };
     match (repository, environment) {
-        (Some(repository), Some(environment)) => format!("{may} in {environment} of {repository}"),
-        (Some(repository), None) => format!("{may} in {repository}"),
-        (None, _) => may.to_owned(),
+        (Some(repository), Some(environment)) => format!("{role} in {environment} of {repository}"),
+        (Some(repository), None) => format!("{role} in {repository}"),
+        (None, _) => role.to_owned(),
     }
 }
 
@@ -146,26 +124,25 @@ pub(in crate::http::pages) fn token_row(token: AccessToken, now: i64) -> TokenRo
     }
 }
 
-async fn page(state: &AppState, principal: &Principal) -> Result<TokensPage, Problem> {
+async fn page(state: &AppState, principal: &Principal, which: &Which) -> Result<TokensPage, Problem> {
     let now = state.store.clock().now();
     let mut reader = state.store.read().await?;
-    let all = access_tokens::list(&mut reader.conn()).await?.into_iter().rev();
-    let (revoked, living): (Vec<_>, Vec<_>) = all.partition(|token| token.revoked_at.is_some());
-    let mut rows = Vec::new();
-    for token in living.into_iter().chain(revoked.into_iter().take(REVOKED)) {
-        let owner = match &token.user_id {
-            Some(owner) => users::name_of(&mut reader.conn(), owner).await?,
-            None => None,
-        };
-        let revoke = token.runner_id.is_none().then(|| format!("{PAGE}/{}/revoke", token.id));
-        rows.push(TokenRow { owner, revoke, ..token_row(token, now) });
-    }
-    let (revoked, living) = rows.into_iter().partition(|row| row.revoked.is_some());
+    let limit = i64::try_from(TOKENS).unwrap_or(i64::MAX);
+    let mut found = access_tokens::newest(&mut reader.conn(), which.revoked, which.before.as_ref(), limit + 1).await?;
+    let more = found.len() > TOKENS;
+    found.truncate(TOKENS);
+    let row = |OwnedToken { token, owner }: OwnedToken| {
+        let may_end = token.runner_id.is_none() && token.revoked_at.is_none();
+        let revoke = may_end.then(|| format!("{PAGE}/{}/revoke", token.id));
+        TokenRow { owner, revoke, ..token_row(token, now) }
+    };
     Ok(TokensPage {
         frame: frame(SettingsPlace::Tokens, principal),
         head: head(SettingsPlace::Tokens),
-        living,
-        revoked,
+        older: found.last().filter(|_| more).map(|last| which.address(Some(&last.token.id))),
+        newest: which.before.as_ref().map(|_| which.address(None)),
+        tokens: found.into_iter().map(row).collect(),
+        is_revoked: which.revoked,
         form: TokenForm { role: Role::Viewer.name(), ..TokenForm::default() },
         note: None,
         error: None,
