@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use slipway_tests::{api::http_client, slipway::Slipway};
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, task::JoinSet};
 
 const CLONE_URL: &str = "https://git.example/shop/web.git";
 
@@ -86,25 +86,23 @@ async fn while_the_first_is_carried_out_the_second_is_told_to_wait() {
 /// The answer is stored with the change: whenever the server dies, there are both or neither.
 #[tokio::test]
 async fn each_of_many_requests_is_done_once_although_the_server_is_killed_among_them() {
-    const REQUESTS: usize = 60;
+    const REQUESTS: usize = 150;
     let mut slipway = Slipway::start().await;
     slipway.connect("shop/web", CLONE_URL).await;
     let path = "/api/v1/repositories/shop/web/builds";
     for round in 0..3 {
         let (url, token) = (format!("{}{path}", slipway.url()), slipway.token().to_owned());
         let client = http_client();
-        let sent: Vec<_> = (0..REQUESTS)
-            .map(|number| {
-                let request =
-                    client.post(&url).bearer_auth(&token).header("idempotency-key", format!("{round}-{number}"));
-                tokio::spawn(request.json(&json!({"branch": format!("b{number}")})).send())
-            })
-            .collect();
-        // Some are answered, some are under way, and some were not heard of.
+        let mut sent = JoinSet::new();
+        for number in 0..REQUESTS {
+            let request = client.post(&url).bearer_auth(&token).header("idempotency-key", format!("{round}-{number}"));
+            sent.spawn(request.json(&json!({"branch": format!("b{number}")})).send());
+        }
+        // Some are answered, some are under way, and some were not heard of. They are counted as they are answered: the first
+        // one may be the last.
         let (mut answered, mut is_killed) = (0, false);
-        for request in sent {
-            let is_answered = request.await.unwrap().is_ok_and(|answer| answer.status() == 201);
-            answered += usize::from(is_answered);
+        while let Some(ended) = sent.join_next().await {
+            answered += usize::from(ended.unwrap().is_ok_and(|answer| answer.status() == 201));
             if answered >= (round + 1) * 5 && !is_killed {
                 is_killed = true;
                 slipway.kill().await;
